@@ -1,0 +1,164 @@
+//! The repository's own commands.
+//!
+//! ```text
+//! cargo xtask demo            builds all and plays the main story on embedded SQLite
+//! cargo xtask test [--all]    builds and passes all checks; --all fails where a tool is missing
+//! cargo xtask bench [NAME]    runs the benchmarks and prints their tables
+//! cargo xtask simulate A..B   runs the simulator over a range of seeds
+//! ```
+
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+
+/// A check that failed, in words.
+type Outcome = Result<(), String>;
+
+fn main() -> ExitCode {
+    let mut args = env::args().skip(1);
+    let verb = args.next().unwrap_or_default();
+    let rest: Vec<String> = args.collect();
+    let outcome = match verb.as_str() {
+        "demo" => demo(&rest),
+        "test" => test(rest.iter().any(|arg| arg == "--all")),
+        "bench" => bench(&rest),
+        "simulate" => simulate(&rest),
+        _ => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+const USAGE: &str = "usage: cargo xtask demo | test [--all] | bench [NAME] | simulate A..B";
+
+fn demo(args: &[String]) -> Outcome {
+    cargo(&[
+        "build",
+        "--locked",
+        "-p",
+        "ortoo-server",
+        "-p",
+        "ortoo-field",
+        "-p",
+        "ortoo-tests",
+    ])?;
+    let mut command = Command::new(target_dir().join("debug").join("ortoo-demo"));
+    run(command.args(args))
+}
+
+/// Everything that CI checks, in the order in which it fails fastest.
+fn test(all: bool) -> Outcome {
+    let skipped = set_up_wasm()?;
+    cargo(&["fmt", "--all", "--", "--check"])?;
+    cargo(&[
+        "clippy",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])?;
+    if skipped.is_none() {
+        let wasm = [
+            "check",
+            "--locked",
+            "-p",
+            "sync-core",
+            "--target",
+            WASM,
+            "--features",
+            "wasm",
+        ];
+        cargo(&wasm)?;
+    }
+    // Integration tests start these two as processes.
+    cargo(&["build", "--locked", "--workspace", "--all-targets"])?;
+    cargo(&["test", "--locked", "--workspace"])?;
+    let mut docs = cargo_command(&["doc", "--locked", "--workspace", "--no-deps", "--quiet"]);
+    run(docs.env("RUSTDOCFLAGS", "-D warnings"))?;
+    match skipped {
+        Some(what) if all => Err(format!("missing, and --all was asked for: {what}")),
+        Some(what) => {
+            println!("skipped: {what}");
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+const WASM: &str = "wasm32-unknown-unknown";
+
+/// Adds the wasm target; says what is skipped when that can't be done (a Rust without rustup).
+fn set_up_wasm() -> Result<Option<String>, String> {
+    let added = Command::new("rustup")
+        .args(["target", "add", WASM])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    match added {
+        Ok(status) if status.success() => Ok(None),
+        _ => Ok(Some(format!(
+            "the wasm build of sync-core (rustup target add {WASM})"
+        ))),
+    }
+}
+
+fn bench(args: &[String]) -> Outcome {
+    let mut all = vec!["run", "--locked", "--release", "-p", "ortoo-bench", "--"];
+    all.extend(args.iter().map(String::as_str));
+    cargo(&all)
+}
+
+fn simulate(args: &[String]) -> Outcome {
+    let seeds = args.first().map_or("0..1000", String::as_str);
+    let mut all = vec![
+        "run",
+        "--locked",
+        "-p",
+        "ortoo-tests",
+        "--bin",
+        "ortoo-simulate",
+        "--",
+    ];
+    all.push(seeds);
+    all.extend(args.iter().skip(1).map(String::as_str));
+    cargo(&all)
+}
+
+fn cargo(args: &[&str]) -> Outcome {
+    run(&mut cargo_command(args))
+}
+
+fn cargo_command(args: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .args(args)
+        .current_dir(root())
+        .env("CARGO_INCREMENTAL", "0");
+    command
+}
+
+fn run(command: &mut Command) -> Outcome {
+    let shown = format!("{command:?}").replace('"', "");
+    eprintln!("+ {shown}");
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("failed ({status}): {shown}")),
+        Err(error) => Err(format!("could not start {shown}: {error}")),
+    }
+}
+
+fn root() -> PathBuf {
+    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().map(PathBuf::from).unwrap_or(manifest)
+}
+
+fn target_dir() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
