@@ -1,0 +1,281 @@
+//! What can be recorded: subjects, their sections, fields and code lists (MODEL.md §2).
+//!
+//! These structs are also the package's form on the wire: CBOR arrays with numbered fields, new ones
+//! at the end, so that an old phone reads a newer package.
+
+use minicbor::{Decode, Encode};
+
+/// A text in both languages of the project.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Words {
+    /// Chinese; what the form shows first.
+    #[n(0)]
+    pub zh: String,
+    /// English.
+    #[n(1)]
+    pub en: String,
+}
+
+/// What records are about: `person`, `household`, `organisation`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Subject {
+    /// The key in the plan.
+    #[n(0)]
+    pub key: String,
+    /// What people call it.
+    #[n(1)]
+    pub title: Words,
+    /// `section.field` of the value that names a record of it in a list.
+    #[n(2)]
+    pub label: String,
+    /// The sections, in the order in which a form shows them.
+    #[n(3)]
+    pub sections: Vec<Section>,
+}
+
+/// A named group of fields of a subject.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Section {
+    /// Unique over all subjects: the variable's name in expressions.
+    #[n(0)]
+    pub key: String,
+    /// What people call it.
+    #[n(1)]
+    pub title: Words,
+    /// How widely it may be held: `general`, `care`, `referral`, `health` or `protected`.
+    #[n(2)]
+    pub class: String,
+    /// Whether it holds current values or dated items.
+    #[n(3)]
+    pub repeating: Repeating,
+    /// The fields, in the order of the form.
+    #[n(4)]
+    pub fields: Vec<Field>,
+    /// What must hold between fields.
+    #[n(5)]
+    pub checks: Vec<Check>,
+}
+
+/// Whether a section repeats, and what its items are called.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Repeating {
+    /// One set of current values.
+    #[n(0)]
+    No,
+    /// Items with drawn ids, ordered by the date in this field.
+    #[n(1)]
+    ByDate(#[n(0)] String),
+    /// Items named by the values of these fields, joined by `-`; so two people who open the same
+    /// one edit one item. Such a section may be ordered by a date all the same.
+    #[n(2)]
+    ByKey(#[n(0)] Vec<String>, #[n(1)] Option<String>),
+    /// Items with drawn ids and no date of their own.
+    #[n(3)]
+    Drawn,
+}
+
+impl Repeating {
+    /// The field whose date orders the items.
+    pub fn date(&self) -> Option<&str> {
+        match self {
+            Repeating::ByDate(field) => Some(field),
+            Repeating::ByKey(_, date) => date.as_deref(),
+            Repeating::No | Repeating::Drawn => None,
+        }
+    }
+}
+
+/// One thing that is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Field {
+    /// The key inside its section.
+    #[n(0)]
+    pub key: String,
+    /// What the form asks.
+    #[n(1)]
+    pub title: Words,
+    /// What the value is.
+    #[n(2)]
+    pub kind: Kind,
+    /// Whether a record that has the section is incomplete without it. An incomplete record is
+    /// saved and flagged, never refused.
+    #[n(3)]
+    pub required: bool,
+    /// Asked only where this expression holds; a field that is not asked is not required.
+    #[n(4)]
+    pub ask_if: Option<String>,
+    /// Where the field comes from.
+    #[n(5)]
+    pub origin: Origin,
+    /// A word for whoever fills it in.
+    #[n(6)]
+    pub hint: Option<Words>,
+}
+
+/// Who asks for a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Origin {
+    /// The plan names it.
+    #[n(0)]
+    Plan,
+    /// Standard practice, or needed to make the register work.
+    #[n(1)]
+    Practice,
+    /// The plan names the matter, practice gives its form.
+    #[n(2)]
+    PlanAndPractice,
+}
+
+/// What a value is and which values are allowed.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Kind {
+    /// Text.
+    #[n(0)]
+    Text {
+        /// Most characters (Unicode scalar values).
+        #[n(0)]
+        max_chars: u32,
+        /// A regular expression that the whole text must match.
+        #[n(1)]
+        pattern: Option<String>,
+        /// A form that a regular expression can't say.
+        #[n(2)]
+        format: Option<Format>,
+    },
+    /// `YYYY-MM-DD`, not before 1900.
+    #[n(1)]
+    Date {
+        /// `YYYY-MM` is allowed too.
+        #[n(0)]
+        month: bool,
+        /// May lie in the future: what is due or expected.
+        #[n(1)]
+        future: bool,
+    },
+    /// A whole number.
+    #[n(2)]
+    Integer {
+        /// Smallest.
+        #[n(0)]
+        min: i64,
+        /// Largest.
+        #[n(1)]
+        max: i64,
+    },
+    /// Yes or no.
+    #[n(3)]
+    Bool,
+    /// One code of a list.
+    #[n(4)]
+    Choice {
+        /// The list's key.
+        #[n(0)]
+        codes: String,
+    },
+    /// Any number of codes of a list; stored as one Boolean per code.
+    #[n(5)]
+    Choices {
+        /// The list's key.
+        #[n(0)]
+        codes: String,
+    },
+    /// The id of a record of this subject.
+    #[n(6)]
+    Reference {
+        /// The subject's key.
+        #[n(0)]
+        subject: String,
+    },
+    /// `latitude,longitude` in degrees, WGS-84, with one decimal at the most: a finer one would name
+    /// the household.
+    #[n(7)]
+    Point,
+}
+
+/// Forms of text that need more than a regular expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Format {
+    /// An 18-character ID number (GB 11643-1999), where the document is an ID card.
+    #[n(0)]
+    IdNumber,
+}
+
+/// A rule between the fields of a section.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Check {
+    /// An expression that holds for good values; in a repeating section `item` is the item. One
+    /// that can't be evaluated because a value is missing breaks nothing.
+    #[n(0)]
+    pub rule: String,
+    /// What to tell whoever broke it.
+    #[n(1)]
+    pub says: Words,
+    /// The field that is shown as wrong.
+    #[n(2)]
+    pub at: String,
+}
+
+/// A code list. Codes are stored, titles are shown; codes are retired, never used again.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct CodeList {
+    /// The list's key, such as `CL-SEX`.
+    #[n(0)]
+    pub key: String,
+    /// What people call it.
+    #[n(1)]
+    pub title: Words,
+    /// The standard or practice that it comes from.
+    #[n(2)]
+    pub source: String,
+    /// Whether codes that are not listed may be typed: the standard has more than is listed here.
+    #[n(3)]
+    pub open: bool,
+    /// The codes, in the order of the form.
+    #[n(4)]
+    pub codes: Vec<Code>,
+}
+
+/// A code.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Code {
+    /// What is stored.
+    #[n(0)]
+    pub code: String,
+    /// What is shown.
+    #[n(1)]
+    pub title: Words,
+    /// No longer offered; values that have it stay good.
+    #[n(2)]
+    pub retired: bool,
+    /// Excludes every other code of a multi-choice.
+    #[n(3)]
+    pub alone: bool,
+}
+
+impl Subject {
+    /// The section with this key.
+    pub fn section(&self, key: &str) -> Option<&Section> {
+        self.sections.iter().find(|section| section.key == key)
+    }
+}
+
+impl Section {
+    /// The field with this key.
+    pub fn field(&self, key: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.key == key)
+    }
+}
+
+impl CodeList {
+    /// The code with its titles.
+    pub fn code(&self, code: &str) -> Option<&Code> {
+        self.codes.iter().find(|listed| listed.code == code)
+    }
+
+    /// Whether the code may be stored.
+    pub fn takes(&self, code: &str) -> bool {
+        self.open || self.code(code).is_some()
+    }
+}

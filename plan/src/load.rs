@@ -1,0 +1,211 @@
+//! The loader: the YAML of the plan's directory becomes a checked [`Package`], or a list of all its
+//! mistakes.
+//!
+//! Reading ([`read`]) turns each file into the structs of the package and knows the shape of YAML;
+//! checking ([`check`]) looks at the whole; [`trial`] compiles and runs every expression. All three
+//! go on after a mistake, so that whoever edits the plan sees everything at once. A package that is
+//! loaded is signed and sent, and nothing is checked again after that: what is not refused here is
+//! found by a cadre on the road.
+
+mod check;
+mod read;
+mod trial;
+mod yaml;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use crate::package::Package;
+
+/// The files that are built in.
+const BUILTIN: [(&str, &str); 9] = [
+    ("package.yaml", include_str!("../package.yaml")),
+    (
+        "subjects/household.yaml",
+        include_str!("../subjects/household.yaml"),
+    ),
+    (
+        "subjects/organisation.yaml",
+        include_str!("../subjects/organisation.yaml"),
+    ),
+    (
+        "subjects/person.yaml",
+        include_str!("../subjects/person.yaml"),
+    ),
+    ("codes.yaml", include_str!("../codes.yaml")),
+    ("settings.yaml", include_str!("../settings.yaml")),
+    ("computed.yaml", include_str!("../computed.yaml")),
+    ("registers.yaml", include_str!("../registers.yaml")),
+    ("units.csv", include_str!("../units.csv")),
+];
+
+/// Something in the plan's files that has to be put right.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mistake {
+    /// The file, as it was named to the loader.
+    pub file: String,
+    /// The line, from 1; 0 where only the key is known.
+    pub line: u32,
+    /// Where in the file, such as `household.fields.area_type.codes`; empty for the whole of it.
+    pub key: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// All the mistakes of a plan, by file and line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if self.line > 0 {
+            write!(f, ":{}", self.line)?;
+        }
+        if !self.key.is_empty() {
+            write!(f, ": {}", self.key)?;
+        }
+        write!(f, ": {}", self.reason)
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, mistake) in self.0.iter().enumerate() {
+            let separator = if at == 0 { "" } else { "\n" };
+            write!(f, "{separator}{mistake}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads and checks the plan from its files, each a name (`subjects/person.yaml`, `codes.yaml`, …)
+/// and its text.
+pub fn load(files: &[(&str, &str)]) -> Result<Package, Mistakes> {
+    let mut notes = Notes::default();
+    let package = read::package(files, &mut notes);
+    check::package(&package, &mut notes);
+    let package = trial::package(package, &mut notes);
+    let mistakes = notes.finish();
+    if mistakes.is_empty() {
+        Ok(package)
+    } else {
+        Err(Mistakes(mistakes))
+    }
+}
+
+/// Reads and checks the plan from a directory laid out as the one of this crate. A file that can't be read
+/// is a mistake too.
+pub fn load_dir(directory: &Path) -> Result<Package, Mistakes> {
+    let failed = |file: &str, error: std::io::Error| {
+        let (file, reason) = (file.to_owned(), error.to_string());
+        Mistake {
+            file,
+            line: 0,
+            key: String::new(),
+            reason,
+        }
+    };
+    let mut names = ["package", "codes", "settings", "computed", "registers"]
+        .map(|n| format!("{n}.yaml"))
+        .to_vec();
+    names.push("units.csv".into());
+    match std::fs::read_dir(directory.join("subjects")) {
+        Ok(entries) => {
+            let name = |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+            let mut subjects: Vec<String> = entries.filter_map(Result::ok).map(name).collect();
+            subjects.retain(|name| name.ends_with(".yaml"));
+            subjects.sort();
+            names.extend(subjects.iter().map(|name| format!("subjects/{name}")));
+        }
+        Err(error) => return Err(Mistakes(vec![failed("subjects", error)])),
+    }
+    let (mut texts, mut mistakes) = (Vec::new(), Vec::new());
+    for name in &names {
+        match std::fs::read_to_string(directory.join(name)) {
+            Ok(text) => texts.push((name.as_str(), text)),
+            Err(error) => mistakes.push(failed(name, error)),
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(Mistakes(mistakes));
+    }
+    let files: Vec<(&str, &str)> = texts
+        .iter()
+        .map(|(name, text)| (*name, text.as_str()))
+        .collect();
+    load(&files)
+}
+
+impl Package {
+    /// The plan that is built in. It is loaded once; clones share what was compiled.
+    ///
+    /// # Panics
+    ///
+    /// If the files of this crate's directory have mistakes, which a test of this crate rules out.
+    pub fn builtin() -> Self {
+        static PACKAGE: OnceLock<Package> = OnceLock::new();
+        let load = || match load(&BUILTIN) {
+            Ok(package) => package,
+            Err(mistakes) => panic!("the built-in plan has mistakes:\n{mistakes}"),
+        };
+        PACKAGE.get_or_init(load).clone()
+    }
+}
+
+/// What was noticed so far: mistakes, and where the keys are.
+#[derive(Default)]
+struct Notes {
+    mistakes: Vec<Mistake>,
+    /// Lines by file and key.
+    lines: BTreeMap<(String, String), u32>,
+    /// The file of each subject.
+    subjects: BTreeMap<String, String>,
+}
+
+impl Notes {
+    fn say(&mut self, file: &str, key: impl Into<String>, reason: impl Into<String>) {
+        let (key, reason) = (key.into(), reason.into());
+        let line = self.line(file, &key);
+        let mistake = Mistake {
+            file: file.to_owned(),
+            line,
+            key,
+            reason,
+        };
+        if !self.mistakes.contains(&mistake) {
+            self.mistakes.push(mistake);
+        }
+    }
+
+    /// The line of a key, or of the nearest one around it.
+    fn line(&self, file: &str, key: &str) -> u32 {
+        let mut key = key;
+        loop {
+            if let Some(line) = self.lines.get(&(file.to_owned(), key.to_owned())) {
+                return *line;
+            }
+            match key.rfind('.') {
+                Some(dot) => key = &key[..dot],
+                None => return 0,
+            }
+        }
+    }
+
+    fn subject_file(&self, subject: &str) -> String {
+        self.subjects
+            .get(subject)
+            .cloned()
+            .unwrap_or_else(|| "subjects".into())
+    }
+
+    fn finish(mut self) -> Vec<Mistake> {
+        self.mistakes.sort();
+        self.mistakes
+    }
+}
+
+#[cfg(test)]
+mod tests;
