@@ -1,0 +1,371 @@
+//! A batch: the signed entry of a feed, one device's changes to one space.
+//!
+//! What is signed is a message of label, network, header *as received* and one commitment per
+//! entry; the hash of that message is the batch's name. Commitments are never sent: the receiver
+//! recomputes them from the entries and the salt seed, so a batch costs its header, its signature
+//! and 16 bytes above its changes. A commitment is salted, so that an entry can be blotted out
+//! later (erasure) and nothing guessable stays behind.
+
+use minicbor::bytes::{ByteArray, ByteVec};
+use minicbor::{Decode, Decoder, Encode};
+use sha2::{Digest, Sha256};
+
+use crate::cbor::{self, List};
+use crate::id::{AuthorId, BatchHash, Class, DeviceId, NetworkId, RecordId, Space};
+use crate::seal;
+
+/// The only suite there is: Ed25519, SHA-256.
+pub const SUITE: u8 = 1;
+/// A phone closes a batch before its stored form gets larger than this.
+pub const PHONE_BATCH_BYTES: usize = 8 * 1024;
+/// No batch of anybody is held above this size of its stored form.
+pub const BATCH_BYTES_MAX: usize = 32 * 1024;
+/// Entries in one batch.
+pub const BATCH_ENTRIES_MAX: usize = 1024;
+/// Parents that one batch may join.
+pub const BATCH_PARENTS_MAX: usize = 64;
+/// What one entry may take of a phone's batch, so that every saved edit fits one (R5).
+pub const ENTRY_BYTES_MAX: usize = PHONE_BATCH_BYTES - HEADER_BYTES_RESERVE;
+/// Room kept for header, signature and seed while a batch is filled.
+const HEADER_BYTES_RESERVE: usize = 512;
+
+const SIGN_LABEL: &[u8] = b"ortoo batch v1\0";
+const ENTRY_LABEL: &[u8] = b"ortoo entry v1\0";
+const SALT_LABEL: &[u8] = b"ortoo salt v1\0";
+
+/// Why bytes are not a batch that may be held (R5). The sender's fault, never the reader's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// The bytes don't decode as an envelope of a known suite.
+    #[error("the batch has an unknown envelope")]
+    Envelope,
+    /// Larger than [`BATCH_BYTES_MAX`] or with too many entries or parents.
+    #[error("the batch is over the size limit")]
+    TooLarge,
+    /// The author device is not enrolled for the batch's space.
+    #[error("the batch's author may not write to its space")]
+    Author,
+    /// Who brings the batch does not hold its space.
+    #[error("the batch is of a space that its bringer does not hold")]
+    Space,
+    /// The signature is not the author device's.
+    #[error("the batch's signature does not verify")]
+    Signature,
+    /// An entry's bytes are missing without an erasure order that explains it (R29).
+    #[error("the batch has a blotted entry without an order")]
+    Blotted,
+    /// `seq` is not one more than the highest parent's, or a parent is in another feed.
+    #[error("the batch does not follow its parents")]
+    Parents,
+}
+
+impl Unfit {
+    /// A stable code for the wire and for people who search for it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Unfit::Envelope => "batch_envelope",
+            Unfit::TooLarge => "batch_too_large",
+            Unfit::Author => "batch_author",
+            Unfit::Space => "batch_space",
+            Unfit::Signature => "batch_signature",
+            Unfit::Blotted => "batch_blotted",
+            Unfit::Parents => "batch_parents",
+        }
+    }
+}
+
+/// What a batch says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The feed's space.
+    pub space: Space,
+    /// The feed's device, which signed.
+    pub device: DeviceId,
+    /// The person who wrote.
+    pub author: AuthorId,
+    /// 1 + the highest parent's.
+    pub seq: u32,
+    /// All tips that the author's device held: one, normally; none for the first batch.
+    pub prev: Vec<BatchHash>,
+    /// Version of the plan package under which the values were captured.
+    pub dictionary: u32,
+    /// When it was signed by the device's clock, Unix seconds; display only (R27).
+    pub time: i64,
+}
+
+/// The header on the wire: a CBOR array, new fields at the end.
+#[derive(Encode, Decode)]
+struct HeaderWire<'a> {
+    #[n(0)]
+    suite: u8,
+    #[b(1)]
+    unit: &'a str,
+    #[n(2)]
+    class: u8,
+    #[n(3)]
+    device: ByteArray<8>,
+    #[n(4)]
+    author: ByteArray<8>,
+    #[n(5)]
+    seq: u32,
+    #[n(6)]
+    prev: List<ByteArray<32>, BATCH_PARENTS_MAX>,
+    #[n(7)]
+    dictionary: u32,
+    #[n(8)]
+    time: i64,
+}
+
+impl Header {
+    fn encode(&self) -> Vec<u8> {
+        cbor::encode(&HeaderWire {
+            suite: SUITE,
+            unit: self.space.unit(),
+            class: self.space.class as u8,
+            device: self.device.0.into(),
+            author: self.author.0.into(),
+            seq: self.seq,
+            prev: self.prev.iter().map(|hash| hash.0.into()).collect(),
+            dictionary: self.dictionary,
+            time: self.time,
+        })
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Unfit> {
+        let wire: HeaderWire<'_> = minicbor::decode(bytes).map_err(unfit)?;
+        if wire.suite != SUITE || wire.seq == 0 {
+            return Err(Unfit::Envelope);
+        }
+        let class = Class::from_number(wire.class).ok_or(Unfit::Envelope)?;
+        Ok(Self {
+            space: Space::new(wire.unit, class).map_err(|_| Unfit::Envelope)?,
+            device: DeviceId(wire.device.into()),
+            author: AuthorId(wire.author.into()),
+            seq: wire.seq,
+            prev: wire
+                .prev
+                .into_iter()
+                .map(|hash| BatchHash(hash.into()))
+                .collect(),
+            dictionary: wire.dictionary,
+            time: wire.time,
+        })
+    }
+}
+
+/// One change of one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The record, over all its classes; the batch's space says which document of it.
+    pub record: RecordId,
+    /// A raw, uncompressed Automerge change chunk; not checked here (holding is not admitting).
+    pub change: Vec<u8>,
+}
+
+/// The envelope as it is stored and sent: a CBOR array, new fields at the end.
+#[derive(Encode, Decode)]
+struct Envelope {
+    #[n(0)]
+    header: ByteVec,
+    #[n(1)]
+    signature: ByteArray<64>,
+    /// Absent once an entry is blotted out: the seed would tell its salt.
+    #[n(2)]
+    seed: Option<ByteArray<16>>,
+    #[n(3)]
+    entries: List<EntryWire, BATCH_ENTRIES_MAX>,
+}
+
+#[derive(Encode, Decode)]
+struct EntryWire {
+    #[n(0)]
+    record: Option<ByteVec>,
+    #[n(1)]
+    change: Option<ByteVec>,
+}
+
+/// A batch whose signature has been checked, or which this device has just signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The batch's name: the hash of the signed message.
+    pub hash: BatchHash,
+    /// What it says of itself.
+    pub header: Header,
+    /// Its changes.
+    pub entries: Vec<Entry>,
+    bytes: Vec<u8>,
+}
+
+impl Batch {
+    /// Makes and signs a batch. `seed` is 16 fresh random bytes; `sign` gives the device's
+    /// Ed25519 signature of a message.
+    pub fn sign(
+        network: NetworkId,
+        header: Header,
+        entries: Vec<Entry>,
+        seed: [u8; 16],
+        sign: &dyn Fn(&[u8]) -> [u8; 64],
+    ) -> Self {
+        let header_bytes = header.encode();
+        let message = signed_message(network, &header_bytes, &commitments(&seed, &entries));
+        let envelope = Envelope {
+            header: header_bytes.into(),
+            signature: sign(&message).into(),
+            seed: Some(seed.into()),
+            entries: entries
+                .iter()
+                .map(|entry| EntryWire {
+                    record: Some(entry.record.to_bytes().to_vec().into()),
+                    change: Some(entry.change.clone().into()),
+                })
+                .collect(),
+        };
+        let hash = BatchHash(Sha256::digest(&message).into());
+        Self {
+            hash,
+            header,
+            entries,
+            bytes: cbor::encode(&envelope),
+        }
+    }
+
+    /// Reads stored or received bytes and checks size, shape and signature, in this order:
+    /// nothing of the content is looked at before the signature holds.
+    pub fn verify(
+        network: NetworkId,
+        bytes: &[u8],
+        key_of: impl FnOnce(DeviceId, &Space) -> Option<[u8; 32]>,
+    ) -> Result<Self, Unfit> {
+        let (batch, signature, message) = Self::open(network, bytes)?;
+        let key = key_of(batch.header.device, &batch.header.space).ok_or(Unfit::Author)?;
+        if !seal::verify(&key, &message, &signature) {
+            return Err(Unfit::Signature);
+        }
+        Ok(batch)
+    }
+
+    /// Reads bytes of our own store, whose signature was checked when they came in.
+    pub fn from_store(network: NetworkId, bytes: &[u8]) -> Result<Self, Unfit> {
+        Self::open(network, bytes).map(|(batch, _, _)| batch)
+    }
+
+    fn open(network: NetworkId, bytes: &[u8]) -> Result<(Self, [u8; 64], Vec<u8>), Unfit> {
+        if bytes.len() > BATCH_BYTES_MAX {
+            return Err(Unfit::TooLarge);
+        }
+        let mut decoder = Decoder::new(bytes);
+        let envelope: Envelope = decoder.decode().map_err(unfit)?;
+        if decoder.position() != bytes.len() {
+            return Err(Unfit::Envelope);
+        }
+        let header = Header::decode(&envelope.header)?;
+        let seed = envelope.seed.ok_or(Unfit::Blotted)?;
+        let entries = envelope
+            .entries
+            .into_iter()
+            .map(|entry| {
+                let record = entry.record.ok_or(Unfit::Blotted)?;
+                let change = entry.change.ok_or(Unfit::Blotted)?;
+                let record = RecordId::from_slice(&record).map_err(|_| Unfit::Envelope)?;
+                Ok(Entry {
+                    record,
+                    change: change.into(),
+                })
+            })
+            .collect::<Result<Vec<_>, Unfit>>()?;
+        let message = signed_message(network, &envelope.header, &commitments(&seed, &entries));
+        let hash = BatchHash(Sha256::digest(&message).into());
+        let batch = Self {
+            hash,
+            header,
+            entries,
+            bytes: bytes.to_vec(),
+        };
+        Ok((batch, envelope.signature.into(), message))
+    }
+
+    /// The form that is stored and sent.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The batch's place in its feed.
+    pub fn node(&self) -> crate::feed::Node {
+        crate::feed::Node {
+            hash: self.hash,
+            seq: self.header.seq,
+            prev: self.header.prev.clone(),
+        }
+    }
+}
+
+/// What `entry` adds to the stored form of a batch, in bytes.
+pub fn entry_bytes(entry: &Entry) -> usize {
+    // Array head, record id with its head, change with a head of at most 5 bytes.
+    1 + 1 + RecordId::LEN + 5 + entry.change.len()
+}
+
+/// Splits `entries` into runs that each fit a phone's batch; never splits an entry.
+pub fn split_for_batches(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
+    let mut runs: Vec<Vec<Entry>> = Vec::new();
+    let mut room = 0;
+    for entry in entries {
+        let size = entry_bytes(&entry);
+        match runs.last_mut() {
+            Some(run) if size <= room && run.len() < BATCH_ENTRIES_MAX => {
+                room -= size;
+                run.push(entry);
+            }
+            _ => {
+                room = ENTRY_BYTES_MAX.saturating_sub(size);
+                runs.push(vec![entry]);
+            }
+        }
+    }
+    runs
+}
+
+/// A list over its limit is told from bytes that are no envelope.
+fn unfit(error: minicbor::decode::Error) -> Unfit {
+    if error.is_message() {
+        Unfit::TooLarge
+    } else {
+        Unfit::Envelope
+    }
+}
+
+fn commitments(seed: &[u8; 16], entries: &[Entry]) -> Vec<[u8; 32]> {
+    entries
+        .iter()
+        .zip(0u32..)
+        .map(|(entry, index)| {
+            let salt = Sha256::new()
+                .chain_update(SALT_LABEL)
+                .chain_update(seed)
+                .chain_update(index.to_be_bytes())
+                .finalize();
+            Sha256::new()
+                .chain_update(ENTRY_LABEL)
+                .chain_update(&salt[..16])
+                .chain_update(entry.record.to_bytes())
+                .chain_update(&entry.change)
+                .finalize()
+                .into()
+        })
+        .collect()
+}
+
+fn signed_message(network: NetworkId, header: &[u8], commitments: &[[u8; 32]]) -> Vec<u8> {
+    let mut message = Vec::with_capacity(64 + header.len() + 32 * commitments.len());
+    message.extend_from_slice(SIGN_LABEL);
+    message.extend_from_slice(network.as_bytes());
+    message.extend_from_slice(&(header.len() as u32).to_be_bytes());
+    message.extend_from_slice(header);
+    for commitment in commitments {
+        message.extend_from_slice(commitment);
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests;

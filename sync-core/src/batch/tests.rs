@@ -1,0 +1,169 @@
+use super::*;
+use crate::id::Subject;
+use crate::seal::SigningKey;
+
+const NETWORK: NetworkId = NetworkId([7; 32]);
+
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[1; 32])
+}
+
+fn header(prev: Vec<BatchHash>) -> Header {
+    Header {
+        space: Space::new("152522100200", Class::General).unwrap(),
+        device: DeviceId::of_key(&key().public().bytes),
+        author: AuthorId([3; 8]),
+        seq: 9,
+        prev,
+        dictionary: 4,
+        time: 1_790_000_000,
+    }
+}
+
+fn entry(n: u8, bytes: usize) -> Entry {
+    Entry {
+        record: RecordId::draw(Subject::Person, 1, [n; 10]),
+        change: vec![n; bytes],
+    }
+}
+
+fn batch(prev: Vec<BatchHash>, entries: Vec<Entry>) -> Batch {
+    Batch::sign(NETWORK, header(prev), entries, [5; 16], &|message| {
+        key().sign(message)
+    })
+}
+
+fn verify(bytes: &[u8]) -> Result<Batch, Unfit> {
+    Batch::verify(NETWORK, bytes, |_, _| Some(key().public().bytes))
+}
+
+#[test]
+fn a_batch_reads_back_as_it_was_signed() {
+    let batch = batch(vec![BatchHash([2; 32])], vec![entry(1, 100), entry(2, 0)]);
+    assert_eq!(verify(batch.bytes()).unwrap(), batch);
+    assert_eq!(Batch::from_store(NETWORK, batch.bytes()).unwrap(), batch);
+    assert_eq!((batch.node().seq, batch.node().prev.len()), (9, 1));
+}
+
+#[test]
+fn every_flipped_bit_is_noticed() {
+    let good = batch(vec![], vec![entry(1, 40)]);
+    for at in 0..good.bytes().len() {
+        for bit in 0..8 {
+            let mut bytes = good.bytes().to_vec();
+            bytes[at] ^= 1 << bit;
+            assert!(verify(&bytes).is_err(), "byte {at}, bit {bit}");
+        }
+    }
+    for end in 0..good.bytes().len() {
+        assert!(verify(&good.bytes()[..end]).is_err(), "cut at {end}");
+    }
+    let longer = [good.bytes(), &[0]].concat();
+    assert_eq!(verify(&longer), Err(Unfit::Envelope));
+}
+
+#[test]
+fn a_batch_of_another_network_author_or_key_is_refused() {
+    let good = batch(vec![], vec![entry(1, 40)]);
+    let other = NetworkId([8; 32]);
+    let key_of = |_: DeviceId, _: &Space| Some(key().public().bytes);
+    assert_eq!(
+        Batch::verify(other, good.bytes(), key_of),
+        Err(Unfit::Signature)
+    );
+    let nobody = |_: DeviceId, _: &Space| None;
+    assert_eq!(
+        Batch::verify(NETWORK, good.bytes(), nobody),
+        Err(Unfit::Author)
+    );
+    let stranger = |_: DeviceId, _: &Space| Some(SigningKey::from_bytes(&[2; 32]).public().bytes);
+    assert_eq!(
+        Batch::verify(NETWORK, good.bytes(), stranger),
+        Err(Unfit::Signature)
+    );
+}
+
+#[test]
+fn size_is_taken_at_the_limit_and_refused_above_it() {
+    let frame = batch(vec![], vec![entry(1, 30_000)]).bytes().len() - 30_000;
+    let at_limit = batch(vec![], vec![entry(1, BATCH_BYTES_MAX - frame)]);
+    assert_eq!(at_limit.bytes().len(), BATCH_BYTES_MAX);
+    assert!(verify(at_limit.bytes()).is_ok());
+    let over = batch(vec![], vec![entry(1, BATCH_BYTES_MAX - frame + 1)]);
+    assert_eq!(verify(over.bytes()), Err(Unfit::TooLarge));
+}
+
+#[test]
+fn entries_and_parents_are_taken_at_the_limit_and_refused_above_it() {
+    let entries = |count| (0..count).map(|_| entry(1, 0)).collect::<Vec<_>>();
+    assert!(verify(batch(vec![], entries(BATCH_ENTRIES_MAX)).bytes()).is_ok());
+    let over = batch(vec![], entries(BATCH_ENTRIES_MAX + 1));
+    assert_eq!(verify(over.bytes()), Err(Unfit::TooLarge));
+    let parents = |count| {
+        (0..count)
+            .map(|n| BatchHash([n as u8; 32]))
+            .collect::<Vec<_>>()
+    };
+    assert!(verify(batch(parents(BATCH_PARENTS_MAX), vec![]).bytes()).is_ok());
+    let over = batch(parents(BATCH_PARENTS_MAX + 1), vec![]);
+    assert_eq!(verify(over.bytes()), Err(Unfit::TooLarge));
+}
+
+#[test]
+fn an_entry_blotted_out_without_an_order_is_refused() {
+    let good = batch(vec![], vec![entry(1, 40)]);
+    let mut envelope: Envelope = minicbor::decode(good.bytes()).unwrap();
+    envelope.entries.0[0].change = None;
+    assert_eq!(verify(&cbor::encode(&envelope)), Err(Unfit::Blotted));
+    let mut envelope: Envelope = minicbor::decode(good.bytes()).unwrap();
+    envelope.seed = None;
+    assert_eq!(verify(&cbor::encode(&envelope)), Err(Unfit::Blotted));
+}
+
+#[test]
+fn a_commitment_hides_its_entry_behind_the_seed() {
+    let entries = [entry(1, 40)];
+    assert_ne!(
+        commitments(&[5; 16], &entries),
+        commitments(&[6; 16], &entries)
+    );
+    let same = [entry(1, 40), entry(1, 40)];
+    let both = commitments(&[5; 16], &same);
+    assert_ne!(both[0], both[1], "equal entries must not show as equal");
+}
+
+#[test]
+fn the_largest_saved_edit_fits_one_batch_of_a_phone_and_is_never_split() {
+    let largest = ENTRY_BYTES_MAX - entry_bytes(&entry(1, 0));
+    let runs = split_for_batches(vec![entry(1, 10), entry(2, largest), entry(3, 10)]);
+    assert_eq!(runs.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 1]);
+    let widest = Header {
+        space: Space::new("152522100200", Class::Protected).unwrap(),
+        seq: u32::MAX,
+        dictionary: u32::MAX,
+        time: i64::MIN,
+        // What a cloned phone's next batch may have to join, within the room kept.
+        prev: vec![BatchHash([1; 32]); 8],
+        ..header(vec![])
+    };
+    for run in runs {
+        let batch = Batch::sign(NETWORK, widest.clone(), run, [5; 16], &|m| key().sign(m));
+        assert!(
+            batch.bytes().len() <= PHONE_BATCH_BYTES,
+            "{}",
+            batch.bytes().len()
+        );
+    }
+}
+
+#[test]
+fn the_bytes_of_version_1_do_not_change() {
+    // What is signed and stored is for good: this hash may never differ.
+    let batch = batch(vec![BatchHash([2; 32])], vec![entry(1, 8)]);
+    let stored = data_encoding::HEXLOWER.encode(&Sha256::digest(batch.bytes()));
+    let expected = (
+        "bea8e95d2c860fda9ca42d6e64203eac1bafebb7cd7fedf0624324714f762ee4",
+        "dfa46fe0afee860afff66d8f2715430486509fa2510d9465f5bb7605c9e3009c",
+    );
+    assert_eq!((batch.hash.to_string().as_str(), stored.as_str()), expected);
+}

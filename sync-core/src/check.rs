@@ -1,0 +1,522 @@
+//! Values against the dictionary of the plan: before they are saved, and again after every merge.
+//!
+//! Before saving, a value of its own that breaks the dictionary is refused, and so is an edit that
+//! breaks a rule between fields which held before. What is merely missing is not: a record that is
+//! incomplete is saved and flagged, since the alternative is a cadre who writes it on paper.
+//! After a merge nothing is refused: two phones may each hold a valid record that together are none,
+//! and that is shown, never lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::Package;
+use plan::dictionary::{Field, Format, Kind, Repeating, Section, Subject};
+use plan::expression::{Datum, Facts, Fields, Item, Scope};
+
+use crate::facts::facts;
+use crate::group::IdNumber;
+use crate::id::{Class, RecordId};
+use crate::replica::{Edit, Replica, Shown};
+use crate::value::{Key, Value};
+
+/// No date before this one is anybody's.
+const DATE_MIN: &str = "1900-01-01";
+
+/// Something that is wrong with a value, or with several taken together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// The value that it is about.
+    pub key: Key,
+    /// A stable code.
+    pub code: &'static str,
+    /// The arguments of the message, by name.
+    pub args: Vec<(&'static str, String)>,
+}
+
+impl Problem {
+    fn new(key: &Key, code: &'static str) -> Self {
+        Self {
+            key: key.clone(),
+            code,
+            args: Vec::new(),
+        }
+    }
+
+    fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.args.push((name, value.to_string()));
+        self
+    }
+}
+
+/// The class of the section that a key belongs to.
+pub fn class_of(package: &Package, key: &Key) -> Option<Class> {
+    Class::from_key(&package.section(key.section())?.1.class)
+}
+
+/// What keeps an edit from being saved; empty if nothing does. `today` is `YYYY-MM-DD`.
+pub fn check_edit(package: &Package, replica: &Replica, edit: &Edit, today: &str) -> Vec<Problem> {
+    let subject = edit.record.subject;
+    let Some(of) = package.subject(subject.key()) else {
+        return edit
+            .puts
+            .iter()
+            .map(|(key, _)| Problem::new(key, "unknown_key"))
+            .collect();
+    };
+    let mut problems: Vec<Problem> = edit
+        .puts
+        .iter()
+        .filter_map(|(key, value)| value_problem(package, of, key, value, today))
+        .collect();
+    let bad: BTreeSet<&Key> = problems.iter().map(|problem| &problem.key).collect();
+    let good: Vec<_> = edit
+        .puts
+        .iter()
+        .filter(|(key, _)| !bad.contains(key))
+        .collect();
+
+    let shown = replica.view(&edit.unit, edit.record);
+    let before: BTreeMap<&Key, &Value> = shown
+        .iter()
+        .map(|(key, slot)| (*key, slot.winner()))
+        .collect();
+    let mut after = before.clone();
+    after.extend(good.iter().map(|(key, value)| (key, value)));
+    let touched: BTreeSet<&str> = good.iter().map(|(key, _)| key.section()).collect();
+    let sections = || {
+        of.sections
+            .iter()
+            .filter(|section| touched.contains(section.key.as_str()))
+    };
+    let held = rule_problems(package, of, sections(), &before, today);
+    let broken = rule_problems(package, of, sections(), &after, today);
+    problems.extend(broken.into_iter().filter(|problem| !held.contains(problem)));
+    problems.sort();
+    problems
+}
+
+/// Everything that is wrong or missing in what a record shows, by key.
+pub fn check_record(
+    package: &Package,
+    record: RecordId,
+    shown: &Shown<'_>,
+    today: &str,
+) -> Vec<Problem> {
+    let Some(of) = package.subject(record.subject.key()) else {
+        return Vec::new();
+    };
+    let values: BTreeMap<&Key, &Value> = shown
+        .iter()
+        .map(|(key, slot)| (*key, slot.winner()))
+        .collect();
+    let known = |key: &Key| {
+        of.section(key.section())
+            .is_some_and(|s| s.field(key.field()).is_some())
+    };
+    let mut problems: Vec<Problem> = values
+        .iter()
+        // A key of a newer plan is kept for those who know it; it is nobody's mistake.
+        .filter(|(key, _)| known(key))
+        .filter_map(|(key, value)| value_problem(package, of, key, value, today))
+        .collect();
+    problems.extend(rule_problems(
+        package,
+        of,
+        of.sections.iter(),
+        &values,
+        today,
+    ));
+    problems.extend(missing(package, of, &values, today));
+    problems.sort();
+    problems.dedup();
+    problems
+}
+
+/// What is wrong with one value by itself. Empty is always good here.
+fn value_problem(
+    package: &Package,
+    of: &Subject,
+    key: &Key,
+    value: &Value,
+    today: &str,
+) -> Option<Problem> {
+    let problem = |code| Some(Problem::new(key, code));
+    let Some(section) = of.section(key.section()) else {
+        let elsewhere = package.section(key.section()).is_some();
+        return problem(if elsewhere {
+            "wrong_subject"
+        } else {
+            "unknown_key"
+        });
+    };
+    match (&section.repeating, key.item()) {
+        (Repeating::No, Some(_)) => return problem("not_repeating"),
+        (Repeating::No, None) => {}
+        (_, None) => return problem("item_needed"),
+        (_, Some(_)) => {}
+    }
+    if key.is_void() {
+        let flag = matches!(value, Value::Null | Value::Bool(_));
+        return if flag {
+            None
+        } else {
+            typed(key, value, "not_a_bool")
+        };
+    }
+    let Some(field) = section.field(key.field()) else {
+        return problem("unknown_key");
+    };
+    if key.code().is_some() != matches!(field.kind, Kind::Choices { .. }) {
+        return problem("unknown_key");
+    }
+    if value.is_null() {
+        return None;
+    }
+    kind_problem(package, field, key, value, today)
+}
+
+fn kind_problem(
+    package: &Package,
+    field: &Field,
+    key: &Key,
+    value: &Value,
+    today: &str,
+) -> Option<Problem> {
+    let coded = |list: &str, code: &str| {
+        let known = package.code_list(list).is_some_and(|list| list.takes(code));
+        (!known).then(|| Problem::new(key, "unknown_code").with("value", code))
+    };
+    match (&field.kind, value) {
+        (Kind::Integer { min, max }, Value::Int(number)) => {
+            (!(*min..=*max).contains(number)).then(|| {
+                let problem = Problem::new(key, "out_of_range").with("value", number);
+                problem.with("min", min).with("max", max)
+            })
+        }
+        (Kind::Integer { .. }, _) => typed(key, value, "not_an_integer"),
+        (Kind::Bool, Value::Bool(_)) => None,
+        (Kind::Bool, _) => typed(key, value, "not_a_bool"),
+        (Kind::Choices { codes }, Value::Bool(_)) => coded(codes, key.code().unwrap_or_default()),
+        (Kind::Choices { .. }, _) => typed(key, value, "not_a_bool"),
+        (kind, Value::Text(text)) => match kind {
+            Kind::Text {
+                max_chars, pattern, ..
+            } => text_problem(package, key, text, *max_chars, pattern.as_deref()),
+            Kind::Date { month, future } => date_problem(key, text, *month, *future, today),
+            Kind::Choice { codes } => coded(codes, text),
+            Kind::Reference { subject } => {
+                let named = text.parse::<RecordId>().ok();
+                let fits = named.is_some_and(|id| id.subject.key() == subject);
+                (!fits).then(|| Problem::new(key, "bad_reference").with("value", text))
+            }
+            Kind::Point => {
+                (!is_point(text)).then(|| Problem::new(key, "bad_point").with("value", text))
+            }
+            // Taken above, with every value that they can have.
+            Kind::Integer { .. } | Kind::Bool | Kind::Choices { .. } => None,
+        },
+        _ => Some(Problem::new(key, "not_text")),
+    }
+}
+
+fn typed(key: &Key, value: &Value, code: &'static str) -> Option<Problem> {
+    let text = match value {
+        Value::Text(text) => text.clone(),
+        Value::Int(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Null => String::new(),
+    };
+    Some(Problem::new(key, code).with("value", text))
+}
+
+fn text_problem(
+    package: &Package,
+    key: &Key,
+    text: &str,
+    max_chars: u32,
+    pattern: Option<&str>,
+) -> Option<Problem> {
+    if text.chars().count() > max_chars as usize {
+        return Some(Problem::new(key, "too_long").with("max", max_chars));
+    }
+    let fits = pattern.is_none_or(|pattern| package.pattern_matches(pattern, text));
+    (!fits).then(|| Problem::new(key, "bad_pattern").with("value", text))
+}
+
+fn date_problem(key: &Key, text: &str, month: bool, future: bool, today: &str) -> Option<Problem> {
+    let day = if month && text.len() == 7 {
+        format!("{text}-01")
+    } else {
+        text.to_owned()
+    };
+    if !is_date(&day) || day.as_str() < DATE_MIN {
+        return Some(Problem::new(key, "not_a_date").with("value", text));
+    }
+    // Both are ISO 8601, so their order is that of their letters.
+    (!future && day.as_str() > today).then(|| Problem::new(key, "future_date").with("value", text))
+}
+
+/// Whether a text is a real date, `YYYY-MM-DD`, in the Gregorian calendar.
+pub fn is_date(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let shaped = bytes.len() == 10
+        && bytes.iter().enumerate().all(|(at, byte)| match at {
+            4 | 7 => *byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
+    if !shaped {
+        return false;
+    }
+    let number = |from: usize, to: usize| text[from..to].parse::<u32>().unwrap_or(0);
+    let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 => 28 + u32::from(leap),
+        _ => 0,
+    };
+    (1..=days).contains(&day)
+}
+
+/// `latitude,longitude` in degrees with at most one decimal: about 11 km, which names no household.
+fn is_point(text: &str) -> bool {
+    let Some((latitude, longitude)) = text.split_once(',') else {
+        return false;
+    };
+    let fits = |text: &str, most: f64| {
+        let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
+        let plain = text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || b == b'-' || b == b'.');
+        plain
+            && fraction.len() <= 1
+            && text
+                .parse::<f64>()
+                .is_ok_and(|degrees| degrees.abs() <= most)
+    };
+    fits(latitude, 90.0) && fits(longitude, 180.0)
+}
+
+/// Rules between the fields of these sections that do not hold.
+fn rule_problems<'a>(
+    package: &Package,
+    of: &Subject,
+    sections: impl Iterator<Item = &'a Section>,
+    values: &BTreeMap<&Key, &Value>,
+    today: &str,
+) -> Vec<Problem> {
+    let facts = facts(package, values.iter().map(|(key, value)| (*key, *value)));
+    let scope = Scope::new(package, &of.key, &facts, None, today).ok();
+    let mut problems = Vec::new();
+    for section in sections {
+        for part in parts(section, &facts) {
+            problems.extend(id_number_problems(section, &part));
+            problems.extend(alone_problems(package, section, &part));
+            problems.extend(item_key_problem(section, &part));
+            let Some(scope) = &scope else { continue };
+            for check in &section.checks {
+                let holds = match part.item {
+                    None => scope.holds(&check.rule),
+                    Some(item) => scope.item_holds(&check.rule, &section.key, item),
+                };
+                // What can't be evaluated misses a value, which is another matter.
+                if holds == Ok(false)
+                    && let Some(key) = part.key(section, &check.at)
+                {
+                    let problem = Problem::new(&key, "check_failed");
+                    problems.push(
+                        problem
+                            .with("rule-zh", &check.says.zh)
+                            .with("rule-en", &check.says.en),
+                    );
+                }
+            }
+        }
+    }
+    problems
+}
+
+/// The fields of a single section, or of one item.
+struct Part<'a> {
+    item: Option<&'a str>,
+    fields: &'a Fields,
+}
+
+impl Part<'_> {
+    fn key(&self, section: &Section, field: &str) -> Option<Key> {
+        match self.item {
+            None => Key::single(&section.key, field).ok(),
+            Some(item) => Key::item_field(&section.key, item, field).ok(),
+        }
+    }
+
+    fn text(&self, field: &str) -> Option<&str> {
+        match self.fields.get(field)? {
+            Datum::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn is_empty(&self, field: &str) -> bool {
+        match self.fields.get(field) {
+            None | Some(Datum::Null) => true,
+            Some(Datum::Codes(codes)) => codes.is_empty(),
+            Some(_) => false,
+        }
+    }
+}
+
+fn parts<'a>(section: &Section, facts: &'a Facts) -> Vec<Part<'a>> {
+    let part = |item: &'a Item| Part {
+        item: Some(&item.id),
+        fields: &item.fields,
+    };
+    match &section.repeating {
+        Repeating::No => {
+            let fields = facts.single.get(&section.key);
+            fields
+                .into_iter()
+                .map(|fields| Part { item: None, fields })
+                .collect()
+        }
+        _ => facts
+            .items
+            .get(&section.key)
+            .into_iter()
+            .flatten()
+            .map(part)
+            .collect(),
+    }
+}
+
+/// An ID number is checked where the document is an ID card, or not said to be another.
+fn id_number_problems(section: &Section, part: &Part<'_>) -> Vec<Problem> {
+    let numbered = |field: &&Field| {
+        matches!(
+            field.kind,
+            Kind::Text {
+                format: Some(Format::IdNumber),
+                ..
+            }
+        )
+    };
+    let mut problems = Vec::new();
+    for field in section.fields.iter().filter(numbered) {
+        let (Some(text), Some(key)) = (part.text(&field.key), part.key(section, &field.key)) else {
+            continue;
+        };
+        if part.text("id_type").is_some_and(|kind| kind != "01") {
+            continue;
+        }
+        let Some(number) = IdNumber::parse(text) else {
+            problems.push(Problem::new(&key, "bad_id_number"));
+            continue;
+        };
+        let other_sex = match part.text("sex") {
+            Some("1") => number.is_female(),
+            Some("2") => !number.is_female(),
+            _ => false,
+        };
+        if other_sex {
+            problems.push(Problem::new(&key, "id_number_sex"));
+        }
+        // A month-only date of birth is compared as far as it goes.
+        let birth = part.text("birth_date");
+        if birth.is_some_and(|birth| !number.birth_date().starts_with(birth)) {
+            problems.push(Problem::new(&key, "id_number_birth"));
+        }
+    }
+    problems
+}
+
+/// A code such as "none" that stands beside others.
+fn alone_problems(package: &Package, section: &Section, part: &Part<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for field in &section.fields {
+        let (Kind::Choices { codes }, Some(Datum::Codes(chosen))) =
+            (&field.kind, part.fields.get(&field.key))
+        else {
+            continue;
+        };
+        let list = package.code_list(codes);
+        let alone = |code: &&String| {
+            list.and_then(|list| list.code(code))
+                .is_some_and(|listed| listed.alone)
+        };
+        if chosen.len() > 1
+            && let Some(code) = chosen.iter().find(alone)
+            && let Some(key) = part.key(section, &field.key)
+        {
+            problems.push(Problem::new(&key, "code_alone").with("value", code));
+        }
+    }
+    problems
+}
+
+/// The values of a natural key are the item's name; another value belongs in another item.
+fn item_key_problem(section: &Section, part: &Part<'_>) -> Option<Problem> {
+    let (Repeating::ByKey(fields, _), Some(item)) = (&section.repeating, part.item) else {
+        return None;
+    };
+    let values: Option<Vec<String>> = fields
+        .iter()
+        .map(|field| match part.fields.get(field)? {
+            Datum::Text(text) => Some(text.clone()),
+            Datum::Int(number) => Some(number.to_string()),
+            _ => None,
+        })
+        .collect();
+    let differs = values.is_some_and(|values| values.join("-") != item);
+    let key = part.key(section, fields.first()?)?;
+    differs.then(|| Problem::new(&key, "item_key_differs").with("item", item))
+}
+
+/// Required fields that are empty in sections of which something is filled in, and in the section
+/// that names the record.
+fn missing(
+    package: &Package,
+    of: &Subject,
+    values: &BTreeMap<&Key, &Value>,
+    today: &str,
+) -> Vec<Problem> {
+    let facts = facts(package, values.iter().map(|(key, value)| (*key, *value)));
+    let Ok(scope) = Scope::new(package, &of.key, &facts, None, today) else {
+        return Vec::new();
+    };
+    let nothing = Fields::new();
+    let mut problems = Vec::new();
+    for section in &of.sections {
+        let names_record = of
+            .label
+            .split_once('.')
+            .is_some_and(|(name, _)| name == section.key);
+        let mut parts = parts(section, &facts);
+        if parts.is_empty() && names_record && section.repeating == Repeating::No {
+            parts.push(Part {
+                item: None,
+                fields: &nothing,
+            });
+        }
+        for part in &parts {
+            let filled = section
+                .fields
+                .iter()
+                .any(|field| !part.is_empty(&field.key));
+            if !filled && !names_record {
+                continue;
+            }
+            let asked = |field: &Field| match (&field.ask_if, part.item) {
+                (None, _) => true,
+                (Some(rule), None) => scope.holds(rule) == Ok(true),
+                (Some(rule), Some(item)) => scope.item_holds(rule, &section.key, item) == Ok(true),
+            };
+            let lacking = section
+                .fields
+                .iter()
+                .filter(|field| field.required && part.is_empty(&field.key) && asked(field))
+                .filter_map(|field| part.key(section, &field.key));
+            problems.extend(lacking.map(|key| Problem::new(&key, "required")));
+        }
+    }
+    problems
+}

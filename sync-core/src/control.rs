@@ -1,0 +1,600 @@
+//! The control feed: root statement, enrolments, the plan package. No personal data, always sent
+//! first.
+//!
+//! Entries are unique and grow-only, and the state is a join over them: it does not depend on their
+//! order or on forks of the server that wrote them (R18). Kinds are open: an entry of an unknown
+//! kind is checked, kept and passed on, so that an old phone carries what a newer one needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minicbor::bytes::{ByteArray, ByteVec};
+use minicbor::{Decode, Decoder, Encode};
+use plan::Package;
+use sha2::{Digest, Sha256};
+
+use crate::cbor::{self, List};
+use crate::id::{AuthorId, Class, DeviceId, EntryHash, NetworkId, Short, Space};
+use crate::seal;
+
+/// The only suite there is.
+const SUITE: u8 = 1;
+/// Size of one control entry; the plan package is the largest.
+pub const CONTROL_ENTRY_BYTES_MAX: usize = 512 * 1024;
+/// Signatures on one control entry.
+const SIGNATURES_MAX: usize = 16;
+/// Keys of one kind in a root statement, authors in one enrolment.
+pub const ROOT_LIST_MAX: usize = 256;
+/// Spaces in one enrolment.
+pub const GRANTS_MAX: usize = 512;
+
+const ENTRY_LABEL: &[u8] = b"ortoo control v1\0";
+const ROOT_LABEL: &[u8] = b"ortoo root v1\0";
+
+/// The numbers of the kinds of entries on the wire.
+mod kind {
+    pub(super) const ROOT: u16 = 0;
+    pub(super) const ENROL: u16 = 1;
+    pub(super) const PACKAGE: u16 = 2;
+}
+
+/// Why a control entry is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadEntry {
+    /// The bytes don't decode, or the suite is unknown.
+    #[error("the control entry has an unknown envelope")]
+    Envelope,
+    /// Over [`CONTROL_ENTRY_BYTES_MAX`].
+    #[error("the control entry is too large")]
+    TooLarge,
+    /// Not signed by a key that may sign entries of this kind.
+    #[error("the control entry is not signed by a key of this network")]
+    Signature,
+    /// The first root statement's hash is not the network id.
+    #[error("the root statement belongs to another network")]
+    OtherNetwork,
+}
+
+/// The installation's offline root: who may sign what, and which TLS keys are the server's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootStatement {
+    /// 1, 2, …; the highest held counts.
+    pub version: u32,
+    /// Root keys (Ed25519 public).
+    pub root_keys: Vec<[u8; 32]>,
+    /// How many of the root keys must sign the next statement.
+    pub threshold: u32,
+    /// Server nodes' signing keys; nodes sign all other entries.
+    pub node_keys: Vec<[u8; 32]>,
+    /// Order keys, held by persons (erasure, wipe).
+    pub order_keys: Vec<[u8; 32]>,
+    /// SHA-256 of the subject public key info of the TLS keys, now and next. Trust in TLS is that
+    /// the key is listed here; dates and names on certificates are ignored.
+    pub tls_keys: Vec<[u8; 32]>,
+}
+
+#[derive(Encode, Decode)]
+struct RootWire {
+    #[n(0)]
+    version: u32,
+    #[n(1)]
+    root_keys: List<ByteArray<33>, ROOT_LIST_MAX>,
+    #[n(2)]
+    threshold: u32,
+    #[n(3)]
+    node_keys: List<ByteArray<33>, ROOT_LIST_MAX>,
+    #[n(4)]
+    order_keys: List<ByteArray<33>, ROOT_LIST_MAX>,
+    #[n(5)]
+    tls_keys: List<ByteArray<32>, ROOT_LIST_MAX>,
+}
+
+impl RootStatement {
+    /// The statement's bytes; their hash, for version 1, is the network's id.
+    pub fn encode(&self) -> Vec<u8> {
+        let keys = |keys: &[[u8; 32]]| keys.iter().map(|key| suite_key(key).into()).collect();
+        cbor::encode(&RootWire {
+            version: self.version,
+            root_keys: keys(&self.root_keys),
+            threshold: self.threshold,
+            node_keys: keys(&self.node_keys),
+            order_keys: keys(&self.order_keys),
+            tls_keys: self.tls_keys.iter().map(|key| (*key).into()).collect(),
+        })
+    }
+
+    /// The network that this first statement founds.
+    pub fn network(&self) -> NetworkId {
+        network_of(&self.encode())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, BadEntry> {
+        let wire: RootWire = minicbor::decode(bytes).map_err(|_| BadEntry::Envelope)?;
+        // Keys of suites that we don't know can't sign for us; they are left to newer versions.
+        let keys = |keys: List<ByteArray<33>, ROOT_LIST_MAX>| -> Vec<[u8; 32]> {
+            keys.into_iter()
+                .filter_map(|key| plain_key(&<[u8; 33]>::from(key)))
+                .collect()
+        };
+        Ok(Self {
+            version: wire.version,
+            root_keys: keys(wire.root_keys),
+            threshold: wire.threshold.max(1),
+            node_keys: keys(wire.node_keys),
+            order_keys: keys(wire.order_keys),
+            tls_keys: wire.tls_keys.into_iter().map(Into::into).collect(),
+        })
+    }
+}
+
+fn network_of(statement: &[u8]) -> NetworkId {
+    let hash = Sha256::new()
+        .chain_update(ROOT_LABEL)
+        .chain_update(statement)
+        .finalize();
+    NetworkId(hash.into())
+}
+
+/// A public key with its suite in front.
+pub fn suite_key(key: &[u8; 32]) -> [u8; 33] {
+    let mut out = [SUITE; 33];
+    out[1..].copy_from_slice(key);
+    out
+}
+
+/// The key without its suite byte, if the suite is ours.
+pub fn plain_key(key: &[u8; 33]) -> Option<[u8; 32]> {
+    let (suite, key) = key.split_first()?;
+    (*suite == SUITE).then(|| key.try_into().ok())?
+}
+
+/// A device that may take part, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolment {
+    /// Ed25519 public key; its hash is the device id.
+    pub signing_key: [u8; 32],
+    /// X25519 public key, for bundles.
+    pub sealing_key: [u8; 32],
+    /// What it may hold and write.
+    pub spaces: BTreeSet<Space>,
+    /// The persons who may write on it.
+    pub authors: BTreeSet<AuthorId>,
+}
+
+impl Enrolment {
+    /// The device.
+    pub fn device(&self) -> DeviceId {
+        DeviceId::of_key(&self.signing_key)
+    }
+}
+
+#[derive(Encode, Decode)]
+struct EnrolWire {
+    #[n(0)]
+    signing_key: ByteArray<33>,
+    #[n(1)]
+    sealing_key: ByteArray<33>,
+    #[n(2)]
+    spaces: List<SpaceWire, GRANTS_MAX>,
+    #[n(3)]
+    authors: List<ByteArray<8>, ROOT_LIST_MAX>,
+}
+
+/// A space as it stands on the wire.
+#[derive(Clone, Debug, Encode, Decode)]
+pub(crate) struct SpaceWire {
+    #[n(0)]
+    pub(crate) unit: String,
+    #[n(1)]
+    pub(crate) class: u8,
+}
+
+impl SpaceWire {
+    pub(crate) fn of(space: &Space) -> Self {
+        Self {
+            unit: space.unit().to_owned(),
+            class: space.class as u8,
+        }
+    }
+
+    /// The space, or `None` for a class that a newer version added.
+    pub(crate) fn space(&self) -> Option<Space> {
+        Space::new(&self.unit, Class::from_number(self.class)?).ok()
+    }
+}
+
+/// What an entry says.
+#[derive(Clone, Debug, PartialEq)]
+enum Content {
+    Root(RootStatement),
+    Enrol(Enrolment),
+    Package(Box<Package>),
+    Unknown,
+}
+
+/// An entry whose signatures have been checked, with its bytes as received.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ControlEntry {
+    /// The entry's name.
+    pub hash: EntryHash,
+    /// The spaces whose devices need it, or `None` for everybody.
+    pub scope: Option<BTreeSet<Space>>,
+    bytes: Vec<u8>,
+    content: Content,
+}
+
+#[derive(Encode, Decode)]
+struct EntryWire {
+    #[n(0)]
+    body: ByteVec,
+    #[n(1)]
+    signatures: List<SignatureWire, SIGNATURES_MAX>,
+}
+
+#[derive(Encode, Decode)]
+struct SignatureWire {
+    #[n(0)]
+    key: ByteArray<33>,
+    #[n(1)]
+    signature: ByteArray<64>,
+}
+
+#[derive(Encode, Decode)]
+struct BodyWire {
+    #[n(0)]
+    suite: u8,
+    #[n(1)]
+    kind: u16,
+    #[n(2)]
+    scope: Option<List<SpaceWire, GRANTS_MAX>>,
+    #[n(3)]
+    content: ByteVec,
+}
+
+impl ControlEntry {
+    /// The entry that founds or renews a network. `signers` are root keys with their signatures'
+    /// makers.
+    pub fn root(network: NetworkId, statement: &RootStatement, signer: Signer<'_>) -> Vec<u8> {
+        seal_entry(network, kind::ROOT, None, statement.encode(), signer)
+    }
+
+    /// The entry that lets a device in.
+    pub fn enrol(network: NetworkId, enrolment: &Enrolment, signer: Signer<'_>) -> Vec<u8> {
+        let spaces: Vec<SpaceWire> = enrolment.spaces.iter().map(SpaceWire::of).collect();
+        let content = cbor::encode(&EnrolWire {
+            signing_key: suite_key(&enrolment.signing_key).into(),
+            sealing_key: suite_key(&enrolment.sealing_key).into(),
+            spaces: spaces.clone().into(),
+            authors: enrolment
+                .authors
+                .iter()
+                .map(|author| author.0.into())
+                .collect(),
+        });
+        seal_entry(network, kind::ENROL, Some(spaces), content, signer)
+    }
+
+    /// The entry that carries a version of the plan.
+    pub fn package(network: NetworkId, package: &Package, signer: Signer<'_>) -> Vec<u8> {
+        seal_entry(network, kind::PACKAGE, None, package.to_cbor(), signer)
+    }
+
+    /// The bytes that are stored and sent.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether a device with these spaces needs the entry.
+    pub fn concerns(&self, spaces: &BTreeSet<Space>) -> bool {
+        self.scope
+            .as_ref()
+            .is_none_or(|scope| !scope.is_disjoint(spaces))
+    }
+
+    /// The package, if the entry carries one.
+    pub fn as_package(&self) -> Option<&Package> {
+        match &self.content {
+            Content::Package(package) => Some(package),
+            _ => None,
+        }
+    }
+}
+
+/// A public key and the maker of its signatures.
+pub type Signer<'a> = ([u8; 32], &'a dyn Fn(&[u8]) -> [u8; 64]);
+
+fn seal_entry(
+    network: NetworkId,
+    kind: u16,
+    scope: Option<Vec<SpaceWire>>,
+    content: Vec<u8>,
+    (key, sign): Signer<'_>,
+) -> Vec<u8> {
+    let body = cbor::encode(&BodyWire {
+        suite: SUITE,
+        kind,
+        scope: scope.map(List),
+        content: content.into(),
+    });
+    let signature = sign(&signed_message(network, &body));
+    cbor::encode(&EntryWire {
+        body: body.into(),
+        signatures: vec![SignatureWire {
+            key: suite_key(&key).into(),
+            signature: signature.into(),
+        }]
+        .into(),
+    })
+}
+
+fn signed_message(network: NetworkId, body: &[u8]) -> Vec<u8> {
+    [ENTRY_LABEL, network.as_bytes(), body].concat()
+}
+
+/// The join of all control entries held.
+#[derive(Clone, Debug)]
+pub struct Control {
+    network: NetworkId,
+    entries: BTreeMap<EntryHash, ControlEntry>,
+    /// Order in which the entries came in here; for the position of an exchange only.
+    arrivals: Vec<EntryHash>,
+    root: Option<RootStatement>,
+    node_keys: BTreeSet<[u8; 32]>,
+    roster: BTreeMap<DeviceId, Enrolment>,
+    package: Option<EntryHash>,
+}
+
+impl Control {
+    /// The empty state of a network.
+    pub fn new(network: NetworkId) -> Self {
+        Self {
+            network,
+            entries: BTreeMap::new(),
+            arrivals: Vec::new(),
+            root: None,
+            node_keys: BTreeSet::new(),
+            roster: BTreeMap::new(),
+            package: None,
+        }
+    }
+
+    /// The network.
+    pub fn network(&self) -> NetworkId {
+        self.network
+    }
+
+    /// Checks an entry against what is held, without taking it. `Ok(None)`: held already.
+    ///
+    /// A root statement must come before what its nodes signed; that is the order in which they are
+    /// stored and sent.
+    pub fn check(&self, bytes: &[u8]) -> Result<Option<ControlEntry>, BadEntry> {
+        if bytes.len() > CONTROL_ENTRY_BYTES_MAX {
+            return Err(BadEntry::TooLarge);
+        }
+        let mut decoder = Decoder::new(bytes);
+        let wire: EntryWire = decoder.decode().map_err(|_| BadEntry::Envelope)?;
+        if decoder.position() != bytes.len() {
+            return Err(BadEntry::Envelope);
+        }
+        let message = signed_message(self.network, &wire.body);
+        let hash = EntryHash(Sha256::digest(&message).into());
+        if self.entries.contains_key(&hash) {
+            return Ok(None);
+        }
+        let signers: BTreeSet<[u8; 32]> = wire
+            .signatures
+            .0
+            .iter()
+            .filter_map(|signature| {
+                let key = plain_key(&signature.key)?;
+                seal::verify(&key, &message, &signature.signature).then_some(key)
+            })
+            .collect();
+        if signers.is_empty() {
+            return Err(BadEntry::Signature);
+        }
+        let body: BodyWire = minicbor::decode(&wire.body).map_err(|_| BadEntry::Envelope)?;
+        if body.suite != SUITE {
+            return Err(BadEntry::Envelope);
+        }
+        if body.kind != kind::ROOT && signers.is_disjoint(&self.node_keys) {
+            return Err(BadEntry::Signature);
+        }
+        let content = match body.kind {
+            kind::ROOT => Content::Root(self.check_root(&body.content, &signers)?),
+            kind::ENROL => Content::Enrol(decode_enrolment(&body.content)?),
+            kind::PACKAGE => match Package::from_cbor(&body.content) {
+                Ok(package) => Content::Package(Box::new(package)),
+                // Written for a newer version: kept and passed on, not used.
+                Err(_) => Content::Unknown,
+            },
+            _ => Content::Unknown,
+        };
+        let scope = body.scope.map(|spaces| {
+            spaces
+                .0
+                .iter()
+                .filter_map(SpaceWire::space)
+                .collect::<BTreeSet<_>>()
+        });
+        Ok(Some(ControlEntry {
+            hash,
+            scope,
+            bytes: bytes.to_vec(),
+            content,
+        }))
+    }
+
+    fn check_root(
+        &self,
+        content: &[u8],
+        signers: &BTreeSet<[u8; 32]>,
+    ) -> Result<RootStatement, BadEntry> {
+        let statement = RootStatement::decode(content)?;
+        let signed_by = |statement: &RootStatement| {
+            let good = statement
+                .root_keys
+                .iter()
+                .filter(|key| signers.contains(*key))
+                .count();
+            good >= statement.threshold as usize
+        };
+        let founding = network_of(content) == self.network && signed_by(&statement);
+        let renewed = self.root.as_ref().is_some_and(signed_by) && statement.version > 1;
+        if founding || renewed {
+            Ok(statement)
+        } else if self.root.is_none() {
+            Err(BadEntry::OtherNetwork)
+        } else {
+            Err(BadEntry::Signature)
+        }
+    }
+
+    /// Takes an entry that [`Control::check`] gave.
+    pub fn apply(&mut self, entry: ControlEntry) {
+        if self.entries.contains_key(&entry.hash) {
+            return;
+        }
+        match &entry.content {
+            Content::Root(statement) => {
+                self.node_keys.extend(&statement.node_keys);
+                let newer = self
+                    .root
+                    .as_ref()
+                    .is_none_or(|root| root.version < statement.version);
+                if newer {
+                    self.root = Some(statement.clone());
+                }
+            }
+            Content::Enrol(enrolment) => {
+                let device = enrolment.device();
+                match self.roster.get_mut(&device) {
+                    // A second enrolment of a device adds to the first: the join of both.
+                    Some(held) if held.signing_key == enrolment.signing_key => {
+                        held.spaces.extend(enrolment.spaces.iter().cloned());
+                        held.authors.extend(&enrolment.authors);
+                    }
+                    // Two keys with one id: the smaller key stands, in whatever order they came.
+                    Some(held) if held.signing_key < enrolment.signing_key => {}
+                    _ => {
+                        self.roster.insert(device, enrolment.clone());
+                    }
+                }
+            }
+            Content::Package(package) => {
+                let rank = |hash: &EntryHash| {
+                    let version = self.entries.get(hash).and_then(ControlEntry::as_package);
+                    (version.map(|package| package.version), *hash)
+                };
+                let newer = self
+                    .package
+                    .as_ref()
+                    .is_none_or(|held| rank(held) < (Some(package.version), entry.hash));
+                if newer {
+                    self.package = Some(entry.hash);
+                }
+            }
+            Content::Unknown => {}
+        }
+        self.arrivals.push(entry.hash);
+        self.entries.insert(entry.hash, entry);
+    }
+
+    /// The root statement in force.
+    pub fn root(&self) -> Option<&RootStatement> {
+        self.root.as_ref()
+    }
+
+    /// The newest plan package held.
+    pub fn package(&self) -> Option<&Package> {
+        self.package
+            .as_ref()
+            .and_then(|hash| self.entries.get(hash)?.as_package())
+    }
+
+    /// A device's enrolment.
+    pub fn enrolment(&self, device: DeviceId) -> Option<&Enrolment> {
+        self.roster.get(&device)
+    }
+
+    /// The signing key of an enrolled device that may write to `space`, or of a server node.
+    pub fn writer_key(&self, device: DeviceId, space: &Space) -> Option<[u8; 32]> {
+        if let Some(enrolment) = self.roster.get(&device) {
+            return enrolment
+                .spaces
+                .contains(space)
+                .then_some(enrolment.signing_key);
+        }
+        self.node_keys
+            .iter()
+            .find(|key| DeviceId::of_key(*key) == device)
+            .copied()
+    }
+
+    /// The device whose actors carry the tag `tag`, for history.
+    pub fn devices(&self) -> impl Iterator<Item = (DeviceId, &Enrolment)> {
+        self.roster
+            .iter()
+            .map(|(device, enrolment)| (*device, enrolment))
+    }
+
+    /// The entries that a device with `spaces` needs, in order of arrival here.
+    pub fn for_spaces<'a>(
+        &'a self,
+        spaces: &'a BTreeSet<Space>,
+    ) -> impl Iterator<Item = &'a ControlEntry> {
+        self.arrivals
+            .iter()
+            .filter_map(|hash| self.entries.get(hash))
+            .filter(move |entry| entry.concerns(spaces))
+    }
+
+    /// All entries, in order of arrival here.
+    pub fn entries(&self) -> impl Iterator<Item = &ControlEntry> {
+        self.arrivals
+            .iter()
+            .filter_map(|hash| self.entries.get(hash))
+    }
+
+    /// How many entries are held, and a digest of which.
+    pub fn position(&self) -> ControlPosition {
+        ControlPosition::of(self.entries.keys().copied().collect())
+    }
+}
+
+/// What a device holds of the control feed: a count and a digest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ControlPosition {
+    /// Number of entries.
+    pub count: u32,
+    /// Digest over the entries' names in ascending order.
+    pub digest: Option<Short>,
+}
+
+impl ControlPosition {
+    /// The position of a holder of exactly these entries.
+    pub fn of(mut hashes: Vec<EntryHash>) -> Self {
+        hashes.sort_unstable();
+        let digest = Short::digest("ortoo control v1", hashes.iter().map(EntryHash::as_bytes));
+        Self {
+            count: hashes.len() as u32,
+            digest: Some(digest),
+        }
+    }
+}
+
+fn decode_enrolment(content: &[u8]) -> Result<Enrolment, BadEntry> {
+    let wire: EnrolWire = minicbor::decode(content).map_err(|_| BadEntry::Envelope)?;
+    Ok(Enrolment {
+        signing_key: plain_key(&wire.signing_key).ok_or(BadEntry::Envelope)?,
+        sealing_key: plain_key(&wire.sealing_key).ok_or(BadEntry::Envelope)?,
+        spaces: wire.spaces.0.iter().filter_map(SpaceWire::space).collect(),
+        authors: wire
+            .authors
+            .into_iter()
+            .map(|author| AuthorId(author.into()))
+            .collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,615 @@
+//! The phone's side of an exchange: what to send, and what an answer changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::batch::{self, Batch, Header};
+use crate::control::Control;
+use crate::feed::{Feed, Misplaced, Node, Vector};
+use crate::id::{BatchHash, DeviceId, RecordId, Space};
+use crate::record::RecordState;
+use crate::replica::{Context, HubState, Prepared, Replica, STASH_BATCHES_MAX, Staged, Step};
+use crate::row::{ReadRows, Table, Unreadable};
+use crate::stored;
+use crate::wire::{Answer, BadMessage, Request, SpaceClaim, base_digest};
+
+/// How much one round trip may carry. After a cut the host halves both, down to one batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Bytes of batches in the request; at least one batch goes out unless this is 0.
+    pub up: usize,
+    /// Bytes of batches in the answer; at least one comes (R47).
+    pub down: u32,
+}
+
+impl Budget {
+    /// For a link of which nothing is known: 64 KiB each way, about 20 seconds of 2G.
+    pub const DEFAULT: Budget = Budget {
+        up: 64 * 1024,
+        down: 64 * 1024,
+    };
+
+    /// After a cut: half of it each way.
+    pub fn halved(self) -> Self {
+        Self {
+            up: (self.up / 2).max(1),
+            down: (self.down / 2).max(1),
+        }
+    }
+
+    /// The same, but asking with the vector only, to learn first what has landed (R47).
+    pub fn asking(self) -> Self {
+        Self { up: 0, ..self }
+    }
+}
+
+/// Bytes to send, and what to compare the answer with.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// The packed, signed request: the body of `POST /v1/exchange`.
+    pub bytes: Vec<u8>,
+    /// Batches in it.
+    pub batches: usize,
+    /// Batches that the budget left out.
+    pub more: bool,
+    /// The server's vectors if it holds everything that this request carries.
+    expected: BTreeMap<Space, Vector>,
+    sent: Vec<BatchHash>,
+}
+
+/// What an answer brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Batches that are new here.
+    pub batches: usize,
+    /// Another round trip is needed: the server has more, or wants to hear more.
+    pub again: bool,
+    /// Batches that the server would not hold, with its codes.
+    pub refused: Vec<String>,
+    /// Received batches that are not held here, with our codes.
+    pub not_held: Vec<&'static str>,
+    /// The stash was full and batches were left out; they come again (R6).
+    pub stash_full: bool,
+}
+
+/// Why an exchange can't go on. Nothing has changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// The answer is no message of ours.
+    #[error(transparent)]
+    Message(#[from] BadMessage),
+    /// The answer carries a control entry that does not check.
+    #[error(transparent)]
+    Control(#[from] crate::control::BadEntry),
+    /// The host could not read a row.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+}
+
+impl Replica {
+    /// Prepares a request: signs what is staged into batches, chooses what the server lacks, and
+    /// describes what is held.
+    ///
+    /// The bytes come out of [`Replica::apply`] only, so no byte of a batch leaves before the
+    /// signed batch is durable (R1).
+    pub fn prepare_exchange(
+        &self,
+        context: &mut Context<'_>,
+        rows: &dyn ReadRows,
+        sign: &dyn Fn(&[u8]) -> [u8; 64],
+        budget: Budget,
+    ) -> Result<Prepared<Outgoing>, ExchangeError> {
+        let mut out = Prepared {
+            rows: Vec::new(),
+            steps: Vec::new(),
+            outcome: (),
+        };
+        let mut fresh: BTreeMap<Space, Vec<Batch>> = BTreeMap::new();
+        for space in self.spaces.keys() {
+            let batches = self.seal_staged(context, space, sign, &mut out);
+            fresh.insert(space.clone(), batches);
+        }
+
+        let mut bases = BTreeMap::new();
+        let mut expected = BTreeMap::new();
+        let mut claims = Vec::new();
+        let mut upload: Vec<Vec<u8>> = Vec::new();
+        let mut sent = Vec::new();
+        let mut room = budget.up;
+        let mut more = false;
+        for (space, held) in &self.spaces {
+            let fresh = fresh.get(space).map(Vec::as_slice).unwrap_or_default();
+            let mut own = held.vector();
+            let mut server = held.base.1.clone();
+            for batch in fresh {
+                own.advance(self.me.device, &batch.node());
+            }
+            for (device, node) in self.lacking_at_server(space, fresh) {
+                let ready = fresh.iter().find(|batch| batch.hash == node.hash);
+                let bytes = match ready {
+                    Some(batch) => Some(batch.bytes().to_vec()),
+                    None => rows.read(Table::Batch, &stored::batch_key(space, node.hash))?,
+                };
+                let Some(bytes) = bytes else { continue };
+                if room == 0 || (bytes.len() > room && !upload.is_empty()) {
+                    more = true;
+                    room = 0;
+                    continue;
+                }
+                room = room.saturating_sub(bytes.len());
+                server.advance(device, &node);
+                sent.push(node.hash);
+                upload.push(bytes);
+            }
+            let changes = own.changes_from(&server);
+            let ladders = held
+                .ladders_wanted
+                .iter()
+                .filter_map(|device| Some((*device, held.feeds.get(device)?.ladder())))
+                .collect();
+            claims.push(SpaceClaim {
+                space: space.clone(),
+                counter: held.base.0,
+                changes,
+                ladders,
+            });
+            bases.insert(space.clone(), held.base.clone());
+            expected.insert(space.clone(), server);
+        }
+        let request = Request {
+            device: self.me.device,
+            nonce: self.hub.nonce,
+            control: self.control.position(),
+            base: base_digest(self.hub.incarnation, &bases),
+            spaces: claims,
+            batches: upload,
+            budget: budget.down,
+        };
+        let bytes = request.encode(self.me.network, sign);
+        let batches = request.batches.len();
+        let outgoing = Outgoing {
+            bytes,
+            batches,
+            more,
+            expected,
+            sent,
+        };
+        Ok(Prepared {
+            rows: out.rows,
+            steps: out.steps,
+            outcome: outgoing,
+        })
+    }
+
+    /// Signs the staged edits of a space into batches that follow everything held of our feed.
+    fn seal_staged(
+        &self,
+        context: &mut Context<'_>,
+        space: &Space,
+        sign: &dyn Fn(&[u8]) -> [u8; 64],
+        out: &mut Prepared<()>,
+    ) -> Vec<Batch> {
+        let Some(held) = self.spaces.get(space) else {
+            return Vec::new();
+        };
+        let (mut seq, mut prev) = held
+            .feeds
+            .get(&self.me.device)
+            .map_or((1, vec![]), Feed::next);
+        let mut batches = Vec::new();
+        for run in runs_of_one_author(held.staged.values()) {
+            let Some(first) = run.first() else { continue };
+            let (author, dictionary) = (first.author, first.dictionary);
+            let entries = run.iter().map(|staged| staged.entry.clone()).collect();
+            for entries in batch::split_for_batches(entries) {
+                let header = Header {
+                    space: space.clone(),
+                    device: self.me.device,
+                    author,
+                    seq,
+                    prev,
+                    dictionary,
+                    time: context.now,
+                };
+                let seed = context.random();
+                let batch = Batch::sign(self.me.network, header, entries, seed, sign);
+                seq += 1;
+                prev = vec![batch.hash];
+                out.rows.push(stored::batch_row(
+                    Table::Batch,
+                    space,
+                    batch.hash,
+                    Some(batch.bytes()),
+                ));
+                out.steps.push(hold_step(&batch));
+                batches.push(batch);
+            }
+        }
+        for number in held.staged.keys() {
+            out.rows.push(stored::unstaged_row(space, *number));
+            out.steps.push(Step::Unstage(space.clone(), *number));
+        }
+        batches
+    }
+
+    /// What the server is believed to lack in a space, parents first within each feed.
+    fn lacking_at_server(&self, space: &Space, fresh: &[Batch]) -> Vec<(DeviceId, Node)> {
+        let Some(held) = self.spaces.get(space) else {
+            return Vec::new();
+        };
+        let server = &held.base.1;
+        let mut lacking = Vec::new();
+        for (device, feed) in &held.feeds {
+            let mut theirs = server.tips(*device).peekable();
+            // The server has this feed, and no end of it that we know: it is ahead or on another
+            // branch. What it holds we learn from its batches, or by a ladder (R3).
+            let strange = theirs.peek().is_some()
+                && server
+                    .tips(*device)
+                    .all(|tip| feed.find(tip.hash).is_none());
+            if !strange {
+                lacking.extend(
+                    feed.missing(theirs)
+                        .into_iter()
+                        .map(|node| (*device, node.clone())),
+                );
+            }
+        }
+        lacking.retain(|(_, node)| !self.refused.contains(&node.hash));
+        lacking.extend(fresh.iter().map(|batch| (self.me.device, batch.node())));
+        lacking
+    }
+
+    /// Prepares what an answer changes: control first, then batches into feeds and records, then
+    /// what is known of the server. All of it is one transaction.
+    pub fn prepare_answer(
+        &self,
+        context: &mut Context<'_>,
+        rows: &dyn ReadRows,
+        outgoing: &Outgoing,
+        bytes: &[u8],
+    ) -> Result<Prepared<Received>, ExchangeError> {
+        let answer = Answer::decode(bytes)?;
+        let mut hub = HubState {
+            nonce: answer.nonce.unwrap_or(self.hub.nonce),
+            clock_ahead: context.now.saturating_sub(answer.time),
+            heard: self.hub.heard.max(answer.time),
+            ..self.hub.clone()
+        };
+        if answer.stale_nonce {
+            let received = Received {
+                again: true,
+                ..Received::default()
+            };
+            let row = stored::hub_row(&hub);
+            return Ok(Prepared {
+                rows: vec![row],
+                steps: vec![Step::Hub(hub)],
+                outcome: received,
+            });
+        }
+        let mut out = Prepared {
+            rows: Vec::new(),
+            steps: Vec::new(),
+            outcome: (),
+        };
+        let control = self.take_control(&answer.control, &mut out)?;
+        let control = control.as_ref().unwrap_or(&self.control);
+
+        let granted = |control: &Control| {
+            control
+                .enrolment(self.me.device)
+                .map(|enrolment| enrolment.spaces.len())
+        };
+        let widened = granted(control) != granted(&self.control);
+        let mut received = Received {
+            again: answer.more || outgoing.more || widened,
+            ..Received::default()
+        };
+        let mut incoming = Incoming::new(self, control);
+        for bytes in answer.batches {
+            incoming.take(bytes, &mut received);
+        }
+        incoming.unstash(&mut received);
+        received.batches = incoming.held.len();
+        incoming.write(rows, &mut out)?;
+
+        for refused in &answer.refused {
+            received.refused.push(refused.code.clone());
+            if let Some(hash) = outgoing.sent.get(refused.index as usize) {
+                out.steps.push(Step::Refused(*hash));
+            }
+        }
+        if answer.reset {
+            hub.incarnation = answer.incarnation;
+            received.again = true;
+        }
+        self.learn_bases(
+            outgoing,
+            &answer.spaces,
+            answer.reset,
+            &mut received,
+            &mut out,
+        );
+
+        hub.last_exchange = Some(context.now);
+        out.rows.push(stored::hub_row(&hub));
+        out.steps.push(Step::Hub(hub));
+        Ok(Prepared {
+            rows: out.rows,
+            steps: out.steps,
+            outcome: received,
+        })
+    }
+
+    fn take_control(
+        &self,
+        entries: &[Vec<u8>],
+        out: &mut Prepared<()>,
+    ) -> Result<Option<Control>, ExchangeError> {
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        let mut control = self.control.clone();
+        for bytes in entries {
+            if let Some(entry) = control.check(bytes)? {
+                out.rows.push(stored::control_row(
+                    control.entries().count() as u64,
+                    &entry,
+                ));
+                control.apply(entry);
+            }
+        }
+        out.steps.push(Step::Control(Box::new(control.clone())));
+        Ok(Some(control))
+    }
+
+    /// What the server holds now is what we expect of it, changed by what it says.
+    fn learn_bases(
+        &self,
+        outgoing: &Outgoing,
+        states: &[crate::wire::SpaceState],
+        reset: bool,
+        received: &mut Received,
+        out: &mut Prepared<()>,
+    ) {
+        for state in states {
+            let Some(held) = self.spaces.get(&state.space) else {
+                continue;
+            };
+            // An older counter of the same incarnation is an answer that was overtaken (R22).
+            if !reset && state.counter < held.base.0 {
+                continue;
+            }
+            let mut vector = match outgoing.expected.get(&state.space) {
+                Some(expected) if !reset => expected.clone(),
+                _ => Vector::default(),
+            };
+            for (device, tips) in &state.changes {
+                vector.set(*device, tips.iter().copied());
+            }
+            let wanted: BTreeSet<DeviceId> = state.ladders_wanted.iter().copied().collect();
+            received.again |= !wanted.is_empty();
+            out.steps.push(Step::Ladders(state.space.clone(), wanted));
+            let base = (state.counter, vector);
+            if base != held.base {
+                out.rows.push(stored::base_row(&state.space, &base));
+                out.steps.push(Step::Base(state.space.clone(), base));
+            }
+        }
+    }
+
+    /// Whether the server is believed to lack something that is held here.
+    pub fn has_unsent(&self) -> bool {
+        self.spaces.iter().any(|(space, held)| {
+            !held.staged.is_empty() || !self.lacking_at_server(space, &[]).is_empty()
+        })
+    }
+}
+
+fn hold_step(batch: &Batch) -> Step {
+    Step::Hold {
+        space: batch.header.space.clone(),
+        device: batch.header.device,
+        node: batch.node(),
+        records: batch.entries.iter().map(|entry| entry.record).collect(),
+    }
+}
+
+/// Staged edits in order, cut where the author or the dictionary changes: a batch names one.
+fn runs_of_one_author<'a>(staged: impl Iterator<Item = &'a Staged>) -> Vec<Vec<&'a Staged>> {
+    let mut runs: Vec<Vec<&Staged>> = Vec::new();
+    for staged in staged {
+        match runs.last_mut() {
+            Some(run)
+                if run.last().is_some_and(|last| {
+                    (last.author, last.dictionary) == (staged.author, staged.dictionary)
+                }) =>
+            {
+                run.push(staged);
+            }
+            _ => runs.push(vec![staged]),
+        }
+    }
+    runs
+}
+
+/// The batches of an answer on their way into feeds and records.
+struct Incoming<'a> {
+    replica: &'a Replica,
+    control: &'a Control,
+    /// New batches in an order in which parents come first.
+    held: Vec<Batch>,
+    /// The ones above, by feed, to find parents among them.
+    nodes: BTreeMap<(Space, DeviceId), BTreeMap<BatchHash, Node>>,
+    stashed: BTreeMap<(Space, BatchHash), Vec<u8>>,
+    unstashed: BTreeSet<(Space, BatchHash)>,
+}
+
+impl<'a> Incoming<'a> {
+    fn new(replica: &'a Replica, control: &'a Control) -> Self {
+        Self {
+            replica,
+            control,
+            held: Vec::new(),
+            nodes: BTreeMap::new(),
+            stashed: BTreeMap::new(),
+            unstashed: BTreeSet::new(),
+        }
+    }
+
+    fn take(&mut self, bytes: Vec<u8>, received: &mut Received) {
+        let network = self.replica.me.network;
+        let batch = match Batch::from_store(network, &bytes) {
+            Ok(batch) => batch,
+            Err(unfit) => return received.not_held.push(unfit.code()),
+        };
+        let (space, device) = (batch.header.space.clone(), batch.header.device);
+        if !self.replica.spaces.contains_key(&space) && !self.granted(&space) {
+            return received.not_held.push("space_not_granted");
+        }
+        // An author that is not known yet may be enrolled by a control entry still on its way.
+        let Some(key) = self.control.writer_key(device, &space) else {
+            return self.stash(space, batch.hash, bytes, received);
+        };
+        let batch = match Batch::verify(network, &bytes, |_, _| Some(key)) {
+            Ok(batch) => batch,
+            Err(unfit) => return received.not_held.push(unfit.code()),
+        };
+        match self.place(&batch) {
+            Place::Held => {}
+            Place::New => self.hold(batch),
+            Place::Gap => self.stash(space, batch.hash, bytes, received),
+            Place::Wrong => received.not_held.push(batch::Unfit::Parents.code()),
+        }
+    }
+
+    fn granted(&self, space: &Space) -> bool {
+        let enrolment = self.control.enrolment(self.replica.me.device);
+        enrolment.is_some_and(|enrolment| enrolment.spaces.contains(space))
+    }
+
+    fn place(&self, batch: &Batch) -> Place {
+        let (space, device) = (&batch.header.space, batch.header.device);
+        let held = self.replica.spaces.get(space);
+        let fresh = self.nodes.get(&(space.clone(), device));
+        let node_of = |hash: BatchHash| {
+            let feed = held.and_then(|held| held.feeds.get(&device));
+            feed.and_then(|feed| feed.node(hash))
+                .or_else(|| fresh?.get(&hash))
+        };
+        if node_of(batch.hash).is_some() {
+            return Place::Held;
+        }
+        match Feed::place(&batch.node(), |hash| node_of(hash).map(|node| node.seq)) {
+            Ok(()) => Place::New,
+            Err(Misplaced::Missing(_)) => Place::Gap,
+            Err(Misplaced::Parents) => Place::Wrong,
+        }
+    }
+
+    fn hold(&mut self, batch: Batch) {
+        let feed = (batch.header.space.clone(), batch.header.device);
+        self.nodes
+            .entry(feed)
+            .or_default()
+            .insert(batch.hash, batch.node());
+        self.held.push(batch);
+    }
+
+    fn stash(&mut self, space: Space, hash: BatchHash, bytes: Vec<u8>, received: &mut Received) {
+        let known = self
+            .replica
+            .spaces
+            .get(&space)
+            .map_or(0, |held| held.stash.len());
+        let fresh = self.stashed.keys().filter(|(s, _)| *s == space).count();
+        if known + fresh >= STASH_BATCHES_MAX {
+            received.stash_full = true;
+        } else {
+            self.stashed.insert((space, hash), bytes);
+        }
+    }
+
+    /// Takes what waits in the stash for as long as something of it finds its place.
+    fn unstash(&mut self, received: &mut Received) {
+        let mut waiting: BTreeMap<(Space, BatchHash), Vec<u8>> = std::mem::take(&mut self.stashed);
+        for (space, held) in &self.replica.spaces {
+            let stash = held.stash.iter();
+            waiting.extend(stash.map(|(hash, bytes)| ((space.clone(), *hash), bytes.clone())));
+        }
+        loop {
+            let before = waiting.len();
+            for ((space, hash), bytes) in std::mem::take(&mut waiting) {
+                self.take(bytes.clone(), received);
+                if self.stashed.remove(&(space.clone(), hash)).is_some() {
+                    waiting.insert((space, hash), bytes);
+                } else {
+                    self.unstashed.insert((space, hash));
+                }
+            }
+            if waiting.is_empty() || waiting.len() == before {
+                break;
+            }
+        }
+        self.stashed = waiting;
+    }
+
+    /// The rows and steps of everything that was taken.
+    fn write(self, rows: &dyn ReadRows, out: &mut Prepared<()>) -> Result<(), Unreadable> {
+        let mut arrived: BTreeMap<(Space, RecordId), Vec<(DeviceId, &[u8])>> = BTreeMap::new();
+        for batch in &self.held {
+            for entry in &batch.entries {
+                arrived
+                    .entry((batch.header.space.clone(), entry.record))
+                    .or_default()
+                    .push((batch.header.device, &entry.change));
+            }
+            out.rows.push(stored::batch_row(
+                Table::Batch,
+                &batch.header.space,
+                batch.hash,
+                Some(batch.bytes()),
+            ));
+            out.steps.push(hold_step(batch));
+        }
+        let empty = RecordState::empty();
+        for ((space, record), changes) in &arrived {
+            let state = self.replica.record(space, *record).unwrap_or(&empty);
+            let fresh: Vec<&Batch> = self
+                .held
+                .iter()
+                .filter(|batch| batch.header.space == *space)
+                .collect();
+            let next = state.add(changes, || {
+                self.replica.changes_of(rows, space, *record, &fresh)
+            })?;
+            out.rows.push(stored::record_row(space, *record, &next));
+            out.steps
+                .push(Step::Record(space.clone(), *record, Box::new(next)));
+        }
+        for ((space, hash), bytes) in self.stashed {
+            let held = self.replica.spaces.get(&space);
+            if held.is_none_or(|held| !held.stash.contains_key(&hash)) {
+                out.rows
+                    .push(stored::batch_row(Table::Stash, &space, hash, Some(&bytes)));
+                out.steps.push(Step::Stash(space, hash, bytes));
+            }
+        }
+        for (space, hash) in self.unstashed {
+            let held = self.replica.spaces.get(&space);
+            if held.is_some_and(|held| held.stash.contains_key(&hash)) {
+                out.rows
+                    .push(stored::batch_row(Table::Stash, &space, hash, None));
+                out.steps.push(Step::Unstash(space, hash));
+            }
+        }
+        Ok(())
+    }
+}
+
+enum Place {
+    Held,
+    New,
+    Gap,
+    Wrong,
+}

@@ -1,0 +1,413 @@
+//! The server's side of an exchange: from a request and what is held to what to store and what to
+//! answer. The host does the reading and the storing, in one transaction per request.
+//!
+//! The order of a call: [`open`] the bytes (signature, roster), load a [`SpaceHeld`] for each space
+//! claimed, [`receive`] and [`SpaceHeld::place`] each batch, [`SpaceHeld::hold`] the new ones, then
+//! [`plan`] the answer and read the batches it names until the budget is used up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::batch::{Batch, Unfit};
+use crate::control::{Control, ControlPosition};
+use crate::feed::{Feed, Misplaced, Node, Tip, Vector};
+use crate::id::{BatchHash, DeviceId, Incarnation, NetworkId, Space};
+use crate::seal;
+use crate::wire::{Answer, BadMessage, Refused, Request, SpaceClaim, SpaceState, base_digest};
+
+/// A nonce is taken for this many days of the server's clock, so that a phone that syncs weekly
+/// needs no round trip for a new one.
+pub const NONCE_DAYS: u32 = 30;
+const DAY_SECONDS: i64 = 86_400;
+const NONCE_LABEL: &[u8] = b"ortoo nonce v1\0";
+
+/// Who a server node is.
+#[derive(Clone)]
+pub struct HubMe {
+    /// The installation.
+    pub network: NetworkId,
+    /// This life of the database (R22).
+    pub incarnation: Incarnation,
+    /// Key of the nonces; kept with the database, so that a restart does not cost a round trip.
+    pub nonce_key: [u8; 32],
+}
+
+impl HubMe {
+    /// The nonce for `device` at the server's time `now` (Unix seconds): its day and a MAC of it.
+    pub fn nonce(&self, device: DeviceId, now: i64) -> [u8; 16] {
+        self.nonce_of_day(device, day(now))
+    }
+
+    fn nonce_of_day(&self, device: DeviceId, day: u32) -> [u8; 16] {
+        let mut nonce = [0; 16];
+        nonce[..4].copy_from_slice(&day.to_be_bytes());
+        // HMAC takes keys of any length.
+        if let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.nonce_key) {
+            mac.update(NONCE_LABEL);
+            mac.update(device.as_bytes());
+            mac.update(&day.to_be_bytes());
+            nonce[4..].copy_from_slice(&mac.finalize().into_bytes()[..12]);
+        }
+        nonce
+    }
+
+    fn nonce_holds(&self, device: DeviceId, nonce: [u8; 16], now: i64) -> bool {
+        let given = u32::from_be_bytes([nonce[0], nonce[1], nonce[2], nonce[3]]);
+        let today = day(now);
+        // The compared MAC guards nothing secret: whoever signs the request may learn it anyway.
+        given <= today && today - given <= NONCE_DAYS && nonce == self.nonce_of_day(device, given)
+    }
+}
+
+fn day(now: i64) -> u32 {
+    u32::try_from(now.max(0) / DAY_SECONDS).unwrap_or(u32::MAX)
+}
+
+/// Why a request is not answered; nothing was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The bytes are no request of this protocol.
+    #[error(transparent)]
+    Message(#[from] BadMessage),
+    /// The device is not on the roster.
+    #[error("the device is not enrolled here")]
+    UnknownDevice,
+    /// The request is not signed by the device that it names.
+    #[error("the request's signature does not verify")]
+    Signature,
+    /// The request claims a space that the device was never granted.
+    #[error("the device does not hold a space that it asks for")]
+    SpaceNotGranted,
+}
+
+impl Refusal {
+    /// A stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Refusal::Message(message) => message.code(),
+            Refusal::UnknownDevice => "device_unknown",
+            Refusal::Signature => "request_signature",
+            Refusal::SpaceNotGranted => "space_not_granted",
+        }
+    }
+}
+
+/// A request that may be served.
+pub enum Opened {
+    /// Serve it.
+    Request(Request),
+    /// Its nonce is too old or another server's: answer this and do nothing.
+    StaleNonce(Answer),
+}
+
+/// Checks that a request is one, and whose: shape, roster, signature, grants, nonce, in this order.
+pub fn open(me: &HubMe, control: &Control, packed: &[u8], now: i64) -> Result<Opened, Refusal> {
+    let (request, signed) = Request::decode(me.network, packed)?;
+    let enrolment = control
+        .enrolment(request.device)
+        .ok_or(Refusal::UnknownDevice)?;
+    if !seal::verify(&enrolment.signing_key, &signed.message, &signed.signature) {
+        return Err(Refusal::Signature);
+    }
+    if !request
+        .spaces
+        .iter()
+        .all(|claim| enrolment.spaces.contains(&claim.space))
+    {
+        return Err(Refusal::SpaceNotGranted);
+    }
+    if !me.nonce_holds(request.device, request.nonce, now) {
+        let nonce = Some(me.nonce(request.device, now));
+        return Ok(Opened::StaleNonce(Answer {
+            nonce,
+            stale_nonce: true,
+            ..Answer::at(now)
+        }));
+    }
+    Ok(Opened::Request(request))
+}
+
+/// Checks one batch of a request: size, shape, author, signature (R5). Its author need not be its
+/// bringer: every replica offers every feed that it holds.
+pub fn receive(
+    me: &HubMe,
+    control: &Control,
+    bringer: DeviceId,
+    bytes: &[u8],
+) -> Result<Batch, Unfit> {
+    let batch = Batch::verify(me.network, bytes, |device, space| {
+        control.writer_key(device, space)
+    })?;
+    let granted = control
+        .enrolment(bringer)
+        .is_some_and(|e| e.spaces.contains(&batch.header.space));
+    if granted {
+        Ok(batch)
+    } else {
+        Err(Unfit::Space)
+    }
+}
+
+/// What the server holds of one space, or as much of it as an exchange needs.
+///
+/// Loaded must be: the tips of all feeds; the batches named by the request's batches and claims
+/// and their parents, where held; every batch that came in after the claimed counter; and of each
+/// feed whose tips differ from the phone's every batch above the phone's lowest known one.
+#[derive(Clone, Debug, Default)]
+pub struct SpaceHeld {
+    /// Number of batches that ever came into this space; the last arrival's number.
+    pub counter: u64,
+    /// The feeds.
+    pub feeds: BTreeMap<DeviceId, Feed>,
+    /// Numbers of arrival of the loaded batches.
+    pub arrivals: BTreeMap<BatchHash, u64>,
+    /// The batches that came in after the claimed counter, newest first.
+    pub since: Vec<(DeviceId, Node)>,
+}
+
+/// Where a batch belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It is held already.
+    Held,
+    /// It follows what is held.
+    New,
+    /// This parent is missing: for the stash (R6).
+    Gap(BatchHash),
+    /// It contradicts its parents and is never held.
+    Wrong,
+}
+
+impl SpaceHeld {
+    /// Where a batch belongs.
+    pub fn place(&self, device: DeviceId, node: &Node) -> Place {
+        let feed = self.feeds.get(&device);
+        if feed.is_some_and(|feed| feed.holds(node.hash)) {
+            return Place::Held;
+        }
+        match Feed::place(node, |hash| feed?.node(hash).map(|held| held.seq)) {
+            Ok(()) => Place::New,
+            Err(Misplaced::Missing(parent)) => Place::Gap(parent),
+            Err(Misplaced::Parents) => Place::Wrong,
+        }
+    }
+
+    /// Takes a batch whose place is [`Place::New`]; gives its number of arrival.
+    pub fn hold(&mut self, device: DeviceId, node: Node) -> u64 {
+        self.counter += 1;
+        self.arrivals.insert(node.hash, self.counter);
+        self.feeds.entry(device).or_default().insert(node);
+        self.counter
+    }
+
+    /// The vector now.
+    pub fn vector(&self) -> Vector {
+        Vector::of(&self.feeds)
+    }
+
+    /// The vector when the counter was at `counter`, found by taking back what came in since; to
+    /// be asked before anything is held. `None` if that is not loaded or never was.
+    pub fn vector_at(&self, counter: u64) -> Option<Vector> {
+        if counter == 0 {
+            return Some(Vector::default());
+        }
+        if self.counter.checked_sub(counter)? != self.since.len() as u64 {
+            return None;
+        }
+        let mut vector = self.vector();
+        for (device, node) in &self.since {
+            let feed = self.feeds.get(device);
+            vector.retreat(*device, node, |hash| feed?.node(hash).map(|held| held.seq));
+        }
+        Some(vector)
+    }
+}
+
+/// The bases that a request names, checked by its digest; `None` when any of them is unknown here,
+/// and the answer must be a reset.
+pub fn bases(
+    me: &HubMe,
+    request: &Request,
+    held: &BTreeMap<Space, SpaceHeld>,
+) -> Option<BTreeMap<Space, Vector>> {
+    let mut bases = BTreeMap::new();
+    for claim in &request.spaces {
+        let vector = held.get(&claim.space)?.vector_at(claim.counter)?;
+        bases.insert(claim.space.clone(), (claim.counter, vector));
+    }
+    let known = base_digest(Some(me.incarnation), &bases) == request.base;
+    known.then(|| {
+        bases
+            .into_iter()
+            .map(|(space, (_, vector))| (space, vector))
+            .collect()
+    })
+}
+
+/// What became of the batches of a request.
+#[derive(Clone, Debug, Default)]
+pub struct Taken {
+    /// Every well-formed batch, held now or before, in the request's order.
+    pub sent: Vec<(Space, DeviceId, Node)>,
+    /// Feeds of which something was not held: their tips are told in any case.
+    pub doubtful: BTreeSet<(Space, DeviceId)>,
+    /// What is not held, and why.
+    pub refused: Vec<Refused>,
+}
+
+/// An answer without its batches, and which they are.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The answer; `more` and `batches` are the host's to fill.
+    pub answer: Answer,
+    /// The batches that the phone lacks, the most useful first: by turns over the spaces, in each
+    /// in the order in which they came in here.
+    pub send: Vec<(Space, BatchHash)>,
+}
+
+/// Plans the answer: control, acknowledgement, batches. `bases` is what [`bases`] gave before
+/// anything was held, and `held` what is held now.
+pub fn plan(
+    me: &HubMe,
+    control: &Control,
+    request: &Request,
+    bases: Option<&BTreeMap<Space, Vector>>,
+    held: &BTreeMap<Space, SpaceHeld>,
+    taken: Taken,
+    now: i64,
+) -> Plan {
+    let nonce = me.nonce(request.device, now);
+    let mut answer = Answer {
+        nonce: (nonce != request.nonce).then_some(nonce),
+        control: control_for(control, request),
+        reset: bases.is_none(),
+        incarnation: bases.is_none().then_some(me.incarnation),
+        refused: taken.refused,
+        ..Answer::at(now)
+    };
+    let mut queues: Vec<Vec<(Space, BatchHash)>> = Vec::new();
+    for claim in &request.spaces {
+        let Some(space) = held.get(&claim.space) else {
+            continue;
+        };
+        let sent = taken.sent.iter().filter(|(of, _, _)| *of == claim.space);
+        let doubtful = |device: &DeviceId| taken.doubtful.contains(&(claim.space.clone(), *device));
+        match bases.and_then(|bases| bases.get(&claim.space)) {
+            Some(base) => {
+                let mut expected = base.clone();
+                for (_, device, node) in sent {
+                    expected.advance(*device, node);
+                }
+                let (state, queue) = answer_space(claim, space, &expected, doubtful);
+                if state.counter != claim.counter
+                    || !state.changes.is_empty()
+                    || !state.ladders_wanted.is_empty()
+                {
+                    answer.spaces.push(state);
+                }
+                queues.push(queue);
+            }
+            None => answer.spaces.push(SpaceState {
+                space: claim.space.clone(),
+                counter: space.counter,
+                changes: space.vector().changes_from(&Vector::default()),
+                ladders_wanted: Vec::new(),
+            }),
+        }
+    }
+    Plan {
+        answer,
+        send: by_turns(queues),
+    }
+}
+
+fn answer_space(
+    claim: &SpaceClaim,
+    space: &SpaceHeld,
+    expected: &Vector,
+    doubtful: impl Fn(&DeviceId) -> bool,
+) -> (SpaceState, Vec<(Space, BatchHash)>) {
+    let mut phone = expected.clone();
+    for (device, tips) in &claim.changes {
+        phone.set(*device, tips.iter().copied());
+    }
+    let vector = space.vector();
+    let mut changes = vector.changes_from(expected);
+    for device in vector.devices().filter(|device| doubtful(device)) {
+        if !changes.iter().any(|(changed, _)| *changed == device) {
+            changes.push((device, vector.tips(device).copied().collect()));
+        }
+    }
+    let mut ladders_wanted = Vec::new();
+    let mut queue: Vec<(u64, BatchHash)> = Vec::new();
+    for (device, feed) in &space.feeds {
+        let theirs: Vec<Tip> = phone.tips(*device).copied().collect();
+        let rungs = claim
+            .ladders
+            .iter()
+            .filter(|(of, _)| of == device)
+            .flat_map(|(_, tips)| tips);
+        let have: Vec<Tip> = theirs
+            .iter()
+            .chain(rungs)
+            .filter(|tip| feed.find(tip.hash).is_some())
+            .copied()
+            .collect();
+        let asked = claim.ladders.iter().any(|(of, _)| of == device);
+        if have.is_empty() && !theirs.is_empty() && !asked {
+            ladders_wanted.push(*device);
+            continue;
+        }
+        let arrival = |hash| space.arrivals.get(&hash).copied().unwrap_or(0);
+        queue.extend(
+            feed.missing(&have)
+                .into_iter()
+                .map(|node| (arrival(node.hash), node.hash)),
+        );
+    }
+    queue.sort_unstable();
+    let send = queue
+        .into_iter()
+        .map(|(_, hash)| (claim.space.clone(), hash))
+        .collect();
+    let state = SpaceState {
+        space: claim.space.clone(),
+        counter: space.counter,
+        changes,
+        ladders_wanted,
+    };
+    (state, send)
+}
+
+/// The control entries that the phone lacks: the rest of its list if it holds the beginning of it,
+/// else all of them.
+fn control_for(control: &Control, request: &Request) -> Vec<Vec<u8>> {
+    let Some(enrolment) = control.enrolment(request.device) else {
+        return Vec::new();
+    };
+    let entries: Vec<_> = control.for_spaces(&enrolment.spaces).collect();
+    let count = request.control.count as usize;
+    let known = entries.get(..count).is_some_and(|known| {
+        ControlPosition::of(known.iter().map(|entry| entry.hash).collect()) == request.control
+    });
+    let from = if known { count } else { 0 };
+    entries[from..]
+        .iter()
+        .map(|entry| entry.bytes().to_vec())
+        .collect()
+}
+
+/// One of each queue in turn, so that no space waits for another's backlog.
+fn by_turns<T>(queues: Vec<Vec<T>>) -> Vec<T> {
+    let mut queues: Vec<_> = queues.into_iter().map(Vec::into_iter).collect();
+    let mut out = Vec::new();
+    loop {
+        let before = out.len();
+        out.extend(queues.iter_mut().filter_map(Iterator::next));
+        if out.len() == before {
+            return out;
+        }
+    }
+}

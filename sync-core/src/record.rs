@@ -1,0 +1,596 @@
+//! One record in one space: what its admitted changes say ([`View`]), the Automerge document that
+//! holds them, and what is set aside.
+//!
+//! A state is a function of the changes held, whatever the order in which they came (R10): the same
+//! set gives the same heads, view, changes set aside and parking. [`RecordState::add`] is the fast
+//! way there for a change that plainly continues what is admitted; everything else goes through
+//! [`RecordState::rebuild`]. The view is stored beside the document, so that opening a replica
+//! decodes values and loads no document.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minicbor::{Decoder, Encoder, decode};
+
+use crate::admit::{Admitted, Aside, Why, admit, read};
+use crate::change::{CHANGE_OPS_MAX, Change, Invalid, OpId, Put, TIME_MAX};
+pub use crate::document::DocumentError;
+use crate::document::{Document, Graph, guarded};
+use crate::id::{ActorId, ChangeHash, DeviceId};
+use crate::value::{Key, VALUE_BYTES_MAX, Value};
+
+/// One visible value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The value.
+    pub value: Value,
+    /// The operation that wrote it.
+    pub op: OpId,
+    /// The change that the operation stands in.
+    pub change: ChangeHash,
+}
+
+/// What is visible under one key: one value, or several that were written apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    winner: Written,
+    others: Vec<Written>,
+}
+
+impl Slot {
+    /// The value that shows.
+    pub fn winner(&self) -> &Value {
+        &self.winner.value
+    }
+
+    /// All the values, the winner first.
+    pub fn values(&self) -> impl Iterator<Item = &Written> {
+        std::iter::once(&self.winner).chain(&self.others)
+    }
+
+    /// The different values, the winner first, if there is more than one. Equal values written
+    /// apart are no conflict (R40).
+    pub fn conflict(&self) -> Option<Vec<&Written>> {
+        if self.others.is_empty() {
+            return None;
+        }
+        let mut seen = BTreeSet::new();
+        let different: Vec<_> = self.values().filter(|w| seen.insert(&w.value)).collect();
+        (different.len() > 1).then_some(different)
+    }
+
+    fn ops(&self) -> Vec<OpId> {
+        let mut ops: Vec<OpId> = self.values().map(|written| written.op).collect();
+        ops.sort_unstable();
+        ops
+    }
+}
+
+/// The values of a record, by key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    slots: BTreeMap<Key, Slot>,
+}
+
+impl View {
+    /// What is visible under `key`.
+    pub fn get(&self, key: &Key) -> Option<&Slot> {
+        self.slots.get(key)
+    }
+
+    /// The keys with what is visible under them, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Slot)> {
+        self.slots.iter()
+    }
+
+    /// The number of keys.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether nothing was written yet.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Takes in a change whose dependencies are in.
+    fn take(&mut self, change: &Change) {
+        for (op, put) in change.ops() {
+            let old = self.slots.remove(&put.key);
+            let mut values: Vec<Written> = old.map_or_else(Vec::new, |slot| {
+                std::iter::once(slot.winner).chain(slot.others).collect()
+            });
+            values.retain(|written| put.preds.binary_search(&written.op).is_err());
+            values.push(Written {
+                value: put.value.clone(),
+                op,
+                change: change.hash,
+            });
+            self.set(put.key.clone(), values);
+        }
+    }
+
+    fn set(&mut self, key: Key, mut values: Vec<Written>) {
+        values.sort_unstable_by_key(|written| std::cmp::Reverse(written.op));
+        let mut values = values.into_iter();
+        if let Some(winner) = values.next() {
+            self.slots.insert(
+                key,
+                Slot {
+                    winner,
+                    others: values.collect(),
+                },
+            );
+        }
+    }
+
+    /// Whether Automerge shows the same under `key`.
+    fn agrees(&self, document: &Document, key: &Key) -> Result<(), DocumentError> {
+        let theirs = document.values(key, None)?;
+        let ours = self.get(key).into_iter().flat_map(Slot::values);
+        let mut ours: Vec<_> = ours.map(|written| (written.op, &written.value)).collect();
+        ours.sort_unstable();
+        if ours
+            .into_iter()
+            .eq(theirs.iter().map(|(op, value)| (*op, value)))
+        {
+            Ok(())
+        } else {
+            Err(DocumentError::Differs)
+        }
+    }
+}
+
+/// One step of a record's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Where.
+    pub key: Key,
+    /// What was written.
+    pub value: Value,
+    /// Who wrote it.
+    pub actor: ActorId,
+    /// In which change.
+    pub change: ChangeHash,
+    /// When, by the writer's clock, in Unix seconds; display only.
+    pub time: i64,
+}
+
+/// Why a write isn't made. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// A text above [`VALUE_BYTES_MAX`].
+    #[error("the text under {key} is longer than {VALUE_BYTES_MAX} bytes")]
+    ValueTooLong {
+        /// Where.
+        key: Key,
+    },
+    /// More than [`CHANGE_OPS_MAX`] keys, or more bytes than a change can have.
+    #[error("too much is written at once")]
+    TooLarge,
+    /// The heads that the writer saw aren't all admitted here.
+    #[error("the record has changed in a way that drops what was seen")]
+    Unseen,
+    /// The actor has written elsewhere than in the past of this write: draw another one.
+    #[error("the actor is in use")]
+    ActorUsed,
+    /// The record is parked.
+    #[error("the record is parked: {0}")]
+    Parked(DocumentError),
+    /// What was made breaks a rule of admission: a mistake in this program.
+    #[error("the change made is not valid: {0}")]
+    Invalid(Invalid),
+    /// Automerge failed.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+}
+
+/// A record's state in one space.
+///
+/// Two states are equal when heads, view, changes set aside and parking are; the saved document is
+/// left out, since its bytes depend on the order in which changes were applied.
+#[derive(Clone, Debug, Default)]
+pub struct RecordState {
+    saved: Vec<u8>,
+    heads: Vec<ChangeHash>,
+    view: View,
+    aside: Vec<Aside>,
+    parked: Option<DocumentError>,
+}
+
+impl PartialEq for RecordState {
+    fn eq(&self, other: &Self) -> bool {
+        self.heads == other.heads
+            && self.view == other.view
+            && self.aside == other.aside
+            && self.parked == other.parked
+    }
+}
+
+impl Eq for RecordState {}
+
+impl RecordState {
+    /// The state of a record of which nothing is held.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// The state that the changes held make. `held` is all of them, in any order, each with the
+    /// device that signed its batch.
+    pub fn rebuild(held: &[(DeviceId, &[u8])]) -> Self {
+        let Admitted { changes, aside } = admit(held);
+        let mut state = match Self::of(&changes) {
+            Ok(state) => state,
+            Err(reason) => {
+                // Parked: the longest run of changes that works, found the same way by everybody.
+                let (mut good, mut bad) = (0, changes.len());
+                let mut state = Self::empty();
+                while bad - good > 1 {
+                    let middle = good + (bad - good) / 2;
+                    match Self::of(&changes[..middle]) {
+                        Ok(works) => (good, state) = (middle, works),
+                        Err(_) => bad = middle,
+                    }
+                }
+                state.parked = Some(reason);
+                state
+            }
+        };
+        state.aside = aside;
+        state
+    }
+
+    /// The state with the changes that have `arrived`, each with the device that signed its batch.
+    /// This state must be that of all changes held before; `held` gives all of them including those
+    /// that arrived, and is asked only when these don't plainly continue what is admitted.
+    ///
+    /// # Errors
+    /// Only those of `held`.
+    pub fn add<E>(
+        &self,
+        arrived: &[(DeviceId, &[u8])],
+        held: impl FnOnce() -> Result<Vec<(DeviceId, Vec<u8>)>, E>,
+    ) -> Result<RecordState, E> {
+        if self.parked.is_none()
+            && let Ok(Some(state)) = guarded(|| self.try_add(arrived))
+        {
+            return Ok(state);
+        }
+        let held = held()?;
+        let held: Vec<_> = held
+            .iter()
+            .map(|(device, raw)| (*device, raw.as_slice()))
+            .collect();
+        Ok(Self::rebuild(&held))
+    }
+
+    /// Makes the change that writes `puts` for somebody who saw the record at `seen`, and the state
+    /// with it. Only what differs from what was visible there is written, except that a key in
+    /// conflict there is settled by any write (R39); a value the writer had not seen stays beside
+    /// it. `None` if there is nothing to write. Of several puts of one key the last counts; null
+    /// under a key that was never written is no difference.
+    ///
+    /// `time` is in Unix seconds, for display.
+    pub fn write(
+        &self,
+        actor: ActorId,
+        seen: &[ChangeHash],
+        puts: &[(Key, Value)],
+        time: i64,
+    ) -> Result<Option<(Vec<u8>, RecordState)>, WriteError> {
+        if let Some(reason) = self.parked {
+            return Err(WriteError::Parked(reason));
+        }
+        let puts: BTreeMap<&Key, &Value> = puts.iter().map(|(key, value)| (key, value)).collect();
+        for (key, value) in &puts {
+            if value
+                .as_text()
+                .is_some_and(|text| text.len() > VALUE_BYTES_MAX)
+            {
+                return Err(WriteError::ValueTooLong {
+                    key: (*key).clone(),
+                });
+            }
+        }
+        // The guard's error is Automerge's; ours travels inside.
+        guarded(|| Ok(self.try_write(actor, seen, &puts, time)))?
+    }
+
+    /// The heads of the admitted changes, ascending: what a form remembers of what it showed.
+    pub fn heads(&self) -> &[ChangeHash] {
+        &self.heads
+    }
+
+    /// The values.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// The changes held that are not admitted, ascending.
+    pub fn aside(&self) -> &[Aside] {
+        &self.aside
+    }
+
+    /// Why the record is parked, if it is: the view is then the last good one.
+    pub fn parked(&self) -> Option<DocumentError> {
+        self.parked
+    }
+
+    /// The Automerge document as it is kept: a cache of the admitted changes.
+    pub fn saved(&self) -> &[u8] {
+        &self.saved
+    }
+
+    /// Every value ever written, oldest first.
+    ///
+    /// # Errors
+    /// If the saved document can't be loaded: rebuild it.
+    pub fn history(&self) -> Result<Vec<Event>, DocumentError> {
+        let raws = guarded(|| Ok(Document::load(&self.saved)?.changes()))?;
+        let changes: Result<Vec<Change>, _> = raws.iter().map(|raw| Change::parse(raw)).collect();
+        let mut changes = changes.map_err(|_| DocumentError::Differs)?;
+        // A causal order that is the same on every device.
+        changes.sort_by_key(|change| (change.start_op, change.hash));
+        let events = changes.into_iter().flat_map(|change| {
+            let Change {
+                hash,
+                actor,
+                time,
+                puts,
+                ..
+            } = change;
+            puts.into_iter().map(move |put| Event {
+                key: put.key,
+                value: put.value,
+                actor,
+                change: hash,
+                time,
+            })
+        });
+        Ok(events.collect())
+    }
+
+    /// The state of admitted changes, nothing set aside.
+    fn of(changes: &[(Change, &[u8])]) -> Result<Self, DocumentError> {
+        if changes.is_empty() {
+            return Ok(Self::empty());
+        }
+        let mut view = View::default();
+        let mut heads = BTreeSet::new();
+        for (change, _) in changes {
+            view.take(change);
+            change.deps.iter().for_each(|dep| {
+                heads.remove(dep);
+            });
+            heads.insert(change.hash);
+        }
+        let heads: Vec<ChangeHash> = heads.into_iter().collect();
+        guarded(|| {
+            let mut document = Document::load(&[])?;
+            document.apply(changes.iter().map(|(_, raw)| *raw))?;
+            let (saved, document) = document.saved(&heads)?;
+            if document.len() != view.len() {
+                return Err(DocumentError::Differs);
+            }
+            view.slots
+                .keys()
+                .try_for_each(|key| view.agrees(&document, key))?;
+            Ok(Self {
+                saved,
+                heads,
+                view,
+                aside: Vec::new(),
+                parked: None,
+            })
+        })
+    }
+
+    /// The fast way of [`Self::add`]; `None` where a rebuild has to decide.
+    fn try_add(&self, arrived: &[(DeviceId, &[u8])]) -> Result<Option<Self>, DocumentError> {
+        let mut aside: BTreeSet<Aside> = self.aside.iter().cloned().collect();
+        let mut changes = BTreeMap::new();
+        for &(device, raw) in arrived {
+            match read(device, raw) {
+                Ok(change) => {
+                    changes.insert((change.start_op, change.hash), (change, device, raw));
+                }
+                Err(refused) => {
+                    aside.insert(refused);
+                }
+            }
+        }
+        // What is set aside may be a twin of a change, or wait for it, or be the change itself.
+        // What is invalid stays so, and a copy from the wrong device says nothing about others.
+        let concerned = |change: &Change| {
+            self.aside.iter().any(|aside| match aside.why {
+                Why::Invalid(Invalid::Device) => false,
+                Why::Invalid(_) => aside.change == change.hash,
+                Why::Waiting { missing } if missing == change.hash => true,
+                _ => aside.actor == Some(change.actor),
+            })
+        };
+        if changes.values().any(|(change, ..)| concerned(change)) {
+            return Ok(None);
+        }
+        let mut state = self.clone();
+        if !changes.is_empty() {
+            let mut step = Step::on(self)?;
+            for (change, device, raw) in changes.into_values() {
+                if step.graph.has(&change.hash) {
+                    continue;
+                }
+                match step.check(&change)? {
+                    Judged::Admitted => step.take(&change, raw)?,
+                    Judged::Invalid(reason) => {
+                        let why = Why::Invalid(reason);
+                        let actor = Some(change.actor);
+                        aside.insert(Aside {
+                            change: change.hash,
+                            device,
+                            actor,
+                            why,
+                        });
+                    }
+                    Judged::Unclear => return Ok(None),
+                }
+            }
+            state = step.finish(self)?;
+        }
+        state.aside = aside.into_iter().collect();
+        Ok(Some(state))
+    }
+
+    fn try_write(
+        &self,
+        actor: ActorId,
+        seen: &[ChangeHash],
+        puts: &BTreeMap<&Key, &Value>,
+        time: i64,
+    ) -> Result<Option<(Vec<u8>, RecordState)>, WriteError> {
+        let mut step = Step::on(self)?;
+        let past = step.graph.past(seen, actor).ok_or(WriteError::Unseen)?;
+        let mut made = Vec::new();
+        for (key, value) in puts {
+            let visible = if past.whole {
+                let slot = self.view.get(key).into_iter().flat_map(Slot::values);
+                slot.map(|written| (written.op, written.value.clone()))
+                    .collect()
+            } else {
+                step.document.values(key, Some(seen))?
+            };
+            let same = match visible.first() {
+                Some(_) => visible.iter().all(|(_, old)| old == *value),
+                None => value.is_null(),
+            };
+            if !same {
+                let preds = visible.into_iter().map(|(op, _)| op).collect();
+                made.push(Put {
+                    key: (*key).clone(),
+                    value: (*value).clone(),
+                    preds,
+                });
+            }
+        }
+        if made.is_empty() {
+            return Ok(None);
+        }
+        let used =
+            |aside: &Aside| aside.actor == Some(actor) && !matches!(aside.why, Why::Invalid(_));
+        if self.aside.iter().any(used) || step.graph.number(actor) != past.seq {
+            return Err(WriteError::ActorUsed);
+        }
+        if made.len() > CHANGE_OPS_MAX {
+            return Err(WriteError::TooLarge);
+        }
+        let (seq, start_op) = (past.seq.saturating_add(1), past.end.saturating_add(1));
+        let time = time.clamp(0, TIME_MAX);
+        let (change, raw) = Change::make(seen.to_vec(), actor, seq, start_op, time, made);
+        match Change::parse(&raw) {
+            Ok(read) if read == change => {}
+            Ok(_) => return Err(WriteError::Invalid(Invalid::NotCanonical)),
+            Err(Invalid::TooLong | Invalid::Dependencies | Invalid::Predecessors) => {
+                return Err(WriteError::TooLarge);
+            }
+            Err(reason) => return Err(WriteError::Invalid(reason)),
+        }
+        match step.check(&change)? {
+            Judged::Admitted => {}
+            Judged::Invalid(reason) => return Err(WriteError::Invalid(reason)),
+            Judged::Unclear => return Err(WriteError::ActorUsed),
+        }
+        step.take(&change, &raw)?;
+        let state = step.finish(self)?;
+        Ok(Some((raw, state)))
+    }
+}
+
+/// A state on its way to the next one: the document is loaded, changes go in one by one.
+struct Step {
+    document: Document,
+    graph: Graph,
+    view: View,
+    touched: BTreeSet<Key>,
+}
+
+/// What can be said of a change without looking at what else is held.
+enum Judged {
+    Admitted,
+    Invalid(Invalid),
+    Unclear,
+}
+
+impl Step {
+    fn on(state: &RecordState) -> Result<Self, DocumentError> {
+        let document = Document::load(&state.saved)?;
+        let graph = document.graph();
+        Ok(Self {
+            document,
+            graph,
+            view: state.view.clone(),
+            touched: BTreeSet::new(),
+        })
+    }
+
+    /// The rules of [`crate::admit`], in its order, for a change whose whole past is admitted.
+    fn check(&self, change: &Change) -> Result<Judged, DocumentError> {
+        let Some(past) = self.graph.past(&change.deps, change.actor) else {
+            return Ok(Judged::Unclear);
+        };
+        if change.start_op != past.end + 1 {
+            return Ok(Judged::Invalid(Invalid::StartOp));
+        }
+        if change.seq != past.seq + 1 {
+            return Ok(Judged::Invalid(Invalid::Sequence));
+        }
+        for put in &change.puts {
+            let visible = if past.whole {
+                self.view.get(&put.key).map_or_else(Vec::new, Slot::ops)
+            } else {
+                let values = self.document.values(&put.key, Some(&change.deps))?;
+                values.into_iter().map(|(op, _)| op).collect()
+            };
+            if visible != put.preds {
+                return Ok(Judged::Invalid(Invalid::NotVisible));
+            }
+        }
+        // A number that is taken outside the past: a twin.
+        let taken = self.graph.number(change.actor) != past.seq;
+        Ok(if taken {
+            Judged::Unclear
+        } else {
+            Judged::Admitted
+        })
+    }
+
+    fn take(&mut self, change: &Change, raw: &[u8]) -> Result<(), DocumentError> {
+        self.document.apply([raw])?;
+        self.graph.add(change);
+        self.view.take(change);
+        self.touched
+            .extend(change.puts.iter().map(|put| put.key.clone()));
+        Ok(())
+    }
+
+    fn finish(self, before: &RecordState) -> Result<RecordState, DocumentError> {
+        if self.touched.is_empty() {
+            return Ok(before.clone());
+        }
+        let heads = self.graph.heads();
+        let (saved, document) = self.document.saved(&heads)?;
+        self.touched
+            .iter()
+            .try_for_each(|key| self.view.agrees(&document, key))?;
+        let aside = before.aside.clone();
+        Ok(RecordState {
+            saved,
+            heads,
+            view: self.view,
+            aside,
+            parked: None,
+        })
+    }
+}
+
+mod stored;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,384 @@
+//! What a record shows, for people and programs: plain values under the keys of the dictionary,
+//! linked records as one, and everything that somebody should look at.
+//!
+//! The phone and the server show a record the same way, whatever they keep it in ([`Source`]).
+
+#[cfg(feature = "json")]
+pub mod json;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::Package;
+
+use crate::check::{self, Problem};
+use crate::group::{self, Group, ID_NUMBER_KEY};
+use crate::id::{RecordId, Subject};
+use crate::record::Slot;
+use crate::replica::{Replica, Shown};
+use crate::value::{Key, Value};
+
+/// Keys whose values tell persons apart: where they differ inside a group, nothing is shown as
+/// another record's until somebody settles it (R36).
+const IDENTITY_KEYS: [&str; 2] = ["identity.name", "identity.birth_date"];
+
+/// Where the records are that are shown.
+pub trait Source {
+    /// The plan that says what they mean.
+    fn package(&self) -> Option<&Package>;
+    /// All records of a unit, over the classes held.
+    fn records_of(&self, unit: &str) -> BTreeSet<RecordId>;
+    /// The values of one record, over the classes held.
+    fn view(&self, unit: &str, record: RecordId) -> Shown<'_>;
+}
+
+impl Source for Replica {
+    fn package(&self) -> Option<&Package> {
+        self.package()
+    }
+
+    fn records_of(&self, unit: &str) -> BTreeSet<RecordId> {
+        self.records_of(unit)
+    }
+
+    fn view(&self, unit: &str, record: RecordId) -> Shown<'_> {
+        self.view(unit, record)
+    }
+}
+
+/// A value as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShownValue {
+    /// Empty; only in conflicts and histories, where emptying a field is something that happened.
+    Empty,
+    /// Yes or no.
+    Flag(bool),
+    /// A whole number.
+    Number(i64),
+    /// Text, date, code, reference.
+    Text(String),
+    /// The chosen codes of a multi-choice, ascending.
+    Codes(Vec<String>),
+}
+
+impl From<&Value> for ShownValue {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::Empty,
+            Value::Bool(flag) => Self::Flag(*flag),
+            Value::Int(number) => Self::Number(*number),
+            Value::Text(text) => Self::Text(text.clone()),
+        }
+    }
+}
+
+impl ShownValue {
+    /// The value as text, for sorting.
+    fn text(&self) -> String {
+        match self {
+            Self::Empty => String::new(),
+            Self::Flag(flag) => flag.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text.clone(),
+            Self::Codes(codes) => codes.join(","),
+        }
+    }
+}
+
+/// One item of a repeating section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownItem {
+    /// The item's id.
+    pub item: String,
+    /// Its fields, without the section.
+    pub fields: BTreeMap<String, ShownValue>,
+}
+
+/// Values written apart under one key. The first is the one that shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownConflict {
+    /// The record to settle it at.
+    pub record: RecordId,
+    /// Where.
+    pub key: String,
+    /// The different values.
+    pub values: Vec<ShownValue>,
+}
+
+/// A record, or a group of linked records as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownRecord {
+    /// The record; of a group the smallest.
+    pub id: RecordId,
+    /// The org unit that holds it.
+    pub unit: String,
+    /// The other records of the same group.
+    pub linked: Vec<RecordId>,
+    /// `section.field` of single sections, empty ones left out.
+    pub fields: BTreeMap<String, ShownValue>,
+    /// The items of repeating sections, withdrawn ones left out.
+    pub items: BTreeMap<String, Vec<ShownItem>>,
+    /// Keys in conflict.
+    pub conflicts: Vec<ShownConflict>,
+    /// What is wrong with the values or missing among them.
+    pub problems: Vec<Problem>,
+}
+
+/// Everything that one record shows. `today` (`YYYY-MM-DD`) is for its problems.
+pub fn record(source: &dyn Source, unit: &str, record: RecordId, today: &str) -> ShownRecord {
+    let group = group_of(source, unit, record);
+    shown_record(source, unit, record, group.as_ref(), today)
+}
+
+/// A group as one row, without items: the values of its first record, and of the others where it
+/// has none, unless it is open whether they are one person.
+pub fn row(source: &dyn Source, unit: &str, group: &Group, today: &str) -> ShownRecord {
+    let first = group.id();
+    let mut row = shown_record(source, unit, first, Some(group), today);
+    row.items.clear();
+    let open_identity = !identity_conflicts(source, unit, group, first).is_empty();
+    for member in group.linked(first) {
+        let other = shown_record(source, unit, member, None, today);
+        row.conflicts.extend(other.conflicts);
+        row.problems.extend(other.problems);
+        if !open_identity {
+            for (key, value) in other.fields {
+                row.fields.entry(key).or_insert(value);
+            }
+        }
+    }
+    row
+}
+
+/// The groups of a subject's records in a unit, by their first record.
+pub fn groups(source: &dyn Source, unit: &str, subject: Subject) -> Vec<Group> {
+    let records: Vec<(RecordId, Shown<'_>)> = source
+        .records_of(unit)
+        .into_iter()
+        .filter(|record| record.subject == subject)
+        .map(|record| (record, source.view(unit, record)))
+        .collect();
+    group::groups(records.iter().map(|(record, shown)| {
+        let slot = shown.iter().find(|(key, _)| key.as_str() == ID_NUMBER_KEY);
+        let values = slot.into_iter().flat_map(|(_, slot)| slot.values());
+        (
+            *record,
+            values
+                .filter_map(|written| written.value.as_text())
+                .collect(),
+        )
+    }))
+}
+
+/// Everything of a unit that somebody must settle, by record.
+pub fn conflicts(source: &dyn Source, unit: &str) -> Vec<ShownConflict> {
+    let mut all = Vec::new();
+    for subject in Subject::ALL {
+        for group in groups(source, unit, subject) {
+            for member in group.members() {
+                all.extend(slot_conflicts(member, &source.view(unit, member)));
+            }
+            all.extend(identity_conflicts(source, unit, &group, group.id()));
+        }
+    }
+    all
+}
+
+/// The values that [`record`] lists under a key in conflict, in its order.
+pub fn values_in_conflict(
+    source: &dyn Source,
+    unit: &str,
+    record: RecordId,
+    key: &Key,
+) -> Vec<Value> {
+    let shown = source.view(unit, record);
+    if let Some(values) = shown.get(key).and_then(|slot| slot.conflict()) {
+        return values
+            .into_iter()
+            .map(|written| written.value.clone())
+            .collect();
+    }
+    if !IDENTITY_KEYS.contains(&key.as_str()) {
+        return Vec::new();
+    }
+    let group = group_of(source, unit, record);
+    group
+        .map(|group| identity_values(source, unit, &group, record, key.as_str()))
+        .unwrap_or_default()
+}
+
+fn group_of(source: &dyn Source, unit: &str, record: RecordId) -> Option<Group> {
+    let groups = groups(source, unit, record.subject);
+    groups
+        .into_iter()
+        .find(|group| group.members().any(|member| member == record))
+}
+
+fn shown_record(
+    source: &dyn Source,
+    unit: &str,
+    record: RecordId,
+    group: Option<&Group>,
+    today: &str,
+) -> ShownRecord {
+    let slots = source.view(unit, record);
+    let package = source.package();
+    let date_of = |section: &str| {
+        let (_, section) = package?.section(section)?;
+        section.repeating.date().map(str::to_owned)
+    };
+    let (fields, items) = values(&slots, &date_of);
+    let mut conflicts = slot_conflicts(record, &slots);
+    if let Some(group) = group {
+        conflicts.extend(identity_conflicts(source, unit, group, record));
+    }
+    let problems = package.map(|package| check::check_record(package, record, &slots, today));
+    ShownRecord {
+        id: record,
+        unit: unit.to_owned(),
+        linked: group.map(|group| group.linked(record)).unwrap_or_default(),
+        fields,
+        items,
+        conflicts,
+        problems: problems.unwrap_or_default(),
+    }
+}
+
+/// `section.field` of single sections.
+type ShownFields = BTreeMap<String, ShownValue>;
+/// Items by section.
+type ShownItems = BTreeMap<String, Vec<ShownItem>>;
+
+/// The fields of single sections and the items of repeating ones.
+fn values(
+    slots: &Shown<'_>,
+    date_of: &dyn Fn(&str) -> Option<String>,
+) -> (ShownFields, ShownItems) {
+    let mut fields = BTreeMap::new();
+    let mut items: BTreeMap<&str, BTreeMap<&str, ShownFields>> = BTreeMap::new();
+    let mut withdrawn = BTreeSet::new();
+    for (key, slot) in slots {
+        let value = slot.winner();
+        match key.item() {
+            Some(item) if key.is_void() => {
+                if value == &Value::Bool(true) {
+                    withdrawn.insert((key.section(), item));
+                }
+            }
+            Some(item) => {
+                let of_item = items
+                    .entry(key.section())
+                    .or_default()
+                    .entry(item)
+                    .or_default();
+                put(of_item, key.field().to_owned(), key.code(), value);
+            }
+            None => {
+                let name = format!("{}.{}", key.section(), key.field());
+                put(&mut fields, name, key.code(), value);
+            }
+        }
+    }
+    let shown = |(section, of_section): (&str, BTreeMap<&str, ShownFields>)| {
+        let date = date_of(section);
+        let mut listed: Vec<ShownItem> = of_section
+            .into_iter()
+            .filter(|(item, _)| !withdrawn.contains(&(section, *item)))
+            .map(|(item, fields)| ShownItem {
+                item: item.to_owned(),
+                fields,
+            })
+            .collect();
+        listed.sort_by_cached_key(|item| {
+            let dated = date.as_ref().and_then(|date| item.fields.get(date));
+            (
+                dated.map(ShownValue::text).unwrap_or_default(),
+                item.item.clone(),
+            )
+        });
+        (section.to_owned(), listed)
+    };
+    let items = items
+        .into_iter()
+        .map(shown)
+        .filter(|(_, listed)| !listed.is_empty())
+        .collect();
+    (fields, items)
+}
+
+fn put(fields: &mut ShownFields, name: String, code: Option<&str>, value: &Value) {
+    match code {
+        None if value.is_null() => {}
+        None => drop(fields.insert(name, value.into())),
+        Some(code) => {
+            if value == &Value::Bool(true) {
+                let codes = fields.entry(name).or_insert(ShownValue::Codes(Vec::new()));
+                // Keys come ascending, so codes do too.
+                if let ShownValue::Codes(codes) = codes {
+                    codes.push(code.to_owned());
+                }
+            }
+        }
+    }
+}
+
+/// The keys of a record that are in conflict, those of withdrawn items too: an edit of an item that
+/// somebody else withdrew must not go unseen.
+fn slot_conflicts(record: RecordId, slots: &Shown<'_>) -> Vec<ShownConflict> {
+    let conflict = |(key, slot): (&&Key, &&Slot)| {
+        let values = slot
+            .conflict()?
+            .into_iter()
+            .map(|written| (&written.value).into())
+            .collect();
+        Some(ShownConflict {
+            record,
+            key: key.to_string(),
+            values,
+        })
+    };
+    slots.iter().filter_map(conflict).collect()
+}
+
+/// Where the records of a group contradict each other about who it is. Settled at `record`: by
+/// taking the others' value there, or by editing those.
+fn identity_conflicts(
+    source: &dyn Source,
+    unit: &str,
+    group: &Group,
+    record: RecordId,
+) -> Vec<ShownConflict> {
+    let conflict = |key: &&str| {
+        let values = identity_values(source, unit, group, record, key);
+        (values.len() > 1).then(|| ShownConflict {
+            record,
+            key: (*key).to_owned(),
+            values: values.iter().map(ShownValue::from).collect(),
+        })
+    };
+    IDENTITY_KEYS.iter().filter_map(conflict).collect()
+}
+
+/// The different values that the records of a group show under a key, `record`'s first. Empty if
+/// one of them is in conflict in itself: that comes first.
+fn identity_values(
+    source: &dyn Source,
+    unit: &str,
+    group: &Group,
+    record: RecordId,
+    key: &str,
+) -> Vec<Value> {
+    let mut values = Vec::new();
+    for member in std::iter::once(record).chain(group.linked(record)) {
+        let shown = source.view(unit, member);
+        let Some((_, slot)) = shown.iter().find(|(other, _)| other.as_str() == key) else {
+            continue;
+        };
+        if slot.conflict().is_some() {
+            return Vec::new();
+        }
+        if !slot.winner().is_null() && !values.contains(slot.winner()) {
+            values.push(slot.winner().clone());
+        }
+    }
+    values
+}

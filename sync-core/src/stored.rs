@@ -1,0 +1,307 @@
+//! The rows of a replica's store: logical keys and the CBOR of their values (version 1, for good).
+//!
+//! The host hides keys behind a keyed hash, so every value repeats what it needs of its key.
+
+use minicbor::bytes::{ByteArray, ByteVec};
+use minicbor::{Decode, Encode};
+
+use crate::batch::Entry;
+use crate::cbor::{self, List};
+use crate::control::{ControlEntry, SpaceWire};
+use crate::feed::{Tip, Vector};
+use crate::id::{AuthorId, BatchHash, DeviceId, Incarnation, NetworkId, RecordId, Short, Space};
+use crate::record::RecordState;
+use crate::replica::{HubState, Me, Staged};
+use crate::row::{Row, Table};
+
+/// Key of the row that says who the replica is.
+pub(crate) const ME: &[u8] = b"me";
+/// Key of the row about the server.
+pub(crate) const HUB: &[u8] = b"hub";
+
+/// What a meta row is, first in its value, so that a walk over all of them can tell.
+mod meta {
+    pub(super) const ME: u8 = 0;
+    pub(super) const HUB: u8 = 1;
+    pub(super) const BASE: u8 = 2;
+}
+
+fn key(space: &Space, rest: &[u8]) -> Vec<u8> {
+    [space.to_string().as_bytes(), b"/", rest].concat()
+}
+
+pub(crate) fn batch_key(space: &Space, hash: BatchHash) -> Vec<u8> {
+    key(space, hash.as_bytes())
+}
+
+pub(crate) fn batch_row(table: Table, space: &Space, hash: BatchHash, bytes: Option<&[u8]>) -> Row {
+    Row {
+        table,
+        key: batch_key(space, hash),
+        space: Some(space.clone()),
+        value: bytes.map(<[u8]>::to_vec),
+    }
+}
+
+#[derive(Encode, Decode)]
+struct MeWire {
+    #[n(0)]
+    kind: u8,
+    #[n(1)]
+    network: ByteArray<32>,
+    #[n(2)]
+    device: ByteArray<8>,
+}
+
+fn meta_row(key: Vec<u8>, value: Vec<u8>) -> Row {
+    Row {
+        table: Table::Meta,
+        key,
+        space: None,
+        value: Some(value),
+    }
+}
+
+pub(crate) fn me_row(me: &Me) -> Row {
+    let wire = MeWire {
+        kind: meta::ME,
+        network: me.network.0.into(),
+        device: me.device.0.into(),
+    };
+    meta_row(ME.to_vec(), cbor::encode(&wire))
+}
+
+pub(crate) fn read_me(bytes: &[u8]) -> Option<Me> {
+    let wire: MeWire = minicbor::decode(bytes).ok()?;
+    (wire.kind == meta::ME).then(|| Me {
+        network: NetworkId(wire.network.into()),
+        device: DeviceId(wire.device.into()),
+    })
+}
+
+#[derive(Encode, Decode)]
+struct HubWire {
+    #[n(0)]
+    kind: u8,
+    #[n(1)]
+    incarnation: Option<ByteArray<8>>,
+    #[n(2)]
+    nonce: ByteArray<16>,
+    #[n(3)]
+    last_exchange: Option<i64>,
+    #[n(4)]
+    clock_ahead: i64,
+    #[n(5)]
+    heard: i64,
+}
+
+pub(crate) fn hub_row(hub: &HubState) -> Row {
+    let wire = HubWire {
+        kind: meta::HUB,
+        incarnation: hub.incarnation.map(|incarnation| incarnation.0.into()),
+        nonce: hub.nonce.into(),
+        last_exchange: hub.last_exchange,
+        clock_ahead: hub.clock_ahead,
+        heard: hub.heard,
+    };
+    meta_row(HUB.to_vec(), cbor::encode(&wire))
+}
+
+pub(crate) fn read_hub(bytes: &[u8]) -> Option<HubState> {
+    let wire: HubWire = minicbor::decode(bytes).ok()?;
+    (wire.kind == meta::HUB).then(|| HubState {
+        incarnation: wire
+            .incarnation
+            .map(|incarnation| Incarnation(incarnation.into())),
+        nonce: wire.nonce.into(),
+        last_exchange: wire.last_exchange,
+        clock_ahead: wire.clock_ahead,
+        heard: wire.heard,
+    })
+}
+
+#[derive(Encode, Decode)]
+struct BaseWire {
+    #[n(0)]
+    kind: u8,
+    #[n(1)]
+    space: SpaceWire,
+    #[n(2)]
+    counter: u64,
+    #[n(3)]
+    vector: List<FeedWire, 65_536>,
+}
+
+#[derive(Encode, Decode)]
+struct FeedWire {
+    #[n(0)]
+    device: ByteArray<8>,
+    #[n(1)]
+    tips: List<TipWire, 65_536>,
+}
+
+#[derive(Encode, Decode)]
+struct TipWire {
+    #[n(0)]
+    seq: u32,
+    #[n(1)]
+    hash: ByteArray<16>,
+}
+
+pub(crate) fn base_row(space: &Space, (counter, vector): &(u64, Vector)) -> Row {
+    let tip = |tip: &Tip| TipWire {
+        seq: tip.seq,
+        hash: tip.hash.0.into(),
+    };
+    let wire = BaseWire {
+        kind: meta::BASE,
+        space: SpaceWire::of(space),
+        counter: *counter,
+        vector: vector
+            .devices()
+            .map(|device| FeedWire {
+                device: device.0.into(),
+                tips: vector.tips(device).map(tip).collect(),
+            })
+            .collect(),
+    };
+    meta_row(key(space, b"base"), cbor::encode(&wire))
+}
+
+pub(crate) fn read_base(bytes: &[u8]) -> Option<(Space, (u64, Vector))> {
+    let wire: BaseWire = minicbor::decode(bytes).ok()?;
+    if wire.kind != meta::BASE {
+        return None;
+    }
+    let mut vector = Vector::default();
+    for feed in wire.vector {
+        let tips = feed.tips.into_iter();
+        let tip = |tip: TipWire| Tip {
+            seq: tip.seq,
+            hash: Short(tip.hash.into()),
+        };
+        vector.set(DeviceId(feed.device.into()), tips.map(tip));
+    }
+    Some((wire.space.space()?, (wire.counter, vector)))
+}
+
+#[derive(Encode, Decode)]
+struct ControlWire {
+    #[n(0)]
+    arrival: u64,
+    #[n(1)]
+    entry: ByteVec,
+}
+
+pub(crate) fn control_row(arrival: u64, entry: &ControlEntry) -> Row {
+    let wire = ControlWire {
+        arrival,
+        entry: entry.bytes().to_vec().into(),
+    };
+    Row {
+        table: Table::Control,
+        key: entry.hash.0.to_vec(),
+        space: None,
+        value: Some(cbor::encode(&wire)),
+    }
+}
+
+/// The entry's place in the order of arrival, and its bytes.
+pub(crate) fn read_control(bytes: &[u8]) -> Option<(u64, Vec<u8>)> {
+    let wire: ControlWire = minicbor::decode(bytes).ok()?;
+    Some((wire.arrival, wire.entry.into()))
+}
+
+#[derive(Encode, Decode)]
+struct RecordWire {
+    #[n(0)]
+    space: SpaceWire,
+    #[n(1)]
+    record: ByteArray<17>,
+    #[n(2)]
+    state: ByteVec,
+}
+
+pub(crate) fn record_row(space: &Space, record: RecordId, state: &RecordState) -> Row {
+    let wire = RecordWire {
+        space: SpaceWire::of(space),
+        record: record.to_bytes().into(),
+        state: state.to_cbor().into(),
+    };
+    Row {
+        table: Table::Record,
+        key: key(space, &record.to_bytes()),
+        space: Some(space.clone()),
+        value: Some(cbor::encode(&wire)),
+    }
+}
+
+pub(crate) fn read_record(bytes: &[u8]) -> Option<(Space, RecordId, RecordState)> {
+    let wire: RecordWire = minicbor::decode(bytes).ok()?;
+    let record = RecordId::from_slice(&<[u8; 17]>::from(wire.record)).ok()?;
+    Some((
+        wire.space.space()?,
+        record,
+        RecordState::from_cbor(&wire.state).ok()?,
+    ))
+}
+
+#[derive(Encode, Decode)]
+struct StagedWire {
+    #[n(0)]
+    space: SpaceWire,
+    #[n(1)]
+    number: u64,
+    #[n(2)]
+    record: ByteArray<17>,
+    #[n(3)]
+    change: ByteVec,
+    #[n(4)]
+    author: ByteArray<8>,
+    #[n(5)]
+    dictionary: u32,
+}
+
+pub(crate) fn staged_row(space: &Space, number: u64, staged: &Staged) -> Row {
+    let wire = StagedWire {
+        space: SpaceWire::of(space),
+        number,
+        record: staged.entry.record.to_bytes().into(),
+        change: staged.entry.change.clone().into(),
+        author: staged.author.0.into(),
+        dictionary: staged.dictionary,
+    };
+    Row {
+        value: Some(cbor::encode(&wire)),
+        ..unstaged_row(space, number)
+    }
+}
+
+/// The deletion of a staged row, in the transaction that makes its batch durable.
+pub(crate) fn unstaged_row(space: &Space, number: u64) -> Row {
+    Row {
+        table: Table::Staged,
+        key: key(space, &number.to_be_bytes()),
+        space: Some(space.clone()),
+        value: None,
+    }
+}
+
+pub(crate) fn read_staged(bytes: &[u8]) -> Option<(Space, u64, Staged)> {
+    let wire: StagedWire = minicbor::decode(bytes).ok()?;
+    let record = RecordId::from_slice(&<[u8; 17]>::from(wire.record)).ok()?;
+    let entry = Entry {
+        record,
+        change: wire.change.into(),
+    };
+    let author = AuthorId(wire.author.into());
+    Some((
+        wire.space.space()?,
+        wire.number,
+        Staged {
+            entry,
+            author,
+            dictionary: wire.dictionary,
+        },
+    ))
+}

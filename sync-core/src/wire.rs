@@ -1,0 +1,653 @@
+//! The exchange on the wire, version 1: one CBOR message each way inside an algorithm byte.
+//!
+//! Both sides describe what they hold as a difference to the vector that the server had at a
+//! counter which the phone remembers (the *base*); on a quiet day that difference is empty and a
+//! request is a digest, a nonce and a signature. What a request carries counts as held by its
+//! sender, and the server's vector is told as a difference to what the phone must expect after its
+//! upload; so an acknowledgement of everything costs nothing.
+
+use std::collections::BTreeMap;
+
+use minicbor::bytes::{ByteArray, ByteVec};
+use minicbor::{Decode, Decoder, Encode};
+
+use crate::cbor::{self, List};
+use crate::control::{ControlPosition, SpaceWire};
+use crate::feed::{Tip, Vector};
+use crate::id::{DeviceId, Incarnation, NetworkId, Short, Space};
+
+/// The version of this protocol.
+pub const VERSION: u16 = 1;
+/// Size of a message after decompression.
+pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Spaces in one message.
+pub const SPACES_MAX: usize = 512;
+/// Batches in one message.
+pub const BATCHES_MAX: usize = 4096;
+/// Control entries in one message.
+pub const CONTROL_MAX: usize = 16_384;
+/// Devices that differ in one space of a message.
+pub const CHANGES_MAX: usize = 4096;
+/// Tips of one device in a message.
+pub const TIPS_MAX: usize = 256;
+
+const REQUEST_LABEL: &[u8] = b"ortoo request v1\0";
+
+/// Bytes that are no message of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadMessage {
+    /// An unknown compression, or compressed bytes that don't inflate.
+    #[error("the message is not compressed in a known way")]
+    Packing,
+    /// Over [`MESSAGE_BYTES_MAX`] or one of the counts.
+    #[error("the message is over the size limit")]
+    TooLarge,
+    /// Doesn't decode.
+    #[error("the message does not decode")]
+    Shape,
+    /// A version that this program doesn't speak.
+    #[error("the message is of another protocol version")]
+    Version,
+}
+
+impl BadMessage {
+    /// A stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            BadMessage::Packing => "message_packing",
+            BadMessage::TooLarge => "message_too_large",
+            BadMessage::Shape => "message_shape",
+            BadMessage::Version => "message_version",
+        }
+    }
+}
+
+/// How a message is packed. The numbers are on the wire.
+mod packing {
+    pub(super) const STORED: u8 = 0;
+    pub(super) const DEFLATE: u8 = 1;
+}
+
+/// Packs a message for the wire: an algorithm byte, then the shorter of the bytes and their raw
+/// DEFLATE.
+pub fn pack(message: &[u8]) -> Vec<u8> {
+    let deflated = miniz_oxide::deflate::compress_to_vec(message, 9);
+    let (algorithm, body) = if deflated.len() < message.len() {
+        (packing::DEFLATE, deflated.as_slice())
+    } else {
+        (packing::STORED, message)
+    };
+    [&[algorithm], body].concat()
+}
+
+/// Unpacks what [`pack`] made, never allocating more than [`MESSAGE_BYTES_MAX`].
+pub fn unpack(packed: &[u8]) -> Result<Vec<u8>, BadMessage> {
+    match packed.split_first() {
+        Some((&packing::STORED, body)) if body.len() > MESSAGE_BYTES_MAX => {
+            Err(BadMessage::TooLarge)
+        }
+        Some((&packing::STORED, body)) => Ok(body.to_vec()),
+        Some((&packing::DEFLATE, body)) => {
+            miniz_oxide::inflate::decompress_to_vec_with_limit(body, MESSAGE_BYTES_MAX).map_err(
+                |error| match error.status {
+                    miniz_oxide::inflate::TINFLStatus::HasMoreOutput => BadMessage::TooLarge,
+                    _ => BadMessage::Packing,
+                },
+            )
+        }
+        _ => Err(BadMessage::Packing),
+    }
+}
+
+/// Where a phone stands in one space, as it says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpaceClaim {
+    /// The space.
+    pub space: Space,
+    /// The server's counter at which the phone knew its vector; 0 = never.
+    pub counter: u64,
+    /// The phone's tips where they differ from that vector, after what this request carries.
+    pub changes: Vec<(DeviceId, Vec<Tip>)>,
+    /// Ladders of feeds of which the server knew none of the phone's tips (R3).
+    pub ladders: Vec<(DeviceId, Vec<Tip>)>,
+}
+
+/// What a phone asks in one exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The asking device.
+    pub device: DeviceId,
+    /// The server's nonce that the signature answers.
+    pub nonce: [u8; 16],
+    /// What the phone holds of the control feed.
+    pub control: ControlPosition,
+    /// Digest over the bases of all spaces: [`base_digest`].
+    pub base: Short,
+    /// All spaces of the phone.
+    pub spaces: Vec<SpaceClaim>,
+    /// Batches that the phone believes the server lacks, in their stored form.
+    pub batches: Vec<Vec<u8>>,
+    /// How many bytes of batches the phone wants in the answer, at least one batch (R47).
+    pub budget: u32,
+}
+
+/// What the server says of one space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpaceState {
+    /// The space.
+    pub space: Space,
+    /// The server's counter now.
+    pub counter: u64,
+    /// The server's tips where they differ from what the phone must expect; from nothing when the
+    /// answer says [`Answer::reset`].
+    pub changes: Vec<(DeviceId, Vec<Tip>)>,
+    /// Devices of whose feed the server knows none of the phone's tips: send a ladder (R3).
+    pub ladders_wanted: Vec<DeviceId>,
+}
+
+/// A batch that the server would not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The batch's place in the request.
+    pub index: u32,
+    /// A stable code.
+    pub code: String,
+}
+
+/// What the server answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The nonce for the next request, when it is another than the one used.
+    pub nonce: Option<[u8; 16]>,
+    /// The request's nonce was too old: nothing was done, ask again with the new one.
+    pub stale_nonce: bool,
+    /// The server's clock, Unix seconds.
+    pub time: i64,
+    /// Control entries that the phone lacks, in order.
+    pub control: Vec<Vec<u8>>,
+    /// The server doesn't know the phone's base (another incarnation, or too long ago): vectors in
+    /// this answer are whole, and the phone must describe itself against them.
+    pub reset: bool,
+    /// The server's incarnation, told with a reset.
+    pub incarnation: Option<Incarnation>,
+    /// The spaces that moved or differ from what the phone expects.
+    pub spaces: Vec<SpaceState>,
+    /// Batches that the phone lacks, in their stored form.
+    pub batches: Vec<Vec<u8>>,
+    /// Something is left that the budget cut off.
+    pub more: bool,
+    /// Batches of the request that are not held, and why.
+    pub refused: Vec<Refused>,
+}
+
+/// The digest over a phone's bases: the server's incarnation and, for each space, the counter and
+/// the vector that the phone remembers for it.
+pub fn base_digest(
+    incarnation: Option<Incarnation>,
+    bases: &BTreeMap<Space, (u64, Vector)>,
+) -> Short {
+    let mut parts = vec![incarnation.map(|i| i.0.to_vec()).unwrap_or_default()];
+    for (space, (counter, vector)) in bases {
+        parts.push(space.to_string().into_bytes());
+        parts.push(counter.to_be_bytes().to_vec());
+        parts.push(vector.digest().0.to_vec());
+    }
+    Short::digest("ortoo base v1", parts.iter().map(Vec::as_slice))
+}
+
+// The shapes on the wire: CBOR arrays, new fields at the end.
+
+#[derive(Encode, Decode)]
+struct Sealed {
+    #[n(0)]
+    body: ByteVec,
+    #[n(1)]
+    signature: ByteArray<64>,
+}
+
+#[derive(Encode, Decode)]
+struct TipWire {
+    #[n(0)]
+    seq: u32,
+    #[n(1)]
+    hash: ByteArray<16>,
+}
+
+#[derive(Encode, Decode)]
+struct FeedWire {
+    #[n(0)]
+    device: ByteArray<8>,
+    #[n(1)]
+    tips: List<TipWire, TIPS_MAX>,
+}
+
+#[derive(Encode, Decode)]
+struct ClaimWire {
+    #[n(0)]
+    space: SpaceWire,
+    #[n(1)]
+    counter: u64,
+    #[n(2)]
+    changes: Feeds,
+    #[n(3)]
+    ladders: Option<Feeds>,
+}
+
+#[derive(Encode, Decode)]
+struct RequestWire {
+    #[n(0)]
+    version: u16,
+    #[n(1)]
+    device: ByteArray<8>,
+    #[n(2)]
+    nonce: ByteArray<16>,
+    #[n(3)]
+    control_count: u32,
+    #[n(4)]
+    control_digest: Option<ByteArray<16>>,
+    #[n(5)]
+    base: ByteArray<16>,
+    #[n(6)]
+    spaces: List<ClaimWire, SPACES_MAX>,
+    #[n(7)]
+    batches: List<ByteVec, BATCHES_MAX>,
+    #[n(8)]
+    budget: u32,
+}
+
+#[derive(Encode, Decode)]
+struct StateWire {
+    #[n(0)]
+    space: SpaceWire,
+    #[n(1)]
+    counter: u64,
+    #[n(2)]
+    changes: Feeds,
+    #[n(3)]
+    ladders_wanted: Option<List<ByteArray<8>, CHANGES_MAX>>,
+}
+
+#[derive(Encode, Decode)]
+struct RefusedWire {
+    #[n(0)]
+    index: u32,
+    #[n(1)]
+    code: String,
+}
+
+#[derive(Encode, Decode)]
+struct AnswerWire {
+    #[n(0)]
+    version: u16,
+    #[n(1)]
+    time: i64,
+    #[n(2)]
+    nonce: Option<ByteArray<16>>,
+    #[n(3)]
+    stale_nonce: Option<bool>,
+    #[n(4)]
+    control: Option<List<ByteVec, CONTROL_MAX>>,
+    #[n(5)]
+    incarnation: Option<ByteArray<8>>,
+    #[n(6)]
+    spaces: Option<List<StateWire, SPACES_MAX>>,
+    #[n(7)]
+    batches: Option<List<ByteVec, BATCHES_MAX>>,
+    #[n(8)]
+    more: Option<bool>,
+    #[n(9)]
+    refused: Option<List<RefusedWire, BATCHES_MAX>>,
+}
+
+type Feeds = List<FeedWire, CHANGES_MAX>;
+
+fn feeds_to_wire(feeds: &[(DeviceId, Vec<Tip>)]) -> Feeds {
+    let tip = |tip: &Tip| TipWire {
+        seq: tip.seq,
+        hash: tip.hash.0.into(),
+    };
+    feeds
+        .iter()
+        .map(|(device, tips)| FeedWire {
+            device: device.0.into(),
+            tips: tips.iter().map(tip).collect(),
+        })
+        .collect()
+}
+
+fn feeds_from_wire(feeds: Feeds) -> Vec<(DeviceId, Vec<Tip>)> {
+    let tip = |tip: TipWire| Tip {
+        seq: tip.seq,
+        hash: Short(tip.hash.into()),
+    };
+    feeds
+        .into_iter()
+        .map(|feed| {
+            (
+                DeviceId(feed.device.into()),
+                feed.tips.into_iter().map(tip).collect(),
+            )
+        })
+        .collect()
+}
+
+fn some_if_any<T, const N: usize>(list: List<T, N>) -> Option<List<T, N>> {
+    (!list.0.is_empty()).then_some(list)
+}
+
+fn bytes_list<const N: usize>(list: &[Vec<u8>]) -> List<ByteVec, N> {
+    list.iter().map(|bytes| bytes.clone().into()).collect()
+}
+
+fn decode<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, BadMessage> {
+    let mut decoder = Decoder::new(bytes);
+    let value = decoder.decode().map_err(|error| {
+        if error.is_message() {
+            BadMessage::TooLarge
+        } else {
+            BadMessage::Shape
+        }
+    })?;
+    if decoder.position() == bytes.len() {
+        Ok(value)
+    } else {
+        Err(BadMessage::Shape)
+    }
+}
+
+/// The version stands first in every message, whatever follows it.
+fn check_version(bytes: &[u8]) -> Result<(), BadMessage> {
+    let mut decoder = Decoder::new(bytes);
+    decoder.array().map_err(|_| BadMessage::Shape)?;
+    match decoder.u16() {
+        Ok(VERSION) => Ok(()),
+        Ok(_) => Err(BadMessage::Version),
+        Err(_) => Err(BadMessage::Shape),
+    }
+}
+
+impl Request {
+    /// The packed, signed bytes to send.
+    pub fn encode(&self, network: NetworkId, sign: &dyn Fn(&[u8]) -> [u8; 64]) -> Vec<u8> {
+        let body = cbor::encode(&RequestWire {
+            version: VERSION,
+            device: self.device.0.into(),
+            nonce: self.nonce.into(),
+            control_count: self.control.count,
+            control_digest: self.control.digest.map(|digest| digest.0.into()),
+            base: self.base.0.into(),
+            spaces: self
+                .spaces
+                .iter()
+                .map(|claim| ClaimWire {
+                    space: SpaceWire::of(&claim.space),
+                    counter: claim.counter,
+                    changes: feeds_to_wire(&claim.changes),
+                    ladders: some_if_any(feeds_to_wire(&claim.ladders)),
+                })
+                .collect(),
+            batches: bytes_list(&self.batches),
+            budget: self.budget,
+        });
+        let signature = sign(&request_message(network, &body)).into();
+        pack(&cbor::encode(&Sealed {
+            body: body.into(),
+            signature,
+        }))
+    }
+
+    /// Reads a request. The signature is not checked here, since whose key it needs stands inside:
+    /// give [`Signed::message`] and [`Signed::signature`] to the verifier before anything is done.
+    pub fn decode(network: NetworkId, packed: &[u8]) -> Result<(Self, Signed), BadMessage> {
+        let bytes = unpack(packed)?;
+        let sealed: Sealed = decode(&bytes)?;
+        check_version(&sealed.body)?;
+        let wire: RequestWire = decode(&sealed.body)?;
+        let spaces = wire
+            .spaces
+            .into_iter()
+            .map(|claim| {
+                Ok(SpaceClaim {
+                    space: claim.space.space().ok_or(BadMessage::Shape)?,
+                    counter: claim.counter,
+                    changes: feeds_from_wire(claim.changes),
+                    ladders: feeds_from_wire(claim.ladders.unwrap_or_default()),
+                })
+            })
+            .collect::<Result<Vec<_>, BadMessage>>()?;
+        let request = Self {
+            device: DeviceId(wire.device.into()),
+            nonce: wire.nonce.into(),
+            control: ControlPosition {
+                count: wire.control_count,
+                digest: wire.control_digest.map(|digest| Short(digest.into())),
+            },
+            base: Short(wire.base.into()),
+            spaces,
+            batches: wire.batches.into_iter().map(Into::into).collect(),
+            budget: wire.budget,
+        };
+        let message = request_message(network, &sealed.body);
+        Ok((
+            request,
+            Signed {
+                message,
+                signature: sealed.signature.into(),
+            },
+        ))
+    }
+}
+
+/// What a request's signature covers, and the signature.
+pub struct Signed {
+    /// Label, network, body as received.
+    pub message: Vec<u8>,
+    /// The device's.
+    pub signature: [u8; 64],
+}
+
+fn request_message(network: NetworkId, body: &[u8]) -> Vec<u8> {
+    [REQUEST_LABEL, network.as_bytes(), body].concat()
+}
+
+impl Answer {
+    /// An answer that says nothing but the time.
+    pub fn at(time: i64) -> Self {
+        Self {
+            nonce: None,
+            stale_nonce: false,
+            time,
+            control: Vec::new(),
+            reset: false,
+            incarnation: None,
+            spaces: Vec::new(),
+            batches: Vec::new(),
+            more: false,
+            refused: Vec::new(),
+        }
+    }
+
+    /// The packed bytes to send.
+    pub fn encode(&self) -> Vec<u8> {
+        let spaces = self
+            .spaces
+            .iter()
+            .map(|state| StateWire {
+                space: SpaceWire::of(&state.space),
+                counter: state.counter,
+                changes: feeds_to_wire(&state.changes),
+                ladders_wanted: some_if_any(
+                    state
+                        .ladders_wanted
+                        .iter()
+                        .map(|device| device.0.into())
+                        .collect(),
+                ),
+            })
+            .collect();
+        let refused = self
+            .refused
+            .iter()
+            .map(|refused| RefusedWire {
+                index: refused.index,
+                code: refused.code.clone(),
+            })
+            .collect();
+        pack(&cbor::encode(&AnswerWire {
+            version: VERSION,
+            time: self.time,
+            nonce: self.nonce.map(Into::into),
+            stale_nonce: self.stale_nonce.then_some(true),
+            control: some_if_any(bytes_list(&self.control)),
+            incarnation: self.incarnation.filter(|_| self.reset).map(|i| i.0.into()),
+            spaces: some_if_any(spaces),
+            batches: some_if_any(bytes_list(&self.batches)),
+            more: self.more.then_some(true),
+            refused: some_if_any(refused),
+        }))
+    }
+
+    /// Reads an answer.
+    pub fn decode(packed: &[u8]) -> Result<Self, BadMessage> {
+        let bytes = unpack(packed)?;
+        check_version(&bytes)?;
+        let wire: AnswerWire = decode(&bytes)?;
+        let spaces = wire
+            .spaces
+            .unwrap_or_default()
+            .into_iter()
+            .map(|state| {
+                Ok(SpaceState {
+                    space: state.space.space().ok_or(BadMessage::Shape)?,
+                    counter: state.counter,
+                    changes: feeds_from_wire(state.changes),
+                    ladders_wanted: state
+                        .ladders_wanted
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(|device| DeviceId(device.into()))
+                        .collect(),
+                })
+            })
+            .collect::<Result<Vec<_>, BadMessage>>()?;
+        Ok(Self {
+            nonce: wire.nonce.map(Into::into),
+            stale_nonce: wire.stale_nonce.unwrap_or(false),
+            time: wire.time,
+            control: wire
+                .control
+                .unwrap_or_default()
+                .into_iter()
+                .map(Into::into)
+                .collect(),
+            reset: wire.incarnation.is_some(),
+            incarnation: wire
+                .incarnation
+                .map(|incarnation| Incarnation(incarnation.into())),
+            spaces,
+            batches: wire
+                .batches
+                .unwrap_or_default()
+                .into_iter()
+                .map(Into::into)
+                .collect(),
+            more: wire.more.unwrap_or(false),
+            refused: wire
+                .refused
+                .unwrap_or_default()
+                .into_iter()
+                .map(|refused| Refused {
+                    index: refused.index,
+                    code: refused.code,
+                })
+                .collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::id::Class;
+
+    fn request(batches: Vec<Vec<u8>>) -> Request {
+        let tip = Tip {
+            seq: 7,
+            hash: Short([3; 16]),
+        };
+        Request {
+            device: DeviceId([1; 8]),
+            nonce: [2; 16],
+            control: ControlPosition {
+                count: 4,
+                digest: Some(Short([9; 16])),
+            },
+            base: Short([5; 16]),
+            spaces: vec![SpaceClaim {
+                space: Space::new("152522100200", Class::General).unwrap(),
+                counter: 300,
+                changes: vec![(DeviceId([8; 8]), vec![tip])],
+                ladders: vec![],
+            }],
+            batches,
+            budget: 65_536,
+        }
+    }
+
+    #[test]
+    fn messages_read_back_as_they_were_written() {
+        let network = NetworkId([1; 32]);
+        let request = request(vec![vec![0; 900], vec![1, 2, 3]]);
+        let packed = request.encode(network, &|_| [4; 64]);
+        assert!(packed.len() < 400, "{}", packed.len());
+        let (read, signed) = Request::decode(network, &packed).unwrap();
+        assert_eq!(read, request);
+        assert_eq!(signed.signature, [4; 64]);
+
+        let mut answer = Answer::at(1_700_000_000);
+        answer.reset = true;
+        answer.incarnation = Some(Incarnation([6; 8]));
+        answer.batches = vec![vec![1; 50]];
+        answer.refused = vec![Refused {
+            index: 1,
+            code: "batch_signature".into(),
+        }];
+        assert_eq!(Answer::decode(&answer.encode()).unwrap(), answer);
+    }
+
+    #[test]
+    fn another_version_is_named_as_such() {
+        let bytes = pack(&cbor::encode(&(2u16, 0i64)));
+        assert_eq!(Answer::decode(&bytes), Err(BadMessage::Version));
+    }
+
+    #[test]
+    fn a_bomb_is_refused_at_the_limit() {
+        let at_limit = pack(&vec![0; MESSAGE_BYTES_MAX]);
+        assert_eq!(unpack(&at_limit).unwrap().len(), MESSAGE_BYTES_MAX);
+        let over = pack(&vec![0; MESSAGE_BYTES_MAX + 1]);
+        assert!(over.len() < 10_000);
+        assert_eq!(unpack(&over), Err(BadMessage::TooLarge));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_decoder_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let stored = [&[0u8], bytes.as_slice()].concat();
+            let _ = Answer::decode(&stored);
+            let _ = Request::decode(NetworkId([0; 32]), &stored);
+            let _ = Answer::decode(&bytes);
+        }
+
+        #[test]
+        fn a_changed_message_never_panics(at in 0usize..400, bit in 0u8..8) {
+            let body = unpack(&request(vec![vec![7; 40]]).encode(NetworkId([1; 32]), &|_| [4; 64])).unwrap();
+            let mut bytes = [&[0u8], body.as_slice()].concat();
+            let at = at % bytes.len();
+            bytes[at] ^= 1 << bit;
+            let _ = Request::decode(NetworkId([1; 32]), &bytes);
+        }
+    }
+}
