@@ -1,0 +1,91 @@
+# One message per code: what happened, to which key, what to do. The same keys as zh.ftl (a test).
+
+## The request
+usage = The command line can't be read: { $detail }. See ortoo-field --help.
+not-a-set = "{ $key }" is not KEY=VALUE. Write for example --set identity.name=…
+bad-key = "{ $key }" is not a key. Keys are section.field, section.field/CODE or section#item.field.
+bad-id = "{ $key }" is not a record id. Copy it from the list, or give the 12-digit code of an organisation.
+unknown-record = There is no record { $key } on this device. Exchange with the server first, or look in the list.
+unknown-section = There is no section { $key } in the plan.
+not-repeating = { $key }: this section has no items. Set its fields with "edit".
+item-needed = { $key }: this section has items. Write section#item.field, or use "item".
+unknown-item = There is no item { $key } in this section. "show" lists the items.
+item-key-missing = { $key } is missing: it is part of the item's name. Set it as well.
+nothing-set = Nothing was set. Give at least one --set.
+no-conflict = { $key } has no values written apart; there is nothing to settle. Use "edit" to change it.
+no-such-value = { $key } has no such value. Choose from 0 to { $last } as listed by "conflicts".
+unknown-register = There is no register { $key } for this subject.
+register-unreadable = The register { $key } can't be evaluated: { $detail }. Exchange with the server for a newer plan.
+unit-not-held = This device does not hold the org unit { $key }. "status" lists what it holds.
+which-unit = This device holds several org units: { $units }. Say which one with --unit.
+no-unit = This device holds no org unit yet. Exchange with the server.
+not-granted = This device may not hold { $class } of { $unit }, so it can't write there. Ask the administrator.
+no-package = No plan has reached this device yet. Exchange with the server first.
+edit-too-large = The edit is too large to be sent in one piece. Save it in several steps.
+record-changed = The record has changed since it was shown. Look at it again and repeat the edit.
+
+## Values
+unknown-key = { $key } is not in the plan. Check the spelling of section and field.
+wrong-subject = { $key } does not belong to this subject.
+required = { $key } is missing. Set it as well.
+not-an-integer = { $key }: "{ $value }" is not a whole number.
+not-a-bool = { $key }: "{ $value }" is neither yes nor no.
+not-text = { $key } takes text.
+not-a-date = { $key }: "{ $value }" is not a date. Write YYYY-MM-DD.
+future-date = { $key }: { $value } is in the future. Check the date, and the clock of this device.
+unknown-code = { $key }: "{ $value }" is not in the code list.
+too-long = { $key } is too long: at most { $max }.
+out-of-range = { $key }: { $value } is not between { $min } and { $max }.
+bad-pattern = { $key }: "{ $value }" is not of the expected form.
+bad-id-number = { $key }: this ID number is not valid. Compare all 18 characters with the card.
+id-number-sex = { $key }: the ID number is of the other sex. Compare it with the card, and identity.sex.
+id-number-birth = { $key }: the ID number has another date of birth. Compare it with the card, and identity.birth_date.
+bad-reference = { $key }: "{ $value }" names no record.
+bad-point = { $key }: "{ $value }" is not a position. Write latitude,longitude with at most one decimal.
+code-alone = { $key }: "{ $value }" excludes every other choice. Take it back, or the others.
+item-key-differs = { $key }: the item is called { $item }, and its key says otherwise. Add another item instead.
+check-failed = { $key }: { $rule-en }
+
+## Enrolment
+bad-link = This is not an enrolment link. Copy it whole: ortoo://enrol?server=…&net=…#code
+bad-address = "{ $key }" is not a server address. Write https://host:port.
+already-enrolled = This device is enrolled already. Use another directory for another enrolment.
+other-network = The server at { $key } can't prove to be the one that the link names. Do not go on: ask the administrator for a new link.
+secret-weak = This server holds data of real people: the secret must be generated and have at least { $least } characters. Nothing was stored. Choose another ORTOO_PIN and ask for a new link.
+enrolment-pending = The enrolment waits for the administrator. Compare the digits { $digits } with him, then exchange again.
+pending = Waiting for approval: compare the digits { $digits } with the administrator, then run "sync".
+server-refused = The server refuses this: { $code-of-server }. Ask the administrator.
+code-refused = The enrolment code is not valid: used, expired or mistyped. Ask the administrator for a new link.
+not-on-roster = The server does not know this device (any more). Ask the administrator.
+
+## The link
+no-connection = No connection to the server. Nothing is lost; try again later.
+server-untrusted = What answers at the server's address is not the server. Nothing was sent; try on another network, or ask the administrator.
+server-busy = The server can't answer now ({ $code-of-server }). Nothing is lost; try again later.
+bad-answer = The server's answer can't be read ({ $detail }). Nothing is lost; try again later.
+no-progress = The exchange does not get on. Nothing is lost; try again later and tell the administrator.
+
+## The store
+secret-missing = The secret is missing. Set the environment variable ORTOO_PIN.
+secret-short = The secret is too short: at least { $least } characters.
+secret-not-text = The secret in ORTOO_PIN is not text, or too long.
+wrong-secret = The secret does not open this store. Check ORTOO_PIN and --dir.
+store-missing = There is no store here. Enrol this device first, or check --dir.
+store-exists = There is a store here already.
+not-enrolled = This device is not enrolled. Run "enrol" with the link of the administrator.
+store-damaged = The store is damaged ({ $what }). Leave it as it is and ask the administrator; what was exchanged is on the server.
+store-too-new = The store was written by a newer version. Update this program.
+store-fenced = Another program has the store open and writes to it. Close it and try again.
+store-busy = Another program is writing to the store. Try again.
+store-unreadable = The store can't be read. Check the disk.
+disk-full = The disk is full; nothing was saved. Make room and try again.
+disk-failed = The disk failed and it is not known whether this was saved. Look at the record before you repeat it.
+record-unwritable = This record can't be written on this device. Start the program again; if it stays, exchange and tell the administrator.
+record-unreadable = The history of this record can't be read. Start the program again.
+
+## Beside an answer
+batches-refused = Some batches were not taken: { $codes }. They stay on this device; tell the administrator.
+stash-full = More came in than could be put in order; it comes again with the next exchange.
+clock-off = The clock of this device is { $minutes } minutes off. Set it.
+rows-damaged = { $rows } rows of the store could not be read. Exchange with the server to fetch them again.
+unknown-message = Something else was found wrong: { $code } { $key }. Update this program to read more.

@@ -1,0 +1,91 @@
+# 每个代码一条消息：发生了什么、涉及哪个键、该怎么做。键与 en.ftl 相同（有测试）。
+
+## 请求
+usage = 命令无法识别：{ $detail }。请看 ortoo-field --help。
+not-a-set = “{ $key }”不是 键=值 的形式。例如：--set identity.name=…
+bad-key = “{ $key }”不是有效的键。键的形式为 分区.字段、分区.字段/代码 或 分区#条目.字段。
+bad-id = “{ $key }”不是有效的记录编号。请从列表复制，或填写单位的 12 位代码。
+unknown-record = 本机没有记录 { $key }。请先与服务器同步，或在列表中查找。
+unknown-section = 方案中没有分区 { $key }。
+not-repeating = { $key }：该分区没有条目，请用 edit 填写其字段。
+item-needed = { $key }：该分区由条目组成，请写成 分区#条目.字段，或使用 item。
+unknown-item = 该分区没有条目 { $key }。用 show 查看条目。
+item-key-missing = 缺少 { $key }：它是条目名称的一部分，请一并填写。
+nothing-set = 没有填写任何内容，请至少给出一个 --set。
+no-conflict = { $key } 没有待裁定的不同值。如需修改，请用 edit。
+no-such-value = { $key } 没有这个值。请在 conflicts 列出的 0 到 { $last } 中选择。
+unknown-register = 没有适用的台账 { $key }。
+register-unreadable = 台账 { $key } 无法计算：{ $detail }。请与服务器同步以取得新方案。
+unit-not-held = 本机没有单位 { $key } 的数据。用 status 查看本机的单位。
+which-unit = 本机有多个单位：{ $units }。请用 --unit 指明。
+no-unit = 本机还没有任何单位，请与服务器同步。
+not-granted = 本机无权保存 { $unit } 的 { $class } 类数据，不能填写。请联系管理员。
+no-package = 方案尚未下发到本机，请先与服务器同步。
+edit-too-large = 一次修改的内容过多，请分几次保存。
+record-changed = 记录在显示之后已有变化。请重新查看后再修改。
+
+## 值
+unknown-key = 方案中没有 { $key }。请检查分区和字段的拼写。
+wrong-subject = { $key } 不属于该对象。
+required = 缺少 { $key }，请一并填写。
+not-an-integer = { $key }：“{ $value }”不是整数。
+not-a-bool = { $key }：“{ $value }”不是“是”或“否”。
+not-text = { $key } 应填写文字。
+not-a-date = { $key }：“{ $value }”不是日期，请写成 YYYY-MM-DD。
+future-date = { $key }：{ $value } 晚于今天。请核对日期和本机时钟。
+unknown-code = { $key }：“{ $value }”不在代码表中。
+too-long = { $key } 过长，最多 { $max }。
+out-of-range = { $key }：{ $value } 不在 { $min } 到 { $max } 之间。
+bad-pattern = { $key }：“{ $value }”格式不符。
+bad-id-number = { $key }：身份证号码无效，请与证件逐位核对。
+id-number-sex = { $key }：身份证号码与性别不符，请核对证件和 identity.sex。
+id-number-birth = { $key }：身份证号码与出生日期不符，请核对证件和 identity.birth_date。
+bad-reference = { $key }：“{ $value }”不是任何记录的编号。
+bad-point = { $key }：“{ $value }”不是有效位置。请写 纬度,经度，最多一位小数。
+code-alone = { $key }：“{ $value }”不能与其他选项同选，请取消它或其他选项。
+item-key-differs = { $key }：条目名为 { $item }，与其键值不符，请另添一个条目。
+check-failed = { $key }：{ $rule-zh }
+
+## 注册
+bad-link = 这不是注册链接。请完整复制：ortoo://enrol?server=…&net=…#code
+bad-address = “{ $key }”不是服务器地址。请写成 https://主机:端口。
+already-enrolled = 本机已经注册。如需再次注册，请换一个目录。
+other-network = { $key } 的服务器不能证明它是链接所指的服务器。请勿继续，向管理员索取新链接。
+secret-weak = 该服务器保存真实人员的数据：口令须随机生成且至少 { $least } 个字符。未保存任何内容。请另设 ORTOO_PIN 并索取新链接。
+enrolment-pending = 注册等待管理员批准。请与管理员核对数字 { $digits }，然后再次同步。
+pending = 等待批准：请与管理员核对数字 { $digits }，然后执行 sync。
+server-refused = 服务器拒绝：{ $code-of-server }。请联系管理员。
+code-refused = 注册码无效：已使用、已过期或有误。请向管理员索取新链接。
+not-on-roster = 服务器不认识（或不再认识）本机。请联系管理员。
+
+## 连接
+no-connection = 无法连接服务器。没有丢失任何内容，请稍后再试。
+server-untrusted = 服务器地址上应答的不是该服务器。没有发送任何内容；请换一个网络，或联系管理员。
+server-busy = 服务器暂时不能应答（{ $code-of-server }）。没有丢失任何内容，请稍后再试。
+bad-answer = 无法读取服务器的应答（{ $detail }）。没有丢失任何内容，请稍后再试。
+no-progress = 同步没有进展。没有丢失任何内容，请稍后再试并告知管理员。
+
+## 本机存储
+secret-missing = 缺少口令。请设置环境变量 ORTOO_PIN。
+secret-short = 口令过短，至少 { $least } 个字符。
+secret-not-text = ORTOO_PIN 中的口令不是文字，或过长。
+wrong-secret = 口令打不开本机存储。请检查 ORTOO_PIN 和 --dir。
+store-missing = 此处没有存储。请先注册本机，或检查 --dir。
+store-exists = 此处已有存储。
+not-enrolled = 本机尚未注册。请用管理员的链接执行 enrol。
+store-damaged = 存储已损坏（{ $what }）。请保持原样并联系管理员；已同步的内容在服务器上。
+store-too-new = 存储由较新的版本写成，请更新本程序。
+store-fenced = 另一个程序正在使用该存储。请关闭后再试。
+store-busy = 另一个程序正在写入，请再试一次。
+store-unreadable = 无法读取存储，请检查磁盘。
+disk-full = 磁盘已满，没有保存。请腾出空间后再试。
+disk-failed = 磁盘出错，不确定是否已保存。重复操作之前请先查看记录。
+record-unwritable = 本机无法写入该记录。请重新启动程序；如仍如此，请同步并告知管理员。
+record-unreadable = 无法读取该记录的历史。请重新启动程序。
+
+## 附注
+batches-refused = 有批次未被接收：{ $codes }。它们仍在本机，请告知管理员。
+stash-full = 收到的内容一时无法排序，下次同步会再次取得。
+clock-off = 本机时钟相差 { $minutes } 分钟，请校准。
+rows-damaged = 存储中有 { $rows } 行无法读取。请与服务器同步以重新取得。
+unknown-message = 发现其他问题：{ $code } { $key }。请更新本程序以了解详情。
