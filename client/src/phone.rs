@@ -1,0 +1,356 @@
+//! The phone: store, replica and keys held together, so that every step is durable before it
+//! counts.
+//!
+//! A write is prepared by the core, committed to the store, and only then applied. If a commit's
+//! outcome is unknown, or another process has opened the store meanwhile, memory is worth nothing
+//! any more: the replica is dropped, opened again, and the step prepared anew (R8, R9). A record's
+//! id is drawn before the first try, so that a save whose outcome was unknown and that did land
+//! finds its values standing there: saving twice is one record (R41).
+
+use std::path::{Path, PathBuf};
+
+use minicbor::{Decode, Encode};
+use plan::Package;
+use sync_core::enrol::{Link, six_digits};
+use sync_core::id::{AuthorId, DeviceId};
+use sync_core::replica::{Context, Edit, OpenError, OpenReport, Prepared, Replica};
+use sync_core::row::{Row, Table, Unreadable};
+
+use crate::clock;
+use crate::error::{Complaint, PhoneError};
+use crate::keys::{DeviceKeys, Secret};
+use crate::store::{Store, StoreError};
+
+/// How often a step is prepared anew after the store was lost to another process or is busy.
+pub const COMMIT_TRIES_MAX: usize = 5;
+/// A clock that is further off than this is told to its user, in seconds.
+pub const CLOCK_OFF_SECONDS_MAX: i64 = 3600;
+
+/// The logical key of the row in which this host remembers what the core does not need.
+const HOST: &[u8] = b"host";
+/// First in the row's value, apart from the numbers of the core's own meta rows.
+const HOST_KIND: u8 = 128;
+
+/// What the host remembers: where the server is and how this device came in.
+#[derive(Clone, Debug, Encode, Decode)]
+pub(crate) struct HostRow {
+    #[n(0)]
+    kind: u8,
+    #[n(1)]
+    pub(crate) server: String,
+    /// The enrolment link: for as long as the enrolment is pending, and to know a repetition.
+    #[n(2)]
+    pub(crate) link: String,
+}
+
+impl HostRow {
+    pub(crate) fn new(server: &str, link: &Link) -> Self {
+        Self {
+            kind: HOST_KIND,
+            server: server.to_owned(),
+            link: link.to_string(),
+        }
+    }
+
+    pub(crate) fn to_row(&self) -> Row {
+        let mut value = Vec::new();
+        // Writing to memory can't fail.
+        drop(minicbor::encode(self, &mut value));
+        Row {
+            table: Table::Meta,
+            key: HOST.to_vec(),
+            space: None,
+            value: Some(value),
+        }
+    }
+
+    pub(crate) fn read(store: &Store) -> Result<Option<Self>, PhoneError> {
+        let bytes = store.row(Table::Meta, HOST)?;
+        let row = bytes
+            .map(|bytes| minicbor::decode::<Self>(&bytes))
+            .transpose();
+        let row = row.map_err(|_| StoreError::Damaged {
+            what: "server address",
+        })?;
+        Ok(row.filter(|row| row.kind == HOST_KIND))
+    }
+}
+
+/// An open store with everything in it.
+pub(crate) struct Open {
+    pub(crate) store: Store,
+    pub(crate) replica: Replica,
+    pub(crate) keys: DeviceKeys,
+    pub(crate) host: HostRow,
+    pub(crate) report: OpenReport,
+}
+
+impl Open {
+    /// The person who writes on this device: the first that it was enrolled for, until a phone asks
+    /// who holds it.
+    pub(crate) fn author(&self) -> Result<AuthorId, PhoneError> {
+        let enrolment = self.replica.control().enrolment(self.replica.me().device);
+        let author = enrolment.and_then(|enrolment| enrolment.authors.first().copied());
+        author.ok_or_else(|| PhoneError::Store(Complaint::new("not_enrolled")))
+    }
+
+    pub(crate) fn package(&self) -> Result<&Package, PhoneError> {
+        self.replica
+            .package()
+            .ok_or_else(|| PhoneError::wrong(Complaint::new("no_package")))
+    }
+
+    /// Now for the core, and the last day that is not in the future (R27).
+    fn time(&self) -> (i64, String) {
+        let now = clock::now();
+        (
+            now,
+            clock::date_in_china(self.replica.hub().not_future_before(now)),
+        )
+    }
+
+    /// Today, as far as it is known.
+    pub(crate) fn today(&self) -> String {
+        clock::date_in_china(self.replica.hub().true_time(clock::now()))
+    }
+}
+
+/// How a step is made from what is open; made again for each try.
+type Prepare<'a, T> = dyn Fn(&Open, &mut Context<'_>) -> Result<Prepared<T>, PhoneError> + 'a;
+
+/// What `status` tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Saved changes that the server is not known to hold.
+    pub unsent: usize,
+    /// What is held and waits for something that has not come yet.
+    pub waiting: usize,
+    /// When an exchange last came through, Unix seconds by the device's clock.
+    pub last_exchange: Option<i64>,
+    /// This device.
+    pub device: DeviceId,
+    /// The spaces held, as `CODE.class`.
+    pub spaces: Vec<String>,
+    /// The server's address.
+    pub server: String,
+    /// How many seconds the device's clock is ahead of the server's, as last seen.
+    pub clock_ahead: i64,
+    /// Rows of the store that did not read when it was opened.
+    pub unreadable_rows: usize,
+}
+
+impl Status {
+    /// Whether the clock is so far off that its user must know.
+    pub fn clock_is_off(&self) -> bool {
+        self.clock_ahead.saturating_abs() > CLOCK_OFF_SECONDS_MAX
+    }
+}
+
+/// A phone. See the module for what holds of every write.
+pub struct Phone {
+    dir: PathBuf,
+    secret: Secret,
+    open: Option<Open>,
+}
+
+impl Phone {
+    /// Opens the phone whose store is in `dir`.
+    ///
+    /// A device whose enrolment is pending opens too, and says so at the first use;
+    /// [`Phone::sync`] then asks again.
+    pub fn open(dir: &Path, secret: Secret) -> Result<Self, PhoneError> {
+        let mut phone = Self {
+            dir: dir.to_owned(),
+            secret,
+            open: None,
+        };
+        match phone.opened() {
+            Ok(_) => Ok(phone),
+            Err(error) if is_pending(&error) => Ok(phone),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// What is open; opened again if it was dropped.
+    pub(crate) fn opened(&mut self) -> Result<&mut Open, PhoneError> {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => open(&self.dir, &self.secret)?,
+        };
+        Ok(self.open.insert(open))
+    }
+
+    /// Prepares a step, makes its rows durable, applies it. Prepared anew, a bounded number of
+    /// times, whenever the store had to be opened again.
+    pub(crate) fn step<T>(&mut self, prepare: &Prepare<'_, T>) -> Result<T, PhoneError> {
+        let mut last = StoreError::Busy;
+        for _ in 0..COMMIT_TRIES_MAX {
+            match self.try_step(prepare)? {
+                Ok(outcome) => return Ok(outcome),
+                Err(error) => last = error,
+            }
+        }
+        Err(last.into())
+    }
+
+    /// One try of a step. The inner error is one after which another try makes sense; memory is
+    /// dropped where it has to be.
+    pub(crate) fn try_step<T>(
+        &mut self,
+        prepare: &Prepare<'_, T>,
+    ) -> Result<Result<T, StoreError>, PhoneError> {
+        let open = self.opened()?;
+        let (now, today) = open.time();
+        let mut rng = clock::rng();
+        let mut context = Context {
+            now,
+            today: &today,
+            rng: &mut rng,
+        };
+        let prepared = prepare(open, &mut context)?;
+        let written = if prepared.rows.is_empty() {
+            Ok(())
+        } else {
+            open.store.commit(&prepared.rows)
+        };
+        match written {
+            Ok(()) => Ok(Ok(open.replica.apply(prepared))),
+            Err(StoreError::Busy) => Ok(Err(StoreError::Busy)),
+            Err(error @ (StoreError::Fenced | StoreError::Io(_) | StoreError::Unknown)) => {
+                self.open = None;
+                Ok(Err(error))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Saves an edit; returns how many changes it made, 0 when everything stood there already.
+    pub(crate) fn save(&mut self, edit: &Edit) -> Result<usize, PhoneError> {
+        let saved = self.step(&|open, context| Ok(open.replica.prepare_edit(context, edit)?))?;
+        Ok(saved.changes)
+    }
+
+    /// Remembers another address of the server. It is asked for its key at the next exchange, so
+    /// nothing is trusted by it.
+    pub fn set_server(&mut self, url: &str) -> Result<(), PhoneError> {
+        let url = crate::enrol::server_address(url)?;
+        let open = self.opened()?;
+        let host = HostRow {
+            server: url,
+            ..open.host.clone()
+        };
+        let row = host.to_row();
+        for _ in 0..COMMIT_TRIES_MAX {
+            let open = self.opened()?;
+            match open.store.commit(std::slice::from_ref(&row)) {
+                Ok(()) => {
+                    open.host = host;
+                    return Ok(());
+                }
+                Err(StoreError::Busy) => {}
+                Err(StoreError::Fenced | StoreError::Io(_) | StoreError::Unknown) => {
+                    self.open = None
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    /// Where the phone stands.
+    pub fn status(&mut self) -> Result<Status, PhoneError> {
+        let open = self.opened()?;
+        let hub = open.replica.hub();
+        Ok(Status {
+            unsent: open.replica.unsent(),
+            waiting: open.replica.waiting(),
+            last_exchange: hub.last_exchange,
+            device: open.replica.me().device,
+            spaces: open.replica.spaces().map(ToString::to_string).collect(),
+            server: open.host.server.clone(),
+            clock_ahead: hub.clock_ahead,
+            unreadable_rows: open.report.unreadable_rows,
+        })
+    }
+}
+
+impl std::fmt::Debug for Phone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Phone")
+            .field("open", &self.open.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether the device waits for an administrator to let it in.
+pub(crate) fn is_pending(error: &PhoneError) -> bool {
+    error
+        .complaints()
+        .first()
+        .is_some_and(|complaint| complaint.code == "enrolment_pending")
+}
+
+/// Opens store and replica.
+pub(crate) fn open(dir: &Path, secret: &Secret) -> Result<Open, PhoneError> {
+    let store = Store::open(dir, secret)?;
+    let keys = DeviceKeys::load(&store)?;
+    let host = HostRow::read(&store)?;
+    let (Some(keys), Some(host)) = (keys, host) else {
+        return Err(PhoneError::Store(Complaint::new("not_enrolled")));
+    };
+    let mut damaged = 0;
+    let opened = Replica::open(&store, &mut |table, each| {
+        damaged += store
+            .rows(table, &mut *each)
+            .map_err(|e| Unreadable(e.to_string()))?;
+        Ok(())
+    });
+    match opened {
+        Ok((replica, mut report)) => {
+            report.unreadable_rows += damaged;
+            Ok(Open {
+                store,
+                replica,
+                keys,
+                host,
+                report,
+            })
+        }
+        Err(OpenError::NotEnrolled) => {
+            let digits = host.link.parse::<Link>().map(|link| {
+                let (signing, sealing) = (keys.signing_public(), keys.sealing_public());
+                six_digits(link.network, &signing.bytes, &sealing.bytes)
+            });
+            let digits = digits.unwrap_or_default();
+            Err(PhoneError::wrong(
+                Complaint::new("enrolment_pending").with("digits", digits),
+            ))
+        }
+        Err(OpenError::Unreadable(_)) => Err(PhoneError::Store(Complaint::new("store_unreadable"))),
+    }
+}
+
+impl From<StoreError> for PhoneError {
+    fn from(error: StoreError) -> Self {
+        let complaint = match &error {
+            StoreError::NotThere => Complaint::new("store_missing"),
+            StoreError::Exists => Complaint::new("store_exists"),
+            StoreError::WrongSecret => Complaint::new("wrong_secret"),
+            StoreError::Damaged { what } => Complaint::new("store_damaged").with("what", what),
+            StoreError::TooNew { .. } => Complaint::new("store_too_new"),
+            StoreError::Fenced => Complaint::new("store_fenced"),
+            StoreError::Full => Complaint::new("disk_full"),
+            StoreError::Busy => Complaint::new("store_busy"),
+            StoreError::Io(_) | StoreError::Unknown => Complaint::new("disk_failed"),
+        };
+        Self::Store(complaint)
+    }
+}

@@ -1,0 +1,266 @@
+use super::*;
+use sync_core::id::Class;
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text.to_owned()).unwrap()
+}
+
+fn create(dir: &Path) -> Store {
+    Store::create(dir, &secret("246810"), KdfParams::FLOOR).unwrap()
+}
+
+fn open(dir: &Path) -> Result<Store, StoreError> {
+    Store::open(dir, &secret("246810"))
+}
+
+fn space(class: Class) -> Space {
+    Space::new("152522100200", class).unwrap()
+}
+
+fn row(key: &str, space: Option<Space>, value: &str) -> Row {
+    Row {
+        table: Table::Record,
+        key: key.into(),
+        space,
+        value: Some(value.into()),
+    }
+}
+
+fn value(store: &Store, key: &str) -> Option<String> {
+    let value = store.row(Table::Record, key.as_bytes()).unwrap();
+    value.map(|value| String::from_utf8(value).unwrap())
+}
+
+/// SQLite without the store's keys: what a thief or a broken disk can do.
+fn raw(dir: &Path) -> Connection {
+    Connection::open(path(dir)).unwrap()
+}
+
+#[test]
+fn what_is_committed_is_there_after_reopening_and_a_deleted_row_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = create(dir.path());
+    let general = Some(space(Class::General));
+    let rows = [row("a", general.clone(), "1"), row("b", None, "2")];
+    store.commit(&rows).unwrap();
+    let gone = Row {
+        value: None,
+        ..row("b", None, "")
+    };
+    store.commit(&[row("a", general, "3"), gone]).unwrap();
+    drop(store);
+    let store = open(dir.path()).unwrap();
+    assert_eq!(value(&store, "a").as_deref(), Some("3"));
+    assert_eq!(value(&store, "b"), None);
+    let mut all = Vec::new();
+    assert_eq!(store.rows(Table::Record, |value| all.push(value)), Ok(0));
+    assert_eq!(all, [b"3".to_vec()]);
+}
+
+#[test]
+fn a_wrong_secret_opens_nothing_and_does_not_take_the_fence() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = create(dir.path());
+    assert_eq!(
+        Store::open(dir.path(), &secret("135791")).unwrap_err(),
+        StoreError::WrongSecret
+    );
+    store.commit(&[row("a", None, "1")]).unwrap();
+}
+
+#[test]
+fn the_writer_that_opened_earlier_writes_nothing_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut old = create(dir.path());
+    let mut new = open(dir.path()).unwrap();
+    let rows = [row("a", None, "1"), row("b", None, "2")];
+    assert_eq!(old.commit(&rows), Err(StoreError::Fenced));
+    assert_eq!(value(&new, "a"), None);
+    new.commit(&rows).unwrap();
+    assert_eq!(
+        value(&old, "b").as_deref(),
+        Some("2"),
+        "reading needs no fence"
+    );
+}
+
+#[test]
+fn a_row_put_into_another_rows_place_is_noticed_and_the_others_are_unharmed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = create(dir.path());
+    let general = Some(space(Class::General));
+    store
+        .commit(&[
+            row("a", general.clone(), "1"),
+            row("b", general.clone(), "2"),
+            row("c", general, "3"),
+        ])
+        .unwrap();
+    let name = |key: &str| store.key.row_name(Table::Record, key.as_bytes()).0;
+    let value_of = |key: &str| -> Vec<u8> {
+        raw(dir.path())
+            .query_row(
+                "SELECT value FROM row WHERE name = ?1",
+                [name(key)],
+                |row| row.get(0),
+            )
+            .unwrap()
+    };
+    let (a, b) = (value_of("a"), value_of("b"));
+    let update = "UPDATE row SET value = ?1 WHERE name = ?2";
+    raw(dir.path())
+        .execute(update, params![b, name("a")])
+        .unwrap();
+    raw(dir.path())
+        .execute(update, params![a, name("b")])
+        .unwrap();
+    let mut left = Vec::new();
+    assert_eq!(store.rows(Table::Record, |value| left.push(value)), Ok(2));
+    assert_eq!(left, [b"3".to_vec()]);
+    assert_eq!(
+        store.row(Table::Record, b"a"),
+        Err(StoreError::Damaged { what: "row" })
+    );
+}
+
+#[test]
+fn the_file_holds_no_value_key_or_space_in_clear() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = create(dir.path());
+    let general = Some(space(Class::General));
+    store
+        .commit(&[row("p-record-id", general, "其其格 Qiqige")])
+        .unwrap();
+    for name in [FILE_NAME, "ortoo.db-wal"] {
+        let bytes = std::fs::read(dir.path().join(name)).unwrap_or_default();
+        for needle in ["其其格", "Qiqige", "p-record-id", "152522100200", "general"] {
+            let found = bytes
+                .windows(needle.len())
+                .any(|window| window == needle.as_bytes());
+            assert!(!found, "{needle} in {name}");
+        }
+    }
+}
+
+#[test]
+fn a_dropped_space_takes_its_rows_and_its_key_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = create(dir.path());
+    store
+        .commit(&[
+            row("a", Some(space(Class::General)), "1"),
+            row("b", Some(space(Class::Care)), "2"),
+        ])
+        .unwrap();
+    store.drop_space(&space(Class::Care)).unwrap();
+    assert_eq!(
+        (value(&store, "a").as_deref(), value(&store, "b")),
+        (Some("1"), None)
+    );
+    assert_eq!(
+        std::fs::metadata(dir.path().join("ortoo.db-wal"))
+            .unwrap()
+            .len(),
+        0
+    );
+    let keys: u32 = raw(dir.path())
+        .query_row("SELECT count(*) FROM dek", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(keys, 1);
+    // The space can come back, under a new key.
+    store
+        .commit(&[row("b", Some(space(Class::Care)), "3")])
+        .unwrap();
+    assert_eq!(value(&store, "b").as_deref(), Some("3"));
+}
+
+#[test]
+fn a_changed_secret_opens_and_the_old_one_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = create(dir.path());
+    store.commit(&[row("a", None, "1")]).unwrap();
+    store
+        .change_secret(&secret("482913746502"), KdfParams::FLOOR)
+        .unwrap();
+    drop(store);
+    assert_eq!(open(dir.path()).unwrap_err(), StoreError::WrongSecret);
+    let store = Store::open(dir.path(), &secret("482913746502")).unwrap();
+    assert_eq!(value(&store, "a").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_file_that_is_no_store_is_named_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(open(dir.path()).unwrap_err(), StoreError::NotThere);
+    std::fs::write(path(dir.path()), vec![7; 4096]).unwrap();
+    assert_eq!(
+        open(dir.path()).unwrap_err(),
+        StoreError::Damaged {
+            what: "not a store"
+        }
+    );
+    let made = Store::create(dir.path(), &secret("246810"), KdfParams::FLOOR);
+    assert_eq!(made.unwrap_err(), StoreError::Exists);
+    assert_eq!(std::fs::read(path(dir.path())).unwrap(), vec![7; 4096]);
+    std::fs::remove_file(path(dir.path())).unwrap();
+    raw(dir.path())
+        .execute("CREATE TABLE other (x)", [])
+        .unwrap();
+    assert!(matches!(
+        open(dir.path()).unwrap_err(),
+        StoreError::Damaged { .. }
+    ));
+}
+
+#[test]
+fn a_store_of_a_newer_program_is_named_and_not_broken() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(create(dir.path()));
+    raw(dir.path())
+        .pragma_update(None, "user_version", FORMAT + 1)
+        .unwrap();
+    raw(dir.path())
+        .execute("UPDATE header SET format = format + 1", [])
+        .unwrap();
+    assert!(matches!(
+        open(dir.path()).unwrap_err(),
+        StoreError::TooNew { .. }
+    ));
+}
+
+#[test]
+fn a_store_whose_making_was_cut_off_counts_as_none_and_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    // What a kill before the first commit leaves behind.
+    drop(connect(dir.path(), OpenFlags::SQLITE_OPEN_CREATE).unwrap());
+    assert!(!Store::exists(dir.path()));
+    assert_eq!(open(dir.path()).unwrap_err(), StoreError::NotThere);
+    create(dir.path());
+    assert!(Store::exists(dir.path()));
+    assert!(open(dir.path()).is_ok());
+}
+
+#[test]
+fn a_full_disk_saves_nothing_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = create(dir.path());
+    let pages: u32 = store
+        .db
+        .pragma_query_value(None, "page_count", |row| row.get(0))
+        .unwrap();
+    store
+        .db
+        .pragma_update(None, "max_page_count", pages)
+        .unwrap();
+    let long = "x".repeat(100_000);
+    assert_eq!(
+        store.commit(&[row("a", None, &long)]),
+        Err(StoreError::Full)
+    );
+    assert_eq!(value(&store, "a"), None);
+    store
+        .db
+        .pragma_update(None, "max_page_count", 1_000_000)
+        .unwrap();
+    store.commit(&[row("a", None, &long)]).unwrap();
+}

@@ -1,0 +1,396 @@
+//! Phones without a server: a made-up network whose keys the test holds.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use plan::Package;
+use sync_core::control::{Control, ControlEntry, Enrolment, RootStatement};
+use sync_core::enrol::{Link, code_from};
+use sync_core::id::{AuthorId, Class, Incarnation, Space, Subject};
+use sync_core::replica::{Edit, HubState, Me, Replica};
+use sync_core::seal::{KdfParams, SigningKey};
+use sync_core::show::ShownValue;
+use sync_core::value::{Key, Value};
+
+use crate::clock;
+use crate::error::PhoneError;
+use crate::keys::{DeviceKeys, Secret};
+use crate::phone::{HostRow, Phone};
+use crate::records::Choice;
+use crate::store::Store;
+
+const UNIT: &str = "152522100200";
+
+fn secret() -> Secret {
+    Secret::new("246810".to_owned()).unwrap()
+}
+
+/// A store in `dir` as an enrolment at `units` leaves it behind.
+fn phone(dir: &Path, units: &[&str]) -> Phone {
+    let mut rng = clock::rng();
+    let (root, node) = (
+        SigningKey::generate(&mut rng),
+        SigningKey::generate(&mut rng),
+    );
+    let statement = RootStatement {
+        version: 1,
+        root_keys: vec![root.public().bytes],
+        threshold: 1,
+        node_keys: vec![node.public().bytes],
+        order_keys: vec![],
+        tls_keys: vec![[7; 32]],
+    };
+    let network = statement.network();
+    let keys = DeviceKeys::generate(&mut rng);
+    let classes = |unit: &&str| Class::CADRE.map(|class| Space::new(unit, class).unwrap());
+    let enrolment = Enrolment {
+        signing_key: keys.signing_public().bytes,
+        sealing_key: keys.sealing_public().bytes,
+        spaces: units.iter().flat_map(classes).collect(),
+        authors: BTreeSet::from([AuthorId([5; 8])]),
+    };
+    let by_root = |message: &[u8]| root.sign(message);
+    let by_node = |message: &[u8]| node.sign(message);
+    let node = (node.public().bytes, &by_node as &dyn Fn(&[u8]) -> [u8; 64]);
+    let mut control = Control::new(network);
+    for entry in [
+        ControlEntry::root(network, &statement, (root.public().bytes, &by_root)),
+        ControlEntry::enrol(network, &enrolment, node),
+        ControlEntry::package(network, &Package::builtin(), node),
+    ] {
+        let entry = control.check(&entry).unwrap().unwrap();
+        control.apply(entry);
+    }
+    let me = Me {
+        network,
+        device: keys.device(),
+    };
+    let replica = Replica::new(
+        me,
+        control,
+        HubState::enrolled(Incarnation([1; 8]), [2; 16], 0, 0),
+    );
+    let link = Link {
+        server: "https://127.0.0.1:1".into(),
+        network,
+        code: code_from([3; 17]),
+    };
+    let mut rows = replica.first_rows();
+    rows.extend([keys.to_row(), HostRow::new(&link.server, &link).to_row()]);
+    let mut store = Store::create(dir, &secret(), KdfParams::FLOOR).unwrap();
+    store.commit(&rows).unwrap();
+    drop(store);
+    Phone::open(dir, secret()).unwrap()
+}
+
+fn sets(sets: &[&str]) -> Vec<String> {
+    sets.iter().map(|set| (*set).to_owned()).collect()
+}
+
+const WOMAN: [&str; 3] = [
+    "identity.name=其其格",
+    "identity.sex=2",
+    "identity.birth_date=1985-06-07",
+];
+
+fn code(error: PhoneError) -> (String, String) {
+    let first = error.complaints()[0].clone();
+    (first.code, first.key)
+}
+
+#[test]
+fn what_is_added_shows_and_survives_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = phone(dir.path(), &[UNIT]);
+    let id = first
+        .add(Subject::Person, None, &sets(&WOMAN))
+        .unwrap()
+        .to_string();
+    drop(first);
+    let mut again = Phone::open(dir.path(), secret()).unwrap();
+    let shown = again.show(&id).unwrap();
+    assert_eq!(
+        shown.fields["identity.name"],
+        ShownValue::Text("其其格".into())
+    );
+    assert_eq!((shown.unit.as_str(), shown.linked.len()), (UNIT, 0));
+    assert!(again.status().unwrap().unsent > 0);
+    assert_eq!(
+        again
+            .list(Subject::Person, None, Some("其其"))
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(
+        again
+            .list(Subject::Person, None, Some("巴特尔"))
+            .unwrap()
+            .len(),
+        0
+    );
+    assert_eq!(again.list(Subject::Household, None, None).unwrap().len(), 0);
+}
+
+#[test]
+fn two_processes_take_the_store_from_each_other_and_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut one = phone(dir.path(), &[UNIT]);
+    let mut two = Phone::open(dir.path(), secret()).unwrap();
+    let id = one
+        .add(Subject::Person, None, &sets(&WOMAN))
+        .unwrap()
+        .to_string();
+    // What another process saved since is seen after the next write, which opens the store again.
+    assert_eq!(code(two.show(&id).unwrap_err()).0, "unknown_record");
+    two.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
+    two.edit(&id, &sets(&["identity.phone=10012345678"]))
+        .unwrap();
+    one.edit(&id, &sets(&["identity.name=琪琪格"])).unwrap();
+    let shown = one.show(&id).unwrap();
+    assert_eq!(
+        shown.fields["identity.phone"],
+        ShownValue::Text("10012345678".into())
+    );
+    assert_eq!(
+        shown.fields["identity.name"],
+        ShownValue::Text("琪琪格".into())
+    );
+    assert_eq!(one.list(Subject::Person, None, None).unwrap().len(), 2);
+}
+
+#[test]
+fn an_item_with_a_natural_key_is_one_item_and_can_be_withdrawn() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut phone = phone(dir.path(), &[UNIT]);
+    let id = phone
+        .add(Subject::Person, None, &sets(&WOMAN))
+        .unwrap()
+        .to_string();
+    let key = ["cancer=C", "round=2026"];
+    let item = |phone: &mut Phone, field: &str| {
+        let all: Vec<String> = sets(&key).into_iter().chain([field.to_owned()]).collect();
+        phone.item(&id, "screening", &all).unwrap()
+    };
+    assert_eq!(item(&mut phone, "on_target_list=true"), "C-2026");
+    assert_eq!(item(&mut phone, "notified_on=2026-03-01"), "C-2026");
+    let shown = phone.show(&id).unwrap();
+    assert_eq!(shown.items["screening"].len(), 1);
+    assert_eq!(
+        shown.items["screening"][0].fields["on_target_list"],
+        ShownValue::Flag(true)
+    );
+    phone.void_item(&id, "screening", "C-2026").unwrap();
+    assert!(phone.show(&id).unwrap().items.is_empty());
+    let none = phone.void_item(&id, "screening", "B-2026").unwrap_err();
+    assert_eq!(code(none), ("unknown_item".into(), "B-2026".into()));
+}
+
+#[test]
+fn a_multi_choice_shows_as_its_codes_and_forgets_what_is_no_longer_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut phone = phone(dir.path(), &[UNIT]);
+    let id = phone
+        .add(Subject::Person, None, &sets(&WOMAN))
+        .unwrap()
+        .to_string();
+    let made = sets(&["assessed_on=2026-01-02", "needs=01,02"]);
+    let item = phone.item(&id, "care_needs", &made).unwrap();
+    let needs =
+        |phone: &mut Phone| phone.show(&id).unwrap().items["care_needs"][0].fields["needs"].clone();
+    assert_eq!(
+        needs(&mut phone),
+        ShownValue::Codes(vec!["01".into(), "02".into()])
+    );
+    phone
+        .edit(&id, &sets(&[&format!("care_needs#{item}.needs=02,03")]))
+        .unwrap();
+    assert_eq!(
+        needs(&mut phone),
+        ShownValue::Codes(vec!["02".into(), "03".into()])
+    );
+}
+
+#[test]
+fn a_wrong_request_names_its_key_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut phone = phone(dir.path(), &[UNIT]);
+    let refused = |phone: &mut Phone, set: &str| {
+        let all: Vec<String> = sets(&WOMAN).into_iter().chain([set.to_owned()]).collect();
+        code(phone.add(Subject::Person, None, &all).unwrap_err())
+    };
+    assert_eq!(
+        refused(&mut phone, "identity.nonsense=1").1,
+        "identity.nonsense"
+    );
+    assert_eq!(
+        refused(&mut phone, "nonsense"),
+        ("not_a_set".into(), "nonsense".into())
+    );
+    assert_eq!(
+        refused(&mut phone, "Nonsense.x=1"),
+        ("bad_key".into(), "Nonsense.x".into())
+    );
+    assert_eq!(code(phone.show("p1").unwrap_err()).0, "bad_id");
+    let other = sync_core::id::RecordId::draw(Subject::Person, 1, [1; 10]).to_string();
+    assert_eq!(code(phone.show(&other).unwrap_err()).0, "unknown_record");
+    assert_eq!(phone.status().unwrap().unsent, 0);
+}
+
+#[test]
+fn a_device_with_several_units_must_be_told_which() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut phone = phone(dir.path(), &[UNIT, "152522100201"]);
+    let error = phone.add(Subject::Person, None, &sets(&WOMAN)).unwrap_err();
+    assert_eq!(code(error).0, "which_unit");
+    let id = phone
+        .add(Subject::Person, Some("152522100201"), &sets(&WOMAN))
+        .unwrap();
+    assert_eq!(phone.show(&id.to_string()).unwrap().unit, "152522100201");
+    let error = phone
+        .add(Subject::Person, Some("152522999999"), &sets(&WOMAN))
+        .unwrap_err();
+    assert_eq!(code(error).0, "unit_not_held");
+}
+
+#[test]
+fn history_holds_every_value_with_its_device_and_author() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut phone = phone(dir.path(), &[UNIT]);
+    let id = phone
+        .add(Subject::Person, None, &sets(&WOMAN))
+        .unwrap()
+        .to_string();
+    phone.edit(&id, &sets(&["identity.name=琪琪格"])).unwrap();
+    let device = phone.status().unwrap().device;
+    let history = phone.history(&id).unwrap();
+    let names: Vec<_> = history
+        .iter()
+        .filter(|event| event.key == "identity.name")
+        .collect();
+    assert_eq!(names.len(), 2);
+    assert_eq!(names[0].value, ShownValue::Text("其其格".into()));
+    assert!(names.iter().all(|event| event.device == Some(device)));
+    assert!(
+        names
+            .iter()
+            .all(|event| event.author == Some(AuthorId([5; 8])))
+    );
+}
+
+#[test]
+fn nothing_can_be_settled_where_nothing_was_written_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut phone = phone(dir.path(), &[UNIT]);
+    let id = phone
+        .add(Subject::Person, None, &sets(&WOMAN))
+        .unwrap()
+        .to_string();
+    let error = phone
+        .resolve(&id, "identity.name", &Choice::Take(0))
+        .unwrap_err();
+    assert_eq!(code(error), ("no_conflict".into(), "identity.name".into()));
+    assert_eq!(phone.conflicts().unwrap(), []);
+}
+
+#[test]
+fn the_exchange_without_a_server_ends_and_keeps_what_was_saved() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut phone = phone(dir.path(), &[UNIT]);
+    phone.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
+    let unsent = phone.status().unwrap().unsent;
+    assert!(matches!(phone.sync(), Err(PhoneError::NoConnection(_))));
+    assert_eq!(phone.status().unwrap().unsent, unsent);
+}
+
+#[test]
+fn values_written_apart_are_listed_and_the_next_deliberate_write_settles_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut phone = phone(dir.path(), &[UNIT]);
+    let id = phone.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
+    let text = id.to_string();
+    let seen = phone.opened().unwrap().replica.heads(UNIT, id);
+    phone
+        .edit(&text, &sets(&["identity.phone=10011111111"]))
+        .unwrap();
+    // A form that was opened before that edit.
+    let late = Edit {
+        record: id,
+        unit: UNIT.to_owned(),
+        author: AuthorId([5; 8]),
+        puts: vec![(
+            Key::parse("identity.phone").unwrap(),
+            Value::from("10022222222"),
+        )],
+        seen,
+    };
+    phone.save(&late).unwrap();
+    let conflicts = phone.conflicts().unwrap();
+    assert_eq!(
+        (conflicts.len(), conflicts[0].key.as_str()),
+        (1, "identity.phone")
+    );
+    let values = conflicts[0].values.clone();
+    assert_eq!(values.len(), 2);
+    assert_eq!(
+        phone.show(&text).unwrap().fields["identity.phone"],
+        values[0]
+    );
+    let error = phone
+        .resolve(&text, "identity.phone", &Choice::Take(2))
+        .unwrap_err();
+    assert_eq!(code(error).0, "no_such_value");
+    phone
+        .resolve(&text, "identity.phone", &Choice::Take(1))
+        .unwrap();
+    assert_eq!(phone.conflicts().unwrap(), []);
+    assert_eq!(
+        phone.show(&text).unwrap().fields["identity.phone"],
+        values[1]
+    );
+}
+
+#[test]
+fn one_number_makes_one_row_and_a_corrected_number_two() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut phone = phone(dir.path(), &[UNIT]);
+    let number = "identity.id_no=99999919850607124X";
+    let with = |more: &[&str]| {
+        sets(&WOMAN)
+            .into_iter()
+            .chain(sets(more))
+            .collect::<Vec<_>>()
+    };
+    let first = phone.add(Subject::Person, None, &with(&[number])).unwrap();
+    let more = [number, "identity.phone=10012345678", "identity.name=琪琪格"];
+    let second = phone.add(Subject::Person, None, &with(&more)).unwrap();
+    let rows = phone.list(Subject::Person, None, Some("琪琪格")).unwrap();
+    let (smaller, larger) = (first.min(second), first.max(second));
+    assert_eq!(
+        (rows.len(), rows[0].id, &rows[0].linked),
+        (1, smaller, &vec![larger])
+    );
+    // Two names: whether they are one person is open, so nothing is shown as the other's (R36).
+    let shown = rows[0].fields.get("identity.phone").is_some();
+    assert_eq!(shown, smaller == second);
+    assert_eq!(phone.conflicts().unwrap()[0].key, "identity.name");
+    let own = phone.show(&second.to_string()).unwrap();
+    assert_eq!(
+        own.conflicts[0].values[0],
+        ShownValue::Text("琪琪格".into())
+    );
+    phone
+        .resolve(&second.to_string(), "identity.name", &Choice::Take(1))
+        .unwrap();
+    assert_eq!(phone.conflicts().unwrap(), []);
+    let rows = phone.list(Subject::Person, None, None).unwrap();
+    assert_eq!(
+        rows[0].fields["identity.phone"],
+        ShownValue::Text("10012345678".into())
+    );
+
+    let corrected = sets(&["identity.id_no=999999198506071266"]);
+    phone.edit(&second.to_string(), &corrected).unwrap();
+    assert_eq!(phone.list(Subject::Person, None, None).unwrap().len(), 2);
+    assert_eq!(phone.show(&first.to_string()).unwrap().linked, []);
+}

@@ -1,0 +1,273 @@
+//! HTTPS to a server whose public keys are listed: names, dates and issuers of certificates are not
+//! looked at, only that the presented key is one that the network's root statement lists
+//! (REPLICATION.md §1). A self-signed certificate is as good as a bought one, and a phone with a
+//! wrong clock still connects.
+
+use std::io::Read;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use reqwest::blocking::{Client, Response};
+use reqwest::redirect::Policy;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use sha2::{Digest, Sha256};
+use sync_core::wire::MESSAGE_BYTES_MAX;
+
+use crate::error::{Complaint, PhoneError};
+
+/// How long a connection may take to come about.
+pub const CONNECT_WAIT: Duration = Duration::from_secs(30);
+/// How long one request may take with its answer: 64 KiB each way over 2G are half a minute.
+pub const REQUEST_WAIT: Duration = Duration::from_secs(300);
+/// Longest answer that is read: a whole message and its algorithm byte.
+const ANSWER_BYTES_MAX: u64 = MESSAGE_BYTES_MAX as u64 + 1;
+/// Longest problem that is read of a refusal.
+const PROBLEM_BYTES_MAX: u64 = 16 * 1024;
+
+/// SHA-256 of a public key's subject public key info.
+pub type KeyHash = [u8; 32];
+
+/// Why there is no answer. Nothing on this device has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// No connection, or one that broke off. Try again later.
+    #[error("no connection")]
+    NoConnection,
+    /// What answers shows a key that is not listed: another server, or somebody in between.
+    #[error("the server shows a key that is not listed")]
+    Untrusted,
+    /// The server refuses this request, with its stable code. The same request won't do better.
+    #[error("the server refuses: {code}")]
+    Refused {
+        /// The problem's code.
+        code: String,
+    },
+    /// The server can't answer now. Try again later.
+    #[error("the server can't answer now: {code}")]
+    Busy {
+        /// The problem's code, or the HTTP status.
+        code: String,
+    },
+    /// The answer is longer than any of this protocol.
+    #[error("the answer is over the limit")]
+    TooLong,
+    /// This program can't make TLS connections: a mistake in how it was built.
+    #[error("TLS can't be set up")]
+    Unable,
+}
+
+impl From<TransportError> for PhoneError {
+    fn from(error: TransportError) -> Self {
+        match error {
+            TransportError::NoConnection => Self::NoConnection(Complaint::new("no_connection")),
+            TransportError::Untrusted => Self::NoConnection(Complaint::new("server_untrusted")),
+            TransportError::Refused { code } => Self::wrong(match code.as_str() {
+                "code_unknown" | "code_used" | "code_expired" => Complaint::new("code_refused"),
+                "device_unknown" => Complaint::new("not_on_roster"),
+                _ => Complaint::new("server_refused").with("code_of_server", code),
+            }),
+            TransportError::Busy { code } => {
+                Self::NoConnection(Complaint::new("server_busy").with("code_of_server", code))
+            }
+            TransportError::TooLong => {
+                Self::NoConnection(Complaint::new("bad_answer").with("detail", "length"))
+            }
+            TransportError::Unable => {
+                Self::NoConnection(Complaint::new("bad_answer").with("detail", "tls"))
+            }
+        }
+    }
+}
+
+/// A way to one server; keeps its connection from request to request.
+#[derive(Debug)]
+pub struct Transport {
+    http: Client,
+    server: String,
+    verifier: Arc<ListedKeys>,
+}
+
+impl Transport {
+    /// To the server at this address, which must show one of these keys.
+    pub fn pinned(server: &str, keys: &[KeyHash]) -> Result<Self, TransportError> {
+        Self::with(server, Some(keys.to_vec()))
+    }
+
+    /// Gets what a server shows to anybody at `path`, and the key that it presented. Who it is must
+    /// be proven by what it shows, and that must list the key; nothing is sent but the request.
+    pub fn first_contact(server: &str, path: &str) -> Result<(Vec<u8>, KeyHash), TransportError> {
+        let way = Self::with(server, None)?;
+        let response = way.http.get(way.address(path)).send();
+        let answer = way.answer(response)?;
+        let presented = way.verifier.presented().ok_or(TransportError::Untrusted)?;
+        Ok((answer, presented))
+    }
+
+    /// Posts a message and gives the answer's body.
+    pub fn post(&self, path: &str, body: &[u8]) -> Result<Vec<u8>, TransportError> {
+        self.answer(
+            self.http
+                .post(self.address(path))
+                .body(body.to_vec())
+                .send(),
+        )
+    }
+
+    fn with(server: &str, keys: Option<Vec<KeyHash>>) -> Result<Self, TransportError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = Arc::new(ListedKeys {
+            keys,
+            presented: Mutex::new(None),
+            algorithms: provider.signature_verification_algorithms,
+        });
+        let tls = tls_config(provider, verifier.clone())?;
+        let http = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .https_only(true)
+            .http1_only()
+            .redirect(Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_WAIT)
+            .timeout(REQUEST_WAIT)
+            .build()
+            .map_err(|_| TransportError::Unable)?;
+        Ok(Self {
+            http,
+            server: server.to_owned(),
+            verifier,
+        })
+    }
+
+    fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.server)
+    }
+
+    fn answer(
+        &self,
+        response: Result<Response, reqwest::Error>,
+    ) -> Result<Vec<u8>, TransportError> {
+        let response = response.map_err(|_| match self.verifier.refused() {
+            true => TransportError::Untrusted,
+            false => TransportError::NoConnection,
+        })?;
+        let status = response.status();
+        if status.is_success() {
+            return read(response, ANSWER_BYTES_MAX);
+        }
+        let code = problem_code(&read(response, PROBLEM_BYTES_MAX).unwrap_or_default());
+        let code = code.unwrap_or_else(|| status.as_u16().to_string());
+        // Anything but a refusal in the server's own words is the link's fault, a proxy's perhaps.
+        if status.is_client_error() && status.as_u16() != 408 && status.as_u16() != 429 {
+            Err(TransportError::Refused { code })
+        } else {
+            Err(TransportError::Busy { code })
+        }
+    }
+}
+
+fn tls_config(
+    provider: Arc<CryptoProvider>,
+    verifier: Arc<ListedKeys>,
+) -> Result<ClientConfig, TransportError> {
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| TransportError::Unable)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    Ok(config)
+}
+
+fn read(response: Response, most: u64) -> Result<Vec<u8>, TransportError> {
+    let mut body = Vec::new();
+    let read = response.take(most + 1).read_to_end(&mut body);
+    match read {
+        Err(_) => Err(TransportError::NoConnection),
+        Ok(_) if body.len() as u64 > most => Err(TransportError::TooLong),
+        Ok(_) => Ok(body),
+    }
+}
+
+/// The stable code of a problem (RFC 9457): a JSON object with a text under `code`.
+fn problem_code(body: &[u8]) -> Option<String> {
+    let problem: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Some(problem.get("code")?.as_str()?.to_owned())
+}
+
+/// Trusts a key because it is listed, and remembers which was shown.
+#[derive(Debug)]
+struct ListedKeys {
+    /// `None` takes any: the first contact.
+    keys: Option<Vec<KeyHash>>,
+    presented: Mutex<Option<KeyHash>>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ListedKeys {
+    fn presented(&self) -> Option<KeyHash> {
+        *self
+            .presented
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn lists(&self, key: &KeyHash) -> bool {
+        self.keys.as_ref().is_none_or(|keys| keys.contains(key))
+    }
+
+    fn refused(&self) -> bool {
+        self.presented().is_some_and(|key| !self.lists(&key))
+    }
+}
+
+impl ServerCertVerifier for ListedKeys {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let key = ParsedCertificate::try_from(end_entity)?.subject_public_key_info();
+        let key: KeyHash = Sha256::digest(&key).into();
+        *self
+            .presented
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(key);
+        if self.lists(&key) {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(CertificateError::ApplicationVerificationFailure.into())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests;
