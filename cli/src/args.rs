@@ -1,0 +1,194 @@
+//! The command line: verbs and options.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use sync_core::id::Subject;
+
+/// Keeps the registers of a village on this device, offline, and exchanges them with the server.
+///
+/// The secret that opens the store is read from the environment variable ORTOO_PIN.
+#[derive(Debug, Parser)]
+#[command(name = "ortoo-field", version)]
+pub(crate) struct Cli {
+    /// Directory of the store.
+    #[arg(long, global = true, default_value = "ortoo-field", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Print JSON, errors too.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Redeem an enrolment link and make the store.
+    Enrol {
+        /// The link as the server prints it; `-` reads it from standard input.
+        link: String,
+    },
+    /// Remember another address of the server.
+    Server {
+        /// `https://host:port`.
+        url: String,
+    },
+    /// Register a person or household.
+    Add {
+        subject: Kind,
+        /// Org unit, where the device holds several.
+        #[arg(long, value_name = "CODE")]
+        unit: Option<String>,
+        #[command(flatten)]
+        sets: Sets,
+    },
+    /// Change values of a record.
+    Edit {
+        /// The record, or the 12-digit code of an organisation.
+        id: String,
+        #[command(flatten)]
+        sets: Sets,
+    },
+    /// Add an item of a repeating section, or withdraw one.
+    Item {
+        /// The record.
+        id: String,
+        /// The section.
+        section: String,
+        /// A field of the item; may be given again.
+        #[arg(
+            long = "set",
+            value_name = "field=value",
+            required_unless_present = "void"
+        )]
+        sets: Vec<String>,
+        /// Withdraw this item.
+        #[arg(long, value_name = "ITEM", conflicts_with = "sets")]
+        void: Option<String>,
+    },
+    /// Show a record.
+    Show {
+        /// The record.
+        id: String,
+    },
+    /// List people or households, linked records as one.
+    List {
+        subject: Kind,
+        /// Only what belongs in this register.
+        #[arg(long, value_name = "NAME")]
+        register: Option<String>,
+        /// Only what holds this text.
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+    },
+    /// List the values that were written apart.
+    Conflicts,
+    /// Settle one of them.
+    Resolve {
+        /// The record.
+        id: String,
+        /// The key.
+        key: String,
+        /// Take one of the values listed, counted from 0.
+        #[arg(
+            long,
+            value_name = "N",
+            required_unless_present = "set",
+            conflicts_with = "set"
+        )]
+        take: Option<usize>,
+        /// Write another value.
+        #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+        set: Option<String>,
+    },
+    /// Show what was written to a record, oldest first.
+    History {
+        /// The record.
+        id: String,
+    },
+    /// Exchange with the server.
+    Sync,
+    /// Show where this device stands.
+    Status,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sets {
+    /// A value; may be given again. Several choices are `a,b`, nothing is empty.
+    #[arg(long = "set", value_name = "KEY=VALUE", required = true)]
+    pub(crate) sets: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Kind {
+    /// A person.
+    Person,
+    /// A household.
+    Household,
+}
+
+impl From<Kind> for Subject {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Person => Subject::Person,
+            Kind::Household => Subject::Household,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn json_and_dir_stand_before_or_after_the_verb() {
+        for line in [
+            &["ortoo-field", "--json", "--dir", "d", "show", "p1"][..],
+            &["ortoo-field", "show", "p1", "--json", "--dir", "d"],
+            &["ortoo-field", "--dir", "d", "show", "--json", "p1"],
+        ] {
+            let cli = Cli::try_parse_from(line).unwrap();
+            assert!(cli.json && cli.dir.as_os_str() == "d", "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        for line in [
+            &["ortoo-field", "add", "person"][..],
+            &["ortoo-field", "add", "organisation", "--set", "a.b=c"],
+            &["ortoo-field", "edit", "p1"],
+            &["ortoo-field", "item", "p1", "water"],
+            &[
+                "ortoo-field",
+                "item",
+                "p1",
+                "water",
+                "--set",
+                "a=b",
+                "--void",
+                "c",
+            ],
+            &["ortoo-field", "resolve", "p1", "a.b"],
+            &[
+                "ortoo-field",
+                "resolve",
+                "p1",
+                "a.b",
+                "--take",
+                "0",
+                "--set",
+                "c",
+            ],
+            &["ortoo-field", "resolve", "p1", "a.b", "--take", "first"],
+        ] {
+            assert!(Cli::try_parse_from(line).is_err(), "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The public shapes: what `--json` prints, and the exit codes. Kept for good.
+//!
+//! Without `--json` the same is printed indented, and an error as a sentence. What a record looks
+//! like is `sync_core::show::json`, since the server prints the same; the rest is made by hand here,
+//! so that renaming a type of the phone can't change the contract.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use client::enrol::Enrolled;
+use client::error::{Complaint, PhoneError, complaint_of};
+use client::history::ShownEvent;
+use client::phone::Status;
+use client::sync::SyncReport;
+use serde_json::{Value, json};
+use sync_core::show::{ShownRecord, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use words::Words;
+
+/// The request is wrong; nothing has changed.
+pub(crate) const EXIT_WRONG: u8 = 1;
+/// No connection; nothing is lost.
+pub(crate) const EXIT_NO_CONNECTION: u8 = 2;
+/// The store can't be opened.
+pub(crate) const EXIT_STORE: u8 = 3;
+
+/// What a verb says: the answer, and notes beside it on standard error.
+pub(crate) struct Said {
+    pub(crate) answer: Value,
+    pub(crate) notes: Vec<String>,
+}
+
+impl Said {
+    pub(crate) fn of(answer: Value) -> Self {
+        Self {
+            answer,
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// Prints an answer.
+pub(crate) fn finish(said: &Said, json: bool) -> ExitCode {
+    said.notes.iter().for_each(|note| say(note));
+    let text = if json {
+        said.answer.to_string()
+    } else {
+        format!("{:#}", said.answer)
+    };
+    // Whoever closed the pipe has read enough; what was asked for is done.
+    drop(writeln!(std::io::stdout().lock(), "{text}"));
+    ExitCode::SUCCESS
+}
+
+/// Prints an error and gives its exit code.
+pub(crate) fn fail(error: &PhoneError, words: &Words, json: bool) -> ExitCode {
+    if json {
+        say(&error_shape(error, words).to_string());
+    } else {
+        error
+            .complaints()
+            .iter()
+            .for_each(|complaint| say(&say_complaint(complaint, words)));
+    }
+    ExitCode::from(match error {
+        PhoneError::Wrong(_) => EXIT_WRONG,
+        PhoneError::NoConnection(_) => EXIT_NO_CONNECTION,
+        PhoneError::Store(_) => EXIT_STORE,
+    })
+}
+
+/// A line on standard error.
+pub(crate) fn say(text: &str) {
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
+}
+
+/// `{"error":{"code","key","message"}}`; several problems are all listed, the first stands first.
+pub(crate) fn error_shape(error: &PhoneError, words: &Words) -> Value {
+    let complaints = error.complaints();
+    let mut shape = match complaints.first() {
+        Some(first) => problem(first, words),
+        None => json!({ "code": "unknown", "key": "", "message": "" }),
+    };
+    if complaints.len() > 1 {
+        shape["problems"] = complaints
+            .iter()
+            .map(|complaint| problem(complaint, words))
+            .collect();
+    }
+    json!({ "error": shape })
+}
+
+fn say_complaint(complaint: &Complaint, words: &Words) -> String {
+    words.say(&complaint.code, &complaint.key, &complaint.args)
+}
+
+fn problem(complaint: &Complaint, words: &Words) -> Value {
+    json!({ "code": complaint.code, "key": complaint.key, "message": say_complaint(complaint, words) })
+}
+
+/// `enrol`.
+pub(crate) fn enrolled(enrolled: &Enrolled) -> Value {
+    let mut shape = json!({
+        "device": enrolled.device.to_string(),
+        "spaces": enrolled.spaces,
+        "pending": enrolled.pending.is_some(),
+    });
+    if let Some(digits) = &enrolled.pending {
+        shape["digits"] = json!(digits);
+    }
+    shape
+}
+
+/// `show`, and a row of `list` (without items).
+pub(crate) fn record(record: &ShownRecord, words: &Words, with_items: bool) -> Value {
+    json::record(record, with_items, &|problem| {
+        say_complaint(&complaint_of(problem), words)
+    })
+}
+
+/// A row of `history`.
+pub(crate) fn event(event: &ShownEvent) -> Value {
+    json!({
+        "key": event.key,
+        "value": json::value(&event.value),
+        "device": event.device.map(|device| device.to_string()),
+        "author": event.author.map(|author| author.to_string()),
+        "time": time(event.time),
+    })
+}
+
+/// `sync`.
+pub(crate) fn sync(report: &SyncReport) -> Value {
+    json!({
+        "batches_up": report.batches_up,
+        "batches_down": report.batches_down,
+        "bytes_up": report.bytes_up,
+        "bytes_down": report.bytes_down,
+        "round_trips": report.round_trips,
+    })
+}
+
+/// `status`.
+pub(crate) fn status(status: &Status) -> Value {
+    json!({
+        "unsent": status.unsent,
+        "waiting": status.waiting,
+        "last_exchange": status.last_exchange.map(time),
+        "device": status.device.to_string(),
+        "spaces": status.spaces,
+    })
+}
+
+/// Unix seconds as ISO 8601 in UTC; a clock that was out of all range shows as 1970.
+fn time(seconds: i64) -> String {
+    let moment = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    moment
+        .format(&Rfc3339)
+        .unwrap_or_else(|_| "1970-01-01T00:00:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sync_core::id::DeviceId;
+    use words::Language;
+
+    #[test]
+    fn several_problems_are_all_listed_and_the_first_stands_in_front() {
+        let words = Words::new(Language::English);
+        let error = PhoneError::Wrong(vec![
+            Complaint::about("bad_id", "x"),
+            Complaint::about("bad_key", "y"),
+        ]);
+        let shape = error_shape(&error, &words);
+        assert_eq!(
+            (&shape["error"]["code"], &shape["error"]["key"]),
+            (&json!("bad_id"), &json!("x"))
+        );
+        assert_eq!(shape["error"]["problems"].as_array().unwrap().len(), 2);
+        let single = error_shape(
+            &PhoneError::NoConnection(Complaint::new("no_connection")),
+            &words,
+        );
+        assert_eq!(single["error"].get("problems"), None);
+    }
+
+    #[test]
+    fn times_are_iso_8601_in_utc() {
+        assert_eq!(time(1_782_864_000), "2026-07-01T00:00:00Z");
+        assert_eq!(time(i64::MAX), "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn status_and_sync_have_the_keys_of_the_contract() {
+        let keys = |shape: &Value| {
+            shape
+                .as_object()
+                .unwrap()
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        let status = status(&Status {
+            unsent: 1,
+            waiting: 0,
+            last_exchange: None,
+            device: DeviceId([1; 8]),
+            spaces: vec!["152522100200.general".into()],
+            server: "https://a".into(),
+            clock_ahead: 0,
+            unreadable_rows: 0,
+        });
+        assert_eq!(
+            keys(&status),
+            ["unsent", "waiting", "last_exchange", "device", "spaces"]
+        );
+        assert_eq!(status["last_exchange"], Value::Null);
+        let sync = sync(&SyncReport::default());
+        let contract = [
+            "batches_up",
+            "batches_down",
+            "bytes_up",
+            "bytes_down",
+            "round_trips",
+        ];
+        assert_eq!(keys(&sync), contract);
+    }
+}

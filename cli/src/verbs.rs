@@ -1,0 +1,182 @@
+//! One function per verb: arguments to a call of the phone, its answer to a shape.
+
+use std::io::Read;
+use std::path::Path;
+
+use client::error::{Complaint, PhoneError};
+use client::keys::{SECRET_CHARS_MIN, Secret, SecretError};
+use client::phone::Phone;
+use client::records::Choice;
+use serde_json::json;
+use sync_core::show::json::conflict;
+use words::Words;
+
+use crate::args::{Cli, Verb};
+use crate::shapes::{self, Said};
+
+/// Longest link that is read from standard input.
+const LINK_BYTES_MAX: u64 = 4096;
+
+pub(crate) fn run(cli: &Cli, words: &Words) -> Result<Said, PhoneError> {
+    match &cli.verb {
+        Verb::Enrol { link } => enrol(&cli.dir, link, words),
+        Verb::Server { url } => server(&cli.dir, url),
+        Verb::Add {
+            subject,
+            unit,
+            sets,
+        } => {
+            let id = phone(&cli.dir)?.add((*subject).into(), unit.as_deref(), &sets.sets)?;
+            Ok(Said::of(json!({ "id": id.to_string() })))
+        }
+        Verb::Edit { id, sets } => edit(&cli.dir, id, &sets.sets),
+        Verb::Item {
+            id,
+            section,
+            sets,
+            void,
+        } => item(&cli.dir, id, section, sets, void.as_deref()),
+        Verb::Show { id } => Ok(Said::of(shapes::record(
+            &phone(&cli.dir)?.show(id)?,
+            words,
+            true,
+        ))),
+        Verb::List {
+            subject,
+            register,
+            search,
+        } => {
+            let mut phone = phone(&cli.dir)?;
+            let rows = phone.list((*subject).into(), register.as_deref(), search.as_deref())?;
+            Ok(Said::of(
+                rows.iter()
+                    .map(|row| shapes::record(row, words, false))
+                    .collect(),
+            ))
+        }
+        Verb::Conflicts => {
+            let conflicts = phone(&cli.dir)?.conflicts()?;
+            Ok(Said::of(conflicts.iter().map(conflict).collect()))
+        }
+        Verb::Resolve { id, key, take, set } => resolve(&cli.dir, id, key, *take, set.as_deref()),
+        Verb::History { id } => {
+            let events = phone(&cli.dir)?.history(id)?;
+            Ok(Said::of(events.iter().map(shapes::event).collect()))
+        }
+        Verb::Sync => sync(&cli.dir, words),
+        Verb::Status => status(&cli.dir, words),
+    }
+}
+
+fn secret() -> Result<Secret, PhoneError> {
+    Secret::from_env().map_err(|error| {
+        PhoneError::Store(match error {
+            SecretError::Missing => Complaint::new("secret_missing"),
+            SecretError::TooShort => Complaint::new("secret_short").with("least", SECRET_CHARS_MIN),
+            SecretError::NotText => Complaint::new("secret_not_text"),
+        })
+    })
+}
+
+fn phone(dir: &Path) -> Result<Phone, PhoneError> {
+    Phone::open(dir, secret()?)
+}
+
+fn enrol(dir: &Path, link: &str, words: &Words) -> Result<Said, PhoneError> {
+    let mut typed = String::new();
+    let link = if link == "-" {
+        let mut input = std::io::stdin().lock().take(LINK_BYTES_MAX);
+        input
+            .read_to_string(&mut typed)
+            .map_err(|_| PhoneError::Wrong(vec![Complaint::new("bad_link")]))?;
+        typed.as_str()
+    } else {
+        link
+    };
+    let enrolled = client::enrol::enrol(dir, secret()?, link)?;
+    let mut said = Said::of(shapes::enrolled(&enrolled));
+    if let Some(digits) = &enrolled.pending {
+        said.notes
+            .push(words.sentence("pending", &[("digits", digits)]));
+    }
+    Ok(said)
+}
+
+fn server(dir: &Path, url: &str) -> Result<Said, PhoneError> {
+    let mut phone = phone(dir)?;
+    phone.set_server(url)?;
+    Ok(Said::of(json!({ "server": phone.status()?.server })))
+}
+
+fn edit(dir: &Path, id: &str, sets: &[String]) -> Result<Said, PhoneError> {
+    phone(dir)?.edit(id, sets)?;
+    Ok(Said::of(json!({ "id": id })))
+}
+
+fn item(
+    dir: &Path,
+    id: &str,
+    section: &str,
+    sets: &[String],
+    void: Option<&str>,
+) -> Result<Said, PhoneError> {
+    let mut phone = phone(dir)?;
+    let item = match void {
+        Some(item) => {
+            phone.void_item(id, section, item)?;
+            item.to_owned()
+        }
+        None => phone.item(id, section, sets)?,
+    };
+    Ok(Said::of(json!({ "item": item })))
+}
+
+fn resolve(
+    dir: &Path,
+    id: &str,
+    key: &str,
+    take: Option<usize>,
+    set: Option<&str>,
+) -> Result<Said, PhoneError> {
+    // The command line takes exactly one of the two.
+    let choice = match take {
+        Some(at) => Choice::Take(at),
+        None => Choice::Set(set.unwrap_or_default().to_owned()),
+    };
+    phone(dir)?.resolve(id, key, &choice)?;
+    Ok(Said::of(json!({ "id": id, "key": key })))
+}
+
+fn sync(dir: &Path, words: &Words) -> Result<Said, PhoneError> {
+    let mut phone = phone(dir)?;
+    let report = phone.sync()?;
+    let mut said = Said::of(shapes::sync(&report));
+    let mut codes = report.refused.clone();
+    codes.sort_unstable();
+    codes.dedup();
+    if !codes.is_empty() {
+        said.notes
+            .push(words.sentence("batches-refused", &[("codes", &codes.join(", "))]));
+    }
+    if report.stash_full {
+        said.notes.push(words.sentence("stash-full", &[]));
+    }
+    let status = phone.status()?;
+    if status.clock_is_off() {
+        let minutes = (status.clock_ahead / 60).to_string();
+        said.notes
+            .push(words.sentence("clock-off", &[("minutes", &minutes)]));
+    }
+    Ok(said)
+}
+
+fn status(dir: &Path, words: &Words) -> Result<Said, PhoneError> {
+    let status = phone(dir)?.status()?;
+    let mut said = Said::of(shapes::status(&status));
+    if status.unreadable_rows > 0 {
+        let rows = status.unreadable_rows.to_string();
+        said.notes
+            .push(words.sentence("rows-damaged", &[("rows", &rows)]));
+    }
+    Ok(said)
+}
