@@ -1,0 +1,346 @@
+//! The server without its network: a data directory that takes requests' bytes and gives answers'.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use plan::Package;
+use rcgen::KeyPair;
+use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link};
+use sync_core::hub::{self, HubMe, Opened, Refusal};
+use sync_core::id::{DeviceId, NetworkId};
+use sync_core::seal::SigningKey;
+use sync_core::wire::{Answer, BadMessage};
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
+
+use crate::clock::Clock;
+use crate::enrol::{self, CodeRefusal, CodeWish, PendingDevice};
+use crate::error::CommandError;
+use crate::exchange::{self, Incoming};
+use crate::install::install;
+use crate::roster::Remembered;
+use crate::store::control::{self, meta};
+use crate::store::{FILE_NAME, Store, StoreError};
+use crate::verify::{self, Verified};
+use crate::writer::{Job, Writer};
+
+/// How a data directory is served.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Made-up data: devices are let in without an administrator, and their stores may open with a
+    /// PIN alone.
+    pub sample: bool,
+    /// The plan to publish if the installation has an older one.
+    pub package: Package,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            clock: Clock::system(),
+            sample: false,
+            package: Package::builtin(),
+        }
+    }
+}
+
+/// What every request needs.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) me: Node,
+    pub(crate) node: SigningKey,
+    pub(crate) roster: Remembered,
+    pub(crate) sample: bool,
+    pub(crate) clock: Clock,
+}
+
+/// Who this server is. Does not print: the nonces' key stands inside.
+pub(crate) struct Node(HubMe);
+
+impl std::ops::Deref for Node {
+    type Target = HubMe;
+
+    fn deref(&self) -> &HubMe {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Node({})", self.0.network)
+    }
+}
+
+/// A data directory in use: [`App::exchange`] and [`App::enrol`] serve one request each, given and
+/// answered as the bytes of message bodies. Clones serve the same directory.
+///
+/// All methods want a tokio runtime, of any flavour.
+#[derive(Clone, Debug)]
+pub struct App {
+    shared: Arc<Shared>,
+    writer: Arc<Writer>,
+    tls: Arc<KeyPair>,
+    founded: bool,
+}
+
+/// Why a request got no answer of the protocol.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The request's fault; nothing was stored.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The store's; nothing was stored, or it is not known. The request may be made again.
+    #[error("the store fails")]
+    Failed(#[source] anyhow::Error),
+    /// A mistake in this program stopped the request; nothing was stored.
+    #[error("the request stopped the program")]
+    Panicked,
+}
+
+impl From<StoreError> for ServeError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Why a request is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// An exchange that the core refuses.
+    #[error(transparent)]
+    Exchange(#[from] Refusal),
+    /// An enrolment's bytes.
+    #[error(transparent)]
+    Message(#[from] BadMessage),
+    /// An enrolment's code.
+    #[error(transparent)]
+    Code(#[from] CodeRefusal),
+}
+
+impl Refused {
+    /// A stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Refused::Exchange(refusal) => refusal.code(),
+            Refused::Message(message) => message.code(),
+            Refused::Code(code) => code.code(),
+        }
+    }
+}
+
+/// What is answered, before it is packed.
+pub(crate) enum Reply {
+    Exchange(Answer),
+    Enrol(EnrolAnswer),
+}
+
+impl Reply {
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Reply::Exchange(answer) => answer.encode(),
+            Reply::Enrol(answer) => answer.encode(),
+        }
+    }
+}
+
+/// What a request comes to before anything is written.
+enum Prepared {
+    Answered(Reply),
+    ToWrite(Job),
+}
+
+impl App {
+    /// Opens a data directory; an empty one, or none, becomes a new installation.
+    pub async fn open(dir: &Path, options: Options) -> Result<Self, anyhow::Error> {
+        create_dir(dir)?;
+        let opening = opening(dir).await?;
+        let store = Store::open(dir).await?;
+        let installed = install(dir, &store, &options.package).await?;
+        let shared = Arc::new(Shared {
+            store,
+            me: Node(installed.me),
+            node: installed.node,
+            roster: Remembered::new(installed.roster),
+            sample: options.sample,
+            clock: options.clock,
+        });
+        drop(opening);
+        let writer = Writer::start(shared.clone())?;
+        Ok(Self {
+            shared,
+            writer: Arc::new(writer),
+            tls: Arc::new(installed.tls),
+            founded: installed.founded,
+        })
+    }
+
+    /// Opens a data directory that a server was started in before.
+    pub async fn open_existing(dir: &Path, options: Options) -> Result<Self, anyhow::Error> {
+        if !dir.join(FILE_NAME).is_file() {
+            anyhow::bail!(
+                "there is no installation in {}: start the server first",
+                dir.display()
+            );
+        }
+        Self::open(dir, options).await
+    }
+
+    /// The installation's id.
+    pub fn network(&self) -> NetworkId {
+        self.shared.me.network
+    }
+
+    /// Whether this opening made the installation.
+    pub fn founded(&self) -> bool {
+        self.founded
+    }
+
+    /// Serves `POST /v1/exchange`: a packed request in, a packed answer out, everything that it
+    /// brought durable before.
+    pub async fn exchange(&self, packed: Vec<u8>) -> Result<Vec<u8>, ServeError> {
+        let app = self.clone();
+        let handle = Handle::current();
+        // Inflating, signatures and planning take the processor: not on the runtime's threads.
+        let prepared = spawn_blocking(move || handle.block_on(app.prepare_exchange(packed))).await;
+        self.reply(prepared.map_err(|_| ServeError::Panicked)??)
+            .await
+    }
+
+    /// Serves `POST /v1/enrol`.
+    pub async fn enrol(&self, packed: Vec<u8>) -> Result<Vec<u8>, ServeError> {
+        let network = self.network();
+        let read = spawn_blocking(move || EnrolRequest::decode(network, &packed)).await;
+        let request = read
+            .map_err(|_| ServeError::Panicked)?
+            .map_err(Refused::from)?;
+        let now = self.shared.clock.now();
+        self.reply(Prepared::ToWrite(Job::Enrol {
+            request: Box::new(request),
+            now,
+        }))
+        .await
+    }
+
+    async fn reply(&self, prepared: Prepared) -> Result<Vec<u8>, ServeError> {
+        let reply = match prepared {
+            Prepared::Answered(reply) => reply,
+            Prepared::ToWrite(job) => self.writer.perform(job).await?,
+        };
+        spawn_blocking(move || reply.encode())
+            .await
+            .map_err(|_| ServeError::Panicked)
+    }
+
+    async fn prepare_exchange(&self, packed: Vec<u8>) -> Result<Prepared, ServeError> {
+        let now = self.shared.clock.now();
+        let me = &self.shared.me;
+        let mut tx = self.shared.store.read().await?;
+        let roster = self.shared.roster.current(&mut tx).await?;
+        let opened = hub::open(me, &roster.control, &packed, now).map_err(Refused::from)?;
+        let request = match opened {
+            Opened::StaleNonce(answer) => return Ok(Prepared::Answered(Reply::Exchange(answer))),
+            Opened::Request(request) => request,
+        };
+        let brings = !request.batches.is_empty();
+        if brings {
+            drop(tx);
+            let incoming = Box::new(Incoming::check(me, &roster.control, request));
+            return Ok(Prepared::ToWrite(Job::Exchange {
+                packed,
+                incoming,
+                roster,
+                now,
+            }));
+        }
+        let incoming = Incoming::check(me, &roster.control, request);
+        let answer = exchange::serve(now, &mut tx, me, &roster.control, &incoming).await?;
+        Ok(Prepared::Answered(Reply::Exchange(answer)))
+    }
+
+    /// The control entry that founded the network: what a phone asks for before it trusts anything.
+    pub async fn root_entry(&self) -> Result<Vec<u8>, ServeError> {
+        let mut tx = self.shared.store.read().await?;
+        let entry = control::first(&mut tx).await?;
+        Ok(entry.ok_or(StoreError::Unreadable {
+            table: "control",
+            column: "bytes",
+        })?)
+    }
+
+    /// Remembers the address that enrolment links carry.
+    pub async fn remember_address(&self, url: &str) -> Result<(), CommandError> {
+        let mut tx = self.shared.store.write().await?;
+        control::set_meta(&mut tx, meta::URL, url.as_bytes()).await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        Ok(())
+    }
+
+    /// Makes a single-use enrolment link.
+    pub async fn enrol_code(&self, wish: &CodeWish) -> Result<Link, CommandError> {
+        let now = self.shared.clock.now();
+        let mut tx = self.shared.store.write().await?;
+        let link = enrol::make_code(now, &mut tx, &self.shared, wish).await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        Ok(link)
+    }
+
+    /// The devices that wait for an administrator.
+    pub async fn pending(&self) -> Result<Vec<PendingDevice>, CommandError> {
+        let mut tx = self.shared.store.read().await?;
+        Ok(enrol::pending(&mut tx, &self.shared).await?)
+    }
+
+    /// Lets a waiting device in.
+    pub async fn approve(&self, device: DeviceId) -> Result<(), CommandError> {
+        let mut tx = self.shared.store.write().await?;
+        enrol::approve(&mut tx, &self.shared, device).await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        Ok(())
+    }
+
+    /// Makes everything that follows from the batches again and compares it with what is stored.
+    pub async fn verify(&self) -> Result<Verified, CommandError> {
+        let mut tx = self.shared.store.read().await?;
+        let roster = self.shared.roster.current(&mut tx).await?;
+        Ok(verify::verify(&mut tx, self.network(), &roster.control).await?)
+    }
+
+    /// Closes the database's connections for reading; the writer's is closed with the last clone.
+    pub async fn close(&self) {
+        self.shared.store.close().await;
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(crate) fn tls_key(&self) -> &KeyPair {
+        &self.tls
+    }
+}
+
+/// Makes the data directory, for its owner's eyes only.
+fn create_dir(dir: &Path) -> std::io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+/// The name of the file that is locked while a process opens the directory.
+const OPENING: &str = "opening.lock";
+
+/// One process at a time brings the schema up to date and makes keys. The system takes the lock
+/// back from whoever is killed.
+async fn opening(dir: &Path) -> anyhow::Result<File> {
+    let file = File::create(dir.join(OPENING))?;
+    Ok(spawn_blocking(move || file.lock().map(|()| file)).await??)
+}

@@ -1,0 +1,325 @@
+//! The command line: verbs, what they print, exit codes. Kept for good.
+//!
+//! Exit codes are those of `ortoo-field`: 0 done, 1 the request is wrong (or `verify` found
+//! something), 3 the data directory can't be opened.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use serde_json::{Value, json};
+use sync_core::id::DeviceId;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::app::{App, Options};
+use crate::enrol::{CodeWish, PendingDevice};
+use crate::error::CommandError;
+use crate::serve::{ServeOptions, serve};
+use crate::show;
+use crate::verify::{Difference, Verified};
+
+/// The request is wrong; nothing has changed.
+const EXIT_WRONG: u8 = 1;
+/// The data directory can't be opened.
+const EXIT_DATA: u8 = 3;
+
+/// The banner server: phones reconcile with it, the office sees what they hold.
+#[derive(Debug, Parser)]
+#[command(name = "ortoo-server", version)]
+pub struct Cli {
+    /// Directory of keys and database.
+    #[arg(
+        long,
+        global = true,
+        default_value = "ortoo-server",
+        value_name = "DIR"
+    )]
+    data: PathBuf,
+    /// Print JSON, errors too.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Serve phones until told to stop. The first line printed is {"url","network"}.
+    Serve {
+        /// Address and port; port 0 takes a free one.
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4443")]
+        listen: SocketAddr,
+        /// Made-up data: let devices in at once, and let a PIN open their stores.
+        #[arg(long)]
+        sample: bool,
+        /// Plain HTTP; on loopback only.
+        #[arg(long)]
+        http: bool,
+        /// The address that phones reach the server at.
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
+    /// Make a link that lets one phone in, good for 24 hours.
+    EnrolCode {
+        /// Org unit with or without a class; a 9-digit 苏木 means all its units. May be given again.
+        #[arg(long = "space", value_name = "CODE[.class]", required = true)]
+        spaces: Vec<String>,
+        /// Whom it is for.
+        #[arg(long, value_name = "TEXT")]
+        name: Option<String>,
+        /// The server's address, if another than the one it was started with.
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
+    /// List the devices that wait to be let in.
+    Pending,
+    /// Let a device in, after comparing the six digits with its screen.
+    Approve {
+        /// The device.
+        device: String,
+    },
+    /// Show a record, all classes.
+    Show {
+        /// The record, or the 12-digit code of an organisation.
+        id: String,
+    },
+    /// List all records.
+    Records,
+    /// Make every record again from its batches and compare.
+    Verify,
+}
+
+/// Does what the command line asks and gives the exit code.
+pub fn run(cli: &Cli) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(perform(cli)),
+        Err(error) => Err(CommandError::Data(error.into())),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => fail(&error, cli.json),
+    }
+}
+
+async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
+    let done = ExitCode::SUCCESS;
+    if let Verb::Serve {
+        listen,
+        sample,
+        http,
+        url,
+    } = &cli.verb
+    {
+        let app = App::open(
+            &cli.data,
+            Options {
+                sample: *sample,
+                ..Options::default()
+            },
+        )
+        .await?;
+        let options = ServeOptions {
+            listen: *listen,
+            http: *http,
+            url: url.clone(),
+        };
+        let running = serve(&app, &options).await?;
+        if app.founded() {
+            advise(cli);
+        }
+        // One line whether or not --json is given: programs wait for it.
+        print(&json!({ "url": running.url, "network": app.network().to_string() }).to_string());
+        running.until_stopped().await?;
+        app.close().await;
+        return Ok(done);
+    }
+    let app = App::open_existing(&cli.data, Options::default()).await?;
+    let answer = match &cli.verb {
+        Verb::Serve { .. } => return Ok(done),
+        Verb::EnrolCode { spaces, name, url } => {
+            let wish = CodeWish {
+                spaces: spaces.clone(),
+                name: name.clone(),
+                url: url.clone(),
+            };
+            json!({ "link": app.enrol_code(&wish).await?.to_string() })
+        }
+        Verb::Pending => app.pending().await?.iter().map(pending).collect(),
+        Verb::Approve { device } => {
+            let id: DeviceId = device.parse().map_err(|_| {
+                CommandError::wrong("bad_id", device, "a device id has 16 hexadecimal digits")
+            })?;
+            app.approve(id).await?;
+            json!({ "device": id.to_string() })
+        }
+        Verb::Show { id } => show::show(&app, id).await?,
+        Verb::Records => show::records(&app).await?,
+        Verb::Verify => {
+            let found = app.verify().await?;
+            say_answer(cli, &verified(&found));
+            app.close().await;
+            return match found.differences.len() {
+                0 => Ok(done),
+                count => {
+                    let message = "what is stored is not what the batches make";
+                    Err(CommandError::wrong("store_differs", count, message))
+                }
+            };
+        }
+    };
+    say_answer(cli, &answer);
+    app.close().await;
+    Ok(done)
+}
+
+fn pending(device: &PendingDevice) -> Value {
+    json!({
+        "device": device.device.to_string(),
+        "digits": device.digits,
+        "since": time(device.since),
+        "name": device.name,
+        "redeemers": device.redeemers,
+    })
+}
+
+fn verified(found: &Verified) -> Value {
+    let mut shape = json!({
+        "records": found.records,
+        "batches": found.batches,
+        "different": found.differences.len(),
+        "forks": found.forks,
+        "waiting": found.waiting,
+    });
+    if !found.differences.is_empty() {
+        shape["details"] = found.differences.iter().map(difference).collect();
+    }
+    shape
+}
+
+fn difference(found: &Difference) -> Value {
+    json!({
+        "what": found.what,
+        "space": found.space.to_string(),
+        "which": found.which,
+        "how": found.how,
+    })
+}
+
+/// Unix seconds as ISO 8601 in UTC.
+fn time(seconds: i64) -> String {
+    let moment = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    moment
+        .format(&Rfc3339)
+        .unwrap_or_else(|_| "1970-01-01T00:00:00Z".to_owned())
+}
+
+fn say_answer(cli: &Cli, answer: &Value) {
+    print(&if cli.json {
+        answer.to_string()
+    } else {
+        format!("{answer:#}")
+    });
+}
+
+/// What the person who started the first server should do now.
+fn advise(cli: &Cli) {
+    let path = cli.data.join(crate::keys::ROOT);
+    say(&format!(
+        "A new installation. {} signs which servers are yours and is not needed from day to day: \
+         copy it to two offline places and remove it here.",
+        path.display()
+    ));
+}
+
+fn fail(error: &CommandError, as_json: bool) -> ExitCode {
+    let (exit, code, key, message) = match error {
+        CommandError::Wrong { code, key, message } => {
+            (EXIT_WRONG, *code, key.clone(), message.clone())
+        }
+        CommandError::Data(error) => (
+            EXIT_DATA,
+            "data_unusable",
+            String::new(),
+            format!("{error:#}"),
+        ),
+    };
+    if as_json {
+        let error = json!({ "code": code, "key": key, "message": message });
+        say(&json!({ "error": error }).to_string());
+    } else {
+        say(&message);
+    }
+    ExitCode::from(exit)
+}
+
+/// A line on standard output. Whoever closed the pipe has read enough.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    drop(writeln!(out, "{text}"));
+    drop(out.flush());
+}
+
+/// A line on standard error.
+fn say(text: &str) {
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn json_and_data_stand_before_or_after_the_verb() {
+        for line in [
+            &["ortoo-server", "--json", "--data", "d", "show", "p1"][..],
+            &["ortoo-server", "show", "p1", "--json", "--data", "d"],
+            &["ortoo-server", "--data", "d", "show", "--json", "p1"],
+        ] {
+            let cli = Cli::try_parse_from(line).unwrap();
+            assert!(cli.json && cli.data.as_os_str() == "d", "{line:?}");
+        }
+    }
+
+    #[test]
+    fn several_spaces_may_be_given_and_none_may_not() {
+        let line = [
+            "ortoo-server",
+            "enrol-code",
+            "--space",
+            "a",
+            "--space",
+            "b.care",
+        ];
+        let Verb::EnrolCode { spaces, .. } = Cli::try_parse_from(line).unwrap().verb else {
+            panic!("another verb");
+        };
+        assert_eq!(spaces, ["a", "b.care"]);
+        assert!(Cli::try_parse_from(["ortoo-server", "enrol-code"]).is_err());
+    }
+
+    #[test]
+    fn verify_prints_details_only_where_something_differs() {
+        let keys = |shape: Value| {
+            shape
+                .as_object()
+                .unwrap()
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        let contract = ["records", "batches", "different", "forks", "waiting"];
+        assert_eq!(keys(verified(&Verified::default())), contract);
+    }
+}

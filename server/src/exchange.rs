@@ -1,0 +1,254 @@
+//! One exchange inside one transaction: load, take, plan, fill.
+//!
+//! The order is that of [`sync_core::hub`]; what is loaded is what its [`SpaceHeld`] asks for and
+//! nothing that grows with the number of records or with a feed's length below what differs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::SqliteConnection;
+use sync_core::batch::{Batch, Unfit};
+use sync_core::control::Control;
+use sync_core::feed::{Feed, Node, Tip, short};
+use sync_core::hub::{self, HubMe, Plan, SpaceHeld};
+use sync_core::id::{BatchHash, DeviceId};
+use sync_core::wire::{Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request, SpaceClaim};
+
+use crate::ingest;
+use crate::store::feed::{self, Placed};
+use crate::store::{StoreError, record};
+
+/// Bytes of batches in one answer, whatever the phone asks for: half a message, so that control and
+/// vectors always find room beside them.
+pub(crate) const ANSWER_BATCH_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 2;
+/// Tips of one request that are looked up. An honest phone names a few; what is above counts as not
+/// known here, which costs that phone bytes and nobody else anything.
+const TIPS_LOOKED_UP_MAX: usize = 4096;
+/// What a message needs beside control entries and batches.
+const MESSAGE_BYTES_RESERVE: usize = 64 * 1024;
+/// Bytes that CBOR puts around one list element.
+const ELEMENT_BYTES: usize = 5;
+
+/// A checked request with what it brought, ready for a transaction.
+pub(crate) struct Incoming {
+    pub(crate) request: Request,
+    pub(crate) batches: Vec<Result<Batch, Unfit>>,
+}
+
+impl Incoming {
+    /// Checks every batch of a request: the part that costs signatures, outside any lock.
+    pub(crate) fn check(me: &HubMe, control: &Control, request: Request) -> Self {
+        let receive = |bytes: &Vec<u8>| hub::receive(me, control, request.device, bytes);
+        let batches = request.batches.iter().map(receive).collect();
+        Self { request, batches }
+    }
+}
+
+/// Serves a request in the transaction of `conn`. The answer may leave once that has committed.
+pub(crate) async fn serve(
+    now: i64,
+    conn: &mut SqliteConnection,
+    me: &HubMe,
+    control: &Control,
+    incoming: &Incoming,
+) -> Result<Answer, StoreError> {
+    let request = &incoming.request;
+    let mut looked_up = 0;
+    let mut held = BTreeMap::new();
+    let mut stashes = BTreeMap::new();
+    for claim in &request.spaces {
+        let brought = incoming.batches.iter().flatten();
+        let brought: Vec<&Batch> = brought
+            .filter(|batch| batch.header.space == claim.space)
+            .collect();
+        // What waits there may follow what is brought.
+        let stash = match brought.is_empty() {
+            true => Vec::new(),
+            false => feed::stashed(conn, &claim.space.to_string()).await?,
+        };
+        let mut named: BTreeSet<BatchHash> = brought.iter().map(|batch| batch.hash).collect();
+        named.extend(brought.iter().flat_map(|batch| &batch.header.prev));
+        named.extend(stash.iter().flat_map(|(_, node)| &node.prev));
+        held.insert(
+            claim.space.clone(),
+            load(conn, claim, named, &mut looked_up).await?,
+        );
+        stashes.insert(claim.space.clone(), stash);
+    }
+    let bases = hub::bases(me, request, &held);
+    let taken = ingest::take(conn, me.network, &mut held, stashes, incoming).await?;
+    let plan = hub::plan(me, control, request, bases.as_ref(), &held, taken, now);
+    fill(conn, request, plan).await
+}
+
+/// A space's nodes on their way into a [`SpaceHeld`].
+#[derive(Default)]
+struct Loaded {
+    nodes: BTreeMap<DeviceId, BTreeMap<BatchHash, Node>>,
+    arrivals: BTreeMap<BatchHash, u64>,
+}
+
+impl Loaded {
+    fn take(&mut self, placed: Placed) {
+        let hash = placed.node.hash;
+        self.arrivals.insert(hash, placed.arrival);
+        self.nodes
+            .entry(placed.device)
+            .or_default()
+            .insert(hash, placed.node);
+    }
+
+    fn holds(&self, hash: BatchHash) -> bool {
+        self.arrivals.contains_key(&hash)
+    }
+}
+
+/// Loads what an exchange needs of a space; see [`SpaceHeld`]. `named` are the batches that it may
+/// have to do with, held or not.
+pub(crate) async fn load(
+    conn: &mut SqliteConnection,
+    claim: &SpaceClaim,
+    mut named: BTreeSet<BatchHash>,
+    looked_up: &mut usize,
+) -> Result<SpaceHeld, StoreError> {
+    let space = claim.space.to_string();
+    let counter = feed::counter(conn, &space).await?;
+    let mut loaded = Loaded::default();
+    let mut tips: BTreeMap<DeviceId, Vec<BatchHash>> = BTreeMap::new();
+    for tip in feed::tips(conn, &space).await? {
+        tips.entry(tip.device).or_default().push(tip.node.hash);
+        loaded.take(tip);
+    }
+    // A phone that was never here is given everything, by feeds and not by arrivals.
+    let since = match 0 < claim.counter && claim.counter < counter {
+        true => feed::since(conn, &space, claim.counter).await?,
+        false => Vec::new(),
+    };
+    since.iter().cloned().for_each(|placed| loaded.take(placed));
+
+    // Parents of what came in since are the tips of the phone's base: without them the phone would
+    // be taken for a stranger and asked for a ladder.
+    named.extend(since.iter().flat_map(|placed| &placed.node.prev));
+    named.retain(|hash| !loaded.holds(*hash));
+    let named: Vec<BatchHash> = named.into_iter().collect();
+    for placed in feed::named(conn, &space, &named).await? {
+        loaded.take(placed);
+    }
+    load_what_differs(conn, &space, claim, &tips, &mut loaded, looked_up).await?;
+
+    let feeds = tips.into_iter().map(|(device, tips)| {
+        let nodes = loaded.nodes.remove(&device).unwrap_or_default();
+        (device, Feed::from_parts(nodes.into_values(), &tips))
+    });
+    Ok(SpaceHeld {
+        counter,
+        feeds: feeds.collect(),
+        arrivals: loaded.arrivals,
+        since: since
+            .into_iter()
+            .map(|placed| (placed.device, placed.node))
+            .collect(),
+    })
+}
+
+/// Of each feed that the phone speaks of: the batches that it names, and all above the lowest.
+async fn load_what_differs(
+    conn: &mut SqliteConnection,
+    space: &str,
+    claim: &SpaceClaim,
+    tips: &BTreeMap<DeviceId, Vec<BatchHash>>,
+    loaded: &mut Loaded,
+    looked_up: &mut usize,
+) -> Result<(), StoreError> {
+    let told: BTreeSet<DeviceId> = claim.changes.iter().map(|(device, _)| *device).collect();
+    let mut theirs: BTreeMap<DeviceId, Vec<Tip>> = BTreeMap::new();
+    for (device, named) in claim.changes.iter().chain(&claim.ladders) {
+        theirs.entry(*device).or_default().extend(named);
+    }
+    if theirs.is_empty() && claim.counter > 0 {
+        return Ok(());
+    }
+    let branches = feed::branches(conn, space).await?;
+    for device in tips.keys() {
+        let mut lowest: Option<u32> = None;
+        for tip in theirs.get(device).into_iter().flatten() {
+            if *looked_up == TIPS_LOOKED_UP_MAX {
+                break;
+            }
+            *looked_up += 1;
+            for placed in feed::with_number(conn, space, *device, tip.seq).await? {
+                if short(placed.node.hash) == tip.hash {
+                    lowest = Some(lowest.unwrap_or(u32::MAX).min(tip.seq));
+                }
+                loaded.take(placed);
+            }
+        }
+        if !told.contains(device) && claim.counter > 0 {
+            continue;
+        }
+        // Below the first number that was used twice a feed is a path, and whoever holds one batch
+        // of it holds all before. From there on a branch that the phone lacks may begin.
+        let branch = branches.get(device).copied().unwrap_or(u32::MAX);
+        let from = lowest
+            .map_or(0, |lowest| lowest.saturating_add(1))
+            .min(branch);
+        for placed in feed::from_number(conn, space, *device, from).await? {
+            loaded.take(placed);
+        }
+    }
+    Ok(())
+}
+
+/// Reads the batches that the plan names, in its order, until the budget is used up: at least one
+/// (R47).
+async fn fill(
+    conn: &mut SqliteConnection,
+    request: &Request,
+    plan: Plan,
+) -> Result<Answer, StoreError> {
+    let Plan { mut answer, send } = plan;
+    let control: usize = answer
+        .control
+        .iter()
+        .map(|entry| entry.len() + ELEMENT_BYTES)
+        .sum();
+    let mut message = MESSAGE_BYTES_MAX.saturating_sub(MESSAGE_BYTES_RESERVE + control);
+    let mut room = (request.budget as usize).min(ANSWER_BATCH_BYTES_MAX);
+    for (space, hash) in send {
+        let Some(bytes) = feed::bytes(conn, &space.to_string(), hash).await? else {
+            continue;
+        };
+        let spent = bytes.len() > room && !answer.batches.is_empty();
+        let full = bytes.len() + ELEMENT_BYTES > message || answer.batches.len() == BATCHES_MAX;
+        if spent || full {
+            answer.more = true;
+            break;
+        }
+        room = room.saturating_sub(bytes.len());
+        message -= bytes.len() + ELEMENT_BYTES;
+        answer.batches.push(bytes);
+    }
+    Ok(answer)
+}
+
+/// All changes of a record that are held, each with the device that signed it.
+pub(crate) async fn changes_of(
+    conn: &mut SqliteConnection,
+    network: sync_core::id::NetworkId,
+    space: &str,
+    record: sync_core::id::RecordId,
+) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
+    let mut changes = Vec::new();
+    for (device, bytes) in record::batches(conn, space, record).await? {
+        let unreadable = StoreError::Unreadable {
+            table: "batch",
+            column: "bytes",
+        };
+        let batch = Batch::from_store(network, &bytes).map_err(|_| unreadable)?;
+        let entries = batch
+            .entries
+            .into_iter()
+            .filter(|entry| entry.record == record);
+        changes.extend(entries.map(|entry| (device, entry.change)));
+    }
+    Ok(changes)
+}

@@ -1,0 +1,225 @@
+//! All routes on one page, the limits, and what a client is told when something is not served.
+//!
+//! Bodies are the messages of the protocol. Nothing personal stands in a URL, a header or a log
+//! line. Errors are problem details (RFC 9457); of them `code` is stable and for programs, `title`
+//! is for people who look.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::json;
+use sync_core::wire::MESSAGE_BYTES_MAX;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::app::{App, Refused, ServeError};
+
+/// Longest body: a message that does not compress, and its algorithm byte.
+pub const BODY_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 1024;
+/// How long a body may take to arrive: an upload of the usual 64 KiB takes 20 seconds of 2G.
+const BODY_SECONDS_MAX: u64 = 180;
+/// How long a request may wait and be served.
+const SERVE_SECONDS_MAX: u64 = 60;
+/// Requests that are served at the same time; what is above waits with its body read.
+const SERVED_MAX: usize = 64;
+
+const BYTES: &str = "application/octet-stream";
+
+#[derive(Clone)]
+struct Serving {
+    app: App,
+    places: Arc<Semaphore>,
+}
+
+/// The server as a service.
+pub fn router(app: App) -> Router {
+    let serving = Serving {
+        app,
+        places: Arc::new(Semaphore::new(SERVED_MAX)),
+    };
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/v1/network", get(network))
+        .route("/v1/enrol", post(enrol))
+        .route("/v1/exchange", post(exchange))
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "not with this method",
+            )
+        })
+        .fallback(async || {
+            Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
+        })
+        .with_state(serving)
+        .layer(middleware::from_fn(guard))
+}
+
+/// Whether the process serves and its store reads.
+async fn healthz(State(serving): State<Serving>) -> Result<&'static str, Problem> {
+    serving.app.root_entry().await?;
+    Ok("ok\n")
+}
+
+/// The root entry, for everybody: a phone holds it against its link before it sends anything.
+async fn network(State(serving): State<Serving>) -> Result<Response, Problem> {
+    Ok(bytes(serving.app.root_entry().await?))
+}
+
+async fn enrol(State(serving): State<Serving>, request: Request) -> Result<Response, Problem> {
+    let body = read(request).await?;
+    serving
+        .place(async |app| app.enrol(body.into()).await)
+        .await
+}
+
+async fn exchange(State(serving): State<Serving>, request: Request) -> Result<Response, Problem> {
+    let body = read(request).await?;
+    serving
+        .place(async |app| app.exchange(body.into()).await)
+        .await
+}
+
+impl Serving {
+    /// Serves once there is a place.
+    async fn place(
+        self,
+        serve: impl AsyncFnOnce(App) -> Result<Vec<u8>, ServeError>,
+    ) -> Result<Response, Problem> {
+        let served = timeout(Duration::from_secs(SERVE_SECONDS_MAX), async {
+            let place = self.places.acquire_owned().await;
+            let answer = serve(self.app).await;
+            drop(place);
+            answer
+        });
+        match served.await {
+            Ok(answer) => Ok(bytes(answer?)),
+            Err(_) => Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "too many requests wait; ask again",
+            )),
+        }
+    }
+}
+
+fn bytes(body: Vec<u8>) -> Response {
+    ([(CONTENT_TYPE, BYTES)], body).into_response()
+}
+
+/// Reads a body within the limits. One that says it is too long is refused before it is read.
+async fn read(request: Request) -> Result<Bytes, Problem> {
+    let said = request.headers().get(CONTENT_LENGTH);
+    let said = said.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if said.is_some_and(|length| length > BODY_BYTES_MAX) {
+        return Err(Problem::too_large());
+    }
+    let body = to_bytes(request.into_body(), BODY_BYTES_MAX);
+    match timeout(Duration::from_secs(BODY_SECONDS_MAX), body).await {
+        Ok(Ok(body)) => Ok(body),
+        // Too long, or cut off on its way; whoever was cut off does not read this.
+        Ok(Err(_)) => Err(Problem::too_large()),
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_timeout",
+            "the request did not arrive in time",
+        )),
+    }
+}
+
+/// Runs a request in a task of its own: a panic ends the task and not the server, and a client that
+/// hangs up does not stop a transaction half-way.
+pub(crate) async fn guard(request: Request, next: Next) -> Response {
+    let mut response = match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::internal().into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Problem details (RFC 9457).
+struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: String,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, title: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            title: title.into(),
+        }
+    }
+
+    fn too_large() -> Self {
+        let title = format!("a body has at most {BODY_BYTES_MAX} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", title)
+    }
+
+    fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the server failed; ask again",
+        )
+    }
+}
+
+/// The status of each code of the protocol.
+fn status(refused: Refused) -> StatusCode {
+    match refused.code() {
+        "message_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+        "device_unknown" | "request_signature" => StatusCode::UNAUTHORIZED,
+        "space_not_granted" => StatusCode::FORBIDDEN,
+        "code_unknown" => StatusCode::NOT_FOUND,
+        "code_used" => StatusCode::CONFLICT,
+        "code_expired" => StatusCode::GONE,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+impl From<ServeError> for Problem {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::Refused(refused) => {
+                tracing::debug!(code = refused.code(), "a request is refused");
+                Self::new(status(refused), refused.code(), refused.to_string())
+            }
+            ServeError::Failed(error) => {
+                tracing::error!(error = format!("{error:#}"), "the store fails");
+                Self::internal()
+            }
+            ServeError::Panicked => {
+                tracing::error!("a request stopped the program");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "code": self.code,
+        });
+        let headers = [(CONTENT_TYPE, "application/problem+json")];
+        (self.status, headers, Body::from(body.to_string())).into_response()
+    }
+}

@@ -1,0 +1,301 @@
+//! What a request brought, on its way into feeds and records: all of it in the caller's transaction.
+//!
+//! First the batches, in the request's order and with what waited for them; then, once each however
+//! many batches changed it, the records. That gives the same as batch by batch, because a record's
+//! state is a function of the changes held and not of their order (R10).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::SqliteConnection;
+use sync_core::batch::{Batch, Unfit};
+use sync_core::feed::Node;
+use sync_core::hub::{Place, SpaceHeld, Taken};
+use sync_core::id::{BatchHash, DeviceId, NetworkId, RecordId, Space};
+use sync_core::record::RecordState;
+use sync_core::wire::Refused;
+
+use crate::exchange::{Incoming, changes_of};
+use crate::store::{StoreError, feed, record};
+
+/// Batches with a parent missing that are kept for later, per space (R6). A phone that finds the
+/// stash full sends its batch again with the next request.
+pub(crate) const STASH_MAX: usize = 64;
+
+/// Stores what `incoming` brought and moves `held` along. `stashes` is what waits in each space.
+pub(crate) async fn take(
+    conn: &mut SqliteConnection,
+    network: NetworkId,
+    held: &mut BTreeMap<Space, SpaceHeld>,
+    stashes: BTreeMap<Space, Vec<(DeviceId, Node)>>,
+    incoming: &Incoming,
+) -> Result<Taken, StoreError> {
+    let changed = |(space, stash): (Space, _)| {
+        let name = space.to_string();
+        (
+            space,
+            Changed {
+                name,
+                tips: BTreeMap::new(),
+                records: BTreeMap::new(),
+                stash,
+            },
+        )
+    };
+    let spaces = stashes.into_iter().map(changed).collect();
+    let mut ingest = Ingest {
+        network,
+        held,
+        taken: Taken::default(),
+        spaces,
+    };
+    for (index, batch) in (0u32..).zip(&incoming.batches) {
+        ingest.batch(conn, index, batch).await?;
+    }
+    ingest.finish(conn).await
+}
+
+struct Ingest<'a> {
+    network: NetworkId,
+    held: &'a mut BTreeMap<Space, SpaceHeld>,
+    taken: Taken,
+    spaces: BTreeMap<Space, Changed>,
+}
+
+/// What changes in a space by one request.
+struct Changed {
+    name: String,
+    /// The tips of the feeds that grew, before they did.
+    tips: BTreeMap<DeviceId, BTreeSet<BatchHash>>,
+    /// The changes that arrived, by record.
+    records: BTreeMap<RecordId, Vec<(DeviceId, Vec<u8>)>>,
+    /// What waits for a parent.
+    stash: Vec<(DeviceId, Node)>,
+}
+
+fn tips(held: &SpaceHeld, device: DeviceId) -> BTreeSet<BatchHash> {
+    let feed = held.feeds.get(&device);
+    feed.into_iter()
+        .flat_map(|feed| feed.tips())
+        .map(|node| node.hash)
+        .collect()
+}
+
+impl Ingest<'_> {
+    async fn batch(
+        &mut self,
+        conn: &mut SqliteConnection,
+        index: u32,
+        batch: &Result<Batch, Unfit>,
+    ) -> Result<(), StoreError> {
+        let batch = match batch {
+            Ok(batch) if self.held.contains_key(&batch.header.space) => batch,
+            other => {
+                let unfit = other.as_ref().err().copied().unwrap_or(Unfit::Space);
+                self.refuse(index, unfit);
+                self.doubt_all();
+                return Ok(());
+            }
+        };
+        let (space, device, node) = (&batch.header.space, batch.header.device, batch.node());
+        let Some(place) = self.held.get(space).map(|held| held.place(device, &node)) else {
+            return Ok(());
+        };
+        match place {
+            Place::Held => self.taken.sent.push((space.clone(), device, node)),
+            Place::New => {
+                self.taken.sent.push((space.clone(), device, node));
+                self.hold(conn, batch).await?;
+                self.unstash(conn, space).await?;
+            }
+            Place::Gap(_) => {
+                self.stash(conn, batch).await?;
+                self.taken.doubtful.insert((space.clone(), device));
+            }
+            Place::Wrong => {
+                self.refuse(index, Unfit::Parents);
+                self.taken.doubtful.insert((space.clone(), device));
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, index: u32, unfit: Unfit) {
+        self.taken.refused.push(Refused {
+            index,
+            code: unfit.code().into(),
+        });
+    }
+
+    /// Which feed an unreadable batch was meant for is not known: all of them are told.
+    fn doubt_all(&mut self) {
+        for (space, held) in self.held.iter() {
+            let feeds = held.feeds.keys().map(|device| (space.clone(), *device));
+            self.taken.doubtful.extend(feeds);
+        }
+    }
+
+    async fn hold(&mut self, conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+        let (space, device) = (&batch.header.space, batch.header.device);
+        let (Some(held), Some(changed)) = (self.held.get_mut(space), self.spaces.get_mut(space))
+        else {
+            return Ok(());
+        };
+        changed
+            .tips
+            .entry(device)
+            .or_insert_with(|| tips(held, device));
+        let arrival = held.hold(device, batch.node());
+        feed::add(conn, &changed.name, arrival, batch).await?;
+        let touched: BTreeSet<RecordId> = batch.entries.iter().map(|entry| entry.record).collect();
+        let touched: Vec<RecordId> = touched.into_iter().collect();
+        record::touch(conn, &changed.name, &touched, arrival).await?;
+        for entry in &batch.entries {
+            let arrived = changed.records.entry(entry.record).or_default();
+            arrived.push((device, entry.change.clone()));
+        }
+        Ok(())
+    }
+
+    async fn stash(
+        &mut self,
+        conn: &mut SqliteConnection,
+        batch: &Batch,
+    ) -> Result<(), StoreError> {
+        let Some(changed) = self.spaces.get_mut(&batch.header.space) else {
+            return Ok(());
+        };
+        if changed
+            .stash
+            .iter()
+            .any(|(_, node)| node.hash == batch.hash)
+        {
+            return Ok(());
+        }
+        if changed.stash.len() >= STASH_MAX {
+            tracing::warn!(
+                stash_max = STASH_MAX,
+                "a stash is full; its batches must come again"
+            );
+            return Ok(());
+        }
+        changed.stash.push((batch.header.device, batch.node()));
+        feed::stash(conn, &changed.name, batch).await
+    }
+
+    /// Holds what waited and fits now, as long as something does.
+    async fn unstash(
+        &mut self,
+        conn: &mut SqliteConnection,
+        space: &Space,
+    ) -> Result<(), StoreError> {
+        loop {
+            let (Some(held), Some(changed)) = (self.held.get(space), self.spaces.get_mut(space))
+            else {
+                return Ok(());
+            };
+            let ready = changed
+                .stash
+                .iter()
+                .position(|(device, node)| !matches!(held.place(*device, node), Place::Gap(_)));
+            let Some(at) = ready else { return Ok(()) };
+            let (device, node) = changed.stash.swap_remove(at);
+            let bytes = feed::stashed_bytes(conn, &changed.name, node.hash).await?;
+            feed::unstash(conn, &changed.name, node.hash).await?;
+            // What is held by now, or turned out to contradict its parents, is only put away.
+            let (Place::New, Some(bytes)) = (held.place(device, &node), bytes) else {
+                continue;
+            };
+            let unreadable = StoreError::Unreadable {
+                table: "stash",
+                column: "bytes",
+            };
+            let batch = Batch::from_store(self.network, &bytes).map_err(|_| unreadable)?;
+            self.taken.doubtful.insert((space.clone(), device));
+            self.hold(conn, &batch).await?;
+        }
+    }
+
+    /// Writes what follows from the batches: tips, counters, records.
+    async fn finish(self, conn: &mut SqliteConnection) -> Result<Taken, StoreError> {
+        for (space, changed) in self.spaces {
+            let Some(held) = self.held.get(&space) else {
+                continue;
+            };
+            if changed.tips.is_empty() {
+                continue;
+            }
+            for (device, before) in changed.tips {
+                let after = tips(held, device);
+                for hash in before.difference(&after) {
+                    feed::remove_tip(conn, &changed.name, device, *hash).await?;
+                }
+                for hash in after.difference(&before) {
+                    feed::add_tip(conn, &changed.name, device, *hash).await?;
+                }
+            }
+            feed::set_counter(conn, &changed.name, held.counter).await?;
+            update(conn, self.network, &changed.name, changed.records).await?;
+        }
+        Ok(self.taken)
+    }
+}
+
+/// The record's state can't be made from what it was and what arrived alone.
+struct NeedsAll;
+
+/// Makes the records of a space anew that something arrived for.
+async fn update(
+    conn: &mut SqliteConnection,
+    network: NetworkId,
+    space: &str,
+    arrived: BTreeMap<RecordId, Vec<(DeviceId, Vec<u8>)>>,
+) -> Result<(), StoreError> {
+    let touched: Vec<RecordId> = arrived.keys().copied().collect();
+    let mut before: BTreeMap<RecordId, Vec<u8>> = record::states(conn, space, &touched)
+        .await?
+        .into_iter()
+        .collect();
+    let mut states = Vec::new();
+    for (touched, arrived) in arrived {
+        let before = before.remove(&touched);
+        let next = match next_state(before.as_deref(), &arrived) {
+            Ok(next) => next,
+            Err(NeedsAll) => {
+                RecordState::rebuild(&borrowed(&changes_of(conn, network, space, touched).await?))
+            }
+        };
+        if let Some(reason) = next.parked() {
+            tracing::warn!(%reason, "a record is parked");
+        }
+        states.push((touched, next.to_cbor()));
+    }
+    record::set_states(conn, space, states).await
+}
+
+fn next_state(
+    before: Option<&[u8]>,
+    arrived: &[(DeviceId, Vec<u8>)],
+) -> Result<RecordState, NeedsAll> {
+    let before = before
+        .map(RecordState::from_cbor)
+        .transpose()
+        .map_err(|_| {
+            // A cache that was damaged: the batches say what it should hold.
+            tracing::error!(
+                table = "record",
+                column = "state",
+                "a row does not read and is made again"
+            );
+            NeedsAll
+        })?;
+    before
+        .unwrap_or_default()
+        .add(&borrowed(arrived), || Err(NeedsAll))
+}
+
+fn borrowed(changes: &[(DeviceId, Vec<u8>)]) -> Vec<(DeviceId, &[u8])> {
+    changes
+        .iter()
+        .map(|(device, change)| (*device, change.as_slice()))
+        .collect()
+}

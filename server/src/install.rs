@@ -1,0 +1,149 @@
+//! The first start: keys, root statement, network, plan; and what every start checks again.
+//!
+//! Killed at any moment the next start goes on: keys are files that are made once, and everything
+//! that the database says of an installation is written in one transaction.
+
+use std::path::Path;
+
+use plan::Package;
+use rcgen::KeyPair;
+use sqlx::SqliteConnection;
+use std::sync::Arc;
+use sync_core::control::{Control, ControlEntry, RootStatement};
+use sync_core::hub::HubMe;
+use sync_core::id::{Incarnation, NetworkId};
+use sync_core::seal::SigningKey;
+
+use crate::clock::random;
+use crate::keys::{self, KeyError, NODE, ROOT, TLS, TLS_NEXT};
+use crate::roster::Roster;
+use crate::store::control::{self, meta};
+use crate::store::{Store, StoreError};
+
+/// An installation that may serve.
+pub(crate) struct Installed {
+    pub(crate) me: HubMe,
+    pub(crate) node: SigningKey,
+    pub(crate) tls: KeyPair,
+    pub(crate) roster: Arc<Roster>,
+    /// This start was the first one.
+    pub(crate) founded: bool,
+}
+
+/// Why a data directory does not make a server.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InstallError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The key files belong to another installation.
+    #[error("{0} does not belong to this installation")]
+    OtherKey(&'static str),
+    /// What was just made does not check: a mistake in this program.
+    #[error("the control entry made at the start does not check")]
+    Entry(#[from] sync_core::control::BadEntry),
+}
+
+/// Makes what is missing and reads what is there. `package` is published if it is newer than what
+/// the installation has.
+pub(crate) async fn install(
+    dir: &Path,
+    store: &Store,
+    package: &Package,
+) -> Result<Installed, InstallError> {
+    let mut tx = store.write().await?;
+    let network = control::meta_bytes(&mut tx, meta::NETWORK)
+        .await?
+        .map(NetworkId);
+    let (network, founded) = match network {
+        Some(network) => (network, false),
+        None => (found(dir, &mut tx).await?, true),
+    };
+    let roster = Arc::new(Roster::empty(network)).current(&mut tx).await?;
+    let node = keys::signing_key(dir, NODE)?.ok_or_else(|| missing(dir, NODE))?;
+    let tls = keys::tls_key(dir, TLS)?.ok_or_else(|| missing(dir, TLS))?;
+    let root = roster.control.root();
+    if !root.is_some_and(|root| root.node_keys.contains(&node.public().bytes)) {
+        return Err(InstallError::OtherKey(NODE));
+    }
+    if !root.is_some_and(|root| root.tls_keys.contains(&keys::tls_key_hash(&tls))) {
+        return Err(InstallError::OtherKey(TLS));
+    }
+    if roster
+        .control
+        .package()
+        .is_none_or(|held| held.version < package.version)
+    {
+        let sign = |message: &[u8]| node.sign(message);
+        let entry = ControlEntry::package(network, package, (node.public().bytes, &sign));
+        add(&mut tx, &roster.control, &entry).await?;
+    }
+    let roster = roster.current(&mut tx).await?;
+    let life = |value: Option<[u8; 8]>| value.map(Incarnation);
+    let incarnation = life(control::meta_bytes(&mut tx, meta::INCARNATION).await?);
+    let nonce_key = control::meta_bytes(&mut tx, meta::NONCE_KEY).await?;
+    let unreadable = StoreError::Unreadable {
+        table: "meta",
+        column: "value",
+    };
+    let (Some(incarnation), Some(nonce_key)) = (incarnation, nonce_key) else {
+        return Err(unreadable.into());
+    };
+    tx.commit().await.map_err(StoreError::from)?;
+    let me = HubMe {
+        network,
+        incarnation,
+        nonce_key,
+    };
+    Ok(Installed {
+        me,
+        node,
+        tls,
+        roster,
+        founded,
+    })
+}
+
+/// Founds a network. The statement follows from the keys alone, so that a start which is repeated
+/// founds the same one.
+async fn found(dir: &Path, conn: &mut SqliteConnection) -> Result<NetworkId, InstallError> {
+    let root = keys::signing_key_or_new(dir, ROOT)?;
+    let node = keys::signing_key_or_new(dir, NODE)?;
+    let now = keys::tls_key_or_new(dir, TLS)?;
+    let next = keys::tls_key_or_new(dir, TLS_NEXT)?;
+    let statement = RootStatement {
+        version: 1,
+        root_keys: vec![root.public().bytes],
+        threshold: 1,
+        node_keys: vec![node.public().bytes],
+        order_keys: Vec::new(),
+        tls_keys: vec![keys::tls_key_hash(&now), keys::tls_key_hash(&next)],
+    };
+    let network = statement.network();
+    let sign = |message: &[u8]| root.sign(message);
+    let entry = ControlEntry::root(network, &statement, (root.public().bytes, &sign));
+    add(conn, &Control::new(network), &entry).await?;
+    control::set_meta(conn, meta::NETWORK, network.as_bytes()).await?;
+    let incarnation = random::<8>().map_err(KeyError::from)?;
+    control::set_meta(conn, meta::INCARNATION, &incarnation).await?;
+    let nonce_key = random::<32>().map_err(KeyError::from)?;
+    control::set_meta(conn, meta::NONCE_KEY, &nonce_key).await?;
+    Ok(network)
+}
+
+/// Adds an entry that this server made, through the same check as everybody's.
+async fn add(
+    conn: &mut SqliteConnection,
+    control: &Control,
+    entry: &[u8],
+) -> Result<(), InstallError> {
+    if let Some(entry) = control.check(entry)? {
+        control::add(conn, &entry).await?;
+    }
+    Ok(())
+}
+
+fn missing(dir: &Path, name: &str) -> KeyError {
+    KeyError::Missing(dir.join(name))
+}

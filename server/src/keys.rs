@@ -1,0 +1,196 @@
+//! The installation's private keys, each in a file of its own in the data directory.
+//!
+//! Files and not rows, so that a copy of the database gives nobody the power to sign, and so that
+//! the root key can be carried away. A key is on disk under its name before anything refers to it:
+//! written beside, synced, renamed, the directory synced. A first start that is killed at any
+//! moment thus goes on with the same keys.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER_PERMISSIVE as HEX;
+use rcgen::{KeyPair, PublicKeyData};
+use sha2::{Digest, Sha256};
+use sync_core::seal::{KEY_BYTES, SUITE, SigningKey};
+use zeroize::Zeroizing;
+
+use crate::clock::{NoRandomness, random};
+
+/// The root key: signs root statements, needed at the first start only.
+pub(crate) const ROOT: &str = "root.key";
+/// The node key: signs the control feed.
+pub(crate) const NODE: &str = "node.key";
+/// The TLS key in use.
+pub(crate) const TLS: &str = "tls.key";
+/// The TLS key that phones trust already, for when the one in use must be changed.
+pub(crate) const TLS_NEXT: &str = "tls-next.key";
+
+/// A key file is a line of text; longer ones are something else.
+const FILE_BYTES_MAX: u64 = 16 * 1024;
+
+/// Why a key can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyError {
+    /// The file is not there, though the database refers to it.
+    #[error("{} is missing", .0.display())]
+    Missing(PathBuf),
+    /// The file holds something else.
+    #[error("{} holds no key", .0.display())]
+    NotAKey(PathBuf),
+    /// The file can't be read or written.
+    #[error("{} can't be read or written", .0.display())]
+    File(PathBuf, #[source] io::Error),
+    /// There is no randomness to make one.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+}
+
+/// The signing key in a file; `None` if there is no file.
+///
+/// The file is one line of hexadecimal digits: the suite (01), then the private key's 32 bytes.
+pub(crate) fn signing_key(dir: &Path, name: &str) -> Result<Option<SigningKey>, KeyError> {
+    let path = dir.join(name);
+    let Some(text) = read(&path)? else {
+        return Ok(None);
+    };
+    let bytes = HEX
+        .decode(text.trim().as_bytes())
+        .map(Zeroizing::new)
+        .unwrap_or_default();
+    match bytes.split_first() {
+        Some((&SUITE, key)) if key.len() == KEY_BYTES => {
+            let mut private = Zeroizing::new([0; KEY_BYTES]);
+            private.copy_from_slice(key);
+            Ok(Some(SigningKey::from_bytes(&private)))
+        }
+        _ => Err(KeyError::NotAKey(path)),
+    }
+}
+
+/// The signing key in a file, made if there is none.
+pub(crate) fn signing_key_or_new(dir: &Path, name: &str) -> Result<SigningKey, KeyError> {
+    if let Some(key) = signing_key(dir, name)? {
+        return Ok(key);
+    }
+    let private = Zeroizing::new(random::<KEY_BYTES>()?);
+    let mut text = Zeroizing::new(HEX.encode(&[&[SUITE], private.as_slice()].concat()));
+    text.push('\n');
+    write(&dir.join(name), text.as_bytes())?;
+    Ok(SigningKey::from_bytes(&private))
+}
+
+/// The TLS key in a file (PKCS #8 as PEM); `None` if there is no file.
+pub(crate) fn tls_key(dir: &Path, name: &str) -> Result<Option<KeyPair>, KeyError> {
+    let path = dir.join(name);
+    let Some(text) = read(&path)? else {
+        return Ok(None);
+    };
+    KeyPair::from_pem(&text)
+        .map(Some)
+        .map_err(|_| KeyError::NotAKey(path))
+}
+
+/// The TLS key in a file, made if there is none.
+pub(crate) fn tls_key_or_new(dir: &Path, name: &str) -> Result<KeyPair, KeyError> {
+    if let Some(key) = tls_key(dir, name)? {
+        return Ok(key);
+    }
+    let key = KeyPair::generate().map_err(|_| NoRandomness)?;
+    let text = Zeroizing::new(key.serialize_pem());
+    write(&dir.join(name), text.as_bytes())?;
+    Ok(key)
+}
+
+/// What root statements list of a TLS key: SHA-256 of its SubjectPublicKeyInfo.
+pub(crate) fn tls_key_hash(key: &KeyPair) -> [u8; 32] {
+    Sha256::digest(key.subject_public_key_info()).into()
+}
+
+fn read(path: &Path) -> Result<Option<Zeroizing<String>>, KeyError> {
+    let failed = |error| KeyError::File(path.to_owned(), error);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut text = Zeroizing::new(String::new());
+    match file.take(FILE_BYTES_MAX).read_to_string(&mut text) {
+        Ok(_) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(KeyError::NotAKey(path.to_owned()))
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Writes a file that is whole under its name or not there at all, for its owner's eyes only.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
+    let beside = path.with_extension("key.new");
+    let written = || -> io::Result<()> {
+        // What a killed start left over is nobody's key yet.
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        match path.parent() {
+            Some(dir) => File::open(dir)?.sync_all(),
+            None => Ok(()),
+        }
+    };
+    written().map_err(|error| KeyError::File(path.to_owned(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_read_again_after_that() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(signing_key(dir.path(), NODE).unwrap().is_none());
+        let made = signing_key_or_new(dir.path(), NODE).unwrap();
+        let read = signing_key_or_new(dir.path(), NODE).unwrap();
+        assert_eq!(made.public(), read.public());
+        let made = tls_key_or_new(dir.path(), TLS).unwrap();
+        let read = tls_key_or_new(dir.path(), TLS).unwrap();
+        assert_eq!(tls_key_hash(&made), tls_key_hash(&read));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_file_is_for_its_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        signing_key_or_new(dir.path(), ROOT).unwrap();
+        tls_key_or_new(dir.path(), TLS).unwrap();
+        for name in [ROOT, TLS] {
+            let mode = fs::metadata(dir.path().join(name))
+                .unwrap()
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_holds_something_else_is_named_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        for text in ["", "nothing", "02", "0102"] {
+            fs::write(dir.path().join(ROOT), text).unwrap();
+            assert!(matches!(
+                signing_key_or_new(dir.path(), ROOT),
+                Err(KeyError::NotAKey(_))
+            ));
+            assert_eq!(fs::read_to_string(dir.path().join(ROOT)).unwrap(), text);
+        }
+    }
+}

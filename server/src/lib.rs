@@ -1,0 +1,64 @@
+//! The banner server: what phones reconcile with, over HTTP and SQL.
+//!
+//! The server decides nothing about how edits merge; [`sync_core::hub`] does. It reads what that
+//! needs, stores what that says, both in one transaction per request, and lets the answer go when
+//! the transaction is durable.
+//!
+//! # The life of a request
+//! 1. [`http`](router): routes, limits, a task of its own.
+//! 2. [`App::exchange`]: who asks and whether the signature holds, under the roster of this moment;
+//!    then the signature of every batch. No lock is held.
+//! 3. A request that brings nothing is answered from one snapshot. One that brings batches goes to
+//!    the writer, the only one that stores: it may share a commit with others that wait.
+//! 4. In the transaction: what the phone and the server differ in is loaded, the batches are put
+//!    into their feeds, the records that they change are made anew, the answer is planned and read.
+//! 5. After the commit the answer is packed and sent.
+//!
+//! Nothing here logs content, names, record ids or unit codes.
+//!
+//! # In another program
+//! [`App`] is the server without a network:
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! # let dir = std::env::temp_dir().join(format!("ortoo-doc-{}", std::process::id()));
+//! use ortoo_server::{App, Options};
+//!
+//! let app = App::open(&dir, Options { sample: true, ..Options::default() }).await?;
+//! let refused = app.exchange(b"no request".to_vec()).await;
+//! assert!(refused.is_err());
+//! # app.close().await;
+//! # std::fs::remove_dir_all(&dir)?;
+//! # anyhow::Ok(())
+//! # })?;
+//! # anyhow::Ok(())
+//! ```
+
+mod app;
+mod clock;
+pub mod command;
+mod enrol;
+mod error;
+mod exchange;
+mod http;
+mod ingest;
+mod install;
+mod keys;
+mod roster;
+mod serve;
+mod show;
+mod store;
+mod tls;
+mod verify;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use app::{App, Options, Refused, ServeError};
+pub use clock::Clock;
+pub use enrol::{CodeRefusal, CodeWish, PendingDevice};
+pub use error::CommandError;
+pub use http::{BODY_BYTES_MAX, router};
+pub use serve::{Running, ServeOptions, serve};
+pub use verify::{Difference, Verified};

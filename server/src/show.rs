@@ -1,0 +1,141 @@
+//! `show` and `records`: what the server shows, by the same code as the phone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::Package;
+use serde_json::Value;
+use sqlx::SqliteConnection;
+use sync_core::check::Problem;
+use sync_core::id::{RecordId, Space, Subject};
+use sync_core::record::RecordState;
+use sync_core::replica::Shown;
+use sync_core::show::{self, Source, json};
+use time::{OffsetDateTime, UtcOffset};
+
+use crate::app::App;
+use crate::error::CommandError;
+use crate::store::{StoreError, record};
+
+/// China has one civil time in all seasons.
+const BEIJING_HOURS_AHEAD: i8 = 8;
+
+/// The records of one unit over all its classes, as they are stored.
+struct Unit<'a> {
+    package: Option<&'a Package>,
+    states: BTreeMap<RecordId, Vec<RecordState>>,
+}
+
+impl Source for Unit<'_> {
+    fn package(&self) -> Option<&Package> {
+        self.package
+    }
+
+    fn records_of(&self, _unit: &str) -> BTreeSet<RecordId> {
+        self.states.keys().copied().collect()
+    }
+
+    fn view(&self, _unit: &str, record: RecordId) -> Shown<'_> {
+        let states = self.states.get(&record).into_iter().flatten();
+        states.flat_map(|state| state.view().iter()).collect()
+    }
+}
+
+/// A record with everything that it shows.
+pub(crate) async fn show(app: &App, id: &str) -> Result<Value, CommandError> {
+    let record: RecordId = id.parse().map_err(|_| {
+        CommandError::wrong(
+            "bad_id",
+            id,
+            "this is neither a record's id nor a 12-digit code",
+        )
+    })?;
+    let shared = app.shared();
+    let mut tx = shared.store.read().await?;
+    let roster = shared.roster.current(&mut tx).await?;
+    let spaces = record::spaces_of(&mut tx, record).await?;
+    let Some(unit) = spaces.first().map(|space| space.unit().to_owned()) else {
+        return Err(CommandError::wrong(
+            "unknown_record",
+            id,
+            "no such record is held here",
+        ));
+    };
+    let source = load(&mut tx, roster.control.package(), &unit).await?;
+    let shown = show::record(&source, &unit, record, &today(shared.clock.now()));
+    Ok(json::record(&shown, true, &say))
+}
+
+/// All records, linked ones as one row, without items.
+pub(crate) async fn records(app: &App) -> Result<Value, CommandError> {
+    let shared = app.shared();
+    let mut tx = shared.store.read().await?;
+    let roster = shared.roster.current(&mut tx).await?;
+    let spaces = record::spaces(&mut tx).await?;
+    let units: BTreeSet<&str> = spaces.iter().map(Space::unit).collect();
+    let today = today(shared.clock.now());
+    let mut rows = Vec::new();
+    for unit in units {
+        let source = load(&mut tx, roster.control.package(), unit).await?;
+        for subject in Subject::ALL {
+            for group in show::groups(&source, unit, subject) {
+                let row = show::row(&source, unit, &group, &today);
+                rows.push(json::record(&row, false, &say));
+            }
+        }
+    }
+    Ok(Value::Array(rows))
+}
+
+async fn load<'a>(
+    conn: &mut SqliteConnection,
+    package: Option<&'a Package>,
+    unit: &str,
+) -> Result<Unit<'a>, StoreError> {
+    let mut states: BTreeMap<RecordId, Vec<RecordState>> = BTreeMap::new();
+    for space in record::spaces(conn)
+        .await?
+        .iter()
+        .filter(|space| space.unit() == unit)
+    {
+        for (record, bytes) in record::of_space(conn, space).await? {
+            let unreadable = StoreError::Unreadable {
+                table: "record",
+                column: "state",
+            };
+            let state = RecordState::from_cbor(&bytes).map_err(|_| unreadable)?;
+            states.entry(record).or_default().push(state);
+        }
+    }
+    Ok(Unit { package, states })
+}
+
+/// The date in China, `YYYY-MM-DD`: what a form typed in the morning there calls today.
+fn today(now: i64) -> String {
+    let moment = OffsetDateTime::from_unix_timestamp(now).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let offset = UtcOffset::from_hms(BEIJING_HOURS_AHEAD, 0, 0).unwrap_or(UtcOffset::UTC);
+    moment.to_offset(offset).date().to_string()
+}
+
+/// A problem for an administrator's eyes: its code and what the code is about.
+fn say(problem: &Problem) -> String {
+    let args: Vec<String> = problem
+        .args
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    match args.is_empty() {
+        true => problem.code.to_owned(),
+        false => format!("{} ({})", problem.code, args.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_day_changes_at_midnight_in_china() {
+        assert_eq!(today(1_782_835_199), "2026-06-30");
+        assert_eq!(today(1_782_835_200), "2026-07-01");
+    }
+}

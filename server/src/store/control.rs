@@ -1,0 +1,117 @@
+//! What there is one of, and the control feed.
+
+use sqlx::{Row, SqliteConnection};
+use sync_core::control::ControlEntry;
+use sync_core::id::EntryHash;
+
+use super::{Read, StoreError, one_row, statements, stored};
+
+statements! {
+    META = "SELECT value FROM meta WHERE key = $1";
+    SET_META = "INSERT INTO meta (key, value) VALUES ($1, $2)
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    COUNT = "SELECT COALESCE(MAX(arrival), 0) AS arrival FROM control";
+    AFTER = "SELECT arrival, hash, bytes FROM control WHERE arrival > $1 ORDER BY arrival";
+    FIRST = "SELECT bytes FROM control ORDER BY arrival LIMIT 1";
+    ADD = "INSERT INTO control (arrival, hash, bytes)
+        VALUES ((SELECT COALESCE(MAX(arrival), 0) + 1 FROM control), $1, $2)";
+}
+
+/// The keys of `meta`.
+pub(crate) mod meta {
+    pub(crate) const NETWORK: &str = "network";
+    pub(crate) const INCARNATION: &str = "incarnation";
+    pub(crate) const NONCE_KEY: &str = "nonce_key";
+    pub(crate) const URL: &str = "url";
+}
+
+/// A value of `meta`.
+pub(crate) async fn meta(
+    conn: &mut SqliteConnection,
+    key: &str,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let row = sqlx::query(META).bind(key).fetch_optional(conn).await?;
+    row.map(|row| Ok(Read::of("meta", &row).blob("value")?.to_vec()))
+        .transpose()
+}
+
+/// A value of `meta` that is `N` bytes long.
+pub(crate) async fn meta_bytes<const N: usize>(
+    conn: &mut SqliteConnection,
+    key: &str,
+) -> Result<Option<[u8; N]>, StoreError> {
+    let unreadable = StoreError::Unreadable {
+        table: "meta",
+        column: "value",
+    };
+    match meta(conn, key).await? {
+        Some(value) => Ok(Some(value.try_into().map_err(|_| unreadable)?)),
+        None => Ok(None),
+    }
+}
+
+/// Sets a value of `meta`.
+pub(crate) async fn set_meta(
+    conn: &mut SqliteConnection,
+    key: &str,
+    value: &[u8],
+) -> Result<(), StoreError> {
+    one_row(
+        "meta",
+        &sqlx::query(SET_META)
+            .bind(key)
+            .bind(value)
+            .execute(conn)
+            .await?,
+    )
+}
+
+/// The number of the newest control entry.
+pub(crate) async fn count(conn: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let row = sqlx::query(COUNT).fetch_one(conn).await?;
+    Read::of("control", &row).number("arrival")
+}
+
+/// A control entry as it is stored; its signatures are checked by who applies it.
+pub(crate) struct StoredEntry {
+    pub(crate) arrival: u64,
+    pub(crate) hash: EntryHash,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The entries that came in after the one with this number, in order.
+pub(crate) async fn after(
+    conn: &mut SqliteConnection,
+    arrival: u64,
+) -> Result<Vec<StoredEntry>, StoreError> {
+    let rows = sqlx::query(AFTER)
+        .bind(stored(arrival))
+        .fetch_all(conn)
+        .await?;
+    let entry = |row| {
+        let read = Read::of("control", row);
+        Ok(StoredEntry {
+            arrival: read.number("arrival")?,
+            hash: read.id("hash", EntryHash::from_slice)?,
+            bytes: read.blob("bytes")?.to_vec(),
+        })
+    };
+    rows.iter().map(entry).collect()
+}
+
+/// The first entry: the root statement that founded the network.
+pub(crate) async fn first(conn: &mut SqliteConnection) -> Result<Option<Vec<u8>>, StoreError> {
+    let row = sqlx::query(FIRST).fetch_optional(conn).await?;
+    row.map(|row| Ok(row.try_get("bytes")?)).transpose()
+}
+
+/// Adds a checked entry behind all others.
+pub(crate) async fn add(
+    conn: &mut SqliteConnection,
+    entry: &ControlEntry,
+) -> Result<(), StoreError> {
+    let add = sqlx::query(ADD)
+        .bind(entry.hash.as_bytes())
+        .bind(entry.bytes());
+    one_row("control", &add.execute(conn).await?)
+}

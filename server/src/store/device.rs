@@ -1,0 +1,189 @@
+//! Enrolment codes and the devices that used them.
+
+use std::collections::BTreeSet;
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use sync_core::id::{AuthorId, DeviceId, Space};
+
+use super::{Read, StoreError, one_row, statements};
+
+statements! {
+    CODE = "SELECT spaces, author, name, expires, used_by FROM code WHERE hash = $1";
+    ADD_CODE = "INSERT INTO code (hash, spaces, author, name, made, expires)
+        VALUES ($1, $2, $3, $4, $5, $6)";
+    USE_CODE = "UPDATE code SET used_by = $2 WHERE hash = $1 AND used_by IS NULL";
+    DEVICE = "SELECT device, signing_key, sealing_key, spaces, author, name, state, since, redeemers
+        FROM device WHERE device = $1";
+    PENDING = "SELECT device, signing_key, sealing_key, spaces, author, name, state, since, redeemers
+        FROM device WHERE state = 'pending' ORDER BY since, device";
+    SET_DEVICE = "INSERT INTO device
+        (device, signing_key, sealing_key, spaces, author, name, state, since, redeemers)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        ON CONFLICT (device) DO UPDATE SET spaces = excluded.spaces, author = excluded.author,
+            name = excluded.name, state = excluded.state, since = excluded.since,
+            redeemers = excluded.redeemers";
+}
+
+/// An enrolment code.
+pub(crate) struct Code {
+    pub(crate) spaces: BTreeSet<Space>,
+    pub(crate) author: AuthorId,
+    pub(crate) name: Option<String>,
+    pub(crate) expires: i64,
+    pub(crate) used_by: Option<[u8; 32]>,
+}
+
+/// Whether a device still waits for an administrator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Pending,
+    Approved,
+}
+
+/// A device that used a code.
+pub(crate) struct Device {
+    pub(crate) signing_key: [u8; 32],
+    pub(crate) sealing_key: [u8; 32],
+    pub(crate) spaces: BTreeSet<Space>,
+    pub(crate) author: AuthorId,
+    pub(crate) name: Option<String>,
+    pub(crate) standing: Standing,
+    pub(crate) since: i64,
+    pub(crate) redeemers: u64,
+}
+
+impl Device {
+    pub(crate) fn id(&self) -> DeviceId {
+        DeviceId::of_key(&self.signing_key)
+    }
+}
+
+fn spaces_text(spaces: &BTreeSet<Space>) -> String {
+    let spaces: Vec<String> = spaces.iter().map(Space::to_string).collect();
+    spaces.join(" ")
+}
+
+fn spaces(read: &Read<'_>) -> Result<BTreeSet<Space>, StoreError> {
+    let spaces: Result<BTreeSet<Space>, _> = read
+        .text("spaces")?
+        .split_whitespace()
+        .map(str::parse)
+        .collect();
+    spaces.map_err(|_| read.unreadable("spaces"))
+}
+
+fn device_of(row: &SqliteRow) -> Result<Device, StoreError> {
+    let read = Read::of("device", row);
+    let device = Device {
+        signing_key: read.bytes("signing_key")?,
+        sealing_key: read.bytes("sealing_key")?,
+        spaces: spaces(&read)?,
+        author: read.id("author", AuthorId::from_slice)?,
+        name: read.text_if_any("name")?.map(str::to_owned),
+        standing: match read.text("state")? {
+            "pending" => Standing::Pending,
+            "approved" => Standing::Approved,
+            _ => return Err(read.unreadable("state")),
+        },
+        since: read.time("since")?,
+        redeemers: read.number("redeemers")?,
+    };
+    if read.id("device", DeviceId::from_slice)? != device.id() {
+        return Err(read.unreadable("device"));
+    }
+    Ok(device)
+}
+
+/// The code with this hash.
+pub(crate) async fn code(
+    conn: &mut SqliteConnection,
+    hash: &[u8; 32],
+) -> Result<Option<Code>, StoreError> {
+    let row = sqlx::query(CODE)
+        .bind(hash.to_vec())
+        .fetch_optional(conn)
+        .await?;
+    row.map(|row| {
+        let read = Read::of("code", &row);
+        let used_by: Option<Vec<u8>> =
+            sqlx::Row::try_get(&row, "used_by").map_err(|_| read.unreadable("used_by"))?;
+        let used_by = used_by.map(|key| key.try_into().map_err(|_| read.unreadable("used_by")));
+        Ok(Code {
+            spaces: spaces(&read)?,
+            author: read.id("author", AuthorId::from_slice)?,
+            name: read.text_if_any("name")?.map(str::to_owned),
+            expires: read.time("expires")?,
+            used_by: used_by.transpose()?,
+        })
+    })
+    .transpose()
+}
+
+/// Adds a code that nobody has used, made at `made`.
+pub(crate) async fn add_code(
+    conn: &mut SqliteConnection,
+    hash: &[u8; 32],
+    code: &Code,
+    made: i64,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(ADD_CODE)
+        .bind(hash.to_vec())
+        .bind(spaces_text(&code.spaces))
+        .bind(code.author.0.to_vec())
+        .bind(code.name.clone())
+        .bind(made)
+        .bind(code.expires);
+    one_row("code", &query.execute(conn).await?)
+}
+
+/// Notes who used a code. The statement itself refuses a second user.
+pub(crate) async fn use_code(
+    conn: &mut SqliteConnection,
+    hash: &[u8; 32],
+    signing_key: &[u8; 32],
+) -> Result<(), StoreError> {
+    let query = sqlx::query(USE_CODE)
+        .bind(hash.to_vec())
+        .bind(signing_key.to_vec());
+    one_row("code", &query.execute(conn).await?)
+}
+
+/// A device that used a code.
+pub(crate) async fn device(
+    conn: &mut SqliteConnection,
+    device: DeviceId,
+) -> Result<Option<Device>, StoreError> {
+    let row = sqlx::query(DEVICE)
+        .bind(device.0.to_vec())
+        .fetch_optional(conn)
+        .await?;
+    row.as_ref().map(device_of).transpose()
+}
+
+/// The devices that wait, the longest waiting first.
+pub(crate) async fn pending(conn: &mut SqliteConnection) -> Result<Vec<Device>, StoreError> {
+    let rows = sqlx::query(PENDING).fetch_all(conn).await?;
+    rows.iter().map(device_of).collect()
+}
+
+/// Writes a device; its keys stay what they were.
+pub(crate) async fn set_device(
+    conn: &mut SqliteConnection,
+    device: &Device,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(SET_DEVICE)
+        .bind(device.id().0.to_vec())
+        .bind(device.signing_key.to_vec())
+        .bind(device.sealing_key.to_vec())
+        .bind(spaces_text(&device.spaces))
+        .bind(device.author.0.to_vec())
+        .bind(device.name.clone())
+        .bind(match device.standing {
+            Standing::Pending => "pending",
+            Standing::Approved => "approved",
+        })
+        .bind(device.since)
+        .bind(super::stored(device.redeemers));
+    one_row("device", &query.execute(conn).await?)
+}

@@ -1,0 +1,369 @@
+//! The batches: what came in, the ends of the feeds, the stash.
+
+use std::collections::BTreeMap;
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use sync_core::batch::Batch;
+use sync_core::feed::Node;
+use sync_core::id::{BatchHash, DeviceId, Space};
+
+use super::{ROWS_MAX, Read, StoreError, one_row, over_list, statements, stored};
+
+statements! {
+    COUNTER = "SELECT counter FROM space WHERE space = $1";
+    SET_COUNTER = "INSERT INTO space (space, counter) VALUES ($1, $2)
+        ON CONFLICT (space) DO UPDATE SET counter = excluded.counter";
+    SPACES = "SELECT space FROM space ORDER BY space";
+    TIPS = "SELECT batch.arrival, batch.hash, batch.device, batch.seq, batch.prev FROM tip
+        JOIN batch ON batch.space = tip.space AND batch.hash = tip.hash
+        WHERE tip.space = $1";
+    TIP_NAMES = "SELECT device, hash FROM tip WHERE space = $1 ORDER BY device, hash";
+    ADD_TIP = "INSERT INTO tip (space, device, hash) VALUES ($1, $2, $3)";
+    REMOVE_TIP = "DELETE FROM tip WHERE space = $1 AND device = $2 AND hash = $3";
+    SINCE = "SELECT arrival, hash, device, seq, prev FROM batch
+        WHERE space = $1 AND arrival > $2 ORDER BY arrival DESC";
+    BRANCHES = "SELECT device, MIN(seq) AS seq FROM batch
+        WHERE space = $1 AND branch = 1 GROUP BY device";
+    FROM_NUMBER = "SELECT arrival, hash, device, seq, prev FROM batch
+        WHERE space = $1 AND device = $2 AND seq >= $3";
+    WITH_NUMBER = "SELECT arrival, hash, device, seq, prev FROM batch
+        WHERE space = $1 AND device = $2 AND seq = $3";
+    BYTES = "SELECT bytes FROM batch WHERE space = $1 AND hash = $2";
+    ADD = "INSERT INTO batch (space, arrival, hash, device, seq, branch, prev, bytes)
+        VALUES ($1, $2, $3, $4, $5,
+            CASE WHEN EXISTS (SELECT 1 FROM batch AS other
+                WHERE other.space = $1 AND other.device = $4 AND other.seq = $5)
+            THEN 1 ELSE 0 END,
+            $6, $7)";
+    WHOLE = "SELECT arrival, hash, device, seq, branch, prev, bytes FROM batch
+        WHERE space = $1 AND arrival > $2 ORDER BY arrival LIMIT $3";
+    STASHED = "SELECT hash, device, seq, prev FROM stash WHERE space = $1 ORDER BY seq, hash";
+    STASHED_BYTES = "SELECT bytes FROM stash WHERE space = $1 AND hash = $2";
+    STASH = "INSERT INTO stash (space, hash, device, seq, prev, bytes)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (space, hash) DO NOTHING";
+    UNSTASH = "DELETE FROM stash WHERE space = $1 AND hash = $2";
+    STASH_COUNT = "SELECT COUNT(*) AS waiting FROM stash";
+}
+
+// Over many rows, see `over_list`.
+const NAMED: &str =
+    "SELECT arrival, hash, device, seq, prev FROM batch WHERE space = $1 AND hash IN";
+
+#[cfg(test)]
+pub(crate) fn built(count: usize) -> [sqlx::AssertSqlSafe<String>; 1] {
+    [over_list(NAMED, count)]
+}
+
+/// A batch's place, without its bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) device: DeviceId,
+    pub(crate) node: Node,
+    pub(crate) arrival: u64,
+}
+
+/// The space that a row names.
+pub(super) fn space(read: &Read<'_>) -> Result<Space, StoreError> {
+    read.text("space")?
+        .parse()
+        .map_err(|_| read.unreadable("space"))
+}
+
+fn node(read: &Read<'_>) -> Result<Node, StoreError> {
+    Ok(Node {
+        hash: read.id("hash", BatchHash::from_slice)?,
+        seq: read.seq("seq")?,
+        prev: read.ids("prev", BatchHash::LEN, BatchHash::from_slice)?,
+    })
+}
+
+fn placed(row: &SqliteRow) -> Result<Placed, StoreError> {
+    let read = Read::of("batch", row);
+    Ok(Placed {
+        device: read.id("device", DeviceId::from_slice)?,
+        node: node(&read)?,
+        arrival: read.number("arrival")?,
+    })
+}
+
+fn prev(node: &Node) -> Vec<u8> {
+    node.prev.iter().flat_map(|hash| hash.0).collect()
+}
+
+/// The number of batches that ever came into a space.
+pub(crate) async fn counter(conn: &mut SqliteConnection, space: &str) -> Result<u64, StoreError> {
+    let row = sqlx::query(COUNTER)
+        .bind(space)
+        .fetch_optional(conn)
+        .await?;
+    row.map_or(Ok(0), |row| Read::of("space", &row).number("counter"))
+}
+
+/// Writes the counter.
+pub(crate) async fn set_counter(
+    conn: &mut SqliteConnection,
+    space: &str,
+    counter: u64,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(SET_COUNTER).bind(space).bind(stored(counter));
+    one_row("space", &query.execute(conn).await?)
+}
+
+/// All spaces in which something is held.
+pub(crate) async fn spaces(conn: &mut SqliteConnection) -> Result<Vec<Space>, StoreError> {
+    let rows = sqlx::query(SPACES).fetch_all(conn).await?;
+    rows.iter()
+        .map(|row| space(&Read::of("space", row)))
+        .collect()
+}
+
+/// The tips of all feeds of a space.
+pub(crate) async fn tips(
+    conn: &mut SqliteConnection,
+    space: &str,
+) -> Result<Vec<Placed>, StoreError> {
+    let rows = sqlx::query(TIPS).bind(space).fetch_all(conn).await?;
+    rows.iter().map(placed).collect()
+}
+
+/// The tips as the table has them, whether or not such batches are held.
+pub(crate) async fn tip_names(
+    conn: &mut SqliteConnection,
+    space: &Space,
+) -> Result<Vec<(DeviceId, BatchHash)>, StoreError> {
+    let rows = sqlx::query(TIP_NAMES)
+        .bind(space.to_string())
+        .fetch_all(conn)
+        .await?;
+    let tip = |row| {
+        let read = Read::of("tip", row);
+        Ok((
+            read.id("device", DeviceId::from_slice)?,
+            read.id("hash", BatchHash::from_slice)?,
+        ))
+    };
+    rows.iter().map(tip).collect()
+}
+
+/// Adds a tip.
+pub(crate) async fn add_tip(
+    conn: &mut SqliteConnection,
+    space: &str,
+    device: DeviceId,
+    hash: BatchHash,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(ADD_TIP)
+        .bind(space)
+        .bind(device.0.to_vec())
+        .bind(hash.0.to_vec());
+    one_row("tip", &query.execute(conn).await?)
+}
+
+/// Removes a tip that another batch follows now.
+pub(crate) async fn remove_tip(
+    conn: &mut SqliteConnection,
+    space: &str,
+    device: DeviceId,
+    hash: BatchHash,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(REMOVE_TIP)
+        .bind(space)
+        .bind(device.0.to_vec())
+        .bind(hash.0.to_vec());
+    one_row("tip", &query.execute(conn).await?)
+}
+
+/// The batches that came in after `counter`, newest first.
+pub(crate) async fn since(
+    conn: &mut SqliteConnection,
+    space: &str,
+    counter: u64,
+) -> Result<Vec<Placed>, StoreError> {
+    let rows = sqlx::query(SINCE)
+        .bind(space)
+        .bind(stored(counter))
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(placed).collect()
+}
+
+/// The lowest number of each feed that was used twice.
+pub(crate) async fn branches(
+    conn: &mut SqliteConnection,
+    space: &str,
+) -> Result<BTreeMap<DeviceId, u32>, StoreError> {
+    let rows = sqlx::query(BRANCHES).bind(space).fetch_all(conn).await?;
+    let branch = |row| {
+        let read = Read::of("batch", row);
+        Ok((read.id("device", DeviceId::from_slice)?, read.seq("seq")?))
+    };
+    rows.iter().map(branch).collect()
+}
+
+/// The batches of a feed from this number on.
+pub(crate) async fn from_number(
+    conn: &mut SqliteConnection,
+    space: &str,
+    device: DeviceId,
+    seq: u32,
+) -> Result<Vec<Placed>, StoreError> {
+    let query = sqlx::query(FROM_NUMBER)
+        .bind(space)
+        .bind(device.0.to_vec())
+        .bind(i64::from(seq));
+    let rows = query.fetch_all(conn).await?;
+    rows.iter().map(placed).collect()
+}
+
+/// The batches of a feed with this number: one, normally.
+pub(crate) async fn with_number(
+    conn: &mut SqliteConnection,
+    space: &str,
+    device: DeviceId,
+    seq: u32,
+) -> Result<Vec<Placed>, StoreError> {
+    let query = sqlx::query(WITH_NUMBER)
+        .bind(space)
+        .bind(device.0.to_vec())
+        .bind(i64::from(seq));
+    let rows = query.fetch_all(conn).await?;
+    rows.iter().map(placed).collect()
+}
+
+/// The batches with these names, as far as they are held.
+pub(crate) async fn named(
+    conn: &mut SqliteConnection,
+    space: &str,
+    hashes: &[BatchHash],
+) -> Result<Vec<Placed>, StoreError> {
+    let mut named = Vec::new();
+    for chunk in hashes.chunks(ROWS_MAX) {
+        let mut query = sqlx::query(over_list(NAMED, chunk.len())).bind(space);
+        for hash in chunk {
+            query = query.bind(hash.0.to_vec());
+        }
+        let rows = query.fetch_all(&mut *conn).await?;
+        named.extend(rows.iter().map(placed).collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(named)
+}
+
+/// A held batch's bytes.
+pub(crate) async fn bytes(
+    conn: &mut SqliteConnection,
+    space: &str,
+    hash: BatchHash,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let query = sqlx::query(BYTES).bind(space).bind(hash.0.to_vec());
+    let row = query.fetch_optional(conn).await?;
+    row.map(|row| Ok(Read::of("batch", &row).blob("bytes")?.to_vec()))
+        .transpose()
+}
+
+/// Adds a batch; a second one with a used number stands beside the first (R2).
+pub(crate) async fn add(
+    conn: &mut SqliteConnection,
+    space: &str,
+    arrival: u64,
+    batch: &Batch,
+) -> Result<(), StoreError> {
+    let node = batch.node();
+    let query = sqlx::query(ADD)
+        .bind(space)
+        .bind(stored(arrival))
+        .bind(node.hash.0.to_vec())
+        .bind(batch.header.device.0.to_vec())
+        .bind(i64::from(node.seq))
+        .bind(prev(&node))
+        .bind(batch.bytes());
+    one_row("batch", &query.execute(conn).await?)
+}
+
+/// A batch's row, whole.
+pub(crate) struct Whole {
+    pub(crate) placed: Placed,
+    pub(crate) branch: bool,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// At most `limit` batches that came in after `arrival`, in order.
+pub(crate) async fn whole(
+    conn: &mut SqliteConnection,
+    space: &Space,
+    arrival: u64,
+    limit: u32,
+) -> Result<Vec<Whole>, StoreError> {
+    let query = sqlx::query(WHOLE)
+        .bind(space.to_string())
+        .bind(stored(arrival));
+    let rows = query.bind(i64::from(limit)).fetch_all(conn).await?;
+    let whole = |row| {
+        let read = Read::of("batch", row);
+        Ok(Whole {
+            placed: placed(row)?,
+            branch: read.number("branch")? == 1,
+            bytes: read.blob("bytes")?.to_vec(),
+        })
+    };
+    rows.iter().map(whole).collect()
+}
+
+/// What waits in a space for a parent.
+pub(crate) async fn stashed(
+    conn: &mut SqliteConnection,
+    space: &str,
+) -> Result<Vec<(DeviceId, Node)>, StoreError> {
+    let rows = sqlx::query(STASHED).bind(space).fetch_all(conn).await?;
+    let waiting = |row| {
+        let read = Read::of("stash", row);
+        Ok((read.id("device", DeviceId::from_slice)?, node(&read)?))
+    };
+    rows.iter().map(waiting).collect()
+}
+
+/// A waiting batch's bytes.
+pub(crate) async fn stashed_bytes(
+    conn: &mut SqliteConnection,
+    space: &str,
+    hash: BatchHash,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let query = sqlx::query(STASHED_BYTES).bind(space).bind(hash.0.to_vec());
+    let row = query.fetch_optional(conn).await?;
+    row.map(|row| Ok(Read::of("stash", &row).blob("bytes")?.to_vec()))
+        .transpose()
+}
+
+/// Puts a batch into the stash, where it may stand already.
+pub(crate) async fn stash(
+    conn: &mut SqliteConnection,
+    space: &str,
+    batch: &Batch,
+) -> Result<(), StoreError> {
+    let node = batch.node();
+    let query = sqlx::query(STASH)
+        .bind(space)
+        .bind(node.hash.0.to_vec())
+        .bind(batch.header.device.0.to_vec())
+        .bind(i64::from(node.seq))
+        .bind(prev(&node))
+        .bind(batch.bytes());
+    query.execute(conn).await?;
+    Ok(())
+}
+
+/// Takes a batch out of the stash.
+pub(crate) async fn unstash(
+    conn: &mut SqliteConnection,
+    space: &str,
+    hash: BatchHash,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(UNSTASH).bind(space).bind(hash.0.to_vec());
+    one_row("stash", &query.execute(conn).await?)
+}
+
+/// How many batches wait for a parent, in all spaces.
+pub(crate) async fn waiting(conn: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let row = sqlx::query(STASH_COUNT).fetch_one(conn).await?;
+    Read::of("stash", &row).number("waiting")
+}

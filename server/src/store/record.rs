@@ -1,0 +1,177 @@
+//! The records: what the batches make of them, a cache that is written with the batches.
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use sync_core::id::{DeviceId, RecordId, Space};
+
+use super::{ROWS_MAX, Read, StoreError, over_list, over_rows, rows, statements, stored};
+
+statements! {
+    /// Reads a record's batches without reading the space's.
+    BATCHES = "SELECT batch.device, batch.bytes FROM touched
+        JOIN batch ON batch.space = touched.space AND batch.arrival = touched.arrival
+        WHERE touched.space = $1 AND touched.record = $2 ORDER BY touched.arrival";
+    OF_SPACE = "SELECT record, state FROM record WHERE space = $1 ORDER BY record";
+    TOUCHED = "SELECT record, arrival FROM touched WHERE space = $1 ORDER BY record, arrival";
+    SPACES_OF = "SELECT space FROM record WHERE record = $1 ORDER BY space";
+    SPACES = "SELECT DISTINCT space FROM record ORDER BY space";
+}
+
+// Over many rows, see `over_rows`.
+const STATES: &str = "SELECT record, state FROM record WHERE space = $1 AND record IN";
+const SET_STATES: (&str, &str) = (
+    "INSERT INTO record (space, record, state) VALUES",
+    "ON CONFLICT (space, record) DO UPDATE SET state = excluded.state",
+);
+const TOUCH: (&str, &str) = ("INSERT INTO touched (space, record, arrival) VALUES", "");
+
+#[cfg(test)]
+pub(crate) fn built(count: usize) -> [sqlx::AssertSqlSafe<String>; 3] {
+    [
+        over_list(STATES, count),
+        over_rows(SET_STATES, 3, count),
+        over_rows(TOUCH, 3, count),
+    ]
+}
+
+/// A record's row as it stands, for those who judge it.
+pub(crate) type RawState = (RecordId, Vec<u8>);
+
+fn raw_state(row: &SqliteRow) -> Result<RawState, StoreError> {
+    let read = Read::of("record", row);
+    Ok((
+        read.id("record", RecordId::from_slice)?,
+        read.blob("state")?.to_vec(),
+    ))
+}
+
+/// The states of these records, as far as anything of them is held.
+pub(crate) async fn states(
+    conn: &mut SqliteConnection,
+    space: &str,
+    records: &[RecordId],
+) -> Result<Vec<RawState>, StoreError> {
+    let mut states = Vec::new();
+    for chunk in records.chunks(ROWS_MAX) {
+        let mut query = sqlx::query(over_list(STATES, chunk.len())).bind(space);
+        for record in chunk {
+            query = query.bind(record.to_bytes().to_vec());
+        }
+        let rows = query.fetch_all(&mut *conn).await?;
+        states.extend(rows.iter().map(raw_state).collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(states)
+}
+
+/// Writes the states of records.
+pub(crate) async fn set_states(
+    conn: &mut SqliteConnection,
+    space: &str,
+    states: Vec<RawState>,
+) -> Result<(), StoreError> {
+    let mut states = states.into_iter().peekable();
+    while states.peek().is_some() {
+        let chunk: Vec<RawState> = states.by_ref().take(ROWS_MAX).collect();
+        let count = chunk.len();
+        let mut query = sqlx::query(over_rows(SET_STATES, 3, count));
+        for (record, state) in chunk {
+            query = query
+                .bind(space)
+                .bind(record.to_bytes().to_vec())
+                .bind(state);
+        }
+        rows("record", &query.execute(&mut *conn).await?, count)?;
+    }
+    Ok(())
+}
+
+/// Notes that a batch changes these records, each named once.
+pub(crate) async fn touch(
+    conn: &mut SqliteConnection,
+    space: &str,
+    records: &[RecordId],
+    arrival: u64,
+) -> Result<(), StoreError> {
+    for chunk in records.chunks(ROWS_MAX) {
+        let mut query = sqlx::query(over_rows(TOUCH, 3, chunk.len()));
+        for record in chunk {
+            query = query
+                .bind(space)
+                .bind(record.to_bytes().to_vec())
+                .bind(stored(arrival));
+        }
+        rows("touched", &query.execute(&mut *conn).await?, chunk.len())?;
+    }
+    Ok(())
+}
+
+/// The batches that change a record, with the devices that signed them.
+pub(crate) async fn batches(
+    conn: &mut SqliteConnection,
+    space: &str,
+    record: RecordId,
+) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
+    let query = sqlx::query(BATCHES)
+        .bind(space)
+        .bind(record.to_bytes().to_vec());
+    let rows = query.fetch_all(conn).await?;
+    let batch = |row| {
+        let read = Read::of("batch", row);
+        Ok((
+            read.id("device", DeviceId::from_slice)?,
+            read.blob("bytes")?.to_vec(),
+        ))
+    };
+    rows.iter().map(batch).collect()
+}
+
+/// All records of a space with their states as they are stored.
+pub(crate) async fn of_space(
+    conn: &mut SqliteConnection,
+    space: &Space,
+) -> Result<Vec<RawState>, StoreError> {
+    let rows = sqlx::query(OF_SPACE)
+        .bind(space.to_string())
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(raw_state).collect()
+}
+
+/// Which batches change which record, of a whole space.
+pub(crate) async fn touched(
+    conn: &mut SqliteConnection,
+    space: &Space,
+) -> Result<Vec<(RecordId, u64)>, StoreError> {
+    let rows = sqlx::query(TOUCHED)
+        .bind(space.to_string())
+        .fetch_all(conn)
+        .await?;
+    let touch = |row| {
+        let read = Read::of("touched", row);
+        Ok((
+            read.id("record", RecordId::from_slice)?,
+            read.number("arrival")?,
+        ))
+    };
+    rows.iter().map(touch).collect()
+}
+
+/// The spaces in which something of a record is held.
+pub(crate) async fn spaces_of(
+    conn: &mut SqliteConnection,
+    record: RecordId,
+) -> Result<Vec<Space>, StoreError> {
+    let query = sqlx::query(SPACES_OF).bind(record.to_bytes().to_vec());
+    let rows = query.fetch_all(conn).await?;
+    rows.iter()
+        .map(|row| super::feed::space(&Read::of("record", row)))
+        .collect()
+}
+
+/// The spaces that have records.
+pub(crate) async fn spaces(conn: &mut SqliteConnection) -> Result<Vec<Space>, StoreError> {
+    let rows = sqlx::query(SPACES).fetch_all(conn).await?;
+    rows.iter()
+        .map(|row| super::feed::space(&Read::of("record", row)))
+        .collect()
+}

@@ -1,0 +1,175 @@
+//! A phone that says what a test wants it to say.
+
+use std::collections::BTreeMap;
+
+use sync_core::batch::{Batch, Entry, Header};
+use sync_core::control::ControlPosition;
+use sync_core::enrol::{EnrolAnswer, EnrolRequest};
+use sync_core::feed::Vector;
+use sync_core::id::{
+    ActorId, BatchHash, DeviceId, Incarnation, NetworkId, RecordId, Space, Subject,
+};
+use sync_core::record::RecordState;
+use sync_core::seal::SigningKey;
+use sync_core::value::{Key, Value};
+use sync_core::wire::{Answer, Request, SpaceClaim, base_digest};
+
+use super::{Said, Station};
+
+pub(crate) struct Phone {
+    pub(crate) key: SigningKey,
+    pub(crate) network: NetworkId,
+    pub(crate) space: Space,
+    pub(crate) nonce: [u8; 16],
+    pub(crate) incarnation: Incarnation,
+    pub(crate) base: (u64, Vector),
+    pub(crate) budget: u32,
+    seed: u8,
+}
+
+impl Phone {
+    /// A phone that is enrolled nowhere; each `seed` is another device.
+    pub(crate) fn new(station: &Station, seed: u8, space: &str) -> Self {
+        Self {
+            key: SigningKey::from_bytes(&[seed; 32]),
+            network: station.app.network(),
+            space: space.parse().unwrap(),
+            nonce: [0; 16],
+            incarnation: Incarnation([0; 8]),
+            base: (0, Vector::default()),
+            budget: 1 << 20,
+            seed,
+        }
+    }
+
+    /// A phone that a sample server let in.
+    pub(crate) async fn enrolled(station: &Station, seed: u8, space: &str) -> Self {
+        let mut phone = Self::new(station, seed, space);
+        let code = station.code(space).await;
+        let answer = station
+            .post("/v1/enrol", phone.enrolment(&code))
+            .await
+            .body();
+        assert!(!phone.join(&answer).pending);
+        phone
+    }
+
+    pub(crate) fn device(&self) -> DeviceId {
+        DeviceId::of_key(&self.key.public().bytes)
+    }
+
+    pub(crate) fn enrolment(&self, code: &str) -> Vec<u8> {
+        let request = EnrolRequest {
+            code: code.into(),
+            signing_key: self.key.public().bytes,
+            sealing_key: [self.seed; 32],
+        };
+        request.encode(self.network, &|message| self.key.sign(message))
+    }
+
+    pub(crate) fn join(&mut self, answer: &[u8]) -> EnrolAnswer {
+        let answer = EnrolAnswer::decode(answer).unwrap();
+        self.nonce = answer.nonce;
+        self.incarnation = answer.incarnation;
+        answer
+    }
+
+    /// A batch of this device that names these parents.
+    pub(crate) fn batch(&self, seq: u32, prev: &[&Batch], entries: Vec<Entry>) -> Batch {
+        self.batch_signed_by(
+            &self.key,
+            seq,
+            prev.iter().map(|batch| batch.hash).collect(),
+            entries,
+        )
+    }
+
+    pub(crate) fn batch_signed_by(
+        &self,
+        key: &SigningKey,
+        seq: u32,
+        prev: Vec<BatchHash>,
+        entries: Vec<Entry>,
+    ) -> Batch {
+        let header = Header {
+            space: self.space.clone(),
+            device: self.device(),
+            author: sync_core::id::AuthorId([self.seed; 8]),
+            seq,
+            prev,
+            dictionary: 1,
+            time: super::NOON,
+        };
+        Batch::sign(self.network, header, entries, [self.seed; 16], &|message| {
+            key.sign(message)
+        })
+    }
+
+    /// An entry that writes a name into a new record.
+    pub(crate) fn entry(&self, record: u8, name: &str) -> Entry {
+        let record = record_id(record);
+        let actor = ActorId::new(self.device(), [record.to_bytes()[16]; 8]);
+        let puts = [(Key::parse("identity.name").unwrap(), Value::from(name))];
+        let written = RecordState::empty()
+            .write(actor, &[], &puts, super::NOON)
+            .unwrap();
+        Entry {
+            record,
+            change: written.unwrap().0,
+        }
+    }
+
+    pub(crate) fn request(&self, batches: &[&Batch]) -> Request {
+        let bases = BTreeMap::from([(self.space.clone(), self.base.clone())]);
+        Request {
+            device: self.device(),
+            nonce: self.nonce,
+            control: ControlPosition::default(),
+            base: base_digest(Some(self.incarnation), &bases),
+            spaces: vec![SpaceClaim {
+                space: self.space.clone(),
+                counter: self.base.0,
+                changes: vec![],
+                ladders: vec![],
+            }],
+            batches: batches.iter().map(|batch| batch.bytes().to_vec()).collect(),
+            budget: self.budget,
+        }
+    }
+
+    pub(crate) fn encode(&self, request: &Request) -> Vec<u8> {
+        request.encode(self.network, &|message| self.key.sign(message))
+    }
+
+    pub(crate) async fn send(&self, station: &Station, batches: &[&Batch]) -> Said {
+        station
+            .post("/v1/exchange", self.encode(&self.request(batches)))
+            .await
+    }
+
+    /// An exchange that must be served; the phone remembers what it says of the server.
+    pub(crate) async fn exchange(&mut self, station: &Station, batches: &[&Batch]) -> Answer {
+        let answer = Answer::decode(&self.send(station, batches).await.body()).unwrap();
+        let mut vector = if answer.reset {
+            Vector::default()
+        } else {
+            self.base.1.clone()
+        };
+        if !answer.reset {
+            batches
+                .iter()
+                .for_each(|batch| vector.advance(batch.header.device, &batch.node()));
+        }
+        for state in &answer.spaces {
+            for (device, tips) in &state.changes {
+                vector.set(*device, tips.iter().copied());
+            }
+            self.base = (state.counter, vector.clone());
+        }
+        answer
+    }
+}
+
+pub(crate) fn record_id(name: u8) -> RecordId {
+    RecordId::draw(Subject::Person, 1, [name; 10])
+}

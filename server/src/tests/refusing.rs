@@ -1,0 +1,169 @@
+use axum::http::Method;
+use axum::routing::get;
+use sync_core::seal::SigningKey;
+
+use super::phone::Phone;
+use super::*;
+use crate::BODY_BYTES_MAX;
+
+const SPACE: &str = "152522100200.general";
+
+#[tokio::test]
+async fn bytes_that_are_no_request_are_refused_with_a_code() {
+    let station = Station::sample().await;
+    let a = Phone::enrolled(&station, 1, SPACE).await;
+    let batch = a.batch(1, &[], vec![a.entry(1, "一")]);
+    let good = a.encode(&a.request(&[&batch]));
+    for path in ["/v1/exchange", "/v1/enrol"] {
+        assert_eq!(
+            station.post(path, vec![]).await.refusal(),
+            (400, "message_packing")
+        );
+        assert_eq!(
+            station.post(path, b"\0nonsense".to_vec()).await.refusal(),
+            (400, "message_shape")
+        );
+    }
+    for end in 1..good.len() {
+        let said = station.post("/v1/exchange", good[..end].to_vec()).await;
+        assert_eq!(said.refusal().0, 400, "cut after {end}");
+    }
+    // A sealed message whose body says version 2 first.
+    let newer = [&[0, 0x82, 0x42, 0x89, 2, 0x58, 0x40][..], &[0; 64]].concat();
+    assert_eq!(
+        station.post("/v1/exchange", newer).await.refusal(),
+        (400, "message_version")
+    );
+    let bomb = sync_core::wire::pack(&vec![0; sync_core::wire::MESSAGE_BYTES_MAX + 1]);
+    assert_eq!(
+        station.post("/v1/exchange", bomb).await.refusal(),
+        (413, "message_too_large")
+    );
+    assert_eq!(station.app.verify().await.unwrap().batches, 0);
+}
+
+#[tokio::test]
+async fn a_body_that_says_it_is_too_long_is_refused_before_it_is_read() {
+    let station = Station::sample().await;
+    let long = (BODY_BYTES_MAX + 1).to_string();
+    let unread = Body::from("short");
+    let request = Request::post("/v1/exchange")
+        .header("content-length", long)
+        .body(unread)
+        .unwrap();
+    assert_eq!(
+        station.ask(request).await.refusal(),
+        (413, "body_too_large")
+    );
+    let said = station
+        .post("/v1/exchange", vec![0; BODY_BYTES_MAX + 1])
+        .await;
+    assert_eq!(said.refusal(), (413, "body_too_large"));
+}
+
+#[tokio::test]
+async fn who_is_not_let_in_is_told_so_and_nothing_is_stored() {
+    let station = Station::sample().await;
+    let a = Phone::enrolled(&station, 1, SPACE).await;
+    let batch = a.batch(1, &[], vec![a.entry(1, "一")]);
+
+    let stranger = Phone::new(&station, 2, SPACE);
+    assert_eq!(
+        stranger.send(&station, &[&batch]).await.refusal(),
+        (401, "device_unknown")
+    );
+    let thief = SigningKey::from_bytes(&[9; 32]);
+    let forged = a
+        .request(&[&batch])
+        .encode(a.network, &|message| thief.sign(message));
+    assert_eq!(
+        station.post("/v1/exchange", forged).await.refusal(),
+        (401, "request_signature")
+    );
+    let mut request = a.request(&[]);
+    request.spaces[0].space = "152522100200.health".parse().unwrap();
+    let said = station.post("/v1/exchange", a.encode(&request)).await;
+    assert_eq!(said.refusal(), (403, "space_not_granted"));
+    assert_eq!(station.app.verify().await.unwrap().batches, 0);
+}
+
+#[tokio::test]
+async fn a_batch_that_must_not_be_held_is_named_and_the_others_are_held() {
+    let station = Station::sample().await;
+    let mut a = Phone::enrolled(&station, 1, SPACE).await;
+    let mut elsewhere = Phone::enrolled(&station, 2, "152522100201.general").await;
+    let good = a.batch(1, &[], vec![a.entry(1, "一")]);
+    let thief = SigningKey::from_bytes(&[9; 32]);
+    let forged = a.batch_signed_by(&thief, 2, vec![good.hash], vec![a.entry(2, "二")]);
+    let misnumbered = a.batch(7, &[&good], vec![a.entry(3, "三")]);
+    let foreign = elsewhere.batch(1, &[], vec![elsewhere.entry(4, "四")]);
+    let answer = a
+        .exchange(&station, &[&good, &forged, &misnumbered, &foreign])
+        .await;
+    let refused: Vec<_> = answer
+        .refused
+        .iter()
+        .map(|refused| (refused.index, refused.code.as_str()))
+        .collect();
+    assert_eq!(
+        refused,
+        [
+            (1, "batch_signature"),
+            (2, "batch_parents"),
+            (3, "batch_space")
+        ]
+    );
+    assert_eq!(station.app.verify().await.unwrap().batches, 1);
+    assert!(elsewhere.exchange(&station, &[]).await.batches.is_empty());
+}
+
+#[tokio::test]
+async fn a_nonce_of_long_ago_is_answered_with_a_new_one_and_nothing_is_done() {
+    let station = Station::sample().await;
+    let mut a = Phone::enrolled(&station, 1, SPACE).await;
+    station.pass(40 * 86_400);
+    let batch = a.batch(1, &[], vec![a.entry(1, "一")]);
+    let answer = a.exchange(&station, &[&batch]).await;
+    assert!(answer.stale_nonce);
+    assert_eq!(station.app.verify().await.unwrap().batches, 0);
+    a.nonce = answer.nonce.unwrap();
+    assert!(!a.exchange(&station, &[&batch]).await.stale_nonce);
+}
+
+#[tokio::test]
+async fn what_is_not_served_says_so_in_the_same_shape() {
+    let station = Station::sample().await;
+    let ask = async |method: Method, path: &str| {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .body(Body::empty())
+            .unwrap();
+        station.ask(request).await
+    };
+    assert_eq!(ask(Method::GET, "/").await.refusal(), (404, "not_found"));
+    assert_eq!(
+        ask(Method::GET, "/v1/exchange").await.refusal(),
+        (405, "method_not_allowed")
+    );
+    assert_eq!(ask(Method::GET, "/healthz").await.body(), b"ok\n");
+    let entry = ask(Method::GET, "/v1/network").await.body();
+    let control = sync_core::control::Control::new(station.app.network());
+    assert!(control.check(&entry).unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_panic_is_an_answer_and_the_server_goes_on() {
+    async fn panics() -> &'static str {
+        panic!("a mistake")
+    }
+    let router = axum::Router::new()
+        .route("/panics", get(panics))
+        .route("/works", get(async || "works"))
+        .layer(axum::middleware::from_fn(crate::http::guard));
+    for (path, status) in [("/panics", 500), ("/works", 200)] {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), status);
+    }
+}

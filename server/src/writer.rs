@@ -1,0 +1,209 @@
+//! The one writer: a thread with a connection of its own that stores what requests bring.
+//!
+//! SQLite takes one writer at a time, and what a commit costs is the disk's sync. So requests that
+//! wait while a commit is under way share the next one (group commit), and every answer is released
+//! when its commit is durable. A thread, because merging documents takes the processor for
+//! milliseconds and must not hold up those who only read.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+
+use sqlx::{Connection, SqliteConnection};
+use sync_core::enrol::EnrolRequest;
+use sync_core::hub::{self, Opened};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::app::{Refused, Reply, ServeError, Shared};
+use crate::enrol;
+use crate::exchange::{self, Incoming};
+use crate::roster::Roster;
+use crate::store::{BEGIN_WRITE, StoreError};
+
+/// Requests that wait for the writer; what comes on top waits where it is.
+const QUEUE_MAX: usize = 256;
+/// Requests that share a commit. Bounds what an answer waits for, and what is done again one by one
+/// when one of them fails.
+const GROUP_MAX: usize = 32;
+
+/// What is to be stored.
+pub(crate) enum Job {
+    /// An exchange that brings batches: its bytes, what was checked of them, under which roster.
+    Exchange {
+        /// As received, should the roster have changed meanwhile.
+        packed: Vec<u8>,
+        incoming: Box<Incoming>,
+        roster: Arc<Roster>,
+        now: i64,
+    },
+    /// An enrolment.
+    Enrol {
+        request: Box<EnrolRequest>,
+        now: i64,
+    },
+}
+
+type Outcome = Result<Reply, Refused>;
+
+struct Waiting {
+    job: Job,
+    answer: oneshot::Sender<Result<Reply, ServeError>>,
+}
+
+/// The way to the writer's thread, which ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Writer(mpsc::Sender<Waiting>);
+
+impl Writer {
+    /// Starts the thread.
+    pub(crate) fn start(shared: Arc<Shared>) -> std::io::Result<Self> {
+        let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new()
+            .name("ortoo-writer".into())
+            .spawn(move || {
+                Desk {
+                    shared,
+                    runtime,
+                    conn: None,
+                }
+                .run(receiver)
+            })?;
+        Ok(Self(sender))
+    }
+
+    /// Has a job done and committed.
+    pub(crate) async fn perform(&self, job: Job) -> Result<Reply, ServeError> {
+        let (answer, answered) = oneshot::channel();
+        self.0
+            .send(Waiting { job, answer })
+            .await
+            .map_err(|_| ServeError::Panicked)?;
+        answered.await.map_err(|_| ServeError::Panicked)?
+    }
+}
+
+struct Desk {
+    shared: Arc<Shared>,
+    runtime: Runtime,
+    conn: Option<SqliteConnection>,
+}
+
+impl Desk {
+    fn run(mut self, mut receiver: mpsc::Receiver<Waiting>) {
+        while let Some(first) = receiver.blocking_recv() {
+            let mut group = vec![first];
+            while group.len() < GROUP_MAX
+                && let Ok(next) = receiver.try_recv()
+            {
+                group.push(next);
+            }
+            self.serve(group);
+        }
+        if let Some(conn) = self.conn.take() {
+            drop(self.runtime.block_on(conn.close()));
+        }
+    }
+
+    /// Does a group in one transaction; if that fails, each of it in one of its own, so that nobody
+    /// fails for another's sake.
+    fn serve(&mut self, group: Vec<Waiting>) {
+        let jobs: Vec<&Job> = group.iter().map(|waiting| &waiting.job).collect();
+        match self.attempt(&jobs) {
+            Ok(outcomes) => {
+                for (waiting, outcome) in group.into_iter().zip(outcomes) {
+                    // Whoever hung up meanwhile asks again and is told the same.
+                    drop(waiting.answer.send(outcome.map_err(ServeError::from)));
+                }
+            }
+            Err(error) => {
+                let mut group = group;
+                match group.pop() {
+                    Some(only) if group.is_empty() => drop(only.answer.send(Err(error))),
+                    last => {
+                        let each = group.into_iter().chain(last);
+                        each.for_each(|waiting| self.serve(vec![waiting]));
+                    }
+                }
+            }
+        }
+    }
+
+    fn attempt(&mut self, jobs: &[&Job]) -> Result<Vec<Outcome>, ServeError> {
+        let conn = self.conn.take();
+        let shared = &self.shared;
+        let runtime = &self.runtime;
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(async {
+                let mut conn = match conn {
+                    Some(conn) => conn,
+                    None => shared.store.connect().await?,
+                };
+                let outcomes = commit(shared, &mut conn, jobs).await?;
+                Ok::<_, StoreError>((conn, outcomes))
+            })
+        }));
+        match done {
+            // After an error the connection is dropped with whatever it had begun.
+            Ok(Ok((conn, outcomes))) => {
+                self.conn = Some(conn);
+                Ok(outcomes)
+            }
+            Ok(Err(error)) => Err(ServeError::from(error)),
+            Err(_) => Err(ServeError::Panicked),
+        }
+    }
+}
+
+async fn commit(
+    shared: &Shared,
+    conn: &mut SqliteConnection,
+    jobs: &[&Job],
+) -> Result<Vec<Outcome>, StoreError> {
+    let mut tx = conn.begin_with(BEGIN_WRITE).await?;
+    let mut roster = shared.roster.last();
+    let mut outcomes = Vec::new();
+    for job in jobs {
+        // The roster of this very transaction (R25). It may hold what a job before this one added
+        // and is remembered by those who read it committed, not from here.
+        roster = roster.current(&mut tx).await?;
+        outcomes.push(perform(shared, &mut tx, &roster, job).await?);
+    }
+    tx.commit().await?;
+    Ok(outcomes)
+}
+
+async fn perform(
+    shared: &Shared,
+    conn: &mut SqliteConnection,
+    roster: &Arc<Roster>,
+    job: &Job,
+) -> Result<Outcome, StoreError> {
+    match job {
+        Job::Enrol { request, now } => Ok(enrol::redeem(*now, conn, shared, roster, request)
+            .await?
+            .map(Reply::Enrol)),
+        Job::Exchange {
+            packed,
+            incoming,
+            roster: checked,
+            now,
+        } => {
+            let (me, control) = (&shared.me, &roster.control);
+            if checked.arrival == roster.arrival {
+                let answer = exchange::serve(*now, conn, me, control, incoming).await?;
+                return Ok(Ok(Reply::Exchange(answer)));
+            }
+            let answer = match hub::open(me, control, packed, *now) {
+                Err(refusal) => return Ok(Err(refusal.into())),
+                Ok(Opened::StaleNonce(answer)) => answer,
+                Ok(Opened::Request(request)) => {
+                    let incoming = Incoming::check(me, control, request);
+                    exchange::serve(*now, conn, me, control, &incoming).await?
+                }
+            };
+            Ok(Ok(Reply::Exchange(answer)))
+        }
+    }
+}
