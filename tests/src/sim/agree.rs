@@ -1,0 +1,160 @@
+//! What is asked at every step of a run: equal vectors mean equal states, and nothing reaches a
+//! device without a grant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_core::batch::Batch;
+use sync_core::id::{ChangeHash, NetworkId, RecordId, Space};
+use sync_core::record::RecordState;
+use sync_core::replica::Replica;
+use sync_core::wire::Answer;
+
+use super::oracle::{Checked, Ledger, When, broken, require};
+use super::phone::Form;
+use super::world::World;
+
+impl World {
+    /// Equal vectors and nothing staged: equal states. Asked of a phone that has changed.
+    pub(super) fn agree_phone(&self, p: usize) -> Checked {
+        if self.stale_at_work {
+            return Ok(());
+        }
+        let phone = &self.phones[p];
+        let Some(process) = &phone.process else {
+            return Ok(());
+        };
+        for space in process.replica.spaces() {
+            if phone.has_staged(space) {
+                continue;
+            }
+            let vector = process.replica.vector(space);
+            if self.hub_vector(space) == vector {
+                self.same_as_hub(p, &process.replica, space)?;
+                continue;
+            }
+            for (q, other) in self.phones.iter().enumerate().filter(|(q, _)| *q != p) {
+                let Some(running) = &other.process else {
+                    continue;
+                };
+                if !other.has_staged(space) && running.replica.vector(space) == vector {
+                    require(
+                        "Agreement",
+                        equal(&process.replica, &running.replica, space),
+                        || format!("{} and {} differ in {space}", self.name(p), self.name(q)),
+                    )?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn agree_hub(&self) -> Checked {
+        for (p, phone) in self.phones.iter().enumerate() {
+            let Some(process) = &phone.process else {
+                continue;
+            };
+            for space in process.replica.spaces() {
+                if !phone.has_staged(space)
+                    && self.hub_vector(space) == process.replica.vector(space)
+                {
+                    self.same_as_hub(p, &process.replica, space)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn hub_vector(&self, space: &Space) -> sync_core::feed::Vector {
+        self.hub
+            .state
+            .spaces
+            .get(space)
+            .map(|store| store.vector())
+            .unwrap_or_default()
+    }
+
+    pub(super) fn same_as_hub(&self, p: usize, replica: &Replica, space: &Space) -> Checked {
+        let records = self
+            .hub
+            .state
+            .records
+            .iter()
+            .filter(|((of, _), _)| of == space);
+        let theirs: BTreeMap<_, &RecordState> = records
+            .map(|((_, record), state)| (*record, state.as_ref()))
+            .collect();
+        let ours: BTreeMap<_, &RecordState> = replica.records(space).collect();
+        require("Agreement", ours == theirs, || {
+            format!(
+                "{} and the server differ in {space}:\n{ours:#?}\n{theirs:#?}",
+                self.name(p)
+            )
+        })
+    }
+}
+
+/// Nothing of a space that the office has not granted is in an answer.
+pub(super) fn check_secrecy(
+    network: NetworkId,
+    name: &str,
+    grants: &BTreeSet<Space>,
+    answer: &Answer,
+) -> Checked {
+    for bytes in &answer.batches {
+        let batch = Batch::from_store(network, bytes)
+            .map_err(|unfit| broken("R5", format!("the server sends: {unfit}")))?;
+        require("Secrecy", grants.contains(&batch.header.space), || {
+            format!("{name} is sent a batch of {}", batch.header.space)
+        })?;
+    }
+    let told = answer
+        .spaces
+        .iter()
+        .find(|state| !grants.contains(&state.space));
+    require("Secrecy", told.is_none(), || {
+        format!("{name} is told of {:?}", told.map(|state| &state.space))
+    })
+}
+
+pub(super) fn equal(a: &Replica, b: &Replica, space: &Space) -> bool {
+    a.records(space).eq(b.records(space))
+}
+
+pub(super) fn states(replica: &Replica) -> Vec<(Space, RecordId, RecordState)> {
+    let spaces = replica.spaces();
+    spaces
+        .flat_map(|space| {
+            replica
+                .records(space)
+                .map(move |(id, state)| (space.clone(), id, state.clone()))
+        })
+        .collect()
+}
+
+pub(super) fn heads_before(replica: &Replica, form: &Form) -> BTreeMap<Space, Vec<ChangeHash>> {
+    let spaces = replica.spaces().filter(|space| space.unit() == form.unit);
+    spaces
+        .map(|space| {
+            let state = replica.record(space, form.record);
+            let heads = state
+                .map(|state| state.heads().to_vec())
+                .unwrap_or_default();
+            (space.clone(), heads)
+        })
+        .collect()
+}
+
+pub(super) fn note_saved(
+    ledger: &mut Ledger,
+    when: When,
+    replica: &Replica,
+    form: &Form,
+    before: &BTreeMap<Space, Vec<ChangeHash>>,
+) {
+    for (space, before) in before {
+        if let Some(state) = replica.record(space, form.record) {
+            let seen = form.seen.as_ref().and_then(|seen| seen.get(&space.class));
+            ledger.note(when, space, form.record, before, state, seen);
+        }
+    }
+}

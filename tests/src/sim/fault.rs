@@ -1,0 +1,353 @@
+//! What a seed draws: the shape of the world, what goes wrong in it and how often.
+
+use std::fmt;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// A mistake put into the simulated *hosts* to see that the oracle finds it. The core is always the
+/// real one; each of these is a way of using it wrongly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plant {
+    /// A phone sends the bytes of a request before its rows are durable (against R1).
+    SendBeforeDurable,
+    /// The server keeps one batch per (space, device, number) (against R2).
+    DoNothingOnUsedNumber,
+    /// The server holds a batch whose parent it lacks (against R6).
+    GapApplied,
+    /// A store takes the rows of a writer that has been replaced (against R9).
+    FenceIgnored,
+    /// A phone draws the same randomness after each start (against R8).
+    SameRandomness,
+    /// A store keeps half of a step's rows when the phone dies (against "in one transaction").
+    HalfCommit,
+    /// A phone goes on with its replica after a persist error (against R8).
+    GoOnAfterError,
+}
+
+impl Plant {
+    /// All of them.
+    pub const ALL: [Plant; 7] = [
+        Plant::SendBeforeDurable,
+        Plant::DoNothingOnUsedNumber,
+        Plant::GapApplied,
+        Plant::FenceIgnored,
+        Plant::SameRandomness,
+        Plant::HalfCommit,
+        Plant::GoOnAfterError,
+    ];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Plant::SendBeforeDurable => "send-before-durable",
+            Plant::DoNothingOnUsedNumber => "do-nothing-on-used-number",
+            Plant::GapApplied => "gap-applied",
+            Plant::FenceIgnored => "fence-ignored",
+            Plant::SameRandomness => "same-randomness",
+            Plant::HalfCommit => "half-commit",
+            Plant::GoOnAfterError => "go-on-after-error",
+        }
+    }
+
+    /// The plant with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|plant| plant.name() == name)
+    }
+}
+
+/// Something that goes wrong, or an unusual thing that a user does; counted so that a run can show
+/// what it has exercised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// A message is lost.
+    Lost,
+    /// A message arrives twice.
+    Repeated,
+    /// A message overtakes an older one.
+    Overtaken,
+    /// A message is cut and its beginning arrives.
+    Cut,
+    /// An old request is played to the server again.
+    Replayed,
+    /// Bytes that are no message arrive.
+    Garbage,
+    /// The phone dies before the rows are durable.
+    CrashBeforePersist,
+    /// The phone dies when the rows are durable and not applied.
+    CrashAfterPersist,
+    /// The phone dies between two steps.
+    CrashIdle,
+    /// Persisting says that it failed, and the rows are durable.
+    PersistErrorDurable,
+    /// Persisting says that it failed, and the rows are not durable.
+    PersistErrorLost,
+    /// The disk is full.
+    DiskFull,
+    /// A second process opens the store while the first goes on.
+    TwoWriters,
+    /// The store is set back to an older copy.
+    Rollback,
+    /// A phone is lost for good.
+    PhoneLost,
+    /// A store is copied to a second phone with the same keys, and both go on.
+    Cloned,
+    /// The server's batches are set back to an older copy.
+    HubSetBack,
+    /// The server dies before it commits.
+    HubCrashBefore,
+    /// The server dies after it has committed and before it answers.
+    HubCrashAfter,
+    /// The answer to an enrolment is lost.
+    EnrolAnswerLost,
+    /// The server's clock moves by days.
+    DaysPass,
+    /// A device gets more spaces.
+    Widened,
+    /// A newer plan package comes out.
+    NewPackage,
+    /// The hostile device sends something.
+    Hostile,
+    /// A form is saved that was opened on an older state of the record.
+    OldForm,
+    /// A form is saved twice.
+    SavedTwice,
+    /// A user settles a conflict.
+    Settled,
+    /// The link carries little: one batch at a time.
+    SmallBudget,
+    /// The server does not know a phone's base and tells its vectors whole.
+    Reset,
+    /// The server knows none of a phone's tips of a feed and asks for a ladder.
+    Ladder,
+    /// A nonce is too old.
+    StaleNonce,
+    /// A batch waits in a phone's stash.
+    Stashed,
+    /// The server answers and then loses what it was about to commit.
+    AnsweredNotCommitted,
+    /// An answer's batches come in any order, one of them or the control entries left out: what a
+    /// bag of bundles does.
+    Untidy,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Fault; 34] = [
+        Fault::Lost,
+        Fault::Repeated,
+        Fault::Overtaken,
+        Fault::Cut,
+        Fault::Replayed,
+        Fault::Garbage,
+        Fault::CrashBeforePersist,
+        Fault::CrashAfterPersist,
+        Fault::CrashIdle,
+        Fault::PersistErrorDurable,
+        Fault::PersistErrorLost,
+        Fault::DiskFull,
+        Fault::TwoWriters,
+        Fault::Rollback,
+        Fault::PhoneLost,
+        Fault::Cloned,
+        Fault::HubSetBack,
+        Fault::HubCrashBefore,
+        Fault::HubCrashAfter,
+        Fault::EnrolAnswerLost,
+        Fault::DaysPass,
+        Fault::Widened,
+        Fault::NewPackage,
+        Fault::Hostile,
+        Fault::OldForm,
+        Fault::SavedTwice,
+        Fault::Settled,
+        Fault::SmallBudget,
+        Fault::Reset,
+        Fault::Ladder,
+        Fault::StaleNonce,
+        Fault::Stashed,
+        Fault::AnsweredNotCommitted,
+        Fault::Untidy,
+    ];
+}
+
+/// Rates out of a thousand; 0 = never in this run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The seed that all this was drawn from.
+    pub seed: u64,
+    /// Honest phones.
+    pub phones: usize,
+    /// 嘎查.
+    pub units: usize,
+    /// Steps under faults.
+    pub steps: u32,
+    /// Phones enrolled at the beginning; the others come later.
+    pub early_phones: usize,
+    /// Per message: lost.
+    pub lose: u32,
+    /// Per message: arrives twice.
+    pub repeat: u32,
+    /// Per message: cut.
+    pub cut: u32,
+    /// Per message to be delivered: another one than the oldest.
+    pub overtake: u32,
+    /// Per commit of a phone: dies before, or after, or gets an error, or a full disk.
+    pub persist: u32,
+    /// Per step: a phone dies, a store is opened twice.
+    pub crash: u32,
+    /// Per step: a store is set back.
+    pub rollback: u32,
+    /// Per step: a phone is lost, or its store copied to another one.
+    pub loss: u32,
+    /// Per step: the server is set back.
+    pub hub_rollback: u32,
+    /// Per request: the server dies before or after the commit.
+    pub hub_crash: u32,
+    /// Per answer: untidy.
+    pub untidy: u32,
+    /// Per step: an old request, garbage.
+    pub noise: u32,
+    /// Per step: the hostile device acts; 0 = there is none.
+    pub hostile: u32,
+    /// Per step: days pass, grants grow, a package comes out.
+    pub office: u32,
+    /// Bytes of batches per message, or `None` for the default.
+    pub budget: Option<usize>,
+    /// The server loads only what an exchange needs, as its SQL does, or all it has.
+    pub partial_load: bool,
+    /// How far each phone's clock is off, in seconds.
+    pub clocks: Vec<i64>,
+}
+
+impl Config {
+    /// Draws the configuration of a seed.
+    pub fn draw(seed: u64, dice: &mut Dice) -> Self {
+        let phones = 2 + dice.below(3);
+        let rate = |dice: &mut Dice, highest: usize| {
+            if dice.chance(450) {
+                0
+            } else {
+                1 + dice.below(highest) as u32
+            }
+        };
+        let units = if dice.chance(300) { 2 } else { 1 };
+        let steps = 60 + dice.below(60) as u32;
+        let early_phones = 1 + dice.below(phones);
+        let clocks = (0..phones)
+            .map(|_| match dice.below(4) {
+                0 => -TRUE_TIME_START,
+                1 => YEAR_2100 - TRUE_TIME_START,
+                2 => dice.below(7200) as i64 - 3600,
+                _ => 0,
+            })
+            .collect();
+        Self {
+            seed,
+            phones,
+            units,
+            steps,
+            early_phones,
+            lose: rate(dice, 300),
+            repeat: rate(dice, 200),
+            cut: rate(dice, 150),
+            overtake: rate(dice, 500),
+            persist: rate(dice, 150),
+            crash: rate(dice, 60),
+            rollback: rate(dice, 30),
+            loss: rate(dice, 10),
+            hub_rollback: if dice.chance(150) { 15 } else { 0 },
+            hub_crash: rate(dice, 150),
+            untidy: rate(dice, 200),
+            noise: rate(dice, 60),
+            hostile: rate(dice, 120),
+            office: rate(dice, 30),
+            budget: dice.chance(250).then(|| 1 + dice.below(2000)),
+            partial_load: dice.chance(700),
+            clocks,
+        }
+    }
+}
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "phones={}+{} units={} steps={} lose={} repeat={} cut={} overtake={} persist={} crash={} \
+             rollback={} loss={} hub_rollback={} hub_crash={} untidy={} noise={} hostile={} office={} budget={:?} partial_load={} \
+             clocks={:?}",
+            self.early_phones,
+            self.phones - self.early_phones,
+            self.units,
+            self.steps,
+            self.lose,
+            self.repeat,
+            self.cut,
+            self.overtake,
+            self.persist,
+            self.crash,
+            self.rollback,
+            self.loss,
+            self.hub_rollback,
+            self.hub_crash,
+            self.untidy,
+            self.noise,
+            self.hostile,
+            self.office,
+            self.budget,
+            self.partial_load,
+            self.clocks,
+        )
+    }
+}
+
+/// The true time at which a run starts, Unix seconds: 2026-07-01.
+pub const TRUE_TIME_START: i64 = 1_782_864_000;
+/// 2100-01-01 in Unix seconds.
+const YEAR_2100: i64 = 4_102_444_800;
+
+/// The one source of chance in a run.
+pub struct Dice(ChaCha8Rng);
+
+impl Dice {
+    /// The dice of a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    /// A number below `n`, which is at least 1.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.0.next_u64() % n.max(1) as u64) as usize
+    }
+
+    /// True in `per_mille` of a thousand cases.
+    pub fn chance(&mut self, per_mille: u32) -> bool {
+        // Nothing is drawn for what never happens, so that a rate of 0 leaves the rest as it was.
+        per_mille > 0 && self.below(1000) < per_mille as usize
+    }
+
+    /// One of `list`, which is not empty.
+    pub fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
+        &list[self.below(list.len())]
+    }
+
+    /// Random bytes.
+    pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.0.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    /// Another generator, drawn from this one.
+    pub fn split(&mut self) -> ChaCha8Rng {
+        ChaCha8Rng::from_seed(self.bytes())
+    }
+
+    /// Puts `list` into a random order.
+    pub fn shuffle<T>(&mut self, list: &mut [T]) {
+        for end in (1..list.len()).rev() {
+            let other = self.below(end + 1);
+            list.swap(end, other);
+        }
+    }
+}

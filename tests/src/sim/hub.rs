@@ -1,0 +1,417 @@
+//! The server as the simulator keeps it: `sync_core::hub` over state in memory, used exactly as the
+//! real server uses it over SQL. A request works on a copy, which is committed whole or not at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use ed25519_dalek::{Signer, SigningKey};
+use plan::Package;
+use sync_core::batch::{Batch, Unfit};
+use sync_core::control::{Control, ControlEntry, Enrolment, RootStatement};
+use sync_core::enrol::{EnrolAnswer, EnrolRequest};
+use sync_core::hub::{self, HubMe, Opened, Place, SpaceHeld, Taken};
+use sync_core::id::{AuthorId, DeviceId, Incarnation, NetworkId, RecordId, Space};
+use sync_core::record::RecordState;
+use sync_core::wire::{Answer, Refused, Request};
+
+use super::fault::{Dice, Plant};
+use super::held::{SpaceStore, Stored, changes_of, load_all, load_part};
+
+/// Batches with a parent missing that the server keeps for later, per space (R6).
+const STASH_MAX: usize = 64;
+
+/// Everything that the server has committed.
+#[derive(Clone)]
+pub(super) struct HubState {
+    /// The control feed.
+    pub(super) control: Rc<Control>,
+    /// The batches.
+    pub(super) spaces: BTreeMap<Space, SpaceStore>,
+    /// The records, made from the batches.
+    pub(super) records: BTreeMap<(Space, RecordId), Rc<RecordState>>,
+    codes: BTreeMap<String, Code>,
+}
+
+#[derive(Clone)]
+struct Code {
+    spaces: BTreeSet<Space>,
+    author: AuthorId,
+    used_by: Option<[u8; 32]>,
+}
+
+/// The server.
+pub(super) struct MemoryHub {
+    me: HubMe,
+    node: SigningKey,
+    /// What is committed.
+    pub(super) state: HubState,
+    partial_load: bool,
+    plant: Option<Plant>,
+}
+
+/// What serving a request would do; nothing is committed yet.
+pub(super) struct Served {
+    /// The state after it.
+    pub(super) state: HubState,
+    /// The answer's bytes.
+    pub(super) answer: Vec<u8>,
+    /// Codes of batches that are not held.
+    pub(super) refused: Vec<String>,
+}
+
+impl MemoryHub {
+    /// A new installation with a root, one node and a plan package.
+    pub(super) fn new(
+        dice: &mut Dice,
+        package: &Package,
+        partial_load: bool,
+        plant: Option<Plant>,
+    ) -> Self {
+        let root = SigningKey::from_bytes(&dice.bytes());
+        let node = SigningKey::from_bytes(&dice.bytes());
+        let statement = RootStatement {
+            version: 1,
+            root_keys: vec![root.verifying_key().to_bytes()],
+            threshold: 1,
+            node_keys: vec![node.verifying_key().to_bytes()],
+            order_keys: Vec::new(),
+            tls_keys: Vec::new(),
+        };
+        let network = statement.network();
+        let me = HubMe {
+            network,
+            incarnation: Incarnation(dice.bytes()),
+            nonce_key: dice.bytes(),
+        };
+        let root_sign = |message: &[u8]| root.sign(message).to_bytes();
+        let entry = ControlEntry::root(
+            network,
+            &statement,
+            (root.verifying_key().to_bytes(), &root_sign),
+        );
+        let state = HubState {
+            control: Rc::new(Control::new(network)),
+            spaces: BTreeMap::new(),
+            records: BTreeMap::new(),
+            codes: BTreeMap::new(),
+        };
+        let mut hub = Self {
+            me,
+            node,
+            state,
+            partial_load,
+            plant,
+        };
+        hub.add_control(&entry);
+        hub.publish(package);
+        hub
+    }
+
+    /// The installation.
+    pub(super) fn network(&self) -> NetworkId {
+        self.me.network
+    }
+
+    /// Publishes a plan package.
+    pub(super) fn publish(&mut self, package: &Package) {
+        let entry = self.signed(|network, signer| ControlEntry::package(network, package, signer));
+        self.add_control(&entry);
+    }
+
+    /// Gives a device more spaces.
+    pub(super) fn widen(&mut self, device: DeviceId, spaces: BTreeSet<Space>) {
+        let Some(held) = self.state.control.enrolment(device) else {
+            return;
+        };
+        let enrolment = Enrolment {
+            spaces,
+            ..held.clone()
+        };
+        let entry = self.signed(|network, signer| ControlEntry::enrol(network, &enrolment, signer));
+        self.add_control(&entry);
+    }
+
+    fn signed(
+        &self,
+        make: impl FnOnce(NetworkId, sync_core::control::Signer<'_>) -> Vec<u8>,
+    ) -> Vec<u8> {
+        let sign = |message: &[u8]| self.node.sign(message).to_bytes();
+        make(
+            self.me.network,
+            (self.node.verifying_key().to_bytes(), &sign),
+        )
+    }
+
+    fn add_control(&mut self, entry: &[u8]) {
+        let control = Rc::make_mut(&mut self.state.control);
+        let checked = control
+            .check(entry)
+            .expect("the office signs entries that check");
+        if let Some(entry) = checked {
+            control.apply(entry);
+        }
+    }
+
+    /// Makes an enrolment code.
+    pub(super) fn make_code(&mut self, code: &str, spaces: BTreeSet<Space>, author: AuthorId) {
+        self.state.codes.insert(
+            code.to_owned(),
+            Code {
+                spaces,
+                author,
+                used_by: None,
+            },
+        );
+    }
+
+    /// Redeems a code; the same key gets the same answer again (R26). Commits.
+    pub(super) fn enrol(&mut self, bytes: &[u8], now: i64) -> Result<Vec<u8>, &'static str> {
+        let request = EnrolRequest::decode(self.me.network, bytes).map_err(|bad| bad.code())?;
+        let code = self
+            .state
+            .codes
+            .get(&request.code)
+            .cloned()
+            .ok_or("code_unknown")?;
+        let device = DeviceId::of_key(&request.signing_key);
+        match code.used_by {
+            Some(key) if key != request.signing_key => return Err("code_used"),
+            Some(_) => {}
+            None => {
+                let enrolment = Enrolment {
+                    signing_key: request.signing_key,
+                    sealing_key: request.sealing_key,
+                    spaces: code.spaces.clone(),
+                    authors: BTreeSet::from([code.author]),
+                };
+                let entry =
+                    self.signed(|network, signer| ControlEntry::enrol(network, &enrolment, signer));
+                self.add_control(&entry);
+                if let Some(code) = self.state.codes.get_mut(&request.code) {
+                    code.used_by = Some(request.signing_key);
+                }
+            }
+        }
+        let control = self.state.control.for_spaces(&code.spaces);
+        Ok(EnrolAnswer {
+            pending: false,
+            pin_only: true,
+            author: code.author,
+            incarnation: self.me.incarnation,
+            nonce: self.me.nonce(device, now),
+            time: now,
+            control: control.map(|entry| entry.bytes().to_vec()).collect(),
+        }
+        .encode())
+    }
+
+    /// Serves a request up to the commit.
+    ///
+    /// With dice for `untidy`, the answer's batches come in any order and something may be left out.
+    pub(super) fn serve(
+        &self,
+        bytes: &[u8],
+        now: i64,
+        untidy: Option<&mut Dice>,
+    ) -> Result<Served, &'static str> {
+        let mut state = self.state.clone();
+        let request = match hub::open(&self.me, &state.control, bytes, now) {
+            Err(refusal) => return Err(refusal.code()),
+            Ok(Opened::StaleNonce(answer)) => {
+                return Ok(Served {
+                    state,
+                    answer: answer.encode(),
+                    refused: Vec::new(),
+                });
+            }
+            Ok(Opened::Request(request)) => request,
+        };
+        let incoming: Vec<Result<Batch, Unfit>> = request
+            .batches
+            .iter()
+            .map(|bytes| hub::receive(&self.me, &state.control, request.device, bytes))
+            .collect();
+        let mut held = BTreeMap::new();
+        for claim in &request.spaces {
+            let store = state.spaces.entry(claim.space.clone()).or_default();
+            let named = incoming
+                .iter()
+                .flatten()
+                .filter(|b| b.header.space == claim.space);
+            let space = if self.partial_load {
+                load_part(store, claim, &named.collect::<Vec<_>>())
+            } else {
+                load_all(store, claim.counter)
+            };
+            held.insert(claim.space.clone(), space);
+        }
+        let bases = hub::bases(&self.me, &request, &held);
+        let taken = self.take(&mut state, &mut held, &request, incoming);
+        let refused = taken
+            .refused
+            .iter()
+            .map(|refused| refused.code.clone())
+            .collect();
+        let plan = hub::plan(
+            &self.me,
+            &state.control,
+            &request,
+            bases.as_ref(),
+            &held,
+            taken,
+            now,
+        );
+        let mut answer: Answer = plan.answer;
+        let mut room = request.budget as usize;
+        for (space, hash) in plan.send {
+            let Some(stored) = state.spaces.get(&space).and_then(|store| store.get(hash)) else {
+                continue;
+            };
+            let bytes = stored.batch.bytes();
+            if bytes.len() > room && !answer.batches.is_empty() {
+                answer.more = true;
+                break;
+            }
+            room = room.saturating_sub(bytes.len());
+            answer.batches.push(bytes.to_vec());
+        }
+        if let Some(dice) = untidy {
+            dice.shuffle(&mut answer.batches);
+            if dice.chance(500) {
+                answer.batches.pop();
+            }
+            if dice.chance(300) {
+                answer.control.clear();
+            }
+        }
+        Ok(Served {
+            state,
+            answer: answer.encode(),
+            refused,
+        })
+    }
+
+    fn take(
+        &self,
+        state: &mut HubState,
+        held: &mut BTreeMap<Space, SpaceHeld>,
+        request: &Request,
+        incoming: Vec<Result<Batch, Unfit>>,
+    ) -> Taken {
+        let mut taken = Taken::default();
+        for (index, batch) in (0u32..).zip(incoming) {
+            let batch = match batch {
+                Ok(batch) if held.contains_key(&batch.header.space) => batch,
+                other => {
+                    let unfit = other.err().unwrap_or(Unfit::Space);
+                    taken.refused.push(Refused {
+                        index,
+                        code: unfit.code().into(),
+                    });
+                    self.doubt_all(request, held, &mut taken);
+                    continue;
+                }
+            };
+            let node = batch.node();
+            let space = batch.header.space.clone();
+            let device = batch.header.device;
+            let Some(place) = held.get(&space).map(|held| held.place(device, &node)) else {
+                continue;
+            };
+            let place = match (place, self.plant) {
+                (Place::Gap(_), Some(Plant::GapApplied)) => Place::New,
+                (place, _) => place,
+            };
+            match place {
+                Place::Held => taken.sent.push((space, device, node)),
+                Place::New => {
+                    taken.sent.push((space.clone(), device, node.clone()));
+                    self.hold(state, held, Rc::new(Stored { batch, node }));
+                    self.unstash(state, held, &space, &mut taken);
+                }
+                Place::Gap(_) => {
+                    let store = state.spaces.entry(space.clone()).or_default();
+                    if store.stash.len() < STASH_MAX {
+                        store
+                            .stash
+                            .insert(node.hash, Rc::new(Stored { batch, node }));
+                    }
+                    taken.doubtful.insert((space, device));
+                }
+                Place::Wrong => {
+                    let code = Unfit::Parents.code().into();
+                    taken.refused.push(Refused { index, code });
+                    taken.doubtful.insert((space, device));
+                }
+            }
+        }
+        taken
+    }
+
+    /// Which feed an unreadable batch was meant for is not known: all of them are told.
+    fn doubt_all(&self, request: &Request, held: &BTreeMap<Space, SpaceHeld>, taken: &mut Taken) {
+        for claim in &request.spaces {
+            let feeds = held.get(&claim.space).map(|held| held.feeds.keys());
+            let feeds = feeds.into_iter().flatten();
+            taken
+                .doubtful
+                .extend(feeds.map(|device| (claim.space.clone(), *device)));
+        }
+    }
+
+    fn hold(
+        &self,
+        state: &mut HubState,
+        held: &mut BTreeMap<Space, SpaceHeld>,
+        stored: Rc<Stored>,
+    ) {
+        let space = stored.batch.header.space.clone();
+        let device = stored.batch.header.device;
+        let store = state.spaces.entry(space.clone()).or_default();
+        let used = store
+            .arrivals
+            .iter()
+            .any(|other| other.batch.header.device == device && other.node.seq == stored.node.seq);
+        if used && self.plant == Some(Plant::DoNothingOnUsedNumber) {
+            return;
+        }
+        if let Some(held) = held.get_mut(&space) {
+            held.hold(device, stored.node.clone());
+        }
+        store.push(stored.clone());
+        for entry in &stored.batch.entries {
+            let key = (space.clone(), entry.record);
+            let store = state.spaces.get(&space);
+            let before = state.records.get(&key).cloned().unwrap_or_default();
+            let all = || Ok::<_, std::convert::Infallible>(changes_of(store, entry.record));
+            let Ok(next) = before.add(&[(device, entry.change.as_slice())], all);
+            state.records.insert(key, Rc::new(next));
+        }
+    }
+
+    fn unstash(
+        &self,
+        state: &mut HubState,
+        held: &mut BTreeMap<Space, SpaceHeld>,
+        space: &Space,
+        taken: &mut Taken,
+    ) {
+        loop {
+            let Some(store) = state.spaces.get_mut(space) else {
+                return;
+            };
+            let fits = store.stash.values().find(|stored| {
+                held.get(space).is_some_and(|held| {
+                    let place = held.place(stored.batch.header.device, &stored.node);
+                    place == Place::New
+                })
+            });
+            let Some(stored) = fits.cloned() else { return };
+            store.stash.remove(&stored.node.hash);
+            taken
+                .doubtful
+                .insert((space.clone(), stored.batch.header.device));
+            self.hold(state, held, stored);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! A phone as the simulator keeps it: its store, its keys, and the process that runs the replica
+//! until it is killed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ed25519_dalek::{Signer, SigningKey};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use sync_core::exchange::{Budget, Outgoing};
+use sync_core::id::{AuthorId, ChangeHash, Class, DeviceId, RecordId, Space};
+use sync_core::record::RecordState;
+use sync_core::replica::{OpenError, OpenReport, Replica};
+use sync_core::row::Table;
+use sync_core::value::{Key, Value};
+
+use super::fault::{Dice, Plant};
+use super::oracle::When;
+use super::store::Disk;
+
+/// A form on a phone's screen, or its draft: what R41 is about.
+#[derive(Clone)]
+pub(super) struct Form {
+    /// The record, drawn when the form opened.
+    pub(super) record: RecordId,
+    /// Its unit.
+    pub(super) unit: String,
+    /// What the form showed, or `None` for "as it is when saved".
+    pub(super) seen: Option<BTreeMap<Class, Vec<ChangeHash>>>,
+    /// What was typed.
+    pub(super) puts: Vec<(Key, Value)>,
+    /// How often it was saved.
+    pub(super) saved: u32,
+}
+
+/// A running process with a replica.
+pub(super) struct Process {
+    /// The replica.
+    pub(super) replica: Replica,
+    /// What the store gave it when it opened.
+    pub(super) fence: u64,
+    /// The system's randomness.
+    pub(super) rng: ChaCha8Rng,
+    /// Requests sent and what to compare their answers with.
+    pub(super) outgoing: BTreeMap<u64, Outgoing>,
+    /// What the next request may carry.
+    pub(super) budget: Budget,
+}
+
+/// An edit whose fate is not known yet: the process died while it was saved.
+pub(super) struct InDoubt {
+    /// The form.
+    pub(super) form: Form,
+    /// Who wrote it, and when.
+    pub(super) when: When,
+    /// Heads of the record before it.
+    pub(super) before: BTreeMap<Space, Vec<ChangeHash>>,
+    /// Whether the rows were written.
+    pub(super) durable: bool,
+}
+
+/// A phone.
+pub(super) struct Phone {
+    /// What it is called in a trace.
+    pub(super) name: String,
+    /// The device's signing key.
+    pub(super) signing: SigningKey,
+    /// The device's sealing key; opaque here.
+    pub(super) sealing: [u8; 32],
+    /// The device.
+    pub(super) device: DeviceId,
+    /// Its enrolment code.
+    pub(super) code: String,
+    /// What the office granted it, by the office's books.
+    pub(super) grants: BTreeSet<Space>,
+    /// The person who writes on it.
+    pub(super) author: AuthorId,
+    /// The store.
+    pub(super) disk: Disk,
+    /// The process, unless it was killed.
+    pub(super) process: Option<Process>,
+    /// Another process that has the store open and doesn't know that it was replaced.
+    pub(super) stale: Option<Process>,
+    /// Copies of the store with the steps at which they were made.
+    pub(super) copies: Vec<(u32, Disk)>,
+    /// How far the clock is off.
+    pub(super) clock_off: i64,
+    /// Forms and drafts.
+    pub(super) forms: Vec<Form>,
+    /// An edit whose saving was interrupted.
+    pub(super) in_doubt: Option<InDoubt>,
+    /// What the records must be when the store is opened next.
+    pub(super) expected: Option<Vec<(Space, RecordId, RecordState)>>,
+    /// Whether the store was ever set back.
+    pub(super) rolled_back: bool,
+    /// Whether it has been enrolled.
+    pub(super) enrolled: bool,
+    /// Whether it fell into a well.
+    pub(super) lost: bool,
+    seed_of_randomness: [u8; 32],
+}
+
+impl Phone {
+    /// A phone that is not enrolled yet.
+    pub(super) fn new(
+        dice: &mut Dice,
+        number: usize,
+        grants: BTreeSet<Space>,
+        clock_off: i64,
+    ) -> Self {
+        let signing = SigningKey::from_bytes(&dice.bytes());
+        let device = DeviceId::of_key(&signing.verifying_key().to_bytes());
+        Self {
+            name: char::from(b'P' + number as u8).to_string(),
+            signing,
+            sealing: dice.bytes(),
+            device,
+            code: sync_core::enrol::code_from(dice.bytes()),
+            grants,
+            author: AuthorId(dice.bytes()),
+            disk: Disk::default(),
+            process: None,
+            stale: None,
+            copies: Vec::new(),
+            clock_off,
+            forms: Vec::new(),
+            in_doubt: None,
+            expected: None,
+            rolled_back: false,
+            enrolled: false,
+            lost: false,
+            seed_of_randomness: dice.bytes(),
+        }
+    }
+
+    /// Another phone with the same keys and a copy of the store.
+    pub(super) fn clone_device(&self) -> Self {
+        Self {
+            name: format!("{}'", self.name),
+            signing: self.signing.clone(),
+            code: self.code.clone(),
+            grants: self.grants.clone(),
+            disk: self.disk.clone(),
+            process: None,
+            stale: None,
+            copies: Vec::new(),
+            forms: Vec::new(),
+            in_doubt: None,
+            expected: None,
+            rolled_back: true,
+            ..*self
+        }
+    }
+
+    /// The device's signature.
+    pub(super) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.signing.sign(message).to_bytes()
+    }
+
+    /// Starts a process on the store.
+    pub(super) fn start(
+        &mut self,
+        dice: &mut Dice,
+        plant: Option<Plant>,
+        budget: Budget,
+    ) -> Result<OpenReport, OpenError> {
+        let fence = self.disk.open();
+        let disk = &self.disk;
+        let (replica, report) = Replica::open(disk, &mut |table: Table, each| {
+            disk.read_shuffled(dice, table, each);
+            Ok(())
+        })?;
+        let rng = match plant {
+            Some(Plant::SameRandomness) => ChaCha8Rng::from_seed(self.seed_of_randomness),
+            _ => dice.split(),
+        };
+        let outgoing = BTreeMap::new();
+        self.process = Some(Process {
+            replica,
+            fence,
+            rng,
+            outgoing,
+            budget,
+        });
+        Ok(report)
+    }
+
+    /// Kills the processes.
+    pub(super) fn kill(&mut self) {
+        self.process = None;
+        self.stale = None;
+    }
+
+    /// Whether the store holds saved edits of a space that no batch holds yet.
+    pub(super) fn has_staged(&self, space: &Space) -> bool {
+        self.disk
+            .table(Table::Staged)
+            .any(|(of, _)| of == Some(space))
+    }
+}

@@ -1,0 +1,303 @@
+//! What travels: a phone asks, the server hears, the phone hears.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use ed25519_dalek::Signer;
+use sync_core::exchange::Received;
+use sync_core::replica::Context;
+use sync_core::row::Table;
+use sync_core::wire::{Answer, Request};
+
+use super::agree::check_secrecy;
+use super::fault::{Fault, Plant};
+use super::host::Persisted;
+use super::network::{Packet, To};
+use super::oracle::{Broken, Checked, broken, require};
+use super::users;
+use super::world::World;
+
+/// Answers that a phone can still take: older ones are forgotten.
+const OUTGOING_MAX: usize = 4;
+
+impl World {
+    /// A phone asks the server.
+    pub(super) fn begin_exchange(&mut self, p: usize) -> Checked {
+        let now = self.phone_now(p);
+        let today = users::date(now);
+        let phone = &mut self.phones[p];
+        let Some(process) = &mut phone.process else {
+            return Ok(());
+        };
+        if process.budget.up < 600 || self.config.budget.is_some() {
+            *self.faults.entry(Fault::SmallBudget).or_default() += 1;
+        }
+        let mut context = Context {
+            now,
+            today: &today,
+            rng: &mut process.rng,
+        };
+        let signing = phone.signing.clone();
+        let sign = |message: &[u8]| signing.sign(message).to_bytes();
+        let prepared = process
+            .replica
+            .prepare_exchange(&mut context, &phone.disk, &sign, process.budget)
+            .map_err(|error| broken("Progress", format!("no request: {error}")))?;
+        let rows = prepared.rows.clone();
+        let mut early = None;
+        let mut late = Some(prepared);
+        if self.options.plant == Some(Plant::SendBeforeDurable) {
+            early = late.take().map(|prepared| process.replica.apply(prepared));
+        }
+        self.exchanges += 1;
+        let exchange = self.exchanges;
+        if let Some(outgoing) = &early {
+            let bytes: Rc<[u8]> = outgoing.bytes.as_slice().into();
+            self.send_request(p, exchange, bytes)?;
+        }
+        match self.persist(p, &rows)? {
+            Persisted::Done => {}
+            Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(()),
+        }
+        let Some(process) = &mut self.phones[p].process else {
+            return Ok(());
+        };
+        let outgoing = match (early, late) {
+            (Some(outgoing), _) => outgoing,
+            (None, Some(prepared)) => {
+                let outgoing = process.replica.apply(prepared);
+                let bytes: Rc<[u8]> = outgoing.bytes.as_slice().into();
+                self.send_request(p, exchange, bytes)?;
+                outgoing
+            }
+            (None, None) => return Ok(()),
+        };
+        if let Some(process) = &mut self.phones[p].process {
+            process.outgoing.insert(exchange, outgoing);
+            while process.outgoing.len() > OUTGOING_MAX {
+                process.outgoing.pop_first();
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes leave a phone: by now every batch in them is in its store (R1).
+    pub(super) fn send_request(&mut self, p: usize, exchange: u64, bytes: Rc<[u8]>) -> Checked {
+        let (request, _) = Request::decode(self.hub.network(), &bytes)
+            .map_err(|bad| broken("R5", format!("our own request: {bad}")))?;
+        let phone = &self.phones[p];
+        let durable: BTreeSet<&[u8]> = phone
+            .disk
+            .table(Table::Batch)
+            .map(|(_, value)| value)
+            .collect();
+        require(
+            "R1",
+            request
+                .batches
+                .iter()
+                .all(|b| durable.contains(b.as_slice())),
+            || format!("{} sends a batch that is not in its store", phone.name),
+        )?;
+        let (count, size) = (request.batches.len(), bytes.len());
+        self.say(|w| {
+            format!(
+                "{} asks ({exchange}): {count} batches, {size} bytes",
+                w.name(p)
+            )
+        });
+        self.post(Packet {
+            to: To::Hub,
+            phone: p,
+            exchange,
+            bytes,
+            cut: false,
+        });
+        Ok(())
+    }
+
+    pub(super) fn post(&mut self, packet: Packet) {
+        for fault in self.network.send(&mut self.dice, &self.config, packet) {
+            self.count(fault);
+            self.say(|_| format!("  {fault:?}"));
+        }
+    }
+
+    /// The next message arrives.
+    pub(super) fn deliver_next(&mut self) -> Checked {
+        let Some((packet, faults)) = self.network.next(&mut self.dice, &self.config) else {
+            return Ok(());
+        };
+        faults.into_iter().for_each(|fault| self.count(fault));
+        match packet.to {
+            To::Hub => self.hub_hears(packet),
+            To::Phone => self.phone_hears(packet).map(drop),
+        }
+    }
+
+    pub(super) fn hub_hears(&mut self, packet: Packet) -> Checked {
+        let now = self.hub_now();
+        let untidy = self.dice.chance(self.config.untidy);
+        if untidy {
+            self.count(Fault::Untidy);
+        }
+        let dice = untidy.then_some(&mut self.dice);
+        let served = match self.hub.serve(&packet.bytes, now, dice) {
+            Ok(served) => served,
+            Err(code) => {
+                require("R5", packet.cut, || {
+                    format!("the server refuses {}: {code}", self.name(packet.phone))
+                })?;
+                return self.cut_seen(packet.phone);
+            }
+        };
+        require("R5", !packet.cut, || "a cut request is served".into())?;
+        require("R5", served.refused.is_empty(), || {
+            format!(
+                "the server does not hold from {}: {:?}",
+                self.name(packet.phone),
+                served.refused
+            )
+        })?;
+        self.say(|w| {
+            format!(
+                "the server hears {} ({})",
+                w.name(packet.phone),
+                packet.exchange
+            )
+        });
+        let mut answered = true;
+        if self.dice.chance(self.config.hub_crash) {
+            match self.dice.below(5) {
+                0 | 1 => {
+                    self.count(Fault::HubCrashBefore);
+                    self.say(|_| "  and dies before it commits".into());
+                    return Ok(());
+                }
+                2 | 3 => {
+                    self.hub.state = served.state;
+                    self.count(Fault::HubCrashAfter);
+                    self.say(|_| "  and dies before it answers".into());
+                    answered = false;
+                }
+                // A disk that lies about its writes, or a restore that kept the incarnation: the
+                // digest of the base tells the phone.
+                _ => {
+                    self.count(Fault::AnsweredNotCommitted);
+                    self.say(|_| "  and loses what it has answered".into());
+                }
+            }
+        } else {
+            self.hub.state = served.state;
+        }
+        self.check_answer(packet.phone, &served.answer)?;
+        if answered {
+            let bytes: Rc<[u8]> = served.answer.into();
+            self.post(Packet {
+                to: To::Phone,
+                bytes,
+                cut: false,
+                ..packet
+            });
+        }
+        self.agree_hub()
+    }
+
+    /// Looks at an answer on its way to a phone.
+    pub(super) fn check_answer(&mut self, p: usize, answer: &[u8]) -> Checked {
+        let answer = Answer::decode(answer)
+            .map_err(|bad| broken("Secrecy", format!("our own answer: {bad}")))?;
+        let ladders = answer
+            .spaces
+            .iter()
+            .any(|state| !state.ladders_wanted.is_empty());
+        for (seen, what) in [
+            (answer.reset, Fault::Reset),
+            (answer.stale_nonce, Fault::StaleNonce),
+            (ladders, Fault::Ladder),
+        ] {
+            if seen {
+                self.count(what);
+                self.say(|_| format!("  {what:?}"));
+            }
+        }
+        check_secrecy(
+            self.hub.network(),
+            self.name(p),
+            &self.phones[p].grants,
+            &answer,
+        )
+    }
+
+    /// The link broke: the phone asks for less next time, and first with its vector only (R47).
+    pub(super) fn cut_seen(&mut self, p: usize) -> Checked {
+        if let Some(process) = &mut self.phones[p].process {
+            process.budget = process.budget.halved().asking();
+        }
+        Ok(())
+    }
+
+    /// An answer arrives at a phone; `None` if it is not taken.
+    pub(super) fn phone_hears(&mut self, packet: Packet) -> Result<Option<Received>, Broken> {
+        let p = packet.phone;
+        let now = self.phone_now(p);
+        let today = users::date(now);
+        let phone = &mut self.phones[p];
+        let Some(process) = &mut phone.process else {
+            return Ok(None);
+        };
+        let Some(outgoing) = process.outgoing.get(&packet.exchange) else {
+            return Ok(None);
+        };
+        let mut context = Context {
+            now,
+            today: &today,
+            rng: &mut process.rng,
+        };
+        let prepared =
+            process
+                .replica
+                .prepare_answer(&mut context, &phone.disk, outgoing, &packet.bytes);
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(_) if packet.cut => {
+                self.cut_seen(p)?;
+                return Ok(None);
+            }
+            Err(error) => {
+                return Err(broken(
+                    "Progress",
+                    format!("{} can't take an answer: {error}", self.name(p)),
+                ));
+            }
+        };
+        require("R5", !packet.cut, || "a cut answer is taken".into())?;
+        match self.persist(p, &prepared.rows.clone())? {
+            Persisted::Done => {}
+            Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(None),
+        }
+        let budget = self.budget();
+        let Some(process) = &mut self.phones[p].process else {
+            return Ok(None);
+        };
+        let received = process.replica.apply(prepared);
+        process.budget = budget;
+        self.say(|w| format!("{} hears ({}): {received:?}", w.name(p), packet.exchange));
+        require(
+            "R5",
+            received.refused.is_empty() && !received.stash_full,
+            || format!("{}: {received:?}", self.name(p)),
+        )?;
+        require("R5", received.not_held.is_empty(), || {
+            format!(
+                "{} does not hold what the server holds: {received:?}",
+                self.name(p)
+            )
+        })?;
+        if self.phones[p].disk.table(Table::Stash).next().is_some() {
+            self.count(Fault::Stashed);
+        }
+        self.agree_phone(p)?;
+        Ok(Some(received))
+    }
+}

@@ -1,0 +1,436 @@
+//! The world of a run: phones, the server, the link between them, and what happens step by step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::Package;
+use sync_core::batch::Batch;
+use sync_core::enrol::{EnrolAnswer, EnrolRequest};
+use sync_core::id::{AuthorId, ChangeHash, Class, Space};
+use sync_core::row::Table;
+use sync_core::wire::Answer;
+
+use super::Options;
+use super::agree::check_secrecy;
+use super::fault::{Config, Dice, Fault, TRUE_TIME_START};
+use super::hostile::Hostile;
+use super::hub::{HubState, MemoryHub};
+use super::network::Network;
+use super::oracle::{Checked, Ledger, change_head, require};
+use super::phone::Phone;
+
+/// Org units of the simulated banner.
+const UNITS: [&str; 2] = ["152522100200", "152522100201"];
+/// Copies of a store that are kept to be set back to.
+const COPIES_MAX: usize = 3;
+/// Phones, with those that are copies of others.
+const PHONES_MAX: usize = 6;
+
+/// Everything there is in a run.
+pub(super) struct World {
+    pub(super) config: Config,
+    pub(super) dice: Dice,
+    pub(super) options: Options,
+    pub(super) hub: MemoryHub,
+    pub(super) phones: Vec<Phone>,
+    pub(super) network: Network,
+    pub(super) hostile: Option<Hostile>,
+    pub(super) ledger: Ledger,
+    pub(super) package: Package,
+    pub(super) step: u32,
+    pub(super) rounds: u32,
+    /// Seconds since the start by the true clock, which is the server's.
+    pub(super) seconds: i64,
+    pub(super) exchanges: u64,
+    pub(super) refused_forms: u64,
+    pub(super) faults: BTreeMap<Fault, u64>,
+    pub(super) trace: Vec<String>,
+    pub(super) hub_copy: Option<HubState>,
+    /// A replaced process is at work: nothing else goes wrong meanwhile.
+    pub(super) stale_at_work: bool,
+}
+
+impl World {
+    /// The world of a configuration; `dice` are those that drew it.
+    pub(super) fn new(config: Config, mut dice: Dice, options: Options) -> Self {
+        let package = super::users::package();
+        let mut hub = MemoryHub::new(&mut dice, &package, config.partial_load, options.plant);
+        let cadre = |unit: &str| {
+            Class::CADRE.map(|class| Space::new(unit, class).expect("a code of 12 digits"))
+        };
+        let phones: Vec<Phone> = (0..config.phones)
+            .map(|number| {
+                let mut grants = BTreeSet::from(cadre(UNITS[number % config.units]));
+                if config.units > 1 && dice.chance(200) {
+                    grants.extend(cadre(UNITS[0]));
+                    grants.extend(cadre(UNITS[1]));
+                }
+                if dice.chance(150) {
+                    // A clinic's phone, which does not hold what the cadre's does.
+                    grants.retain(|space| space.class != Class::Care);
+                }
+                Phone::new(&mut dice, number, grants, config.clocks[number])
+            })
+            .collect();
+        for phone in &phones {
+            hub.make_code(&phone.code, phone.grants.clone(), phone.author);
+        }
+        let mut hostile = None;
+        if config.hostile > 0 {
+            let spaces = vec![cadre(UNITS[0])[0].clone(), cadre(UNITS[0])[1].clone()];
+            let mut device = Hostile::new(&mut dice, spaces.clone());
+            let author = AuthorId([0xbd; 8]);
+            hub.make_code(&device.code, spaces.into_iter().collect(), author);
+            let request = EnrolRequest {
+                code: device.code.clone(),
+                signing_key: device.key(),
+                sealing_key: [0; 32],
+            };
+            let request = request.encode(hub.network(), &|message| device.sign(message));
+            let answer = hub
+                .enrol(&request, TRUE_TIME_START)
+                .expect("the code was just made");
+            device.nonce = EnrolAnswer::decode(&answer).expect("our own answer").nonce;
+            hostile = Some(device);
+        }
+        Self {
+            config,
+            dice,
+            options,
+            hub,
+            phones,
+            network: Network::default(),
+            hostile,
+            ledger: Ledger::default(),
+            package,
+            step: 0,
+            rounds: 0,
+            seconds: 0,
+            exchanges: 0,
+            refused_forms: 0,
+            faults: BTreeMap::new(),
+            trace: Vec::new(),
+            hub_copy: None,
+            stale_at_work: false,
+        }
+    }
+
+    /// Steps under faults, then peace, then the questions.
+    pub(super) fn run(&mut self) -> Checked {
+        for early in 0..self.config.early_phones {
+            self.enrol(early)?;
+        }
+        while self.step < self.config.steps {
+            self.step += 1;
+            self.seconds += self.dice.below(3600) as i64;
+            self.mischief()?;
+            self.act()?;
+        }
+        self.finish()
+    }
+
+    /// Steps taken.
+    pub(super) fn step(&self) -> u32 {
+        self.step
+    }
+
+    /// Edits that users were told are saved.
+    pub(super) fn saved(&self) -> usize {
+        self.ledger.saved.len()
+    }
+
+    /// Forms that the dictionary refused.
+    pub(super) fn refused_forms(&self) -> u64 {
+        self.refused_forms
+    }
+
+    /// Rounds needed in the end.
+    pub(super) fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
+    /// What went wrong on purpose.
+    pub(super) fn faults(&self) -> &BTreeMap<Fault, u64> {
+        &self.faults
+    }
+
+    /// What happened.
+    pub(super) fn take_trace(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.trace)
+    }
+
+    pub(super) fn say(&mut self, text: impl FnOnce(&Self) -> String) {
+        if self.options.trace {
+            let line = format!("{:4} {}", self.step, text(self));
+            self.trace.push(line);
+        }
+    }
+
+    pub(super) fn count(&mut self, fault: Fault) {
+        *self.faults.entry(fault).or_default() += 1;
+    }
+
+    pub(super) fn hub_now(&self) -> i64 {
+        TRUE_TIME_START + self.seconds
+    }
+
+    pub(super) fn phone_now(&self, p: usize) -> i64 {
+        self.hub_now() + self.phones[p].clock_off
+    }
+
+    pub(super) fn name(&self, p: usize) -> &str {
+        &self.phones[p].name
+    }
+
+    /// One of the usual things: somebody types, an exchange begins, a message arrives.
+    fn act(&mut self) -> Checked {
+        let p = self.dice.below(self.phones.len());
+        let kind = self.dice.below(100);
+        if kind < 45 && self.network.flying() > 0 {
+            return self.deliver_next();
+        }
+        if self.phones[p].lost {
+            return Ok(());
+        }
+        if !self.phones[p].enrolled {
+            // Later phones take their time.
+            return if self.dice.chance(400) {
+                self.enrol(p)
+            } else {
+                Ok(())
+            };
+        }
+        if self.phones[p].process.is_none() {
+            return self.open(p);
+        }
+        if kind < 75 {
+            self.edit(p)
+        } else {
+            self.begin_exchange(p)
+        }
+    }
+
+    /// What goes wrong by itself between two steps.
+    fn mischief(&mut self) -> Checked {
+        let p = self.dice.below(self.phones.len());
+        if self.config.rollback > 0 && self.dice.chance(80) && self.phones[p].enrolled {
+            let copy = (self.step, self.phones[p].disk.clone());
+            self.phones[p].copies.push(copy);
+            if self.phones[p].copies.len() > COPIES_MAX {
+                self.phones[p].copies.remove(0);
+            }
+        }
+        if self.dice.chance(self.config.crash) && self.phones[p].process.is_some() {
+            if self.dice.chance(500) {
+                self.count(Fault::CrashIdle);
+                self.say(|w| format!("{} is killed", w.name(p)));
+                self.kill(p, true);
+            } else {
+                self.count(Fault::TwoWriters);
+                self.say(|w| format!("{}: a second process opens the store", w.name(p)));
+                let old = self.phones[p].process.take();
+                self.open(p)?;
+                self.phones[p].stale = old;
+            }
+        }
+        if self.phones[p].lost {
+            return Ok(());
+        }
+        if self.phones[p].stale.is_some() && self.dice.chance(300) {
+            self.stale_acts(p)?;
+        }
+        if self.dice.chance(self.config.rollback) && !self.phones[p].copies.is_empty() {
+            self.set_back(p);
+        }
+        if self.dice.chance(self.config.loss) {
+            self.lose_or_clone(p);
+        }
+        if self.config.hub_rollback > 0 && self.dice.chance(60) {
+            self.hub_copy = Some(self.hub.state.clone());
+        }
+        if self.dice.chance(self.config.hub_rollback) {
+            self.set_hub_back();
+        }
+        if self.dice.chance(self.config.noise) {
+            self.noise()?;
+        }
+        if self.dice.chance(self.config.hostile) {
+            self.hostile_acts()?;
+        }
+        if self.dice.chance(self.config.office) {
+            self.office_acts();
+        }
+        Ok(())
+    }
+
+    fn set_back(&mut self, p: usize) {
+        let (step, disk) = self.dice.pick(&self.phones[p].copies).clone();
+        self.count(Fault::Rollback);
+        self.say(|w| format!("{} is set back to its copy of step {step}", w.name(p)));
+        let phone = &mut self.phones[p];
+        phone.kill();
+        phone.expected = None;
+        phone.in_doubt = None;
+        phone.disk = disk;
+        phone.rolled_back = true;
+        self.ledger.set_back(p, step);
+        self.write_off();
+    }
+
+    fn lose_or_clone(&mut self, p: usize) {
+        let alive = self.phones.iter().filter(|phone| !phone.lost).count();
+        if !self.phones[p].enrolled || self.phones[p].lost || alive < 2 {
+            return;
+        }
+        if self.dice.chance(500) {
+            self.count(Fault::PhoneLost);
+            self.say(|w| format!("{} is lost", w.name(p)));
+            self.phones[p].kill();
+            self.phones[p].lost = true;
+            self.ledger.set_back(p, 0);
+            self.write_off();
+        } else if self.phones.len() < PHONES_MAX {
+            self.count(Fault::Cloned);
+            self.say(|w| format!("{}'s store is copied to a second phone", w.name(p)));
+            self.phones[p].rolled_back = true;
+            let clone = self.phones[p].clone_device();
+            self.phones.push(clone);
+        }
+    }
+
+    fn set_hub_back(&mut self) {
+        let Some(copy) = self.hub_copy.take() else {
+            return;
+        };
+        self.count(Fault::HubSetBack);
+        self.say(|_| "the server's batches are set back".into());
+        self.hub.state.spaces = copy.spaces;
+        self.hub.state.records = copy.records;
+        self.write_off();
+    }
+
+    /// What only a lost or set back phone held is gone.
+    fn write_off(&mut self) {
+        let hub = self
+            .hub
+            .state
+            .spaces
+            .values()
+            .flat_map(|store| &store.arrivals);
+        let hub = hub.flat_map(|stored| stored.batch.entries.clone());
+        let network = self.hub.network();
+        let phones = self.phones.iter().filter(|phone| !phone.lost);
+        let rows = phones.flat_map(|phone| phone.disk.table(Table::Batch));
+        let batches = rows.filter_map(|(_, bytes)| Batch::from_store(network, bytes).ok());
+        let entries = hub.chain(batches.flat_map(|batch| batch.entries));
+        let held: BTreeSet<ChangeHash> = entries
+            .filter_map(|entry| change_head(&entry.change))
+            .map(|head| head.hash)
+            .collect();
+        self.ledger.write_off(&held);
+    }
+
+    fn stale_acts(&mut self, p: usize) -> Checked {
+        let phone = &mut self.phones[p];
+        std::mem::swap(&mut phone.process, &mut phone.stale);
+        self.stale_at_work = true;
+        self.say(|w| format!("{}: the replaced process goes on", w.name(p)));
+        let done = if self.dice.chance(600) {
+            self.edit(p)
+        } else {
+            self.begin_exchange(p)
+        };
+        self.stale_at_work = false;
+        let phone = &mut self.phones[p];
+        std::mem::swap(&mut phone.process, &mut phone.stale);
+        if self.dice.chance(700) {
+            self.phones[p].stale = None;
+        }
+        done
+    }
+
+    /// An old request is played again, or bytes come that are nothing.
+    fn noise(&mut self) -> Checked {
+        if self.dice.chance(600)
+            && let Some(packet) = self.network.replayed(&mut self.dice)
+        {
+            self.count(Fault::Replayed);
+            self.say(|w| format!("a request of {} is played again", w.name(packet.phone)));
+            return self.hub_hears(packet);
+        }
+        self.count(Fault::Garbage);
+        let mut bytes = self.dice.bytes::<64>().to_vec();
+        bytes.truncate(self.dice.below(65));
+        if self.dice.chance(500) {
+            // Past the first byte, which says how the message is packed.
+            bytes.splice(..0, [0]);
+        }
+        require(
+            "R5",
+            self.hub.serve(&bytes, self.hub_now(), None).is_err(),
+            || "garbage is served".into(),
+        )
+    }
+
+    fn hostile_acts(&mut self) -> Checked {
+        let now = self.hub_now();
+        let victims: Vec<_> = self.phones.iter().map(|phone| phone.device).collect();
+        let network = self.hub.network();
+        let Some(hostile) = &mut self.hostile else {
+            return Ok(());
+        };
+        let (bytes, what) = hostile.request(&mut self.dice, network, &self.hub.state, &victims);
+        self.count(Fault::Hostile);
+        let served = self.hub.serve(&bytes, now, None);
+        let result = match &served {
+            Ok(served) => format!("served, not held: {:?}", served.refused),
+            Err(code) => (*code).to_owned(),
+        };
+        self.say(|_| format!("the hostile device sends {what}: {result}"));
+        if let Ok(served) = served {
+            self.hub.state = served.state;
+            if let (Some(hostile), Ok(answer)) = (&mut self.hostile, Answer::decode(&served.answer))
+            {
+                hostile.nonce = answer.nonce.unwrap_or(hostile.nonce);
+                let grants = hostile.spaces.iter().cloned().collect();
+                check_secrecy(network, "the hostile device", &grants, &answer)?;
+            }
+        }
+        self.agree_hub()
+    }
+
+    fn office_acts(&mut self) {
+        match self.dice.below(3) {
+            0 => {
+                self.count(Fault::DaysPass);
+                self.seconds += 86_400 * (1 + self.dice.below(40) as i64);
+                self.say(|_| "days pass".into());
+            }
+            1 => {
+                let p = self.dice.below(self.phones.len());
+                let unit = *self.dice.pick(&UNITS[..self.config.units]);
+                let more = Class::CADRE.map(|class| Space::new(unit, class).expect("a code"));
+                if self.phones[p].enrolled
+                    && !more.iter().all(|s| self.phones[p].grants.contains(s))
+                {
+                    self.count(Fault::Widened);
+                    self.say(|w| format!("{} is granted {more:?}", w.name(p)));
+                    let device = self.phones[p].device;
+                    for phone in self
+                        .phones
+                        .iter_mut()
+                        .filter(|phone| phone.device == device)
+                    {
+                        phone.grants.extend(more.clone());
+                    }
+                    self.hub.widen(device, more.into());
+                }
+            }
+            _ => {
+                self.count(Fault::NewPackage);
+                self.package.version += 1;
+                self.hub.publish(&self.package);
+                self.say(|w| format!("package {} comes out", w.package.version));
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The simulator finds nothing in the code as it is, and finds every mistake that is planted.
+
+use ortoo_tests::sim::fault::{Fault, Plant};
+use ortoo_tests::sim::{Options, Summary, run, run_many};
+
+/// Seeds of the test command.
+const SEEDS: u64 = 1000;
+
+fn failures(summary: &Summary) -> String {
+    let lines = summary.failed.iter().take(5).map(|outcome| {
+        let broken = outcome.broken.as_deref().unwrap_or_default();
+        format!("seed {}: {broken}\n  {}\n", outcome.seed, outcome.config)
+    });
+    lines.collect()
+}
+
+#[test]
+fn a_thousand_seeds_are_clean_and_exercise_every_fault() {
+    let summary = run_many(0..SEEDS, Options::default(), &|_| true);
+    assert!(summary.failed.is_empty(), "{}", failures(&summary));
+    assert_eq!(summary.seeds, SEEDS);
+    // A dictionary that refuses what the simulated people type would make all of this idle.
+    assert!(
+        summary.saved > 10 * SEEDS,
+        "only {} edits were saved",
+        summary.saved
+    );
+    for fault in Fault::ALL {
+        assert!(
+            summary.faults.contains_key(&fault),
+            "{fault:?} never happened"
+        );
+    }
+}
+
+#[test]
+fn a_seed_always_tells_the_same_story() {
+    let options = Options {
+        plant: None,
+        trace: true,
+    };
+    for seed in [1, 10, 38] {
+        assert_eq!(run(seed, options).trace, run(seed, options).trace);
+    }
+}
+
+/// The first seed of `0..seeds` that fails with a mistake planted, and the rule that it names.
+fn found(plant: Plant, seeds: u64) -> (u64, String) {
+    let options = Options {
+        plant: Some(plant),
+        trace: false,
+    };
+    let summary = run_many(0..seeds, options, &|summary| summary.failed.is_empty());
+    let first = summary.failed.first();
+    let first = first.unwrap_or_else(|| panic!("{} is not found in {seeds} seeds", plant.name()));
+    (first.seed, first.broken.clone().unwrap_or_default())
+}
+
+#[test]
+fn bytes_that_leave_before_they_are_durable_are_found() {
+    let (_, broken) = found(Plant::SendBeforeDurable, 10);
+    assert!(broken.starts_with("R1: "), "{broken}");
+}
+
+#[test]
+fn a_server_that_keeps_one_batch_per_number_is_found() {
+    let (_, broken) = found(Plant::DoNothingOnUsedNumber, 100);
+    assert!(broken.starts_with("Progress: "), "{broken}");
+}
+
+#[test]
+fn a_gap_applied_early_is_found() {
+    found(Plant::GapApplied, 100);
+}
+
+#[test]
+fn a_store_without_a_fence_is_found() {
+    found(Plant::FenceIgnored, 50);
+}
+
+#[test]
+fn an_actor_drawn_twice_is_found() {
+    found(Plant::SameRandomness, 400);
+}
+
+#[test]
+fn half_a_transaction_is_found() {
+    found(Plant::HalfCommit, 100);
+}
+
+#[test]
+fn going_on_after_a_persist_error_is_found() {
+    found(Plant::GoOnAfterError, 100);
+}

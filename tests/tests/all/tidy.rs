@@ -1,0 +1,236 @@
+//! What each crate never does, held over the tree itself (ARCHITECTURE.md).
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_owned()
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every file below a directory of the repository with this ending.
+fn files(dir: &str, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(dir)];
+    while let Some(dir) = open.pop() {
+        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                open.push(path);
+            } else if name.ends_with(ending) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "no {ending} below {dir}");
+    found
+}
+
+/// The names of one table of a manifest, such as `dependencies`.
+fn table(manifest: &str, name: &str) -> BTreeSet<String> {
+    let heading = format!("[{name}]");
+    manifest
+        .lines()
+        .skip_while(|line| line.trim() != heading)
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
+        .filter_map(|line| line.split(['=', '.', ' ']).next().map(str::to_owned))
+        .collect()
+}
+
+fn dependencies(of: &str) -> BTreeSet<String> {
+    table(&read(&root().join(of).join("Cargo.toml")), "dependencies")
+}
+
+/// The crates of this workspace and which of each other they may use: one chain.
+const CHAIN: [(&str, &[&str]); 8] = [
+    ("plan", &[]),
+    ("words", &[]),
+    ("sync-core", &["plan"]),
+    ("client", &["plan", "sync-core"]),
+    ("cli", &["client", "sync-core", "words"]),
+    ("server", &["plan", "sync-core", "words"]),
+    ("tests", &["plan", "sync-core"]),
+    ("xtask", &[]),
+];
+
+#[test]
+fn crates_depend_one_way_towards_the_core() {
+    let ours: BTreeSet<String> = [
+        "plan",
+        "words",
+        "sync-core",
+        "client",
+        "ortoo-server",
+        "ortoo-field",
+        "ortoo-tests",
+    ]
+    .map(str::to_owned)
+    .into();
+    for (name, allowed) in CHAIN {
+        let used: BTreeSet<String> = dependencies(name).intersection(&ours).cloned().collect();
+        let allowed: BTreeSet<String> = allowed.iter().map(|name| (*name).to_owned()).collect();
+        assert!(
+            used.is_subset(&allowed),
+            "{name} uses {used:?}, may use {allowed:?}"
+        );
+    }
+}
+
+#[test]
+fn the_core_and_the_plan_know_no_runtime_database_network_or_randomness() {
+    let never = [
+        "tokio",
+        "sqlx",
+        "rusqlite",
+        "reqwest",
+        "axum",
+        "rustls",
+        "getrandom",
+        "rand",
+        "time",
+        "chrono",
+        "tempfile",
+    ];
+    for name in ["plan", "sync-core"] {
+        let used = dependencies(name);
+        for banned in never {
+            assert!(!used.contains(banned), "{name} depends on {banned}");
+        }
+    }
+}
+
+#[test]
+fn every_dependency_has_its_version_once_and_a_word_on_what_it_is_for() {
+    let manifest = read(&root().join("Cargo.toml"));
+    let lines = manifest
+        .lines()
+        .skip_while(|line| *line != "[workspace.dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter(|line| line.contains('=') && !line.starts_with('#'));
+    for line in lines.filter(|line| !line.contains("path =")) {
+        assert!(line.contains(" # "), "say what it is for: {line}");
+    }
+    for path in files(".", "Cargo.toml") {
+        let manifest = read(&path);
+        if manifest.contains("[workspace]") {
+            continue;
+        }
+        for kind in ["dependencies", "dev-dependencies"] {
+            for name in table(&manifest, kind) {
+                let inherited = manifest
+                    .lines()
+                    .any(|line| line.starts_with(name.as_str()) && line.contains("workspace"));
+                assert!(
+                    inherited,
+                    "{}: {name} has a version of its own",
+                    path.display()
+                );
+            }
+        }
+        assert!(
+            manifest.contains("[lints]\nworkspace = true"),
+            "{}: lints",
+            path.display()
+        );
+    }
+}
+
+/// Every source file of a crate but those named, with its text up to its tests.
+fn sources_without(dir: &str, allowed: &[&str]) -> Vec<(PathBuf, String)> {
+    files(dir, ".rs")
+        .into_iter()
+        .filter(|path| !allowed.iter().any(|allowed| path.ends_with(allowed)))
+        .filter(|path| !path.ends_with("tests.rs"))
+        .map(|path| {
+            let text = read(&path);
+            let code = text
+                .split("#[cfg(test)]")
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            (path, code)
+        })
+        .collect()
+}
+
+#[test]
+fn automerge_is_touched_in_one_file_cel_in_one_module_and_sql_in_the_stores() {
+    for (path, text) in sources_without("sync-core/src", &["document.rs"]) {
+        assert!(
+            !text.contains("automerge::"),
+            "{} touches Automerge",
+            path.display()
+        );
+    }
+    for dir in ["plan/src", "sync-core/src", "client/src", "server/src"] {
+        for (path, text) in sources_without(dir, &[]) {
+            let expression = path.to_string_lossy().contains("plan/src/expression");
+            assert!(
+                expression || !text.contains("cel::"),
+                "{} touches CEL",
+                path.display()
+            );
+        }
+    }
+    for (path, text) in sources_without("server/src", &[]) {
+        let store = path.to_string_lossy().contains("server/src/store");
+        assert!(
+            store || !text.contains("sqlx::query"),
+            "{} holds SQL",
+            path.display()
+        );
+    }
+    for (path, text) in sources_without("client/src", &["store.rs", "store/error.rs"]) {
+        assert!(
+            !text.contains("rusqlite"),
+            "{} touches SQLite",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn tests_are_sentences_and_none_is_ignored() {
+    for dir in [
+        "plan",
+        "words",
+        "sync-core",
+        "client",
+        "cli",
+        "server",
+        "tests",
+    ] {
+        for path in files(dir, ".rs") {
+            let text = read(&path);
+            let ignored = format!("#[{}", "ignore");
+            assert!(!text.contains(&ignored), "{}", path.display());
+            let mut lines = text.lines();
+            while let Some(line) = lines.next() {
+                let attribute = line.trim();
+                if attribute != "#[test]" && attribute != "#[tokio::test]" {
+                    continue;
+                }
+                let name = lines
+                    .by_ref()
+                    .find_map(|line| {
+                        line.split("fn ")
+                            .nth(1)?
+                            .split('(')
+                            .next()
+                            .map(str::to_owned)
+                    })
+                    .unwrap_or_default();
+                assert!(name.matches('_').count() >= 2, "{}: {name}", path.display());
+            }
+        }
+    }
+}
