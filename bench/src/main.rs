@@ -1,0 +1,44 @@
+//! The benchmarks: `cargo xtask bench [exchange|load|ingest|open …]` prints their tables in
+//! Markdown. bench/RESULTS.md keeps one run with its date, machine and command.
+
+mod exchange;
+mod ingest;
+mod load;
+mod measure;
+mod open;
+mod phone;
+mod village;
+mod workload;
+
+use std::path::Path;
+
+/// The families, in the order of the results.
+const FAMILIES: [(&str, fn() -> String); 4] = [
+    ("exchange", exchange::run),
+    ("load", load::run),
+    ("ingest", ingest::run),
+    ("open", open::run),
+];
+
+#[expect(clippy::print_stdout, reason = "a command-line program")]
+fn main() {
+    let named: Vec<String> = std::env::args().skip(1).collect();
+    if let [verb, store] = named.as_slice()
+        && verb == "open-child"
+    {
+        println!("{}", open::measured(Path::new(store)));
+        return;
+    }
+    for unknown in named
+        .iter()
+        .filter(|name| !FAMILIES.iter().any(|(known, _)| known == name))
+    {
+        eprintln!("no family {unknown}; there are exchange, load, ingest, open");
+        std::process::exit(1);
+    }
+    for (name, run) in FAMILIES {
+        if named.is_empty() || named.iter().any(|wanted| wanted == name) {
+            println!("{}", run());
+        }
+    }
+}

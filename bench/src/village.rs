@@ -1,0 +1,88 @@
+//! A village on a running server: three devices that write its history.
+
+use client::transport::Transport;
+use ortoo_tests::harness::Server;
+use sync_core::enrol::Link;
+use sync_core::id::RecordId;
+
+use crate::phone::{Enrolling, MemoryPhone};
+use crate::workload::{EDITS_PER_RECORD, HOUSEHOLDS, WOMEN, Workload, kind_at};
+
+/// Edits that a device saves before it exchanges, while a history is made.
+const EDITS_PER_EXCHANGE: usize = 20;
+
+/// A way to a server for phones in memory.
+pub(crate) struct Way(Transport);
+
+impl Way {
+    /// To the server that `link` names.
+    pub(crate) fn to(server: &Server) -> Self {
+        let (_, key) = Transport::first_contact(&server.url, "/v1/network")
+            .unwrap_or_else(|error| panic!("{}: {error}", server.url));
+        Self(Transport::pinned(&server.url, &[key]).unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// One exchange.
+    pub(crate) fn exchange(&self, body: &[u8]) -> Vec<u8> {
+        self.0
+            .post("/v1/exchange", body)
+            .unwrap_or_else(|error| panic!("exchange: {error}"))
+    }
+
+    /// A new phone in memory, enrolled by a link.
+    pub(crate) fn enrol(&self, link: &str, seed: u64) -> MemoryPhone {
+        let link: Link = link.parse().unwrap_or_else(|_| panic!("no link: {link}"));
+        let enrolling = Enrolling::new(&link, seed);
+        let answer = self.0.post("/v1/enrol", &enrolling.request);
+        let answer = answer.unwrap_or_else(|error| panic!("enrolment: {error}"));
+        enrolling.finish(&answer)
+    }
+}
+
+/// Makes a village of `scale` × 600 records with their history at `unit`; gives the records,
+/// households first.
+pub(crate) fn make(server: &Server, unit: &str, village: u64, scale: usize) -> Vec<RecordId> {
+    let way = Way::to(server);
+    let mut devices: Vec<MemoryPhone> = (0..3)
+        .map(|n| way.enrol(&server.link(unit), village * 10 + n))
+        .collect();
+    let mut draw = Workload::of_village(village);
+    let mut records = Vec::new();
+    let mut unsent = 0;
+    let mut after_edit = |devices: &mut Vec<MemoryPhone>, at: usize| {
+        unsent += 1;
+        if unsent % EDITS_PER_EXCHANGE == 0 {
+            devices[at].sync(&mut |body| way.exchange(body));
+        }
+    };
+    for place in 0..(HOUSEHOLDS + WOMEN) * scale {
+        let kind = kind_at(place / scale);
+        let at = draw.below(3);
+        let record = devices[at].draw(kind);
+        let sets = draw.record(kind);
+        devices[at].save(record, &sets);
+        records.push(record);
+        after_edit(&mut devices, at);
+    }
+    settle(&way, &mut devices);
+    for _ in 0..EDITS_PER_RECORD {
+        for place in 0..records.len() {
+            let at = draw.below(3);
+            let sets = draw.edit(kind_at(place / scale));
+            devices[at].save(records[place], &sets);
+            after_edit(&mut devices, at);
+        }
+        // Edits of one pass see those of the pass before: a history, not a heap of conflicts.
+        settle(&way, &mut devices);
+    }
+    records
+}
+
+/// Everybody exchanges until everybody holds everything.
+pub(crate) fn settle(way: &Way, devices: &mut [MemoryPhone]) {
+    for _ in 0..2 {
+        for device in devices.iter_mut() {
+            device.sync(&mut |body| way.exchange(body));
+        }
+    }
+}
