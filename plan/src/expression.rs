@@ -12,7 +12,8 @@
 //! - `item`: the item, in [`Scope::item_holds`] only;
 //! - every computed status of the subject by its name.
 //!
-//! Besides CEL's own functions there are eight, in [`functions`]. Sections and computed statuses are
+//! Besides CEL's own functions there are eight: `age`, `ago`, `ahead`, `held`, `last`,
+//! `newest`, `reached` and `within`; the module `functions` has their borders. Sections and computed statuses are
 //! built when an expression first refers to them and then kept, so that a scope costs what is asked
 //! of it. CEL has no budget of its own: the length of an expression, its nesting and the size of the
 //! facts are bounded instead ([`SOURCE_CHARS_MAX`], [`ITEMS_MAX`], [`FACTS_BYTES_MAX`]).
@@ -51,7 +52,7 @@ pub const SOURCE_CHARS_MAX: usize = 2_000;
 /// Most items of one repeating section.
 pub const ITEMS_MAX: usize = 512;
 
-/// Most bytes of one record's facts: its texts, and [`VALUE_BYTES`] for every value.
+/// Most bytes of one record's facts: its texts, and `VALUE_BYTES` for every value.
 pub const FACTS_BYTES_MAX: usize = 1 << 20;
 
 /// What every value counts for in [`FACTS_BYTES_MAX`], whatever it is.

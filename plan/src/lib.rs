@@ -1,9 +1,32 @@
 //! What the data means: the plan as a checked package.
 //!
 //! Subjects with their sections, fields and code lists ([`dictionary`]), registers with computed
-//! statuses and dated settings ([`register`]), the org units ([`unit`]), and the expressions that
+//! statuses and dated settings ([`register`]), the org units ([`mod@unit`]), and the expressions that
 //! tie them together ([`expression`], the only user of CEL). With the feature `load` also the loader
 //! of the YAML in this directory, and the plan that is built in.
+//!
+//! A typical call: somebody holds a [`Package`] and the facts of a record, makes a
+//! [`Scope`](expression::Scope) of them as of a date, and asks it for statuses, for the rows of a
+//! register, or whether a field is asked:
+//!
+//! ```
+//! # #[cfg(feature = "load")] {
+//! use plan::Package;
+//! use plan::expression::{Datum, Facts, Fields, Scope};
+//!
+//! let plan = Package::builtin();
+//! let identity = Fields::from([
+//!     ("sex".to_owned(), Datum::Text("2".to_owned())),
+//!     ("birth_date".to_owned(), Datum::Text("1985-05-20".to_owned())),
+//! ]);
+//! let mut facts = Facts::default();
+//! facts.single.insert("identity".to_owned(), identity);
+//!
+//! let scope = Scope::new(&plan, "person", &facts, None, "2026-06-30").unwrap();
+//! assert_eq!(scope.computed("years_old"), Ok(Datum::Int(41)));
+//! assert_eq!(scope.holds("woman && screening_age"), Ok(true));
+//! # }
+//! ```
 //!
 //! This crate knows nothing about how data travels.
 

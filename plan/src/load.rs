@@ -1,8 +1,8 @@
 //! The loader: the YAML of the plan's directory becomes a checked [`Package`], or a list of all its
 //! mistakes.
 //!
-//! Reading ([`read`]) turns each file into the structs of the package and knows the shape of YAML;
-//! checking ([`check`]) looks at the whole; [`trial`] compiles and runs every expression. All three
+//! Reading (`read`) turns each file into the structs of the package and knows the shape of YAML;
+//! checking (`check`) looks at the whole; `trial` compiles and runs every expression. All three
 //! go on after a mistake, so that whoever edits the plan sees everything at once. A package that is
 //! loaded is signed and sent, and nothing is checked again after that: what is not refused here is
 //! found by a cadre on the road.
@@ -48,7 +48,7 @@ pub struct Mistake {
     pub file: String,
     /// The line, from 1; 0 where only the key is known.
     pub line: u32,
-    /// Where in the file, such as `household.fields.area_type.codes`; empty for the whole of it.
+    /// Where in the file, such as `sections.household.fields.area_type.codes`; empty for the whole of it.
     pub key: String,
     /// What is wrong.
     pub reason: String,
@@ -207,5 +207,7 @@ impl Notes {
     }
 }
 
+#[cfg(test)]
+mod examples;
 #[cfg(test)]
 mod tests;

@@ -6,11 +6,12 @@ use plan::Package;
 use serde_json::Value;
 use sqlx::SqliteConnection;
 use sync_core::check::Problem;
-use sync_core::id::{RecordId, Space, Subject};
+use sync_core::id::{Class, RecordId, Space, Subject};
 use sync_core::record::RecordState;
-use sync_core::replica::Shown;
+use sync_core::replica::{Shown, shown_of};
 use sync_core::show::{self, Source, json};
 use time::{OffsetDateTime, UtcOffset};
+use words::{Language, Words};
 
 use crate::app::App;
 use crate::error::CommandError;
@@ -22,7 +23,7 @@ const BEIJING_HOURS_AHEAD: i8 = 8;
 /// The records of one unit over all its classes, as they are stored.
 struct Unit<'a> {
     package: Option<&'a Package>,
-    states: BTreeMap<RecordId, Vec<RecordState>>,
+    states: BTreeMap<RecordId, Vec<(Class, RecordState)>>,
 }
 
 impl Source for Unit<'_> {
@@ -36,7 +37,9 @@ impl Source for Unit<'_> {
 
     fn view(&self, _unit: &str, record: RecordId) -> Shown<'_> {
         let states = self.states.get(&record).into_iter().flatten();
-        states.flat_map(|state| state.view().iter()).collect()
+        states
+            .flat_map(|(class, state)| shown_of(self.package, *class, state))
+            .collect()
     }
 }
 
@@ -61,8 +64,9 @@ pub(crate) async fn show(app: &App, id: &str) -> Result<Value, CommandError> {
         ));
     };
     let source = load(&mut tx, roster.control.package(), &unit).await?;
+    let words = Words::new(Language::of_environment());
     let shown = show::record(&source, &unit, record, &today(shared.clock.now()));
-    Ok(json::record(&shown, true, &say))
+    Ok(json::record(&shown, true, &|problem| say(&words, problem)))
 }
 
 /// All records, linked ones as one row, without items.
@@ -73,13 +77,14 @@ pub(crate) async fn records(app: &App) -> Result<Value, CommandError> {
     let spaces = record::spaces(&mut tx).await?;
     let units: BTreeSet<&str> = spaces.iter().map(Space::unit).collect();
     let today = today(shared.clock.now());
+    let words = Words::new(Language::of_environment());
     let mut rows = Vec::new();
     for unit in units {
         let source = load(&mut tx, roster.control.package(), unit).await?;
         for subject in Subject::ALL {
             for group in show::groups(&source, unit, subject) {
                 let row = show::row(&source, unit, &group, &today);
-                rows.push(json::record(&row, false, &say));
+                rows.push(json::record(&row, false, &|problem| say(&words, problem)));
             }
         }
     }
@@ -91,7 +96,7 @@ async fn load<'a>(
     package: Option<&'a Package>,
     unit: &str,
 ) -> Result<Unit<'a>, StoreError> {
-    let mut states: BTreeMap<RecordId, Vec<RecordState>> = BTreeMap::new();
+    let mut states: BTreeMap<RecordId, Vec<(Class, RecordState)>> = BTreeMap::new();
     for space in record::spaces(conn)
         .await?
         .iter()
@@ -103,10 +108,14 @@ async fn load<'a>(
                 column: "state",
             };
             let state = RecordState::from_cbor(&bytes).map_err(|_| unreadable)?;
-            states.entry(record).or_default().push(state);
+            states.entry(record).or_default().push((space.class, state));
         }
     }
     Ok(Unit { package, states })
+}
+
+fn say(words: &Words, problem: &Problem) -> String {
+    words.say(problem.code, problem.key.as_str(), &problem.args)
 }
 
 /// The date in China, `YYYY-MM-DD`: what a form typed in the morning there calls today.
@@ -114,19 +123,6 @@ fn today(now: i64) -> String {
     let moment = OffsetDateTime::from_unix_timestamp(now).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let offset = UtcOffset::from_hms(BEIJING_HOURS_AHEAD, 0, 0).unwrap_or(UtcOffset::UTC);
     moment.to_offset(offset).date().to_string()
-}
-
-/// A problem for an administrator's eyes: its code and what the code is about.
-fn say(problem: &Problem) -> String {
-    let args: Vec<String> = problem
-        .args
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}"))
-        .collect();
-    match args.is_empty() {
-        true => problem.code.to_owned(),
-        false => format!("{} ({})", problem.code, args.join(", ")),
-    }
 }
 
 #[cfg(test)]

@@ -556,7 +556,7 @@ impl<'a> Incoming<'a> {
 
     /// The rows and steps of everything that was taken.
     fn write(self, rows: &dyn ReadRows, out: &mut Prepared<()>) -> Result<(), Unreadable> {
-        let mut arrived: BTreeMap<(Space, RecordId), Vec<(DeviceId, &[u8])>> = BTreeMap::new();
+        let mut arrived: BTreeMap<(Space, RecordId), Vec<Signed<'_>>> = BTreeMap::new();
         for batch in &self.held {
             for entry in &batch.entries {
                 arrived
@@ -606,6 +606,9 @@ impl<'a> Incoming<'a> {
         Ok(())
     }
 }
+
+/// A change with the device that signed its batch.
+type Signed<'a> = (DeviceId, &'a [u8]);
 
 enum Place {
     Held,

@@ -186,6 +186,9 @@ pub struct OpenReport {
     pub rebuilt: usize,
 }
 
+/// How a host hands out all values of a table, in any order.
+pub type EachRow<'a> = dyn FnMut(Table, &mut dyn FnMut(Vec<u8>)) -> Result<(), Unreadable> + 'a;
+
 /// What an edit is made of.
 #[derive(Clone, Debug)]
 pub struct Edit {
@@ -231,6 +234,21 @@ pub enum EditError {
 
 /// The values of a record over its classes, by key.
 pub type Shown<'a> = BTreeMap<&'a Key, &'a Slot>;
+
+/// What a record shows in the space of one class. Keys of sections that the plan puts into another
+/// class are left out: no honest device writes them here, and a hostile one must not stand in
+/// another space's place. Keys that the plan does not know are kept.
+pub fn shown_of<'a>(
+    package: Option<&'a Package>,
+    class: Class,
+    state: &'a RecordState,
+) -> impl Iterator<Item = (&'a Key, &'a Slot)> {
+    let belongs = move |key: &Key| {
+        let of = package.and_then(|package| check::class_of(package, key));
+        of.is_none_or(|of| of == class)
+    };
+    state.view().iter().filter(move |(key, _)| belongs(key))
+}
 
 /// What saving changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -279,7 +297,7 @@ impl Replica {
     /// to open.
     pub fn open(
         rows: &dyn ReadRows,
-        each: &mut dyn FnMut(Table, &mut dyn FnMut(Vec<u8>)) -> Result<(), Unreadable>,
+        each: &mut EachRow<'_>,
     ) -> Result<(Self, OpenReport), OpenError> {
         let mut report = OpenReport::default();
         let me = rows
@@ -547,12 +565,17 @@ impl Replica {
             steps.push(Step::Actor(random));
         }
         let actor = ActorId::new(self.me.device, random);
-        state
-            .write(actor, seen, puts, context.now)
-            .map_err(|error| match error {
-                WriteError::TooLarge => EditError::TooLarge,
-                other => EditError::Record(other),
-            })
+        let mut written = state.write(actor, seen, puts, context.now);
+        if let Err(WriteError::ActorUsed) = written {
+            // A change of ours was set aside with a hostile one that it followed. Its number is
+            // taken for good (R8), so another actor of this device writes.
+            let actor = ActorId::new(self.me.device, context.random());
+            written = state.write(actor, seen, puts, context.now);
+        }
+        written.map_err(|error| match error {
+            WriteError::TooLarge => EditError::TooLarge,
+            other => EditError::Record(other),
+        })
     }
 
     fn next_staged(&self, space: &Space) -> u64 {
@@ -677,14 +700,14 @@ impl Replica {
             .map(|(space, _)| space.unit())
     }
 
-    /// What a record shows, over all classes held of its unit. A section has one class, so no key
-    /// stands in two.
+    /// What a record shows, over all classes held of its unit.
     pub fn view(&self, unit: &str, record: RecordId) -> Shown<'_> {
+        let package = self.control.package();
         self.spaces
             .iter()
             .filter(|(space, _)| space.unit() == unit)
-            .filter_map(|(_, held)| held.records.get(&record))
-            .flat_map(|state| state.view().iter())
+            .filter_map(|(space, held)| Some((space.class, held.records.get(&record)?)))
+            .flat_map(|(class, state)| shown_of(package, class, state))
             .collect()
     }
 

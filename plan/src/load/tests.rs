@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::dictionary::{Kind, Repeating};
-use crate::expression::Datum;
 
 /// A small plan that loads. Tests put one thing of it wrong.
 const SMALL: [(&str, &str); 7] = [
@@ -470,7 +469,6 @@ fn unknown_and_missing_keys_are_refused_everywhere() {
             ),
         ],
     );
-    refused("units.csv", &[]);
 }
 
 #[test]
@@ -536,14 +534,6 @@ fn unknown_words_are_refused() {
             "sections.household.fields.head.to",
             "no subject `people`",
         )],
-    );
-    refused(
-        "codes.yaml",
-        &[("CL-SOURCE:", "CL-SOURCES:", "CL-SEX", "")]
-            .map(|(from, to, _, _)| (from, to, "", ""))
-            .as_slice()
-            .get(..0)
-            .unwrap_or_default(),
     );
     refused(
         "computed.yaml",
@@ -1330,37 +1320,4 @@ fn expressions_give_what_they_have_to_give() {
             ),
         ],
     );
-}
-
-/// A person, told in few words.
-fn person(
-    single: &[(&str, &[(&str, Datum)])],
-    items: &[(&str, &str, &[(&str, Datum)])],
-) -> crate::expression::Facts {
-    let fields = |values: &[(&str, Datum)]| {
-        values
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), value.clone()))
-            .collect::<crate::expression::Fields>()
-    };
-    let mut facts = crate::expression::Facts::default();
-    for (section, values) in single {
-        facts.single.insert((*section).to_owned(), fields(values));
-    }
-    for (section, id, values) in items {
-        let item = crate::expression::Item {
-            id: (*id).to_owned(),
-            fields: fields(values),
-        };
-        facts
-            .items
-            .entry((*section).to_owned())
-            .or_default()
-            .push(item);
-    }
-    facts
-}
-
-fn t(text: &str) -> Datum {
-    Datum::Text(text.into())
 }

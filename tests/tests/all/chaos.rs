@@ -41,8 +41,7 @@ fn killing_server_and_phones_at_random_moments_of_50_exchanges_loses_no_saved_ed
     let mut rng = ChaCha8Rng::seed_from_u64(20_261_124);
     let dir = tempfile::tempdir().unwrap();
     let mut server = Server::sample(&dir.path().join("server"));
-    let phones =
-        ["a", "b"].map(|name| Phone::enrolled(dir.path().join(name), &server, GACHA));
+    let phones = ["a", "b"].map(|name| Phone::enrolled(dir.path().join(name), &server, GACHA));
     let ids: Vec<String> = (1..=4).map(|n| household(&phones[0], n)).collect();
     phones[0].sync();
     phones[1].sync();
@@ -65,7 +64,11 @@ fn killing_server_and_phones_at_random_moments_of_50_exchanges_loses_no_saved_ed
             saved.push((id.clone(), value));
         }
         let mut sync = phone.command(&["sync"]);
-        let mut child = sync.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = sync
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         match rng.next_u32() % 3 {
             0 => kill_at_random(&mut rng, &mut child, 200),
             1 => {
@@ -81,7 +84,11 @@ fn killing_server_and_phones_at_random_moments_of_50_exchanges_loses_no_saved_ed
         phones.iter().for_each(|phone| drop(phone.sync()));
     }
     let verified = server.run(&["verify"]).json();
-    assert_eq!((&verified["different"], &verified["forks"]), (&json!(0), &json!(0)), "{verified}");
+    assert_eq!(
+        (&verified["different"], &verified["forks"]),
+        (&json!(0), &json!(0)),
+        "{verified}"
+    );
     for phone in &phones {
         for id in &ids {
             let history = phone.ok(&["history", id]);
@@ -93,12 +100,19 @@ fn killing_server_and_phones_at_random_moments_of_50_exchanges_loses_no_saved_ed
                 .map(|event| &event["value"])
                 .collect();
             for (_, value) in saved.iter().filter(|(record, _)| record == id) {
-                assert!(written.contains(&&json!(value.to_string())), "{value} is lost");
+                assert!(
+                    written.contains(&&json!(value.to_string())),
+                    "{value} is lost"
+                );
             }
         }
         assert_eq!(phone.ok(&["status"])["unsent"], 0);
     }
-    let shown = |phone: &Phone| ids.iter().map(|id| phone.ok(&["show", id])["fields"].clone()).collect::<Vec<_>>();
+    let shown = |phone: &Phone| {
+        ids.iter()
+            .map(|id| phone.ok(&["show", id])["fields"].clone())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(shown(&phones[0]), shown(&phones[1]));
 }
 
@@ -129,11 +143,17 @@ fn a_link_that_is_cut_again_and_again_resumes_and_sends_nothing_acknowledged_twi
             Some(2) => failures += 1,
             other => panic!("{other:?} {}", said.err),
         }
-        assert!(failures < 60, "no progress over a link that passes up to 13 KB");
+        assert!(
+            failures < 60,
+            "no progress over a link that passes up to 13 KB"
+        );
     }
     proxy.cut_after(NEVER);
     let again = a.sync();
-    assert_eq!((&again["batches_up"], &again["batches_down"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        (&again["batches_up"], &again["batches_down"]),
+        (&json!(0), &json!(0))
+    );
     b.sync();
     for id in &ids {
         assert_eq!(b.field(id, "household.head_name"), "朝鲁");

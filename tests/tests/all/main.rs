@@ -1,5 +1,10 @@
 //! The integration tests of the whole system, in one binary.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails there")]
+
+mod chaos;
 mod hostile;
+mod secrecy;
 mod simulator;
+mod story;
 mod tidy;

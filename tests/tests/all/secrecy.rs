@@ -22,13 +22,25 @@ fn the_phones_files_hold_no_name_field_name_unit_code_or_record_id() {
     phone.sync();
     phone.edit(&id, &["identity.name=其其格"]);
 
-    let needles =
-        ["QiqigePlanted", "其其格", "identity", "birth_date", "152522100200", &number, &id, "general"];
+    let needles = [
+        "QiqigePlanted",
+        "其其格",
+        "identity",
+        "birth_date",
+        "152522100200",
+        &number,
+        &id,
+        "general",
+    ];
     let files = files(&phone.dir);
     assert!(!files.is_empty());
     for (path, bytes) in &files {
         for needle in needles {
-            assert!(!contains(bytes, needle), "{needle} stands in {}", path.display());
+            assert!(
+                !contains(bytes, needle),
+                "{needle} stands in {}",
+                path.display()
+            );
         }
     }
     // The needles are real: the server, which keeps its own records, does hold the name.

@@ -30,7 +30,12 @@ fn village() -> Village {
     let server = Server::sample(&dir.path().join("server"));
     let a = Phone::enrolled(dir.path().join("a"), &server, GACHA);
     let b = Phone::enrolled(dir.path().join("b"), &server, GACHA);
-    Village { server, a, b, _dir: dir }
+    Village {
+        server,
+        a,
+        b,
+        _dir: dir,
+    }
 }
 
 fn household(phone: &Phone) -> String {
@@ -65,7 +70,10 @@ fn different_keys_edited_offline_on_two_phones_stand_on_both_and_on_the_server()
     assert_eq!(shown["fields"]["household.phone"], "10012345678");
     assert_eq!(shown["fields"]["household.resident_population"], 5);
     let verified = server.run(&["verify"]).json();
-    assert_eq!((&verified["different"], &verified["forks"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        (&verified["different"], &verified["forks"]),
+        (&json!(0), &json!(0))
+    );
 }
 
 #[test]
@@ -82,12 +90,18 @@ fn one_key_edited_apart_is_a_conflict_until_a_deliberate_write_settles_it_everyw
 
     let values = |phone: &Phone| -> Vec<Value> {
         let conflicts = phone.ok(&["show", &id])["conflicts"].clone();
-        conflicts[0]["values"].as_array().cloned().unwrap_or_default()
+        conflicts[0]["values"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
     };
     let seen = values(&a);
     assert_eq!(seen.len(), 2, "{seen:?}");
     assert_eq!(seen, values(&b));
-    assert_eq!(a.field(&id, "household.phone"), b.field(&id, "household.phone"));
+    assert_eq!(
+        a.field(&id, "household.phone"),
+        b.field(&id, "household.phone")
+    );
     assert_eq!(a.ok(&["conflicts"]).as_array().map(Vec::len), Some(1));
 
     b.ok(&["resolve", &id, "household.phone", "--take", "1"]);
@@ -98,12 +112,20 @@ fn one_key_edited_apart_is_a_conflict_until_a_deliberate_write_settles_it_everyw
         assert_eq!(phone.field(&id, "household.phone"), seen[1]);
     }
     let shown = server.run(&["show", &id]).json();
-    assert_eq!((&shown["conflicts"], &shown["fields"]["household.phone"]), (&json!([]), &seen[1]));
+    assert_eq!(
+        (&shown["conflicts"], &shown["fields"]["household.phone"]),
+        (&json!([]), &seen[1])
+    );
 }
 
 #[test]
 fn equal_values_written_apart_are_no_conflict() {
-    let Village { a, b, server: _server, _dir } = village();
+    let Village {
+        a,
+        b,
+        server: _server,
+        _dir,
+    } = village();
     let id = household(&a);
     a.sync();
     b.sync();
@@ -131,7 +153,12 @@ fn woman(phone: &Phone, name: &str, number: &str, birth: &str) -> String {
 
 #[test]
 fn a_woman_registered_on_two_phones_is_one_person_until_a_number_is_corrected() {
-    let Village { a, b, server: _server, _dir } = village();
+    let Village {
+        a,
+        b,
+        server: _server,
+        _dir,
+    } = village();
     let number = id_number("19850607", 124);
     let first = woman(&a, "其其格", &number, "1985-06-07");
     let second = woman(&b, "琪琪格", &number, "1985-06-07");
@@ -153,34 +180,66 @@ fn a_woman_registered_on_two_phones_is_one_person_until_a_number_is_corrected() 
     b.sync();
     a.sync();
     for phone in [&a, &b] {
-        assert_eq!(phone.ok(&["list", "person"]).as_array().map(Vec::len), Some(2));
+        assert_eq!(
+            phone.ok(&["list", "person"]).as_array().map(Vec::len),
+            Some(2)
+        );
         assert_eq!(phone.ok(&["show", &first])["linked"], json!([]));
     }
 }
 
 #[test]
 fn what_breaks_the_dictionary_is_refused_at_add_with_key_and_reason() {
-    let Village { a, server: _server, b: _b, _dir } = village();
+    let Village {
+        a,
+        server: _server,
+        b: _b,
+        _dir,
+    } = village();
     let refused = |subject: &str, set: &str, code: &str| {
         let mut args = vec!["add", subject];
         let mut sets: Vec<&str> = match subject {
-            "household" => HOUSEHOLD.iter().copied().chain(["household.main_camp=1"]).collect(),
-            _ => vec!["identity.name=萨仁", "identity.sex=2", "identity.birth_date=1990-01-02"],
+            "household" => HOUSEHOLD
+                .iter()
+                .copied()
+                .chain(["household.main_camp=1"])
+                .collect(),
+            _ => vec![
+                "identity.name=萨仁",
+                "identity.sex=2",
+                "identity.birth_date=1990-01-02",
+            ],
         };
         sets.push(set);
         sets.iter().for_each(|set| args.extend(["--set", set]));
         let error = a.run(&args).error(1);
         let key = set.split('=').next().unwrap_or_default();
-        assert_eq!((error["code"].as_str(), error["key"].as_str()), (Some(code), Some(key)));
-        assert!(error["message"].as_str().is_some_and(|message| message.len() > 10), "{error}");
+        assert_eq!(
+            (error["code"].as_str(), error["key"].as_str()),
+            (Some(code), Some(key))
+        );
+        assert!(
+            error["message"]
+                .as_str()
+                .is_some_and(|message| message.len() > 10),
+            "{error}"
+        );
     };
-    refused("person", "identity.id_no=999999198506071241", "bad_id_number");
+    refused(
+        "person",
+        "identity.id_no=999999198506071241",
+        "bad_id_number",
+    );
     refused("household", "household.area_type=77", "unknown_code");
     refused("person", "identity.birth_date=2999-01-01", "future_date");
     let long = format!("identity.name={}", "长".repeat(61));
     refused("person", &long, "too_long");
     refused("household", "household.nonsense=1", "unknown_key");
-    refused("household", "household.resident_population=many", "not_an_integer");
+    refused(
+        "household",
+        "household.resident_population=many",
+        "not_an_integer",
+    );
     assert_eq!(a.ok(&["list", "person"]), json!([]));
     assert_eq!(a.ok(&["list", "household"]), json!([]));
     assert_eq!(a.ok(&["status"])["unsent"], 0);
@@ -188,13 +247,27 @@ fn what_breaks_the_dictionary_is_refused_at_add_with_key_and_reason() {
 
 #[test]
 fn an_item_opened_on_two_phones_for_one_round_is_one_item() {
-    let Village { a, b, server: _server, _dir } = village();
+    let Village {
+        a,
+        b,
+        server: _server,
+        _dir,
+    } = village();
     let id = woman(&a, "乌云", &id_number("19800101", 222), "1980-01-01");
     a.sync();
     b.sync();
     let set = |phone: &Phone, field: &str| {
-        let args =
-            ["item", &id, "screening", "--set", "cancer=C", "--set", "round=2026", "--set", field];
+        let args = [
+            "item",
+            &id,
+            "screening",
+            "--set",
+            "cancer=C",
+            "--set",
+            "round=2026",
+            "--set",
+            field,
+        ];
         phone.ok(&args)["item"].clone()
     };
     assert_eq!(set(&a, "on_target_list=true"), "C-2026");
@@ -216,7 +289,12 @@ fn an_item_opened_on_two_phones_for_one_round_is_one_item() {
 
 #[test]
 fn history_says_what_was_written_where_and_by_which_device() {
-    let Village { a, b, server: _server, _dir } = village();
+    let Village {
+        a,
+        b,
+        server: _server,
+        _dir,
+    } = village();
     let id = household(&a);
     a.sync();
     b.sync();
@@ -234,25 +312,50 @@ fn history_says_what_was_written_where_and_by_which_device() {
     assert_eq!(values, [&json!(4), &json!(6)]);
     assert_eq!(events[0]["device"], a.ok(&["status"])["device"]);
     assert_eq!(events[1]["device"], b.ok(&["status"])["device"]);
-    assert!(events.iter().all(|event| event["time"].as_str().is_some_and(|t| t.contains('T'))));
+    assert!(
+        events
+            .iter()
+            .all(|event| event["time"].as_str().is_some_and(|t| t.contains('T')))
+    );
 }
 
 #[test]
 fn without_a_server_nothing_is_lost_and_the_exit_code_says_so() {
-    let Village { a, server, b: _b, _dir } = village();
+    let Village {
+        a,
+        server,
+        b: _b,
+        _dir,
+    } = village();
     let id = household(&a);
     drop(server);
     let error = a.run(&["sync"]).error(2);
-    assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()));
+    assert!(
+        error["message"]
+            .as_str()
+            .is_some_and(|message| !message.is_empty())
+    );
     assert_eq!(a.field(&id, "household.head_name"), "巴特尔");
     assert!(a.ok(&["status"])["unsent"].as_u64() > Some(0));
 }
 
 #[test]
 fn a_store_does_not_open_with_another_secret() {
-    let Village { a, server: _server, b: _b, _dir } = village();
-    let said = a.command(&["status"]).env("ORTOO_PIN", "135791").output().unwrap();
+    let Village {
+        a,
+        server: _server,
+        b: _b,
+        _dir,
+    } = village();
+    let said = a
+        .command(&["status"])
+        .env("ORTOO_PIN", "135791")
+        .output()
+        .unwrap();
     assert_eq!(said.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&said.stderr).contains("\"code\""));
-    assert_eq!(Phone::at(a.dir.join("nowhere")).run(&["status"]).code, Some(3));
+    assert_eq!(
+        Phone::at(a.dir.join("nowhere")).run(&["status"]).code,
+        Some(3)
+    );
 }
