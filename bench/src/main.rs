@@ -12,8 +12,11 @@ mod workload;
 
 use std::path::Path;
 
+/// A family's name, and what runs it and gives its part of the results.
+type Family = (&'static str, fn() -> String);
+
 /// The families, in the order of the results.
-const FAMILIES: [(&str, fn() -> String); 4] = [
+const FAMILIES: [Family; 4] = [
     ("exchange", exchange::run),
     ("load", load::run),
     ("ingest", ingest::run),
@@ -29,11 +32,9 @@ fn main() {
         println!("{}", open::measured(Path::new(store)));
         return;
     }
-    for unknown in named
-        .iter()
-        .filter(|name| !FAMILIES.iter().any(|(known, _)| known == name))
-    {
-        eprintln!("no family {unknown}; there are exchange, load, ingest, open");
+    let unknown = |name: &&String| !FAMILIES.iter().any(|(known, _)| known == name);
+    if let Some(name) = named.iter().find(unknown) {
+        eprintln!("no family {name}; there are exchange, load, ingest, open");
         std::process::exit(1);
     }
     for (name, run) in FAMILIES {

@@ -66,10 +66,10 @@ pub(crate) fn make(server: &Server, unit: &str, village: u64, scale: usize) -> V
     }
     settle(&way, &mut devices);
     for _ in 0..EDITS_PER_RECORD {
-        for place in 0..records.len() {
+        for (place, record) in records.iter().enumerate() {
             let at = draw.below(3);
             let sets = draw.edit(kind_at(place / scale));
-            devices[at].save(records[place], &sets);
+            devices[at].save(*record, &sets);
             after_edit(&mut devices, at);
         }
         // Edits of one pass see those of the pass before: a history, not a heap of conflicts.

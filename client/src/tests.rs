@@ -371,7 +371,7 @@ fn one_number_makes_one_row_and_a_corrected_number_two() {
         (1, smaller, &vec![larger])
     );
     // Two names: whether they are one person is open, so nothing is shown as the other's (R36).
-    let shown = rows[0].fields.get("identity.phone").is_some();
+    let shown = rows[0].fields.contains_key("identity.phone");
     assert_eq!(shown, smaller == second);
     assert_eq!(phone.conflicts().unwrap()[0].key, "identity.name");
     let own = phone.show(&second.to_string()).unwrap();

@@ -195,6 +195,7 @@ fn verified(found: &Verified) -> Value {
         "different": found.differences.len(),
         "forks": found.forks,
         "waiting": found.waiting,
+        "aside": found.aside,
     });
     if !found.differences.is_empty() {
         shape["details"] = found.differences.iter().map(difference).collect();
@@ -319,7 +320,14 @@ mod tests {
                 .cloned()
                 .collect::<Vec<_>>()
         };
-        let contract = ["records", "batches", "different", "forks", "waiting"];
+        let contract = [
+            "records",
+            "batches",
+            "different",
+            "forks",
+            "waiting",
+            "aside",
+        ];
         assert_eq!(keys(verified(&Verified::default())), contract);
     }
 }

@@ -27,6 +27,8 @@ pub struct Verified {
     pub forks: u64,
     /// Batches in the stash.
     pub waiting: u64,
+    /// Changes held that are not admitted: invalid, or behind one that is missing or invalid.
+    pub aside: u64,
     /// What is not as the batches say.
     pub differences: Vec<Difference>,
 }
@@ -229,6 +231,7 @@ impl Check<'_> {
                 .map(|(device, change)| (*device, change.as_slice()))
                 .collect();
             let again = RecordState::rebuild(&changes);
+            self.verified.aside += again.aside().len() as u64;
             match stored
                 .remove(id)
                 .map(|bytes| RecordState::from_cbor(&bytes))

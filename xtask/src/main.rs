@@ -85,7 +85,7 @@ fn test(all: bool) -> Outcome {
     match skipped {
         Some(what) if all => Err(format!("missing, and --all was asked for: {what}")),
         Some(what) => {
-            println!("skipped: {what}");
+            eprintln!("skipped: {what}");
             Ok(())
         }
         None => Ok(()),

@@ -352,7 +352,7 @@ fn what_is_no_message_is_refused_with_its_code() {
     let reply = village.send_claiming("a large length", &[0; 100], 2 * MESSAGE_BYTES_MAX);
     assert_eq!(
         (reply.status, reply.code().as_str()),
-        (413, "message_too_large")
+        (413, "body_too_large")
     );
     let bomb = pack(&vec![0; MESSAGE_BYTES_MAX + 1]);
     assert!(bomb.len() < 10_000);
@@ -438,7 +438,7 @@ fn hostile_batches_are_refused_one_by_one_or_held_and_set_aside() {
     );
 
     let before = village.verified();
-    assert_eq!(before["waiting"], 0, "{before}");
+    assert_eq!(before["aside"], 0, "{before}");
     let forged = ActorId::new(DeviceId([0xaa; 8]), [1; 8]);
     let none: [&str; 0] = [];
     let batches = [
@@ -460,7 +460,7 @@ fn hostile_batches_are_refused_one_by_one_or_held_and_set_aside() {
         count as u64,
         "held once each, however often sent"
     );
-    assert_eq!(verified["waiting"], json!(count), "{verified}");
+    assert_eq!(verified["aside"], json!(count), "{verified}");
     let shown = village.server.run(&["records"]).out;
     assert!(!shown.contains('敌'), "what is set aside does not show");
 

@@ -44,5 +44,6 @@ fn the_phones_files_hold_no_name_field_name_unit_code_or_record_id() {
         }
     }
     // The needles are real: the server, which keeps its own records, does hold the name.
+    phone.sync();
     assert!(server.run(&["show", &id]).out.contains("其其格"));
 }

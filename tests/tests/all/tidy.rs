@@ -150,6 +150,7 @@ fn sources_without(dir: &str, allowed: &[&str]) -> Vec<(PathBuf, String)> {
         .into_iter()
         .filter(|path| !allowed.iter().any(|allowed| path.ends_with(allowed)))
         .filter(|path| !path.ends_with("tests.rs"))
+        .filter(|path| !path.to_string_lossy().contains("/src/tests/"))
         .map(|path| {
             let text = read(&path);
             let code = text
