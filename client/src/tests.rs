@@ -394,3 +394,33 @@ fn one_number_makes_one_row_and_a_corrected_number_two() {
     assert_eq!(phone.list(Subject::Person, None, None).unwrap().len(), 2);
     assert_eq!(phone.show(&first.to_string()).unwrap().linked, []);
 }
+
+/// The sources that make complaints.
+const SOURCES: [&str; 9] = [
+    include_str!("dictionary.rs"),
+    include_str!("enrol.rs"),
+    include_str!("error.rs"),
+    include_str!("history.rs"),
+    include_str!("phone.rs"),
+    include_str!("records.rs"),
+    include_str!("sync.rs"),
+    include_str!("transport.rs"),
+    include_str!("typed.rs"),
+];
+
+#[test]
+fn every_code_of_this_crate_and_of_the_dictionary_has_a_message_of_its_own() {
+    let words = words::Words::new(words::Language::Chinese);
+    let mut codes: BTreeSet<&str> = sync_core::check::CODES.into();
+    for source in SOURCES {
+        let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+        for made in ["Complaint::new(\"", "Complaint::about(\""] {
+            let found = source.split(made).skip(1);
+            codes.extend(found.filter_map(|rest| rest.split('"').next()));
+        }
+    }
+    assert!(codes.len() > 50, "{codes:?}");
+    for code in codes {
+        assert!(words.knows(code), "no message for {code}");
+    }
+}

@@ -21,6 +21,32 @@ use crate::value::{Key, Value};
 /// No date before this one is anybody's.
 const DATE_MIN: &str = "1900-01-01";
 
+/// Every code that a [`Problem`] can have; each has a message in both languages.
+pub const CODES: [&str; 22] = [
+    "bad_id_number",
+    "bad_pattern",
+    "bad_point",
+    "bad_reference",
+    "check_failed",
+    "code_alone",
+    "future_date",
+    "id_number_birth",
+    "id_number_sex",
+    "item_key_differs",
+    "item_needed",
+    "not_a_bool",
+    "not_a_date",
+    "not_an_integer",
+    "not_repeating",
+    "not_text",
+    "out_of_range",
+    "required",
+    "too_long",
+    "unknown_code",
+    "unknown_key",
+    "wrong_subject",
+];
+
 /// Something that is wrong with a value, or with several taken together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
@@ -34,6 +60,7 @@ pub struct Problem {
 
 impl Problem {
     fn new(key: &Key, code: &'static str) -> Self {
+        debug_assert!(CODES.contains(&code), "{code}");
         Self {
             key: key.clone(),
             code,
@@ -520,3 +547,6 @@ fn missing(
     }
     problems
 }
+
+#[cfg(test)]
+mod tests;

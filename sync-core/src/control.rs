@@ -545,7 +545,13 @@ impl Control {
         self.arrivals
             .iter()
             .filter_map(|hash| self.entries.get(hash))
-            .filter(move |entry| entry.concerns(spaces))
+            .filter(move |entry| entry.concerns(spaces) && !self.is_superseded(entry))
+    }
+
+    /// A package that a newer one has replaced: kept for what was captured under it, and sent to
+    /// nobody any more.
+    fn is_superseded(&self, entry: &ControlEntry) -> bool {
+        entry.as_package().is_some() && self.package != Some(entry.hash)
     }
 
     /// All entries, in order of arrival here.
@@ -555,9 +561,13 @@ impl Control {
             .filter_map(|hash| self.entries.get(hash))
     }
 
-    /// How many entries are held, and a digest of which.
+    /// How many entries are held, and a digest of which; replaced packages don't count.
     pub fn position(&self) -> ControlPosition {
-        ControlPosition::of(self.entries.keys().copied().collect())
+        let current = self
+            .entries
+            .values()
+            .filter(|entry| !self.is_superseded(entry));
+        ControlPosition::of(current.map(|entry| entry.hash).collect())
     }
 }
 

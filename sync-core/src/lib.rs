@@ -38,3 +38,6 @@ pub mod show;
 mod stored;
 pub mod value;
 pub mod wire;
+
+#[cfg(test)]
+mod station;

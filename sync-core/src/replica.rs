@@ -648,6 +648,12 @@ impl Replica {
         }
     }
 
+    /// Puts a record's state in, as an exchange would: for tests of what merges leave behind.
+    #[cfg(test)]
+    pub(crate) fn put_record(&mut self, space: &Space, record: RecordId, state: RecordState) {
+        self.step(Step::Record(space.clone(), record, Box::new(state)));
+    }
+
     /// Who this is.
     pub fn me(&self) -> Me {
         self.me
@@ -784,3 +790,6 @@ pub enum OpenError {
 
 /// At most this many batches wait in a stash, per space (R6).
 pub const STASH_BATCHES_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests;

@@ -110,6 +110,8 @@ fn set_up_wasm() -> Result<Option<String>, String> {
 }
 
 fn bench(args: &[String]) -> Outcome {
+    // The benchmarks start the server as a process.
+    cargo(&["build", "--locked", "--release", "-p", "ortoo-server"])?;
     let mut all = vec!["run", "--locked", "--release", "-p", "ortoo-bench", "--"];
     all.extend(args.iter().map(String::as_str));
     cargo(&all)

@@ -209,3 +209,44 @@ fn a_grant_is_taken_at_the_limit_and_refused_above_it() {
         Err(BadEntry::Envelope)
     );
 }
+
+#[test]
+fn a_newer_package_replaces_the_older_one_for_everybody_in_any_order() {
+    let packages: Vec<Vec<u8>> = [1, 2, 3]
+        .iter()
+        .map(|version| {
+            let mut package = Package::builtin();
+            package.version = *version;
+            let sign = |message: &[u8]| key(NODE).sign(message);
+            ControlEntry::package(network(), &package, (public(NODE), &sign))
+        })
+        .collect();
+    let spaces = BTreeSet::from([space(Class::General)]);
+    let mut positions = Vec::new();
+    for order in [[0, 1, 2], [2, 0, 1]] {
+        let mut control = founded();
+        order
+            .iter()
+            .for_each(|at| take(&mut control, &packages[*at]));
+        assert_eq!(control.package().map(|package| package.version), Some(3));
+        let sent: Vec<&[u8]> = control
+            .for_spaces(&spaces)
+            .map(ControlEntry::bytes)
+            .collect();
+        assert_eq!(
+            sent.iter()
+                .filter(|entry| packages.contains(&entry.to_vec()))
+                .count(),
+            1
+        );
+        positions.push(control.position());
+    }
+    // A phone that was only ever sent the newest stands where one stands that saw them all.
+    let mut control = founded();
+    take(&mut control, &packages[2]);
+    assert!(
+        positions
+            .iter()
+            .all(|position| *position == control.position())
+    );
+}

@@ -1,0 +1,143 @@
+//! What the simulator found, as stories of their own; the rules at large are tested there.
+
+use super::*;
+use crate::change::{Change, Put};
+use crate::station::{Station, UNIT};
+
+fn space(class: Class) -> Space {
+    Space::new(UNIT, class).unwrap()
+}
+
+fn name(text: &str) -> [(&'static str, Value); 1] {
+    [("identity.name", Value::from(text))]
+}
+
+/// A change of `device` on `deps`.
+fn change(device: DeviceId, random: u8, deps: &[ChangeHash], start_op: u32, key: &str) -> Vec<u8> {
+    let put = Put {
+        key: Key::parse(key).unwrap(),
+        value: Value::from("敌"),
+        preds: Vec::new(),
+    };
+    let actor = ActorId::new(device, [random; 8]);
+    Change::make(deps.to_vec(), actor, 1, start_op, 0, vec![put]).1
+}
+
+fn state_of(changes: &[(DeviceId, Vec<u8>)]) -> RecordState {
+    let refs: Vec<_> = changes
+        .iter()
+        .map(|(device, raw)| (*device, raw.as_slice()))
+        .collect();
+    RecordState::rebuild(&refs)
+}
+
+#[test]
+fn a_key_written_into_the_space_of_another_class_does_not_show() {
+    let mut station = Station::new(1, &Class::CADRE);
+    let record = station.person();
+    station.save(record, &name("其其格")).unwrap();
+    let hostile = DeviceId([0xbd; 8]);
+    let forged = [(hostile, change(hostile, 1, &[], 1, "identity.name"))];
+    station
+        .replica
+        .put_record(&space(Class::Care), record, state_of(&forged));
+    let key = Key::parse("identity.name").unwrap();
+    let shown = station.replica.view(UNIT, record);
+    assert_eq!(shown[&key].winner(), &Value::from("其其格"));
+    // A key that the plan does not know is kept for those who do.
+    let newer = [(hostile, change(hostile, 1, &[], 1, "of_next_year.field"))];
+    station
+        .replica
+        .put_record(&space(Class::Care), record, state_of(&newer));
+    let key = Key::parse("of_next_year.field").unwrap();
+    assert!(station.replica.view(UNIT, record).contains_key(&key));
+}
+
+#[test]
+fn a_device_whose_change_was_set_aside_behind_a_hostile_twin_goes_on_saving() {
+    let mut station = Station::new(1, &Class::CADRE);
+    let record = station.person();
+    let hostile = DeviceId([0xbd; 8]);
+    // Two contents for one (actor, seq): the smaller hash stays, whichever came first.
+    let mut twins = ["identity.aliases", "identity.phone"]
+        .map(|key| (hostile, change(hostile, 7, &[], 1, key)));
+    twins.sort_by_key(|(_, raw)| Change::parse(raw).unwrap().hash);
+    let [kept, gone] = twins;
+    station
+        .replica
+        .put_record(&space(Class::General), record, state_of(&[gone.clone()]));
+    // Our edit follows the one that will have to go.
+    station.save(record, &name("其其格")).unwrap();
+    let me = station.replica.me().device;
+    let ours = station
+        .replica
+        .changes_of(&station.rows, &space(Class::General), record, &[]);
+    let ours = ours
+        .unwrap()
+        .into_iter()
+        .find(|(device, _)| *device == me)
+        .unwrap();
+    let state = state_of(&[gone, ours, kept]);
+    assert!(
+        state.aside().iter().any(|aside| aside.device == me),
+        "{:?}",
+        state.aside()
+    );
+    station
+        .replica
+        .put_record(&space(Class::General), record, state);
+    // The same actor would repeat its number; the edit is saved all the same.
+    assert_eq!(station.save(record, &name("琪琪格")).unwrap().changes, 1);
+    let key = Key::parse("identity.name").unwrap();
+    assert_eq!(
+        station.replica.view(UNIT, record)[&key].winner(),
+        &Value::from("琪琪格")
+    );
+}
+
+#[test]
+fn saving_twice_is_one_edit_and_empty_edits_stage_nothing() {
+    let mut station = Station::new(1, &Class::CADRE);
+    let record = station.person();
+    assert_eq!(station.save(record, &name("其其格")).unwrap().changes, 1);
+    assert_eq!(station.save(record, &name("其其格")).unwrap().changes, 0);
+    assert_eq!(
+        station
+            .save(record, &[("identity.phone", Value::Null)])
+            .unwrap()
+            .changes,
+        0
+    );
+    assert_eq!(station.replica.unsent(), 1);
+}
+
+#[test]
+fn a_section_of_a_class_that_is_not_held_is_refused_and_says_which() {
+    let mut station = Station::new(1, &[Class::General]);
+    let record = station.person();
+    let health = [("vaccination.hpv_vaccine", Value::from("2"))];
+    let error = station.save(record, &health).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            EditError::NotGranted {
+                class: Class::Health,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert!(station.replica.view(UNIT, record).is_empty());
+}
+
+#[test]
+fn the_true_time_is_the_clocks_unless_it_was_set_back() {
+    let hub = HubState::enrolled(Incarnation([1; 8]), [0; 16], 5_000, 1_000);
+    assert_eq!(
+        (hub.true_time(5_100), hub.not_future_before(5_100)),
+        (1_100, 1_100)
+    );
+    // An empty battery: the clock starts again at 0. What day it is nobody knows.
+    assert_eq!(hub.true_time(0), 1_000);
+    assert_eq!(hub.not_future_before(0), i64::MAX);
+}

@@ -1,0 +1,141 @@
+//! A device without a server for unit tests: a network whose keys the test holds, rows in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::Package;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::control::{Control, ControlEntry, Enrolment, RootStatement};
+use crate::id::{AuthorId, Class, Incarnation, RecordId, Space, Subject};
+use crate::replica::{Context, Edit, EditError, Edited, HubState, Me, Replica};
+use crate::row::{ReadRows, Row, Table, Unreadable};
+use crate::seal::SigningKey;
+use crate::value::{Key, Value};
+
+pub(crate) const UNIT: &str = "152522100200";
+pub(crate) const TODAY: &str = "2026-11-25";
+
+/// Rows in memory.
+#[derive(Default)]
+pub(crate) struct Rows(BTreeMap<(Table, Vec<u8>), Vec<u8>>);
+
+impl Rows {
+    pub(crate) fn write(&mut self, rows: &[Row]) {
+        for row in rows {
+            let key = (row.table, row.key.clone());
+            match &row.value {
+                Some(value) => drop(self.0.insert(key, value.clone())),
+                None => drop(self.0.remove(&key)),
+            }
+        }
+    }
+}
+
+impl ReadRows for Rows {
+    fn read(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(self.0.get(&(table, key.to_vec())).cloned())
+    }
+}
+
+/// A device enrolled for some classes of one unit.
+pub(crate) struct Station {
+    pub(crate) replica: Replica,
+    pub(crate) rows: Rows,
+    pub(crate) rng: ChaCha20Rng,
+}
+
+impl Station {
+    pub(crate) fn new(seed: u64, classes: &[Class]) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let (root, node) = (
+            SigningKey::from_bytes(&[1; 32]),
+            SigningKey::from_bytes(&[2; 32]),
+        );
+        let device = SigningKey::generate(&mut rng);
+        let statement = RootStatement {
+            version: 1,
+            root_keys: vec![root.public().bytes],
+            threshold: 1,
+            node_keys: vec![node.public().bytes],
+            order_keys: vec![],
+            tls_keys: vec![],
+        };
+        let network = statement.network();
+        let enrolment = Enrolment {
+            signing_key: device.public().bytes,
+            sealing_key: [3; 32],
+            spaces: classes
+                .iter()
+                .map(|class| Space::new(UNIT, *class).unwrap())
+                .collect(),
+            authors: BTreeSet::from([AuthorId([5; 8])]),
+        };
+        let by_root = |message: &[u8]| root.sign(message);
+        let by_node = |message: &[u8]| node.sign(message);
+        let node = (node.public().bytes, &by_node as &dyn Fn(&[u8]) -> [u8; 64]);
+        let mut control = Control::new(network);
+        for entry in [
+            ControlEntry::root(network, &statement, (root.public().bytes, &by_root)),
+            ControlEntry::enrol(network, &enrolment, node),
+            ControlEntry::package(network, &Package::builtin(), node),
+        ] {
+            let entry = control.check(&entry).unwrap().unwrap();
+            control.apply(entry);
+        }
+        let me = Me {
+            network,
+            device: enrolment.device(),
+        };
+        let hub = HubState::enrolled(Incarnation([1; 8]), [2; 16], 0, 0);
+        Self {
+            replica: Replica::new(me, control, hub),
+            rows: Rows::default(),
+            rng,
+        }
+    }
+
+    /// A new person's id.
+    pub(crate) fn person(&mut self) -> RecordId {
+        self.draw(Subject::Person)
+    }
+
+    pub(crate) fn draw(&mut self, subject: Subject) -> RecordId {
+        let mut context = Context {
+            now: 0,
+            today: TODAY,
+            rng: &mut self.rng,
+        };
+        RecordId::draw(subject, 1, context.random())
+    }
+
+    pub(crate) fn edit(record: RecordId, puts: &[(&str, Value)]) -> Edit {
+        let puts = puts
+            .iter()
+            .map(|(key, value)| (Key::parse(key).unwrap(), value.clone()));
+        Edit {
+            record,
+            unit: UNIT.to_owned(),
+            author: AuthorId([5; 8]),
+            puts: puts.collect(),
+            seen: BTreeMap::new(),
+        }
+    }
+
+    /// Saves, or says why not.
+    pub(crate) fn save(
+        &mut self,
+        record: RecordId,
+        puts: &[(&str, Value)],
+    ) -> Result<Edited, EditError> {
+        let edit = Self::edit(record, puts);
+        let mut context = Context {
+            now: 0,
+            today: TODAY,
+            rng: &mut self.rng,
+        };
+        let prepared = self.replica.prepare_edit(&mut context, &edit)?;
+        self.rows.write(&prepared.rows);
+        Ok(self.replica.apply(prepared))
+    }
+}
