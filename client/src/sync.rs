@@ -3,7 +3,8 @@
 //! Every round: prepare, commit, send; then what the answer changes: prepare, commit, apply. After
 //! a cut the budget halves, down to one batch, and the next request carries the vector only, to
 //! learn first what has landed (R47, R49); so a link that passes a few kilobytes per connection
-//! gets everything across, piece by piece.
+//! gets everything across, piece by piece. As long as nothing is cut each round carries more than
+//! the one before: a new phone of a village needs three.
 
 use sync_core::exchange::Budget;
 
@@ -48,6 +49,8 @@ struct Course {
     failures: usize,
     idle: usize,
     unsent: usize,
+    /// Nothing was cut yet: the next round may carry more.
+    whole: bool,
 }
 
 impl Course {
@@ -58,6 +61,7 @@ impl Course {
             return Err(PhoneError::NoConnection(why));
         }
         self.transport = None;
+        self.whole = false;
         self.budget = self.budget.halved();
         self.asking = true;
         Ok(())
@@ -81,6 +85,7 @@ impl Phone {
             failures: 0,
             idle: 0,
             unsent,
+            whole: true,
         };
         let mut report = SyncReport::default();
         while self.round(&mut course, &mut report)? {}
@@ -156,6 +161,9 @@ impl Phone {
         }
         course.unsent = unsent;
         course.asking = false;
+        if course.whole {
+            course.budget = course.budget.grown();
+        }
         if received.again && course.idle >= IDLE_ROUNDS_MAX {
             return Err(PhoneError::NoConnection(Complaint::new("no_progress")));
         }

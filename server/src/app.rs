@@ -139,9 +139,9 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
-    fn encode(&self) -> Vec<u8> {
+    fn encode(&self, network: NetworkId) -> Vec<u8> {
         match self {
-            Reply::Exchange(answer) => answer.encode(),
+            Reply::Exchange(answer) => answer.encode(network),
             Reply::Enrol(answer) => answer.encode(),
         }
     }
@@ -230,7 +230,8 @@ impl App {
             Prepared::Answered(reply) => reply,
             Prepared::ToWrite(job) => self.writer.perform(job).await?,
         };
-        spawn_blocking(move || reply.encode())
+        let network = self.network();
+        spawn_blocking(move || reply.encode(network))
             .await
             .map_err(|_| ServeError::Panicked)
     }

@@ -6,6 +6,8 @@
 //! and 16 bytes above its changes. A commitment is salted, so that an entry can be blotted out
 //! later (erasure) and nothing guessable stays behind.
 
+pub(crate) mod compact;
+
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Decoder, Encode};
 use sha2::{Digest, Sha256};
@@ -176,6 +178,22 @@ struct Envelope {
     entries: List<EntryWire, BATCH_ENTRIES_MAX>,
 }
 
+impl Envelope {
+    /// The stored form of a batch of these parts.
+    fn stored(header: Vec<u8>, signature: [u8; 64], seed: [u8; 16], entries: &[Entry]) -> Vec<u8> {
+        let entry = |entry: &Entry| EntryWire {
+            record: Some(entry.record.to_bytes().to_vec().into()),
+            change: Some(entry.change.clone().into()),
+        };
+        cbor::encode(&Self {
+            header: header.into(),
+            signature: signature.into(),
+            seed: Some(seed.into()),
+            entries: entries.iter().map(entry).collect(),
+        })
+    }
+}
+
 #[derive(Encode, Decode)]
 struct EntryWire {
     #[n(0)]
@@ -208,24 +226,13 @@ impl Batch {
     ) -> Self {
         let header_bytes = header.encode();
         let message = signed_message(network, &header_bytes, &commitments(&seed, &entries));
-        let envelope = Envelope {
-            header: header_bytes.into(),
-            signature: sign(&message).into(),
-            seed: Some(seed.into()),
-            entries: entries
-                .iter()
-                .map(|entry| EntryWire {
-                    record: Some(entry.record.to_bytes().to_vec().into()),
-                    change: Some(entry.change.clone().into()),
-                })
-                .collect(),
-        };
+        let bytes = Envelope::stored(header_bytes, sign(&message), seed, &entries);
         let hash = BatchHash(Sha256::digest(&message).into());
         Self {
             hash,
             header,
             entries,
-            bytes: cbor::encode(&envelope),
+            bytes,
         }
     }
 

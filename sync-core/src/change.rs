@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::id::{ActorId, ChangeHash};
 use crate::value::{Key, Value};
 
-mod columns;
+pub(crate) mod columns;
 
 use columns::{Reader, put_bytes, put_signed, put_unsigned, put_value, read_runs, runs_of};
 

@@ -28,6 +28,20 @@ impl Budget {
         down: 64 * 1024,
     };
 
+    /// The most that a round asks for: below the limit of a message, whatever is in it beside.
+    pub const LARGEST: Budget = Budget {
+        up: 1024 * 1024,
+        down: 1024 * 1024,
+    };
+
+    /// After a round that came through whole: four times as much each way.
+    pub fn grown(self) -> Self {
+        Self {
+            up: self.up.saturating_mul(4).min(Self::LARGEST.up),
+            down: self.down.saturating_mul(4).min(Self::LARGEST.down),
+        }
+    }
+
     /// After a cut: half of it each way.
     pub fn halved(self) -> Self {
         Self {
@@ -268,7 +282,7 @@ impl Replica {
         outgoing: &Outgoing,
         bytes: &[u8],
     ) -> Result<Prepared<Received>, ExchangeError> {
-        let answer = Answer::decode(bytes)?;
+        let answer = Answer::decode(self.me.network, bytes)?;
         let mut hub = HubState {
             nonce: answer.nonce.unwrap_or(self.hub.nonce),
             clock_ahead: context.now.saturating_sub(answer.time),

@@ -15,7 +15,9 @@ use crate::control::{Control, ControlPosition};
 use crate::feed::{Feed, Misplaced, Node, Tip, Vector};
 use crate::id::{BatchHash, DeviceId, Incarnation, NetworkId, Space};
 use crate::seal;
-use crate::wire::{Answer, BadMessage, Refused, Request, SpaceClaim, SpaceState, base_digest};
+use crate::wire::{
+    Answer, BadMessage, Refused, Request, SpaceClaim, SpaceState, Unopened, base_digest,
+};
 
 /// A nonce is taken for this many days of the server's clock, so that a phone that syncs weekly
 /// needs no round trip for a new one.
@@ -104,7 +106,8 @@ pub enum Opened {
 
 /// Checks that a request is one, and whose: shape, roster, signature, grants, nonce, in this order.
 pub fn open(me: &HubMe, control: &Control, packed: &[u8], now: i64) -> Result<Opened, Refusal> {
-    let (request, signed) = Request::decode(me.network, packed)?;
+    let unopened = Unopened::read(me.network, packed)?;
+    let (request, signed) = (&unopened.request, &unopened.signed);
     let enrolment = control
         .enrolment(request.device)
         .ok_or(Refusal::UnknownDevice)?;
@@ -126,7 +129,7 @@ pub fn open(me: &HubMe, control: &Control, packed: &[u8], now: i64) -> Result<Op
             ..Answer::at(now)
         }));
     }
-    Ok(Opened::Request(request))
+    Ok(Opened::Request(unopened.open(me.network)?))
 }
 
 /// Checks one batch of a request: size, shape, author, signature (R5). Its author need not be its

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Decoder, Encode};
 
+use crate::batch::compact::{self, BadCompact};
 use crate::cbor::{self, List};
 use crate::control::{ControlPosition, SpaceWire};
 use crate::feed::{Tip, Vector};
@@ -250,7 +251,7 @@ struct RequestWire {
     #[n(6)]
     spaces: List<ClaimWire, SPACES_MAX>,
     #[n(7)]
-    batches: List<ByteVec, BATCHES_MAX>,
+    batches: ByteVec,
     #[n(8)]
     budget: u32,
 }
@@ -292,7 +293,7 @@ struct AnswerWire {
     #[n(6)]
     spaces: Option<List<StateWire, SPACES_MAX>>,
     #[n(7)]
-    batches: Option<List<ByteVec, BATCHES_MAX>>,
+    batches: Option<ByteVec>,
     #[n(8)]
     more: Option<bool>,
     #[n(9)]
@@ -386,7 +387,7 @@ impl Request {
                     ladders: some_if_any(feeds_to_wire(&claim.ladders)),
                 })
                 .collect(),
-            batches: bytes_list(&self.batches),
+            batches: compact::encode(network, &self.batches).into(),
             budget: self.budget,
         });
         let signature = sign(&request_message(network, &body)).into();
@@ -396,9 +397,26 @@ impl Request {
         }))
     }
 
-    /// Reads a request. The signature is not checked here, since whose key it needs stands inside:
-    /// give [`Signed::message`] and [`Signed::signature`] to the verifier before anything is done.
+    /// Reads a request, whoever may have signed it: [`Unopened`] in one go, for those who trust it.
     pub fn decode(network: NetworkId, packed: &[u8]) -> Result<(Self, Signed), BadMessage> {
+        let unopened = Unopened::read(network, packed)?;
+        let signed = unopened.signed.clone();
+        Ok((unopened.open(network)?, signed))
+    }
+}
+
+/// A request of which the batches are not taken apart yet: that costs more than all the rest, and
+/// is not done for somebody who did not sign.
+pub(crate) struct Unopened {
+    /// The request without its batches.
+    pub(crate) request: Request,
+    /// What must verify before the batches are opened.
+    pub(crate) signed: Signed,
+    batches: Vec<u8>,
+}
+
+impl Unopened {
+    pub(crate) fn read(network: NetworkId, packed: &[u8]) -> Result<Self, BadMessage> {
         let bytes = unpack(packed)?;
         let sealed: Sealed = decode(&bytes)?;
         check_version(&sealed.body)?;
@@ -415,7 +433,7 @@ impl Request {
                 })
             })
             .collect::<Result<Vec<_>, BadMessage>>()?;
-        let request = Self {
+        let request = Request {
             device: DeviceId(wire.device.into()),
             nonce: wire.nonce.into(),
             control: ControlPosition {
@@ -424,21 +442,40 @@ impl Request {
             },
             base: Short(wire.base.into()),
             spaces,
-            batches: wire.batches.into_iter().map(Into::into).collect(),
+            batches: Vec::new(),
             budget: wire.budget,
         };
         let message = request_message(network, &sealed.body);
-        Ok((
+        let signed = Signed {
+            message,
+            signature: sealed.signature.into(),
+        };
+        Ok(Self {
             request,
-            Signed {
-                message,
-                signature: sealed.signature.into(),
-            },
-        ))
+            signed,
+            batches: wire.batches.into(),
+        })
+    }
+
+    /// The request with its batches in their stored form.
+    pub(crate) fn open(self, network: NetworkId) -> Result<Request, BadMessage> {
+        let batches = open_batches(network, &self.batches)?;
+        Ok(Request {
+            batches,
+            ..self.request
+        })
     }
 }
 
+fn open_batches(network: NetworkId, compact: &[u8]) -> Result<Vec<Vec<u8>>, BadMessage> {
+    compact::decode(network, compact, BATCHES_MAX, MESSAGE_BYTES_MAX).map_err(|bad| match bad {
+        BadCompact::Shape => BadMessage::Shape,
+        BadCompact::TooLarge => BadMessage::TooLarge,
+    })
+}
+
 /// What a request's signature covers, and the signature.
+#[derive(Clone)]
 pub struct Signed {
     /// Label, network, body as received.
     pub message: Vec<u8>,
@@ -468,7 +505,7 @@ impl Answer {
     }
 
     /// The packed bytes to send.
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self, network: NetworkId) -> Vec<u8> {
         let spaces = self
             .spaces
             .iter()
@@ -501,14 +538,15 @@ impl Answer {
             control: some_if_any(bytes_list(&self.control)),
             incarnation: self.incarnation.filter(|_| self.reset).map(|i| i.0.into()),
             spaces: some_if_any(spaces),
-            batches: some_if_any(bytes_list(&self.batches)),
+            batches: (!self.batches.is_empty())
+                .then(|| compact::encode(network, &self.batches).into()),
             more: self.more.then_some(true),
             refused: some_if_any(refused),
         }))
     }
 
     /// Reads an answer.
-    pub fn decode(packed: &[u8]) -> Result<Self, BadMessage> {
+    pub fn decode(network: NetworkId, packed: &[u8]) -> Result<Self, BadMessage> {
         let bytes = unpack(packed)?;
         check_version(&bytes)?;
         let wire: AnswerWire = decode(&bytes)?;
@@ -545,12 +583,10 @@ impl Answer {
                 .incarnation
                 .map(|incarnation| Incarnation(incarnation.into())),
             spaces,
-            batches: wire
-                .batches
-                .unwrap_or_default()
-                .into_iter()
-                .map(Into::into)
-                .collect(),
+            batches: match wire.batches {
+                Some(compact) => open_batches(network, &compact)?,
+                None => Vec::new(),
+            },
             more: wire.more.unwrap_or(false),
             refused: wire
                 .refused
@@ -614,13 +650,19 @@ mod tests {
             index: 1,
             code: "batch_signature".into(),
         }];
-        assert_eq!(Answer::decode(&answer.encode()).unwrap(), answer);
+        assert_eq!(
+            Answer::decode(network, &answer.encode(network)).unwrap(),
+            answer
+        );
     }
 
     #[test]
     fn another_version_is_named_as_such() {
         let bytes = pack(&cbor::encode(&(2u16, 0i64)));
-        assert_eq!(Answer::decode(&bytes), Err(BadMessage::Version));
+        assert_eq!(
+            Answer::decode(NetworkId([0; 32]), &bytes),
+            Err(BadMessage::Version)
+        );
     }
 
     #[test]
@@ -636,9 +678,9 @@ mod tests {
         #[test]
         fn no_bytes_make_a_decoder_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let stored = [&[0u8], bytes.as_slice()].concat();
-            let _ = Answer::decode(&stored);
+            let _ = Answer::decode(NetworkId([0; 32]), &stored);
             let _ = Request::decode(NetworkId([0; 32]), &stored);
-            let _ = Answer::decode(&bytes);
+            let _ = Answer::decode(NetworkId([0; 32]), &bytes);
         }
 
         #[test]

@@ -111,7 +111,7 @@ async fn two_batches_with_one_number_are_both_kept_and_a_third_joins_them() {
         .post("/v1/exchange", b.encode(&request))
         .await
         .body();
-    let answer = sync_core::wire::Answer::decode(&answer).unwrap();
+    let answer = sync_core::wire::Answer::decode(b.network, &answer).unwrap();
     // The branch begins below what B held, and comes all the same.
     assert_eq!(answer.batches, [right.bytes(), joined.bytes()]);
     let mut new = Phone::enrolled(&station, 3, SPACE).await;
@@ -138,7 +138,7 @@ async fn a_phone_that_names_an_old_tip_is_given_what_lies_above_it() {
         .post("/v1/exchange", b.encode(&request))
         .await
         .body();
-    let answer = sync_core::wire::Answer::decode(&answer).unwrap();
+    let answer = sync_core::wire::Answer::decode(b.network, &answer).unwrap();
     assert_eq!(answer.batches, [batches[4].bytes(), batches[5].bytes()]);
 
     // A tip that nobody here knows costs one more round trip, never a stall (R3).
@@ -151,14 +151,14 @@ async fn a_phone_that_names_an_old_tip_is_given_what_lies_above_it() {
         .post("/v1/exchange", b.encode(&request))
         .await
         .body();
-    let answer = sync_core::wire::Answer::decode(&answer).unwrap();
+    let answer = sync_core::wire::Answer::decode(b.network, &answer).unwrap();
     assert_eq!(answer.spaces[0].ladders_wanted, [a.device()]);
     request.spaces[0].ladders = vec![(a.device(), vec![strange, tip])];
     let answer = station
         .post("/v1/exchange", b.encode(&request))
         .await
         .body();
-    let answer = sync_core::wire::Answer::decode(&answer).unwrap();
+    let answer = sync_core::wire::Answer::decode(b.network, &answer).unwrap();
     assert_eq!(answer.batches.len(), 2);
 }
 

@@ -149,7 +149,8 @@ impl Phone {
 
     /// An exchange that must be served; the phone remembers what it says of the server.
     pub(crate) async fn exchange(&mut self, station: &Station, batches: &[&Batch]) -> Answer {
-        let answer = Answer::decode(&self.send(station, batches).await.body()).unwrap();
+        let answer =
+            Answer::decode(self.network, &self.send(station, batches).await.body()).unwrap();
         let mut vector = if answer.reset {
             Vector::default()
         } else {

@@ -12,17 +12,17 @@ const TYPE_INT: u64 = 4;
 const TYPE_TEXT: u64 = 6;
 
 /// What is left to read.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], Invalid> {
+    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], Invalid> {
         let (taken, rest) = self.0.split_at_checked(count).ok_or(Invalid::Malformed)?;
         self.0 = rest;
         Ok(taken)
     }
 
     /// An unsigned LEB128 number of at most 64 bits.
-    pub(super) fn unsigned(&mut self) -> Result<u64, Invalid> {
+    pub(crate) fn unsigned(&mut self) -> Result<u64, Invalid> {
         let mut number = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.take(1)?[0];
@@ -39,7 +39,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A signed LEB128 number of at most 64 bits.
-    pub(super) fn signed(&mut self) -> Result<i64, Invalid> {
+    pub(crate) fn signed(&mut self) -> Result<i64, Invalid> {
         let mut number = 0i64;
         for shift in (0..64).step_by(7) {
             let byte = self.take(1)?[0];
@@ -58,21 +58,21 @@ impl<'a> Reader<'a> {
         Err(Invalid::Malformed)
     }
 
-    pub(super) fn counter(&mut self) -> Result<u32, Invalid> {
+    pub(crate) fn counter(&mut self) -> Result<u32, Invalid> {
         match u32::try_from(self.unsigned()?) {
             Ok(number) if (1..=COUNTER_MAX).contains(&number) => Ok(number),
             _ => Err(Invalid::Counter),
         }
     }
 
-    pub(super) fn actor(&mut self) -> Result<ActorId, Invalid> {
+    pub(crate) fn actor(&mut self) -> Result<ActorId, Invalid> {
         if self.unsigned()? != ActorId::LEN as u64 {
             return Err(Invalid::Actor);
         }
         ActorId::from_slice(self.take(ActorId::LEN)?).map_err(|_| Invalid::Actor)
     }
 
-    pub(super) fn value(&mut self, meta: u64) -> Result<Value, Invalid> {
+    pub(crate) fn value(&mut self, meta: u64) -> Result<Value, Invalid> {
         let length = usize::try_from(meta >> 4).map_err(|_| Invalid::Value)?;
         let mut data = Reader(self.take(length).map_err(|_| Invalid::Value)?);
         let value = match meta & 0xf {
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
 
 /// Decodes a run-length encoded column that must hold exactly `expected` values; runs are compared
 /// with what is still expected before they are unrolled.
-pub(super) fn read_runs<'a, T: Clone>(
+pub(crate) fn read_runs<'a, T: Clone>(
     column: &'a [u8],
     expected: usize,
     read: impl Fn(&mut Reader<'a>) -> Result<T, Invalid>,
@@ -127,7 +127,7 @@ pub(super) fn read_runs<'a, T: Clone>(
 }
 
 /// Encodes a column: two or more equal values are a run, what stands between runs is literal.
-pub(super) fn runs_of<T: PartialEq>(values: &[T], write: impl Fn(&mut Vec<u8>, &T)) -> Vec<u8> {
+pub(crate) fn runs_of<T: PartialEq>(values: &[T], write: impl Fn(&mut Vec<u8>, &T)) -> Vec<u8> {
     fn literal<T>(out: &mut Vec<u8>, values: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
         if !values.is_empty() {
             put_signed(out, -(values.len() as i64));
@@ -153,7 +153,7 @@ pub(super) fn runs_of<T: PartialEq>(values: &[T], write: impl Fn(&mut Vec<u8>, &
     out
 }
 
-pub(super) fn put_unsigned(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn put_unsigned(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -161,7 +161,7 @@ pub(super) fn put_unsigned(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-pub(super) fn put_signed(out: &mut Vec<u8>, mut number: i64) {
+pub(crate) fn put_signed(out: &mut Vec<u8>, mut number: i64) {
     loop {
         let byte = number as u8 & 0x7f;
         number >>= 7;
@@ -174,13 +174,13 @@ pub(super) fn put_signed(out: &mut Vec<u8>, mut number: i64) {
     }
 }
 
-pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_unsigned(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
 /// Appends the value's bytes and gives its metadata.
-pub(super) fn put_value(out: &mut Vec<u8>, value: &Value) -> u64 {
+pub(crate) fn put_value(out: &mut Vec<u8>, value: &Value) -> u64 {
     let start = out.len();
     let kind = match value {
         Value::Null => TYPE_NULL,

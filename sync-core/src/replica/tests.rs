@@ -63,9 +63,11 @@ fn a_device_whose_change_was_set_aside_behind_a_hostile_twin_goes_on_saving() {
         .map(|key| (hostile, change(hostile, 7, &[], 1, key)));
     twins.sort_by_key(|(_, raw)| Change::parse(raw).unwrap().hash);
     let [kept, gone] = twins;
-    station
-        .replica
-        .put_record(&space(Class::General), record, state_of(&[gone.clone()]));
+    station.replica.put_record(
+        &space(Class::General),
+        record,
+        state_of(std::slice::from_ref(&gone)),
+    );
     // Our edit follows the one that will have to go.
     station.save(record, &name("其其格")).unwrap();
     let me = station.replica.me().device;

@@ -220,7 +220,7 @@ impl MemoryHub {
             Ok(Opened::StaleNonce(answer)) => {
                 return Ok(Served {
                     state,
-                    answer: answer.encode(),
+                    answer: answer.encode(self.me.network),
                     refused: Vec::new(),
                 });
             }
@@ -286,7 +286,7 @@ impl MemoryHub {
         }
         Ok(Served {
             state,
-            answer: answer.encode(),
+            answer: answer.encode(self.me.network),
             refused,
         })
     }

@@ -205,7 +205,7 @@ impl World {
 
     /// Looks at an answer on its way to a phone.
     pub(super) fn check_answer(&mut self, p: usize, answer: &[u8]) -> Checked {
-        let answer = Answer::decode(answer)
+        let answer = Answer::decode(self.hub.network(), answer)
             .map_err(|bad| broken("Secrecy", format!("our own answer: {bad}")))?;
         let ladders = answer
             .spaces

@@ -388,7 +388,8 @@ impl World {
         self.say(|_| format!("the hostile device sends {what}: {result}"));
         if let Ok(served) = served {
             self.hub.state = served.state;
-            if let (Some(hostile), Ok(answer)) = (&mut self.hostile, Answer::decode(&served.answer))
+            if let (Some(hostile), Ok(answer)) =
+                (&mut self.hostile, Answer::decode(network, &served.answer))
             {
                 hostile.nonce = answer.nonce.unwrap_or(hostile.nonce);
                 let grants = hostile.spaces.iter().cloned().collect();

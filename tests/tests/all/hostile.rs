@@ -298,7 +298,7 @@ impl Village {
     fn upload(&self, what: &str, batches: Vec<Vec<u8>>) -> Vec<String> {
         let reply = self.send(what, &self.device.request(batches));
         assert_eq!(reply.status, 200, "{what}: {}", reply.code());
-        let answer = Answer::decode(&reply.body).unwrap();
+        let answer = Answer::decode(self.device.network, &reply.body).unwrap();
         answer
             .refused
             .into_iter()

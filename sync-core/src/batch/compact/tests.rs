@@ -1,0 +1,343 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::id::Subject;
+use crate::seal::SigningKey;
+use crate::wire::{BATCHES_MAX, MESSAGE_BYTES_MAX};
+
+const NETWORK: NetworkId = NetworkId([7; 32]);
+
+fn space(class: Class) -> Space {
+    Space::new("152522100200", class).unwrap()
+}
+
+/// A device that writes batches, each after the one before.
+struct Writer {
+    key: SigningKey,
+    feeds: BTreeMap<Space, (u32, Vec<BatchHash>)>,
+}
+
+impl Writer {
+    fn new(n: u8) -> Self {
+        Self {
+            key: SigningKey::from_bytes(&[n; 32]),
+            feeds: BTreeMap::new(),
+        }
+    }
+
+    fn device(&self) -> DeviceId {
+        DeviceId::of_key(&self.key.public().bytes)
+    }
+
+    fn batch(&mut self, space: Space, time: i64, entries: Vec<Entry>) -> Vec<u8> {
+        let (seq, prev) = self.feeds.get(&space).cloned().unwrap_or((1, Vec::new()));
+        let header = Header {
+            space: space.clone(),
+            device: self.device(),
+            author: AuthorId([3; 8]),
+            seq,
+            prev,
+            dictionary: 1,
+            time,
+        };
+        let batch = Batch::sign(NETWORK, header, entries, [5; 16], &|m| self.key.sign(m));
+        self.feeds.insert(space, (seq + 1, vec![batch.hash]));
+        batch.bytes().to_vec()
+    }
+}
+
+fn put(key: &str, value: Value, preds: &[OpId]) -> Put {
+    Put {
+        key: Key::parse(key).unwrap(),
+        value,
+        preds: preds.to_vec(),
+    }
+}
+
+fn record(n: u8) -> RecordId {
+    RecordId::draw(Subject::Person, 1, [n; 10])
+}
+
+fn round_trip(batches: &[Vec<u8>]) -> Vec<u8> {
+    let packed = encode(NETWORK, batches);
+    let again = decode(NETWORK, &packed, BATCHES_MAX, MESSAGE_BYTES_MAX);
+    assert_eq!(again.as_deref(), Ok(batches));
+    packed
+}
+
+/// A record and then one-field edits of it, each after the one before.
+fn history(writer: &mut Writer, edits: usize) -> Vec<Vec<u8>> {
+    let actor = ActorId::new(writer.device(), [1; 8]);
+    let names = put("identity.name", Value::from("其其格"), &[]);
+    let first = Change::make(vec![], actor, 1, 1, 100, vec![names]);
+    let mut batches = Vec::new();
+    let mut last = first.0.clone();
+    batches.push(writer.batch(
+        space(Class::General),
+        120,
+        vec![Entry {
+            record: record(1),
+            change: first.1,
+        }],
+    ));
+    for n in 0..edits {
+        let pred = OpId {
+            counter: last.start_op,
+            actor,
+        };
+        let name = put("identity.name", Value::Text(format!("其其格{n}")), &[pred]);
+        let time = 130 + n as i64;
+        let (change, raw) = Change::make(
+            vec![last.hash],
+            actor,
+            last.seq + 1,
+            last.start_op + 1,
+            time,
+            vec![name],
+        );
+        batches.push(writer.batch(
+            space(Class::General),
+            time,
+            vec![Entry {
+                record: record(1),
+                change: raw,
+            }],
+        ));
+        last = change;
+    }
+    batches
+}
+
+#[test]
+fn a_history_comes_back_as_it_was_and_takes_little_beyond_signatures_and_values() {
+    let batches = history(&mut Writer::new(1), 50);
+    let stored: usize = batches.iter().map(Vec::len).sum();
+    let packed = round_trip(&batches);
+    // 80 bytes of a batch are its signature and seed; about 20 more are what it says.
+    assert!(
+        packed.len() < 120 * batches.len(),
+        "{} of {stored}",
+        packed.len()
+    );
+}
+
+#[test]
+fn what_the_message_does_not_explain_is_told_in_full() {
+    let batches = history(&mut Writer::new(1), 10);
+    // The end of a history, whose beginning the receiver has.
+    let tail = &batches[8..];
+    let packed = round_trip(tail);
+    assert!(packed.len() > 32 + 32, "a parent and a dependency at least");
+    round_trip(&[]);
+}
+
+#[test]
+fn batches_and_changes_that_are_not_in_our_form_travel_as_they_are() {
+    let mut writer = Writer::new(1);
+    let change = |bytes: Vec<u8>| Entry {
+        record: record(1),
+        change: bytes,
+    };
+    let odd = writer.batch(
+        space(Class::Care),
+        -5,
+        vec![change(vec![]), change(vec![0x5a; 300])],
+    );
+    // A newer program's header has a field more.
+    let mut envelope: Envelope = minicbor::decode(&odd).unwrap();
+    let mut header: Vec<u8> = envelope.header.clone().into();
+    header[0] += 1;
+    header.push(0x01);
+    envelope.header = header.into();
+    let newer = cbor::encode(&envelope);
+    round_trip(&[
+        vec![],
+        b"no batch".to_vec(),
+        odd.clone(),
+        newer,
+        odd[..40].to_vec(),
+        odd,
+    ]);
+}
+
+#[test]
+fn extreme_numbers_come_back_as_they_were() {
+    let mut writer = Writer::new(1);
+    let actor = ActorId::new(writer.device(), [1; 8]);
+    let puts = vec![
+        put("a.b", Value::Int(i64::MIN), &[]),
+        put(
+            "a.c",
+            Value::Int(i64::MAX),
+            &[OpId {
+                counter: 1,
+                actor: ActorId([9; 12]),
+            }],
+        ),
+        put("a.d", Value::Null, &[]),
+        put("a.e", Value::from(""), &[]),
+        put("a.f", Value::Text("x".repeat(VALUE_BYTES_MAX)), &[]),
+        put("a.g/01", Value::Bool(true), &[]),
+    ];
+    let deps = vec![ChangeHash([1; 32]), ChangeHash([2; 32])];
+    let high = Change::make(deps, actor, COUNTER_MAX, COUNTER_MAX - 10, 0, puts).1;
+    let entry = Entry {
+        record: record(1),
+        change: high,
+    };
+    let batches: Vec<Vec<u8>> = [i64::MIN, i64::MAX, 0]
+        .iter()
+        .map(|time| writer.batch(space(Class::Protected), *time, vec![entry.clone()]))
+        .collect();
+    round_trip(&batches);
+}
+
+#[test]
+fn counts_and_sizes_are_taken_at_the_limit_and_refused_above_it() {
+    let batches = history(&mut Writer::new(1), 3);
+    let packed = encode(NETWORK, &batches);
+    let room: usize = batches
+        .iter()
+        .map(|bytes| Batch::from_store(NETWORK, bytes).unwrap())
+        .map(|batch| batch.entries.iter().map(entry_bytes).sum::<usize>())
+        .sum();
+    assert_eq!(
+        decode(NETWORK, &packed, 4, room).as_deref(),
+        Ok(batches.as_slice())
+    );
+    assert_eq!(decode(NETWORK, &packed, 3, room), Err(BadCompact::TooLarge));
+    assert_eq!(
+        decode(NETWORK, &packed, 4, room - 1),
+        Err(BadCompact::TooLarge)
+    );
+}
+
+#[test]
+fn a_change_that_grows_by_references_is_refused_before_it_is_written_out() {
+    // One key of 200 bytes, put 4,096 times by reference: 800 KB from 16 KB.
+    let mut out = Out::default();
+    put_unsigned(&mut out.numbers, 1);
+    for number in [COMPACT, 0] {
+        out.number(number);
+    }
+    out.text(b"152522100200");
+    out.number(0);
+    out.number(0);
+    out.random.extend_from_slice(&[1; 8]);
+    out.number(0);
+    out.random.extend_from_slice(&[2; 8]);
+    out.difference(1);
+    out.number(0);
+    out.number(1);
+    out.difference(0);
+    out.random.extend_from_slice(&[3; 80]);
+    out.number(1);
+    out.number(0);
+    out.random.extend_from_slice(&record(1).to_bytes());
+    out.number(COMPACT);
+    out.number(0);
+    out.number(0);
+    out.random.extend_from_slice(&[4; 12]);
+    (0..3).for_each(|_| out.difference(0));
+    out.number(CHANGE_OPS_MAX as u64);
+    for n in 0..CHANGE_OPS_MAX as u64 {
+        out.number(u64::from(n > 0));
+        if n == 0 {
+            out.text(format!("a.{}", "b".repeat(KEY_BYTES_MAX - 2)).as_bytes());
+        }
+        out.number(NULL);
+        out.number(0);
+    }
+    let packed = out.packed();
+    assert!(packed.len() < 20_000);
+    assert_eq!(
+        decode(NETWORK, &packed, BATCHES_MAX, MESSAGE_BYTES_MAX),
+        Err(BadCompact::TooLarge)
+    );
+}
+
+#[test]
+fn the_compact_bytes_of_version_1_do_not_change() {
+    let packed = encode(NETWORK, &history(&mut Writer::new(1), 3));
+    let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(&packed));
+    assert_eq!(
+        hash,
+        "b55742e553226a6217f11ca14d1b4f5aac34bd191acfd120381fb987b5278ab6"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn no_bytes_make_the_decoder_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let _ = decode(NETWORK, &bytes, BATCHES_MAX, MESSAGE_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_flipped_bit_never_panics_and_never_passes_for_the_signed_bytes(
+        at in 0usize..4000,
+        bit in 0u8..8,
+    ) {
+        let batches = history(&mut Writer::new(1), 20);
+        let mut packed = encode(NETWORK, &batches);
+        let at = at % packed.len();
+        packed[at] ^= 1 << bit;
+        if let Ok(read) = decode(NETWORK, &packed, BATCHES_MAX, MESSAGE_BYTES_MAX) {
+            let key = SigningKey::from_bytes(&[1; 32]).public().bytes;
+            for bytes in read.iter().filter(|bytes| !batches.contains(bytes)) {
+                prop_assert!(Batch::verify(NETWORK, bytes, |_, _| Some(key)).is_err());
+            }
+        }
+    }
+
+    /// Random batches over a few records, devices and spaces, in random runs of messages.
+    #[test]
+    fn whatever_is_sent_comes_back(seed in any::<u64>()) {
+        use rand_chacha::ChaCha8Rng;
+        use rand_chacha::rand_core::{Rng, SeedableRng};
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut writers = [Writer::new(1), Writer::new(2)];
+        let mut known: Vec<(RecordId, Change)> = Vec::new();
+        let mut batches = Vec::new();
+        for _ in 0..1 + rng.next_u32() % 12 {
+            let writer = &mut writers[rng.next_u32() as usize % 2];
+            let mut entries = Vec::new();
+            for _ in 0..rng.next_u32() % 4 {
+                let record = record((rng.next_u32() % 3) as u8);
+                let actor = ActorId::new(writer.device(), [(rng.next_u32() % 2) as u8; 8]);
+                let past: Vec<&Change> =
+                    known.iter().filter(|(of, _)| *of == record).map(|(_, change)| change).collect();
+                let deps: Vec<ChangeHash> = past.iter().rev().take(2).map(|change| change.hash).collect();
+                let key = ["a.b", "a.c", "s#i.f/01"][rng.next_u32() as usize % 3];
+                let preds: Vec<OpId> = past
+                    .iter()
+                    .rev()
+                    .take(rng.next_u32() as usize % 3)
+                    .map(|change| OpId { counter: change.start_op, actor: change.actor })
+                    .collect();
+                let mut preds = preds;
+                preds.sort_unstable();
+                preds.dedup();
+                let value = match rng.next_u32() % 4 {
+                    0 => Value::Null,
+                    1 => Value::Bool(rng.next_u32() % 2 == 0),
+                    2 => Value::Int(rng.next_u64() as i64),
+                    _ => Value::Text("嘎查".repeat(rng.next_u32() as usize % 9)),
+                };
+                let op = 1 + rng.next_u32() % 50;
+                let seq = 1 + rng.next_u32() % 5;
+                let (change, raw) = Change::make(deps, actor, seq, op + 50, 0, vec![put(key, value, &preds)]);
+                entries.push(Entry { record, change: raw });
+                known.push((record, change));
+            }
+            let class = Class::ALL[rng.next_u32() as usize % 5];
+            batches.push(writer.batch(space(class), rng.next_u32().into(), entries));
+        }
+        for run in batches.chunks(1 + rng.next_u32() as usize % 5) {
+            let packed = encode(NETWORK, run);
+            let again = decode(NETWORK, &packed, BATCHES_MAX, MESSAGE_BYTES_MAX);
+            prop_assert_eq!(again.as_deref(), Ok(run));
+        }
+    }
+}
