@@ -6,7 +6,7 @@
 
 -- What there is one of.
 CREATE TABLE meta (
-    -- network, incarnation, nonce_key or url.
+    -- network, incarnation, nonce_key, url, or sample: there if the installation holds made-up data.
     key TEXT NOT NULL PRIMARY KEY,
     -- Its bytes; text as UTF-8.
     value BLOB NOT NULL

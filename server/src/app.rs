@@ -159,7 +159,7 @@ impl App {
         create_dir(dir)?;
         let opening = opening(dir).await?;
         let store = Store::open(dir).await?;
-        let installed = install(dir, &store, &options.package).await?;
+        let installed = install(dir, &store, &options).await?;
         let shared = Arc::new(Shared {
             store,
             me: Node(installed.me),
@@ -270,6 +270,24 @@ impl App {
             table: "control",
             column: "bytes",
         })?)
+    }
+
+    /// Holds an installation to what it was founded as: one for real data never becomes a sample,
+    /// which lets devices in without anybody's look.
+    pub async fn keep_sample_apart(&self) -> Result<(), CommandError> {
+        if !self.shared.sample {
+            return Ok(());
+        }
+        let mut tx = self.shared.store.read().await?;
+        match control::meta(&mut tx, meta::SAMPLE).await? {
+            Some(_) => Ok(()),
+            None => Err(CommandError::wrong(
+                "not_a_sample",
+                "--sample",
+                "this installation was not started as a sample and may hold real data; leave \
+                 --sample away, or give another directory",
+            )),
+        }
     }
 
     /// Remembers the address that enrolment links carry.

@@ -124,6 +124,7 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
             },
         )
         .await?;
+        app.keep_sample_apart().await?;
         let options = ServeOptions {
             listen: *listen,
             http: *http,

@@ -5,7 +5,6 @@
 
 use std::path::Path;
 
-use plan::Package;
 use rcgen::KeyPair;
 use sqlx::SqliteConnection;
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use sync_core::hub::HubMe;
 use sync_core::id::{Incarnation, NetworkId};
 use sync_core::seal::SigningKey;
 
+use crate::app::Options;
 use crate::clock::random;
 use crate::keys::{self, KeyError, NODE, ROOT, TLS, TLS_NEXT};
 use crate::roster::Roster;
@@ -45,12 +45,12 @@ pub(crate) enum InstallError {
     Entry(#[from] sync_core::control::BadEntry),
 }
 
-/// Makes what is missing and reads what is there. `package` is published if it is newer than what
-/// the installation has.
+/// Makes what is missing and reads what is there. The options' package is published if it is newer
+/// than what the installation has.
 pub(crate) async fn install(
     dir: &Path,
     store: &Store,
-    package: &Package,
+    options: &Options,
 ) -> Result<Installed, InstallError> {
     let mut tx = store.write().await?;
     let network = control::meta_bytes(&mut tx, meta::NETWORK)
@@ -58,7 +58,7 @@ pub(crate) async fn install(
         .map(NetworkId);
     let (network, founded) = match network {
         Some(network) => (network, false),
-        None => (found(dir, &mut tx).await?, true),
+        None => (found(dir, &mut tx, options.sample).await?, true),
     };
     let roster = Arc::new(Roster::empty(network)).current(&mut tx).await?;
     let node = keys::signing_key(dir, NODE)?.ok_or_else(|| missing(dir, NODE))?;
@@ -73,10 +73,10 @@ pub(crate) async fn install(
     if roster
         .control
         .package()
-        .is_none_or(|held| held.version < package.version)
+        .is_none_or(|held| held.version < options.package.version)
     {
         let sign = |message: &[u8]| node.sign(message);
-        let entry = ControlEntry::package(network, package, (node.public().bytes, &sign));
+        let entry = ControlEntry::package(network, &options.package, (node.public().bytes, &sign));
         add(&mut tx, &roster.control, &entry).await?;
     }
     let roster = roster.current(&mut tx).await?;
@@ -107,7 +107,11 @@ pub(crate) async fn install(
 
 /// Founds a network. The statement follows from the keys alone, so that a start which is repeated
 /// founds the same one.
-async fn found(dir: &Path, conn: &mut SqliteConnection) -> Result<NetworkId, InstallError> {
+async fn found(
+    dir: &Path,
+    conn: &mut SqliteConnection,
+    sample: bool,
+) -> Result<NetworkId, InstallError> {
     let root = keys::signing_key_or_new(dir, ROOT)?;
     let node = keys::signing_key_or_new(dir, NODE)?;
     let now = keys::tls_key_or_new(dir, TLS)?;
@@ -125,6 +129,9 @@ async fn found(dir: &Path, conn: &mut SqliteConnection) -> Result<NetworkId, Ins
     let entry = ControlEntry::root(network, &statement, (root.public().bytes, &sign));
     add(conn, &Control::new(network), &entry).await?;
     control::set_meta(conn, meta::NETWORK, network.as_bytes()).await?;
+    if sample {
+        control::set_meta(conn, meta::SAMPLE, &[1]).await?;
+    }
     let incarnation = random::<8>().map_err(KeyError::from)?;
     control::set_meta(conn, meta::INCARNATION, &incarnation).await?;
     let nonce_key = random::<32>().map_err(KeyError::from)?;

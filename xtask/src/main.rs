@@ -37,18 +37,14 @@ fn main() -> ExitCode {
 const USAGE: &str = "usage: cargo xtask demo | test [--all] | bench [NAME] | simulate A..B";
 
 fn demo(args: &[String]) -> Outcome {
-    cargo(&[
-        "build",
-        "--locked",
-        "-p",
-        "ortoo-server",
-        "-p",
-        "ortoo-field",
-        "-p",
-        "ortoo-tests",
-    ])?;
-    let mut command = Command::new(target_dir().join("debug").join("ortoo-demo"));
-    run(command.args(args))
+    run(built("ortoo-demo")?.args(args))
+}
+
+/// A program of this workspace, built. The whole workspace is: with other features for a part of
+/// it, dependencies would be built once for the demo and once more for the tests.
+fn built(program: &str) -> Result<Command, String> {
+    cargo(&["build", "--locked", "--workspace"])?;
+    Ok(Command::new(target_dir().join("debug").join(program)))
 }
 
 /// Everything that CI checks, in the order in which it fails fastest.
@@ -119,18 +115,9 @@ fn bench(args: &[String]) -> Outcome {
 
 fn simulate(args: &[String]) -> Outcome {
     let seeds = args.first().map_or("0..1000", String::as_str);
-    let mut all = vec![
-        "run",
-        "--locked",
-        "-p",
-        "ortoo-tests",
-        "--bin",
-        "ortoo-simulate",
-        "--",
-    ];
-    all.push(seeds);
-    all.extend(args.iter().skip(1).map(String::as_str));
-    cargo(&all)
+    run(built("ortoo-simulate")?
+        .arg(seeds)
+        .args(args.iter().skip(1)))
 }
 
 fn cargo(args: &[&str]) -> Outcome {

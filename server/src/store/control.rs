@@ -23,6 +23,7 @@ pub(crate) mod meta {
     pub(crate) const INCARNATION: &str = "incarnation";
     pub(crate) const NONCE_KEY: &str = "nonce_key";
     pub(crate) const URL: &str = "url";
+    pub(crate) const SAMPLE: &str = "sample";
 }
 
 /// A value of `meta`.

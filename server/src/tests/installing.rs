@@ -1,6 +1,7 @@
 use std::fs;
 
 use super::*;
+use crate::CommandError;
 use crate::keys::{NODE, ROOT, TLS, TLS_NEXT};
 use crate::store::FILE_NAME;
 
@@ -123,4 +124,31 @@ async fn a_directory_without_an_installation_is_not_made_one_by_a_question() {
             .is_err()
     );
     assert!(!dir.path().join(FILE_NAME).exists());
+}
+
+#[tokio::test]
+async fn an_installation_for_real_data_never_becomes_a_sample() {
+    let dir = tempfile::tempdir().unwrap();
+    let sample = || Options {
+        sample: true,
+        ..Options::default()
+    };
+    drop(App::open(dir.path(), Options::default()).await.unwrap());
+    let app = App::open(dir.path(), sample()).await.unwrap();
+    let error = app.keep_sample_apart().await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            CommandError::Wrong {
+                code: "not_a_sample",
+                ..
+            }
+        ),
+        "{error}"
+    );
+
+    let made_up = tempfile::tempdir().unwrap();
+    drop(App::open(made_up.path(), sample()).await.unwrap());
+    let app = App::open(made_up.path(), sample()).await.unwrap();
+    assert!(app.keep_sample_apart().await.is_ok());
 }
