@@ -89,3 +89,21 @@ stash-full = More came in than could be put in order; it comes again with the ne
 clock-off = The clock of this device is { $minutes } minutes off. Set it.
 rows-damaged = { $rows } rows of the store could not be read. Exchange with the server to fetch them again.
 unknown-message = Something else was found wrong: { $code } { $key }. Update this program to read more.
+
+## The server's command line
+server-address-unknown = The server was never started here, so its address is not known. Start it, or give --url.
+server-bad-address = "{ $key }" is not a server address. Write https://host or https://host:port.
+server-bad-id = "{ $key }" is neither a record's or device's id nor a 12-digit code. Copy it from "records" or "pending".
+server-cannot-listen = Can't listen on { $key }: { $detail }. Choose another port, or stop what uses it.
+server-device-unknown = No device { $key } used an enrolment code. "pending" lists those that wait.
+server-http-not-loopback = Plain HTTP is served on loopback addresses only, not on { $key }. Leave --http away.
+server-not-a-sample = This installation was not started as a sample and may hold real data. Leave { $key } away, or give another directory.
+server-package-unknown = The plan of this installation can't be read. Update this program.
+server-space-count = { $key } spaces: a device holds between 1 and { $max }. Make several links.
+server-store-differs = { $key } differences: what is stored is not what the batches make. Keep a copy of the directory, then restore the last backup or ask for help.
+server-too-long = { $key } is too long: at most { $max } characters.
+server-unit-without-cadres = Nobody keeps registers in { $key }. Give the code of a gacha, a community or a sumu.
+server-unknown-class = { $key }: there is no such class. The classes are { $classes }.
+server-unknown-record = There is no record { $key } on this server. "records" lists them.
+server-unknown-unit = { $key }: the plan knows no such org unit. Give the code of a gacha, a community or a sumu.
+server-data-unusable = The data directory can't be used: { $detail }.

@@ -89,3 +89,21 @@ stash-full = 收到的内容一时无法排序，下次同步会再次取得。
 clock-off = 本机时钟相差 { $minutes } 分钟，请校准。
 rows-damaged = 存储中有 { $rows } 行无法读取。请与服务器同步以重新取得。
 unknown-message = 发现其他问题：{ $code } { $key }。请更新本程序以了解详情。
+
+## 服务器命令行
+server-address-unknown = 服务器尚未在此启动过，地址未知。请先启动，或给出 --url。
+server-bad-address = “{ $key }”不是服务器地址。请写成 https://主机 或 https://主机:端口。
+server-bad-id = “{ $key }”不是记录或设备的编号，也不是 12 位代码。请从 records 或 pending 复制。
+server-cannot-listen = 无法监听 { $key }：{ $detail }。请换一个端口，或停止占用它的程序。
+server-device-unknown = 没有设备 { $key } 使用过注册码。用 pending 查看等待中的设备。
+server-http-not-loopback = 明文 HTTP 只用于本机回环地址，不能用于 { $key }。请去掉 --http。
+server-not-a-sample = 该服务器不是作为样例启动的，可能保存真实数据。请去掉 { $key }，或另换目录。
+server-package-unknown = 无法读取该服务器的方案，请更新本程序。
+server-space-count = { $key } 个空间：一台设备可有 1 到 { $max } 个。请分几个链接。
+server-store-differs = { $key } 处不符：存储内容与批次不一致。请先复制整个目录，再恢复最近的备份或请求协助。
+server-too-long = { $key } 过长，最多 { $max } 个字。
+server-unit-without-cadres = { $key } 没有登记人员。请填写嘎查、社区或苏木镇的代码。
+server-unknown-class = { $key }：没有这一类。类别有：{ $classes }。
+server-unknown-record = 本服务器没有记录 { $key }。用 records 查看。
+server-unknown-unit = { $key }：方案中没有该单位。请填写嘎查、社区或苏木镇的代码。
+server-data-unusable = 数据目录无法使用：{ $detail }。

@@ -281,12 +281,7 @@ impl App {
         let mut tx = self.shared.store.read().await?;
         match control::meta(&mut tx, meta::SAMPLE).await? {
             Some(_) => Ok(()),
-            None => Err(CommandError::wrong(
-                "not_a_sample",
-                "--sample",
-                "this installation was not started as a sample and may hold real data; leave \
-                 --sample away, or give another directory",
-            )),
+            None => Err(CommandError::wrong("not_a_sample", "--sample")),
         }
     }
 

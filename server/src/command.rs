@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use sync_core::id::DeviceId;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use words::{Language, Words};
 
 use crate::app::{App, Options};
 use crate::enrol::{CodeWish, PendingDevice};
@@ -153,9 +154,9 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
         }
         Verb::Pending => app.pending().await?.iter().map(pending).collect(),
         Verb::Approve { device } => {
-            let id: DeviceId = device.parse().map_err(|_| {
-                CommandError::wrong("bad_id", device, "a device id has 16 hexadecimal digits")
-            })?;
+            let id: DeviceId = device
+                .parse()
+                .map_err(|_| CommandError::wrong("bad_id", device))?;
             app.approve(id).await?;
             json!({ "device": id.to_string() })
         }
@@ -167,10 +168,7 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
             app.close().await;
             return match found.differences.len() {
                 0 => Ok(done),
-                count => {
-                    let message = "what is stored is not what the batches make";
-                    Err(CommandError::wrong("store_differs", count, message))
-                }
+                count => Err(CommandError::wrong("store_differs", count)),
             };
         }
     };
@@ -240,16 +238,17 @@ fn advise(cli: &Cli) {
 }
 
 fn fail(error: &CommandError, as_json: bool) -> ExitCode {
+    let words = Words::new(Language::of_environment());
     let (exit, code, key, message) = match error {
-        CommandError::Wrong { code, key, message } => {
-            (EXIT_WRONG, *code, key.clone(), message.clone())
+        CommandError::Wrong { code, key, args } => {
+            let message = words.say(&format!("server_{code}"), key, args);
+            (EXIT_WRONG, *code, key.as_str(), message)
         }
-        CommandError::Data(error) => (
-            EXIT_DATA,
-            "data_unusable",
-            String::new(),
-            format!("{error:#}"),
-        ),
+        CommandError::Data(error) => {
+            let args = [("detail", format!("{error:#}"))];
+            let message = words.say("server_data_unusable", "", &args);
+            (EXIT_DATA, "data_unusable", "", message)
+        }
     };
     if as_json {
         let error = json!({ "code": code, "key": key, "message": message });
@@ -276,6 +275,16 @@ fn say(text: &str) {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn every_code_has_a_sentence_in_both_languages() {
+        for language in [Language::Chinese, Language::English] {
+            let words = Words::new(language);
+            for code in crate::error::CODES.into_iter().chain(["data_unusable"]) {
+                assert!(words.knows(&format!("server_{code}")), "{code}");
+            }
+        }
+    }
 
     #[test]
     fn the_command_line_is_sound() {

@@ -208,11 +208,7 @@ pub(crate) async fn approve(
     id: DeviceId,
 ) -> Result<(), CommandError> {
     let Some(mut device) = device::device(conn, id).await? else {
-        return Err(CommandError::wrong(
-            "device_unknown",
-            id,
-            "no device with this id used a code",
-        ));
+        return Err(CommandError::wrong("device_unknown", id));
     };
     if device.standing == Standing::Approved {
         return Ok(());
@@ -244,20 +240,14 @@ pub(crate) async fn make_code(
 ) -> Result<Link, CommandError> {
     let roster = shared.roster.last().current(conn).await?;
     let package = roster.control.package();
-    let package = package.ok_or_else(|| {
-        CommandError::wrong(
-            "package_unknown",
-            "",
-            "this installation's plan does not read",
-        )
-    })?;
+    let package = package.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
     let mut spaces = BTreeSet::new();
     for wished in &wish.spaces {
         spaces.extend(spaces_of(package, wished)?);
     }
     if spaces.is_empty() || spaces.len() > GRANTS_MAX {
-        let message = format!("a device holds between 1 and {GRANTS_MAX} spaces");
-        return Err(CommandError::wrong("space_count", spaces.len(), message));
+        let error = CommandError::wrong("space_count", spaces.len());
+        return Err(error.with("max", GRANTS_MAX));
     }
     let name = wish
         .name
@@ -265,18 +255,14 @@ pub(crate) async fn make_code(
         .map(str::trim)
         .filter(|name| !name.is_empty());
     if name.is_some_and(|name| name.chars().count() > NAME_CHARS_MAX) {
-        let message = format!("a name has at most {NAME_CHARS_MAX} characters");
-        return Err(CommandError::wrong("too_long", "name", message));
+        return Err(CommandError::wrong("too_long", "--name").with("max", NAME_CHARS_MAX));
     }
     let server = match &wish.url {
         Some(url) => server_address(url)?,
         None => {
             let url = control::meta(conn, meta::URL).await?;
             let url = url.and_then(|url| String::from_utf8(url).ok());
-            url.ok_or_else(|| {
-                let message = "the server was never started here: start it, or give --url";
-                CommandError::wrong("address_unknown", "", message)
-            })?
+            url.ok_or_else(|| CommandError::wrong("address_unknown", ""))?
         }
     };
     let code = code_from(random()?);
@@ -307,15 +293,13 @@ fn spaces_of(package: &Package, wished: &str) -> Result<Vec<Space>, CommandError
         Some(key) => match Class::from_key(key) {
             Some(class) => vec![class],
             None => {
-                let keys = Class::ALL.map(Class::key).join(", ");
-                let message = format!("there is no class {key}; the classes are {keys}");
-                return Err(CommandError::wrong("unknown_class", wished, message));
+                let classes = Class::ALL.map(Class::key).join(", ");
+                return Err(CommandError::wrong("unknown_class", wished).with("classes", classes));
             }
         },
     };
     let Some(unit) = package.unit(code) else {
-        let message = format!("the plan knows no org unit {code}");
-        return Err(CommandError::wrong("unknown_unit", wished, message));
+        return Err(CommandError::wrong("unknown_unit", wished));
     };
     let of_sumu = unit.level == Level::Sumu && code.len() == SUMU_LEN;
     let units = package.units.iter().filter(|other| {
@@ -326,10 +310,7 @@ fn spaces_of(package: &Package, wished: &str) -> Result<Vec<Space>, CommandError
         .collect();
     match spaces {
         Ok(spaces) if !spaces.is_empty() => Ok(spaces),
-        _ => {
-            let message = format!("nobody keeps registers in the org unit {code}");
-            Err(CommandError::wrong("unit_without_cadres", wished, message))
-        }
+        _ => Err(CommandError::wrong("unit_without_cadres", wished)),
     }
 }
 
@@ -342,9 +323,6 @@ pub(crate) fn server_address(url: &str) -> Result<String, CommandError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
     match host {
         Some(host) if !host.is_empty() && host.bytes().all(plain) => Ok(url.to_owned()),
-        _ => {
-            let message = "an address is https://host or https://host:port";
-            Err(CommandError::wrong("bad_address", url, message))
-        }
+        _ => Err(CommandError::wrong("bad_address", url)),
     }
 }

@@ -5,18 +5,38 @@ use std::fmt::Display;
 use crate::clock::NoRandomness;
 use crate::store::StoreError;
 
+/// Every code that a wrong request can have.
+pub(crate) const CODES: [&str; 15] = [
+    "address_unknown",
+    "bad_address",
+    "bad_id",
+    "cannot_listen",
+    "device_unknown",
+    "http_not_loopback",
+    "not_a_sample",
+    "package_unknown",
+    "space_count",
+    "store_differs",
+    "too_long",
+    "unit_without_cadres",
+    "unknown_class",
+    "unknown_record",
+    "unknown_unit",
+];
+
 /// Why a command did nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// The request is wrong; who asked can mend it.
-    #[error("{message}")]
+    /// The request is wrong; who asked can mend it. The sentence for the code is in the crate
+    /// `words`, as `server-CODE`.
+    #[error("the request is wrong: {code} {key}")]
     Wrong {
         /// A stable code.
         code: &'static str,
         /// What it is about.
         key: String,
-        /// A sentence.
-        message: String,
+        /// What else the sentence names.
+        args: Vec<(&'static str, String)>,
     },
     /// The data directory can't be opened, read or written.
     #[error(transparent)]
@@ -24,12 +44,21 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    pub(crate) fn wrong(code: &'static str, key: impl Display, message: impl Into<String>) -> Self {
+    pub(crate) fn wrong(code: &'static str, key: impl Display) -> Self {
+        debug_assert!(CODES.contains(&code), "{code}");
         Self::Wrong {
             code,
             key: key.to_string(),
-            message: message.into(),
+            args: Vec::new(),
         }
+    }
+
+    /// The same with something more for its sentence.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Display) -> Self {
+        if let Self::Wrong { args, .. } = &mut self {
+            args.push((name, value.to_string()));
+        }
+        self
     }
 }
 

@@ -68,21 +68,15 @@ impl Running {
 pub async fn serve(app: &App, options: &ServeOptions) -> Result<Running, CommandError> {
     let listen = options.listen;
     if options.http && !listen.ip().is_loopback() {
-        let message = "plain HTTP is served on loopback addresses only; leave --http away";
-        return Err(CommandError::wrong("http_not_loopback", listen, message));
+        return Err(CommandError::wrong("http_not_loopback", listen));
     }
     let given = options
         .url
         .as_deref()
         .map(enrol::server_address)
         .transpose()?;
-    let listener = TcpListener::bind(listen).map_err(|error| {
-        CommandError::wrong(
-            "cannot_listen",
-            listen,
-            format!("can't listen on {listen}: {error}"),
-        )
-    })?;
+    let listener = TcpListener::bind(listen)
+        .map_err(|error| CommandError::wrong("cannot_listen", listen).with("detail", error))?;
     let bound = listener
         .local_addr()
         .context("the listener has no address")?;

@@ -45,23 +45,13 @@ impl Source for Unit<'_> {
 
 /// A record with everything that it shows.
 pub(crate) async fn show(app: &App, id: &str) -> Result<Value, CommandError> {
-    let record: RecordId = id.parse().map_err(|_| {
-        CommandError::wrong(
-            "bad_id",
-            id,
-            "this is neither a record's id nor a 12-digit code",
-        )
-    })?;
+    let record: RecordId = id.parse().map_err(|_| CommandError::wrong("bad_id", id))?;
     let shared = app.shared();
     let mut tx = shared.store.read().await?;
     let roster = shared.roster.current(&mut tx).await?;
     let spaces = record::spaces_of(&mut tx, record).await?;
     let Some(unit) = spaces.first().map(|space| space.unit().to_owned()) else {
-        return Err(CommandError::wrong(
-            "unknown_record",
-            id,
-            "no such record is held here",
-        ));
+        return Err(CommandError::wrong("unknown_record", id));
     };
     let source = load(&mut tx, roster.control.package(), &unit).await?;
     let words = Words::new(Language::of_environment());
