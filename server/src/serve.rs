@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use tokio::task::JoinHandle;
 
@@ -87,9 +88,12 @@ pub async fn serve(app: &App, options: &ServeOptions) -> Result<Running, Command
     let service = router(app.clone()).into_make_service();
     let header_timeout = Duration::from_secs(HEADER_SECONDS_MAX);
     let first_timeout = Duration::from_secs(FIRST_REQUEST_SECONDS_MAX);
+    // An answer leaves at once: on a quiet day it is smaller than what a socket waits for.
+    let plain = NoDelayAcceptor::new();
     let task = if options.http {
         let mut server = axum_server::from_tcp(listener)
             .context("the listener can't be used")?
+            .acceptor(plain)
             .http1_only()
             .first_request_timeout(first_timeout)
             .handle(handle.clone());
@@ -100,10 +104,12 @@ pub async fn serve(app: &App, options: &ServeOptions) -> Result<Running, Command
         tokio::spawn(server.serve(service))
     } else {
         let config = RustlsConfig::from_config(tls::server_config(app.tls_key(), bound.ip())?);
-        let handshake = Duration::from_secs(HANDSHAKE_SECONDS_MAX);
+        let acceptor = RustlsAcceptor::new(config)
+            .handshake_timeout(Duration::from_secs(HANDSHAKE_SECONDS_MAX))
+            .acceptor(plain);
         let mut server = axum_server::from_tcp(listener)
             .context("the listener can't be used")?
-            .acceptor(RustlsAcceptor::new(config).handshake_timeout(handshake))
+            .acceptor(acceptor)
             .http1_only()
             .first_request_timeout(first_timeout)
             .handle(handle.clone());
