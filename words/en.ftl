@@ -51,7 +51,7 @@ bad-link = This is not an enrolment link. Copy it whole: ortoo://enrol?server=â€
 bad-address = "{ $key }" is not a server address. Write https://host:port.
 already-enrolled = This device is enrolled already. Use another directory for another enrolment.
 other-network = The server at { $key } can't prove to be the one that the link names. Do not go on: ask the administrator for a new link.
-secret-weak = This server holds data of real people: the secret must be generated and have at least { $least } characters. Nothing was stored. Choose another ORTOO_PIN and ask for a new link.
+secret-weak = This server holds data of real people: the secret must be generated and have at least { $least } characters. Nothing was stored. Choose another ORTOO_PIN and use the same link again.
 enrolment-pending = The enrolment waits for the administrator. Compare the digits { $digits } with him, then exchange again.
 pending = Waiting for approval: compare the digits { $digits } with the administrator, then run "sync".
 server-refused = The server refuses this: { $code-of-server }. Ask the administrator.

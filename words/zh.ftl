@@ -51,7 +51,7 @@ bad-link = 这不是注册链接。请完整复制：ortoo://enrol?server=…&ne
 bad-address = “{ $key }”不是服务器地址。请写成 https://主机:端口。
 already-enrolled = 本机已经注册。如需再次注册，请换一个目录。
 other-network = { $key } 的服务器不能证明它是链接所指的服务器。请勿继续，向管理员索取新链接。
-secret-weak = 该服务器保存真实人员的数据：口令须随机生成且至少 { $least } 个字符。未保存任何内容。请另设 ORTOO_PIN 并索取新链接。
+secret-weak = 该服务器保存真实人员的数据：口令须随机生成且至少 { $least } 个字符。未保存任何内容。请另设 ORTOO_PIN，再用同一链接。
 enrolment-pending = 注册等待管理员批准。请与管理员核对数字 { $digits }，然后再次同步。
 pending = 等待批准：请与管理员核对数字 { $digits }，然后执行 sync。
 server-refused = 服务器拒绝：{ $code-of-server }。请联系管理员。

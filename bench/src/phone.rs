@@ -72,6 +72,7 @@ impl Enrolling {
             code: link.code.clone(),
             signing_key: key.public().bytes,
             sealing_key: [7; 32],
+            strong_secret: true,
         };
         let request = request.encode(link.network, &|message| key.sign(message));
         Self {

@@ -15,15 +15,17 @@ use sync_core::seal::KdfParams;
 
 use crate::clock;
 use crate::error::{Complaint, PhoneError};
-use crate::keys::{DeviceKeys, Secret};
+use crate::keys::{DeviceKeys, STRONG_SECRET_CHARS_MIN, Secret};
 use crate::phone::{self, HostRow, Phone};
 use crate::store::{FILE_NAME, Store};
-use crate::transport::Transport;
+use crate::transport::{Transport, TransportError};
 
 /// Where a server shows its root statement to anybody.
 const NETWORK_PATH: &str = "/v1/network";
 /// Where codes are redeemed.
 const ENROL_PATH: &str = "/v1/enrol";
+/// The code of a server for real people's data that asks for a stronger secret.
+const SECRET_WEAK: &str = "secret_weak";
 /// Longest server address that is taken.
 const ADDRESS_BYTES_MAX: usize = 512;
 
@@ -151,21 +153,24 @@ fn redeem(
         code: link.code.clone(),
         signing_key: keys.signing_public().bytes,
         sealing_key: keys.sealing_public().bytes,
+        strong_secret: secret.is_strong(),
     };
     let body = request.encode(link.network, &|message| keys.sign(message));
-    let answer = Transport::pinned(address, &tls_keys)?.post(ENROL_PATH, &body)?;
+    let answer = match Transport::pinned(address, &tls_keys)?.post(ENROL_PATH, &body) {
+        // Nothing is in this store yet, and its secret can't be made stronger after the fact.
+        Err(TransportError::Refused { code }) if code == SECRET_WEAK => {
+            drop(store);
+            remove(dir);
+            let least = STRONG_SECRET_CHARS_MIN;
+            return Err(PhoneError::wrong(
+                Complaint::new(SECRET_WEAK).with("least", least),
+            ));
+        }
+        answer => answer?,
+    };
     let answer = EnrolAnswer::decode(&answer).map_err(|bad| {
         PhoneError::NoConnection(Complaint::new("bad_answer").with("detail", bad.code()))
     })?;
-    if !answer.pin_only && !secret.is_strong() {
-        // Nothing real is in this store, and its secret can't be made stronger after the fact.
-        drop(store);
-        remove(dir);
-        let least = crate::keys::STRONG_SECRET_CHARS_MIN;
-        return Err(PhoneError::wrong(
-            Complaint::new("secret_weak").with("least", least),
-        ));
-    }
     if answer.pending {
         let digits = six_digits(link.network, &request.signing_key, &request.sealing_key);
         return Ok(Enrolled {

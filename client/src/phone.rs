@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use minicbor::{Decode, Encode};
 use plan::Package;
+use sync_core::date::date_in_china;
 use sync_core::enrol::{Link, six_digits};
 use sync_core::id::{AuthorId, DeviceId};
 use sync_core::replica::{Context, Edit, OpenError, OpenReport, Prepared, Replica};
@@ -105,13 +106,13 @@ impl Open {
         let now = clock::now();
         (
             now,
-            clock::date_in_china(self.replica.hub().not_future_before(now)),
+            date_in_china(self.replica.hub().not_future_before(now)),
         )
     }
 
     /// Today, as far as it is known.
     pub(crate) fn today(&self) -> String {
-        clock::date_in_china(self.replica.hub().true_time(clock::now()))
+        date_in_china(self.replica.hub().true_time(clock::now()))
     }
 }
 

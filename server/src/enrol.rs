@@ -24,8 +24,6 @@ use crate::store::device::{self, Code, Device, Standing};
 
 /// How long a code is good for.
 pub(crate) const CODE_SECONDS_MAX: i64 = 24 * 3600;
-/// Digits of a 苏木's code; its units' codes begin with it.
-const SUMU_LEN: usize = 9;
 /// Length of a name that an administrator gives.
 const NAME_CHARS_MAX: usize = 100;
 
@@ -42,6 +40,10 @@ pub enum CodeRefusal {
     /// Nobody used it in time.
     #[error("the enrolment code has expired")]
     Expired,
+    /// The device's store opens with a secret that is too short for real people's data. The code
+    /// is not used up.
+    #[error("the device's secret is too short")]
+    SecretWeak,
     /// Another device used it.
     #[error("the enrolment code was used by another device")]
     Used,
@@ -53,6 +55,7 @@ impl CodeRefusal {
         match self {
             CodeRefusal::Unknown => "code_unknown",
             CodeRefusal::Expired => "code_expired",
+            CodeRefusal::SecretWeak => "secret_weak",
             CodeRefusal::Used => "code_used",
         }
     }
@@ -83,6 +86,9 @@ pub(crate) async fn redeem(
             return refused(CodeRefusal::Used);
         }
         None if code.expires <= now => return refused(CodeRefusal::Expired),
+        None if !shared.sample && !request.strong_secret => {
+            return refused(CodeRefusal::SecretWeak);
+        }
         // A device's keys are made together: one of them with another is somebody else's try.
         None if !same_keys => return refused(CodeRefusal::Used),
         None => {
@@ -301,9 +307,11 @@ fn spaces_of(package: &Package, wished: &str) -> Result<Vec<Space>, CommandError
     let Some(unit) = package.unit(code) else {
         return Err(CommandError::wrong("unknown_unit", wished));
     };
-    let of_sumu = unit.level == Level::Sumu && code.len() == SUMU_LEN;
+    // Registers are kept in the units below a sumu; a sumu's officer holds those of all of them.
+    let below = unit.level >= Level::Sumu;
     let units = package.units.iter().filter(|other| {
-        other.cadres && (other.code == code || (of_sumu && other.code.starts_with(code)))
+        let keeps = other.cadres && other.level > Level::Sumu;
+        keeps && (other.code == code || (below && other.code.starts_with(code)))
     });
     let spaces: Result<Vec<Space>, _> = units
         .flat_map(|unit| classes.iter().map(|class| Space::new(&unit.code, *class)))

@@ -188,6 +188,7 @@ fn status(refused: Refused) -> StatusCode {
         "code_unknown" => StatusCode::NOT_FOUND,
         "code_used" => StatusCode::CONFLICT,
         "code_expired" => StatusCode::GONE,
+        "secret_weak" => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::BAD_REQUEST,
     }
 }

@@ -6,19 +6,16 @@ use plan::Package;
 use serde_json::Value;
 use sqlx::SqliteConnection;
 use sync_core::check::Problem;
+use sync_core::date::date_in_china;
 use sync_core::id::{Class, RecordId, Space, Subject};
 use sync_core::record::RecordState;
 use sync_core::replica::{Shown, shown_of};
 use sync_core::show::{self, Source, json};
-use time::{OffsetDateTime, UtcOffset};
 use words::{Language, Words};
 
 use crate::app::App;
 use crate::error::CommandError;
 use crate::store::{StoreError, record};
-
-/// China has one civil time in all seasons.
-const BEIJING_HOURS_AHEAD: i8 = 8;
 
 /// The records of one unit over all its classes, as they are stored.
 struct Unit<'a> {
@@ -55,7 +52,7 @@ pub(crate) async fn show(app: &App, id: &str) -> Result<Value, CommandError> {
     };
     let source = load(&mut tx, roster.control.package(), &unit).await?;
     let words = Words::new(Language::of_environment());
-    let shown = show::record(&source, &unit, record, &today(shared.clock.now()));
+    let shown = show::record(&source, &unit, record, &date_in_china(shared.clock.now()));
     Ok(json::record(&shown, true, &|problem| say(&words, problem)))
 }
 
@@ -66,7 +63,7 @@ pub(crate) async fn records(app: &App) -> Result<Value, CommandError> {
     let roster = shared.roster.current(&mut tx).await?;
     let spaces = record::spaces(&mut tx).await?;
     let units: BTreeSet<&str> = spaces.iter().map(Space::unit).collect();
-    let today = today(shared.clock.now());
+    let today = date_in_china(shared.clock.now());
     let words = Words::new(Language::of_environment());
     let mut rows = Vec::new();
     for unit in units {
@@ -106,22 +103,4 @@ async fn load<'a>(
 
 fn say(words: &Words, problem: &Problem) -> String {
     words.say(problem.code, problem.key.as_str(), &problem.args)
-}
-
-/// The date in China, `YYYY-MM-DD`: what a form typed in the morning there calls today.
-fn today(now: i64) -> String {
-    let moment = OffsetDateTime::from_unix_timestamp(now).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let offset = UtcOffset::from_hms(BEIJING_HOURS_AHEAD, 0, 0).unwrap_or(UtcOffset::UTC);
-    moment.to_offset(offset).date().to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_day_changes_at_midnight_in_china() {
-        assert_eq!(today(1_782_835_199), "2026-06-30");
-        assert_eq!(today(1_782_835_200), "2026-07-01");
-    }
 }

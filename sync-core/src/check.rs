@@ -12,6 +12,7 @@ use plan::Package;
 use plan::dictionary::{Field, Format, Kind, Repeating, Section, Subject};
 use plan::expression::{Datum, Facts, Fields, Item, Scope};
 
+use crate::date::is_date;
 use crate::facts::facts;
 use crate::group::IdNumber;
 use crate::id::{Class, RecordId};
@@ -280,29 +281,6 @@ fn date_problem(key: &Key, text: &str, month: bool, future: bool, today: &str) -
     }
     // Both are ISO 8601, so their order is that of their letters.
     (!future && day.as_str() > today).then(|| Problem::new(key, "future_date").with("value", text))
-}
-
-/// Whether a text is a real date, `YYYY-MM-DD`, in the Gregorian calendar.
-pub fn is_date(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let shaped = bytes.len() == 10
-        && bytes.iter().enumerate().all(|(at, byte)| match at {
-            4 | 7 => *byte == b'-',
-            _ => byte.is_ascii_digit(),
-        });
-    if !shaped {
-        return false;
-    }
-    let number = |from: usize, to: usize| text[from..to].parse::<u32>().unwrap_or(0);
-    let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
-    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let days = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 => 28 + u32::from(leap),
-        _ => 0,
-    };
-    (1..=days).contains(&day)
 }
 
 /// `latitude,longitude` in degrees with at most one decimal: about 11 km, which names no household.

@@ -104,6 +104,9 @@ pub struct EnrolRequest {
     pub signing_key: [u8; 32],
     /// X25519 public key made on the device.
     pub sealing_key: [u8; 32],
+    /// The device's store opens with a secret that is long enough for real people's data; a server
+    /// that asks for one refuses before it uses up the code.
+    pub strong_secret: bool,
 }
 
 /// Body of the answer.
@@ -137,6 +140,8 @@ struct RequestWire<'a> {
     sealing_key: ByteArray<33>,
     #[n(4)]
     proof: ByteArray<64>,
+    #[n(5)]
+    strong_secret: bool,
 }
 
 #[derive(Encode, Decode)]
@@ -168,6 +173,7 @@ impl EnrolRequest {
             signing_key: suite_key(&self.signing_key).into(),
             sealing_key: suite_key(&self.sealing_key).into(),
             proof: sign(&self.proof_message(network)).into(),
+            strong_secret: self.strong_secret,
         }))
     }
 
@@ -185,6 +191,7 @@ impl EnrolRequest {
             code: wire.code.to_owned(),
             signing_key: plain_key(&wire.signing_key).ok_or(BadMessage::Shape)?,
             sealing_key: plain_key(&wire.sealing_key).ok_or(BadMessage::Shape)?,
+            strong_secret: wire.strong_secret,
         };
         let message = request.proof_message(network);
         if !seal::verify(&request.signing_key, &message, &wire.proof) {
@@ -201,6 +208,7 @@ impl EnrolRequest {
             code,
             &self.signing_key,
             &self.sealing_key,
+            &[u8::from(self.strong_secret)],
         ]
         .concat()
     }

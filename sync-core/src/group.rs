@@ -101,7 +101,7 @@ impl IdNumber {
             .sum();
         let check = b"10X98765432"[(sum % 11) as usize];
         let number = Self(text);
-        (number.0.as_bytes()[17] == check && crate::check::is_date(&number.birth_date()))
+        (number.0.as_bytes()[17] == check && crate::date::is_date(&number.birth_date()))
             .then_some(number)
     }
 

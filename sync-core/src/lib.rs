@@ -22,6 +22,7 @@ mod cbor;
 pub mod change;
 pub mod check;
 pub mod control;
+pub mod date;
 mod document;
 pub mod enrol;
 pub mod exchange;

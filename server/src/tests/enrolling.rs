@@ -187,3 +187,18 @@ async fn the_database_holds_no_code_that_can_be_used() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_short_secret_is_refused_for_real_data_and_does_not_use_up_the_code() {
+    let station = Station::real().await;
+    let code = station.code(CARE).await;
+    let one = Phone::new(&station, 1, CARE);
+    let weak = station
+        .post("/v1/enrol", one.enrolment_by(&code, false))
+        .await;
+    assert_eq!(weak.refusal(), (422, "secret_weak"));
+    assert!(station.app.pending().await.unwrap().is_empty());
+    let two = Phone::new(&station, 2, CARE);
+    station.post("/v1/enrol", two.enrolment(&code)).await.body();
+    assert_eq!(station.app.pending().await.unwrap().len(), 1);
+}

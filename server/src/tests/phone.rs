@@ -59,10 +59,15 @@ impl Phone {
     }
 
     pub(crate) fn enrolment(&self, code: &str) -> Vec<u8> {
+        self.enrolment_by(code, true)
+    }
+
+    pub(crate) fn enrolment_by(&self, code: &str, strong_secret: bool) -> Vec<u8> {
         let request = EnrolRequest {
             code: code.into(),
             signing_key: self.key.public().bytes,
             sealing_key: [self.seed; 32],
+            strong_secret,
         };
         request.encode(self.network, &|message| self.key.sign(message))
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ed25519_dalek::{Signer, SigningKey};
 use rand_chacha::ChaCha8Rng;
 use sync_core::control::Control;
+use sync_core::date::date_in_china;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest};
 use sync_core::exchange::Budget;
 use sync_core::id::{AuthorId, Class};
@@ -41,6 +42,7 @@ impl World {
             code: phone.code.clone(),
             signing_key: phone.signing.verifying_key().to_bytes(),
             sealing_key: phone.sealing,
+            strong_secret: false,
         };
         let request = request.encode(network, &|message| phone.sign(message));
         let now = self.hub_now();
@@ -53,6 +55,7 @@ impl World {
             code: self.phones[p].code.clone(),
             signing_key: thief.verifying_key().to_bytes(),
             sealing_key: [0; 32],
+            strong_secret: false,
         };
         let stolen = stolen.encode(network, &|message| thief.sign(message).to_bytes());
         require("R26", self.hub.enrol(&stolen, now).is_err(), || {
@@ -290,7 +293,7 @@ impl World {
             return Ok(());
         };
         // A host that knows how far its clock is off says so (R27).
-        let today = users::date(process.replica.hub().not_future_before(now));
+        let today = date_in_china(process.replica.hub().not_future_before(now));
         let edit = Edit {
             record: form.record,
             unit: form.unit.clone(),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use ed25519_dalek::Signer;
+use sync_core::date::date_in_china;
 use sync_core::exchange::Received;
 use sync_core::replica::Context;
 use sync_core::row::Table;
@@ -14,7 +15,6 @@ use super::fault::{Fault, Plant};
 use super::host::Persisted;
 use super::network::{Packet, To};
 use super::oracle::{Broken, Checked, broken, require};
-use super::users;
 use super::world::World;
 
 /// Answers that a phone can still take: older ones are forgotten.
@@ -24,7 +24,7 @@ impl World {
     /// A phone asks the server.
     pub(super) fn begin_exchange(&mut self, p: usize) -> Checked {
         let now = self.phone_now(p);
-        let today = users::date(now);
+        let today = date_in_china(now);
         let phone = &mut self.phones[p];
         let Some(process) = &mut phone.process else {
             return Ok(());
@@ -241,7 +241,7 @@ impl World {
     pub(super) fn phone_hears(&mut self, packet: Packet) -> Result<Option<Received>, Broken> {
         let p = packet.phone;
         let now = self.phone_now(p);
-        let today = users::date(now);
+        let today = date_in_china(now);
         let phone = &mut self.phones[p];
         let Some(process) = &mut phone.process else {
             return Ok(None);

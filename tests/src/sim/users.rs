@@ -186,31 +186,3 @@ pub(super) fn touch(dice: &mut Dice, space: &Space) -> Option<Form> {
 pub(super) fn package() -> Package {
     Package::builtin()
 }
-
-/// The date of a time in Unix seconds, `YYYY-MM-DD` (days to civil, after the proleptic Gregorian
-/// calendar's 400-year cycle).
-pub(super) fn date(now: i64) -> String {
-    let days = now.clamp(0, 253_402_300_799) / 86_400 + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let date = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{date:02}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::date;
-
-    #[test]
-    fn a_time_has_its_date() {
-        assert_eq!(date(0), "1970-01-01");
-        assert_eq!(date(1_782_864_000), "2026-07-01");
-        assert_eq!(date(951_782_400), "2000-02-29");
-        assert_eq!(date(4_102_444_799), "2099-12-31");
-        assert_eq!(date(i64::MAX), "9999-12-31");
-    }
-}

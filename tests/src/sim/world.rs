@@ -84,6 +84,7 @@ impl World {
                 code: device.code.clone(),
                 signing_key: device.key(),
                 sealing_key: [0; 32],
+                strong_secret: true,
             };
             let request = request.encode(hub.network(), &|message| device.sign(message));
             let answer = hub

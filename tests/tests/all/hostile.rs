@@ -104,6 +104,7 @@ impl Device {
             code: link.code,
             signing_key: key.verifying_key().to_bytes(),
             sealing_key: [1; 32],
+            strong_secret: true,
         };
         let body = request.encode(link.network, &|message| key.sign(message).to_bytes());
         let reply = post(server.address(), "/v1/enrol", &body, body.len());

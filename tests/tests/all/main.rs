@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails there")]
 
 mod chaos;
+mod enrolment;
 mod hostile;
 mod secrecy;
 mod simulator;
