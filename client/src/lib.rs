@@ -5,7 +5,7 @@
 //! [`enrol::enrol`] makes the store once. Afterwards a host opens a [`phone::Phone`] and calls its
 //! verbs: [`Phone::add`](phone::Phone::add), [`edit`](phone::Phone::edit),
 //! [`show`](phone::Phone::show), [`sync`](phone::Phone::sync). Every verb reads the clock and the
-//! randomness of the system in [`clock`], lets the core prepare a step, makes its rows durable in
+//! randomness of the system in `clock`, lets the core prepare a step, makes its rows durable in
 //! the [`store`], and only then applies it. Errors come with a stable code
 //! ([`error::PhoneError`]), which the crate `words` says in Chinese or English.
 //!

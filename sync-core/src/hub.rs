@@ -3,7 +3,7 @@
 //!
 //! The order of a call: [`open`] the bytes (signature, roster), load a [`SpaceHeld`] for each space
 //! claimed, [`receive`] and [`SpaceHeld::place`] each batch, [`SpaceHeld::hold`] the new ones, then
-//! [`plan`] the answer and read the batches it names until the budget is used up.
+//! [`plan()`] the answer and read the batches it names until the budget is used up.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -397,7 +397,7 @@ impl Request {
         }))
     }
 
-    /// Reads a request, whoever may have signed it: [`Unopened`] in one go, for those who trust it.
+    /// Reads a request, whoever may have signed it, for those who need not ask.
     pub fn decode(network: NetworkId, packed: &[u8]) -> Result<(Self, Signed), BadMessage> {
         let unopened = Unopened::read(network, packed)?;
         let signed = unopened.signed.clone();

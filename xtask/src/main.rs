@@ -76,7 +76,14 @@ fn test(all: bool) -> Outcome {
     // Integration tests start these two as processes.
     cargo(&["build", "--locked", "--workspace", "--all-targets"])?;
     cargo(&["test", "--locked", "--workspace"])?;
-    let mut docs = cargo_command(&["doc", "--locked", "--workspace", "--no-deps", "--quiet"]);
+    let mut docs = cargo_command(&[
+        "doc",
+        "--locked",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+        "--quiet",
+    ]);
     run(docs.env("RUSTDOCFLAGS", "-D warnings"))?;
     match skipped {
         Some(what) if all => Err(format!("missing, and --all was asked for: {what}")),
