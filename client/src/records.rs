@@ -43,9 +43,11 @@ impl Phone {
             rng: &mut clock::rng(),
         };
         let record = RecordId::draw(subject, context.now.saturating_mul(1000), context.random());
-        let puts = first_puts(open, sets, || typed::item_id(context.random()))?;
-        let edit = edit_of(open, record, &unit, puts)?;
-        self.save(&edit)?;
+        let names = |set: &String, key: &str| typed::split(set).is_ok_and(|(name, _)| name == key);
+        let as_typed = |error| keys_as_typed(error, &|key| sets.iter().any(|set| names(set, key)));
+        let puts = first_puts(open, sets, || typed::item_id(context.random()));
+        let edit = edit_of(open, record, &unit, puts.map_err(as_typed)?)?;
+        self.save(&edit).map_err(as_typed)?;
         Ok(record)
     }
 
@@ -85,9 +87,10 @@ impl Phone {
         let drawn = || typed::item_id(context.random());
         let item = typed::item_of(open.package()?, section, &fields, drawn)?;
         let shown = open.replica.view(&unit, record);
-        let puts = item_puts(open, section, &item, &fields, &|key| ticked(&shown, key))?;
-        let edit = edit_of(open, record, &unit, puts)?;
-        self.save(&edit)?;
+        let as_typed = |error| keys_as_typed(error, &|_| true);
+        let puts = item_puts(open, section, &item, &fields, &|key| ticked(&shown, key));
+        let edit = edit_of(open, record, &unit, puts.map_err(as_typed)?)?;
+        self.save(&edit).map_err(as_typed)?;
         Ok(item)
     }
 
@@ -322,6 +325,24 @@ fn item_puts(
         collect(made, &mut puts, &mut wrong)?;
     }
     all_or(puts, wrong)
+}
+
+/// Names the values of an item that was just made as they were typed, `section.field`: nobody has
+/// seen the item's id yet.
+fn keys_as_typed(error: PhoneError, typed: &dyn Fn(&str) -> bool) -> PhoneError {
+    let PhoneError::Wrong(mut complaints) = error else {
+        return error;
+    };
+    for complaint in &mut complaints {
+        let Ok(key) = Key::parse(&complaint.key) else {
+            continue;
+        };
+        let name = format!("{}.{}", key.section(), key.field());
+        if key.item().is_some() && typed(&name) {
+            complaint.key = name;
+        }
+    }
+    PhoneError::Wrong(complaints)
 }
 
 /// All complaints at once are kinder than one after the other.

@@ -238,6 +238,36 @@ fn a_wrong_request_names_its_key_and_changes_nothing() {
 }
 
 #[test]
+fn what_is_wrong_with_a_new_item_is_named_as_it_was_typed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut phone = phone(dir.path(), &[UNIT]);
+    let more = [
+        "water.source=77",
+        "water.treatment=1,88",
+        "water#abc.users=many",
+    ];
+    let error = phone
+        .add(Subject::Household, None, &sets(&more))
+        .unwrap_err();
+    let keys: Vec<&str> = error.complaints().iter().map(|c| c.key.as_str()).collect();
+    assert_eq!(keys, ["water#abc.users", "water.source", "water.treatment"]);
+    let id = phone
+        .add(Subject::Person, None, &sets(&WOMAN))
+        .unwrap()
+        .to_string();
+    let set = sets(&["cancer=C", "round=2026", "screened_on=2999-01-01"]);
+    let error = phone.item(&id, "screening", &set).unwrap_err();
+    assert_eq!(
+        code(error),
+        ("future_date".into(), "screening.screened_on".into())
+    );
+    // An item that is there is named with its id.
+    let edit = sets(&["screening#C-2026.screened_on=2999-01-01"]);
+    let error = phone.edit(&id, &edit).unwrap_err();
+    assert_eq!(code(error).1, "screening#C-2026.screened_on");
+}
+
+#[test]
 fn a_device_with_several_units_must_be_told_which() {
     let dir = tempfile::tempdir().unwrap();
     let mut phone = phone(dir.path(), &[UNIT, "152522100201"]);
