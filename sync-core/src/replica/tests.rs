@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::change::{Change, Put};
+use crate::id::Incarnation;
 use crate::station::{Station, UNIT};
 
 fn space(class: Class) -> Space {

@@ -1,0 +1,164 @@
+//! Saving: from what somebody typed to changes that are staged for the next batch.
+
+use super::*;
+
+/// What an edit is made of.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    /// The record to write to; drawn when the form opened, so that saving twice is one record (R41).
+    pub record: RecordId,
+    /// The org unit whose spaces take it.
+    pub unit: String,
+    /// The person who writes.
+    pub author: AuthorId,
+    /// What was set; unchanged values are left out when the edit is made.
+    pub puts: Vec<(Key, Value)>,
+    /// The heads that the form showed, by class; what is not named was seen as it is now (R39).
+    pub seen: BTreeMap<Class, Vec<ChangeHash>>,
+}
+
+/// Why an edit was not saved. Nothing has changed.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// Values break the dictionary; the person who typed them can mend it.
+    #[error("the values break the dictionary")]
+    Problems(Vec<Problem>),
+    /// No plan package has reached this device yet.
+    #[error("the device has no plan package yet")]
+    NoPackage,
+    /// The device holds no space for this unit and class.
+    #[error("the device does not hold {} of {unit}", class.key())]
+    NotGranted {
+        /// The org unit.
+        unit: String,
+        /// The class.
+        class: Class,
+    },
+    /// The edit is over the size that one batch takes.
+    #[error("the edit is too large to be sent")]
+    TooLarge,
+    /// The record could not be written; reopening the store rebuilds it.
+    #[error("the record could not be written")]
+    Record(#[source] WriteError),
+    /// The host could not read a row.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+}
+
+/// What saving changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// Changes staged; 0 when every value stood there already.
+    pub changes: usize,
+}
+
+impl Replica {
+    /// Prepares to save an edit: checks it against the dictionary, makes the changes and stages
+    /// them for the next batch. What is accepted here no server refuses (R5).
+    pub fn prepare_edit(
+        &self,
+        context: &mut Context<'_>,
+        edit: &Edit,
+    ) -> Result<Prepared<Edited>, EditError> {
+        let package = self.control.package().ok_or(EditError::NoPackage)?;
+        let problems = check::check_edit(package, self, edit, context.today);
+        if !problems.is_empty() {
+            return Err(EditError::Problems(problems));
+        }
+        let mut by_class: BTreeMap<Class, Vec<(Key, Value)>> = BTreeMap::new();
+        for (key, value) in &edit.puts {
+            // The check above knows every section, and its class.
+            if let Some(class) = check::class_of(package, key) {
+                by_class
+                    .entry(class)
+                    .or_default()
+                    .push((key.clone(), value.clone()));
+            }
+        }
+        let mut rows = Vec::new();
+        let mut steps = Vec::new();
+        for (class, puts) in by_class {
+            let space = Space::new(&edit.unit, class)
+                .ok()
+                .filter(|space| self.spaces.contains_key(space))
+                .ok_or_else(|| EditError::NotGranted {
+                    unit: edit.unit.clone(),
+                    class,
+                })?;
+            let Some(written) = self.write(context, &space, edit, &puts, &mut steps)? else {
+                continue;
+            };
+            let (change, state) = written;
+            let entry = Entry {
+                record: edit.record,
+                change,
+            };
+            if batch::entry_bytes(&entry) > batch::ENTRY_BYTES_MAX {
+                return Err(EditError::TooLarge);
+            }
+            let staged = Staged {
+                entry,
+                author: edit.author,
+                dictionary: package.version,
+            };
+            let number = self.next_staged(&space);
+            rows.push(stored::staged_row(&space, number, &staged));
+            rows.push(stored::record_row(&space, edit.record, &state));
+            steps.push(Step::Stage(space.clone(), number, staged));
+            steps.push(Step::Record(space, edit.record, Box::new(state)));
+        }
+        let changes = rows.len() / 2;
+        Ok(Prepared {
+            rows,
+            steps,
+            outcome: Edited { changes },
+        })
+    }
+
+    fn write(
+        &self,
+        context: &mut Context<'_>,
+        space: &Space,
+        edit: &Edit,
+        puts: &[(Key, Value)],
+        steps: &mut Vec<Step>,
+    ) -> Result<Option<(Vec<u8>, RecordState)>, EditError> {
+        let empty = RecordState::empty();
+        let state = self.record(space, edit.record).unwrap_or(&empty);
+        let seen = edit
+            .seen
+            .get(&space.class)
+            .map_or(state.heads(), Vec::as_slice);
+        let same = seen == state.heads();
+        let random = match self.actor {
+            // One actor from opening to opening: its changes follow each other in every document.
+            Some(random) if same => random,
+            // A change beside what came in since the form opened needs an actor of its own (R39).
+            _ => context.random(),
+        };
+        if same && self.actor.is_none() && !steps.iter().any(|step| matches!(step, Step::Actor(_)))
+        {
+            steps.push(Step::Actor(random));
+        }
+        let actor = ActorId::new(self.me.device, random);
+        let mut written = state.write(actor, seen, puts, context.now);
+        if let Err(WriteError::ActorUsed) = written {
+            // A change of ours was set aside with a hostile one that it followed. Its number is
+            // taken for good (R8), so another actor of this device writes.
+            let actor = ActorId::new(self.me.device, context.random());
+            written = state.write(actor, seen, puts, context.now);
+        }
+        written.map_err(|error| match error {
+            WriteError::TooLarge => EditError::TooLarge,
+            other => EditError::Record(other),
+        })
+    }
+
+    fn next_staged(&self, space: &Space) -> u64 {
+        let last = self
+            .spaces
+            .get(space)
+            .and_then(|held| held.staged.last_key_value());
+        last.map_or(0, |(number, _)| number + 1)
+    }
+}

@@ -1,0 +1,173 @@
+//! Opening a replica from the rows of its store. What does not read is made again or fetched again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+
+/// What was wrong with a store that could be opened all the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenReport {
+    /// Rows that did not read; what they held is fetched again or rebuilt where possible.
+    pub unreadable_rows: usize,
+    /// Records rebuilt from their batches.
+    pub rebuilt: usize,
+}
+
+/// How a host hands out all values of a table, in any order.
+pub type EachRow<'a> = dyn FnMut(Table, &mut dyn FnMut(Vec<u8>)) -> Result<(), Unreadable> + 'a;
+
+/// Why a store is no replica.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store has never been enrolled.
+    #[error("the store is not enrolled")]
+    NotEnrolled,
+    /// The host could not read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+}
+
+impl Replica {
+    /// Opens a replica from all rows of its store (any order within a table).
+    ///
+    /// Rows that don't read are counted, not fatal: a record is rebuilt from its batches, a batch
+    /// comes again with the next exchange. Without the row that says who this is there is nothing
+    /// to open.
+    pub fn open(
+        rows: &dyn ReadRows,
+        each: &mut EachRow<'_>,
+    ) -> Result<(Self, OpenReport), OpenError> {
+        let mut report = OpenReport::default();
+        let me = rows
+            .read(Table::Meta, stored::ME)?
+            .ok_or(OpenError::NotEnrolled)?;
+        let me = stored::read_me(&me).ok_or(OpenError::NotEnrolled)?;
+        let hub = rows.read(Table::Meta, stored::HUB)?;
+        let hub = hub
+            .and_then(|bytes| stored::read_hub(&bytes))
+            .unwrap_or_default();
+        let mut replica = Self::with(me, Control::new(me.network), hub);
+
+        let mut entries = BTreeMap::new();
+        each(
+            Table::Control,
+            &mut |value| match stored::read_control(&value) {
+                Some((arrival, bytes)) => drop(entries.insert(arrival, bytes)),
+                None => report.unreadable_rows += 1,
+            },
+        )?;
+        for bytes in entries.into_values() {
+            match replica.control.check(&bytes) {
+                Ok(Some(entry)) => replica.control.apply(entry),
+                Ok(None) => {}
+                Err(_) => report.unreadable_rows += 1,
+            }
+        }
+        replica.make_spaces();
+
+        each(
+            Table::Batch,
+            &mut |value| match Batch::from_store(me.network, &value) {
+                Ok(batch) => {
+                    let held = replica
+                        .spaces
+                        .entry(batch.header.space.clone())
+                        .or_default();
+                    let records = batch.entries.iter().map(|entry| entry.record).collect();
+                    held.insert(batch.header.device, batch.node(), records);
+                }
+                Err(_) => report.unreadable_rows += 1,
+            },
+        )?;
+        replica.mend_feeds();
+        each(
+            Table::Record,
+            &mut |value| match stored::read_record(&value) {
+                Some((space, record, state)) => {
+                    replica
+                        .spaces
+                        .entry(space)
+                        .or_default()
+                        .records
+                        .insert(record, state);
+                }
+                None => report.unreadable_rows += 1,
+            },
+        )?;
+        each(
+            Table::Staged,
+            &mut |value| match stored::read_staged(&value) {
+                Some((space, number, staged)) => {
+                    replica
+                        .spaces
+                        .entry(space)
+                        .or_default()
+                        .staged
+                        .insert(number, staged);
+                }
+                None => report.unreadable_rows += 1,
+            },
+        )?;
+        each(
+            Table::Stash,
+            &mut |value| match Batch::from_store(me.network, &value) {
+                Ok(batch) => {
+                    let held = replica
+                        .spaces
+                        .entry(batch.header.space.clone())
+                        .or_default();
+                    held.stash.insert(batch.hash, value);
+                }
+                Err(_) => report.unreadable_rows += 1,
+            },
+        )?;
+        each(Table::Meta, &mut |value| {
+            if let Some((space, base)) = stored::read_base(&value)
+                && let Some(held) = replica.spaces.get_mut(&space)
+            {
+                held.base = base;
+            }
+        })?;
+        report.rebuilt = replica.rebuild_lost_records(rows)?;
+        Ok((replica, report))
+    }
+
+    /// Batches come from the store in any order, and one that did not read leaves a gap: nodes
+    /// whose parents are gone count as not held, so that they are fetched again.
+    fn mend_feeds(&mut self) {
+        for held in self.spaces.values_mut() {
+            for feed in held.feeds.values_mut() {
+                feed.mend();
+            }
+        }
+    }
+
+    /// Records whose cache row is lost are made again from batches and staged edits.
+    fn rebuild_lost_records(&mut self, rows: &dyn ReadRows) -> Result<usize, Unreadable> {
+        let mut rebuilt = Vec::new();
+        for (space, held) in &self.spaces {
+            let staged = held.staged.values().map(|staged| staged.entry.record);
+            let known: BTreeSet<RecordId> = held.touched.keys().copied().chain(staged).collect();
+            for record in known
+                .into_iter()
+                .filter(|record| !held.records.contains_key(record))
+            {
+                let changes = self.changes_of(rows, space, record, &[])?;
+                let refs: Vec<(DeviceId, &[u8])> = changes
+                    .iter()
+                    .map(|(device, raw)| (*device, raw.as_slice()))
+                    .collect();
+                rebuilt.push((space.clone(), record, RecordState::rebuild(&refs)));
+            }
+        }
+        let count = rebuilt.len();
+        for (space, record, state) in rebuilt {
+            self.spaces
+                .entry(space)
+                .or_default()
+                .records
+                .insert(record, state);
+        }
+        Ok(count)
+    }
+}
