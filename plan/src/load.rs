@@ -10,6 +10,7 @@
 mod check;
 mod read;
 mod trial;
+mod units;
 mod yaml;
 
 use std::collections::BTreeMap;

@@ -1,14 +1,13 @@
 //! From the trees of the files to the structs of the package. Every key that nobody asked for is a
 //! mistake.
 
-use super::Notes;
 use super::yaml::{self, Node, Value};
+use super::{Notes, units};
 use crate::dictionary::{
     Check, Code, CodeList, Field, Format, Kind, Origin, Repeating, Section, Subject, Words,
 };
 use crate::package::Package;
 use crate::register::{Computed, Constant, Dated, Gives, Register, Setting, Task};
-use crate::unit::{Level, Unit};
 
 /// Most characters of a text field: a value may take 4 KiB on the wire, and a character up to four
 /// bytes.
@@ -40,7 +39,7 @@ pub(super) fn package(files: &[(&str, &str)], notes: &mut Notes) -> Package {
             continue;
         }
         if *file == "units.csv" {
-            package.units = units(text, notes, file);
+            package.units = units::read(text, notes, file);
             continue;
         }
         let root = match yaml::parse(text) {
@@ -781,68 +780,4 @@ fn shown(node: &Node) -> String {
         Value::Text(text) => text.clone(),
         Value::List(_) | Value::Map(_) | Value::Other => "?".into(),
     }
-}
-
-fn units(text: &str, notes: &mut Notes, file: &str) -> Vec<Unit> {
-    const HEADER: &str = "code,parent_code,level,name_zh,class,cadres";
-    let mut lines = text.lines();
-    if lines.next() != Some(HEADER) {
-        notes.say(file, "", format!("the first line must be {HEADER}"));
-        return Vec::new();
-    }
-    let mut units: Vec<Unit> = Vec::new();
-    for (at, line) in lines.enumerate() {
-        let columns: Vec<&str> = line.split(',').collect();
-        let [code, parent, level, name, _, cadres] = columns[..] else {
-            let key = format!("line {}", at + 2);
-            notes.say(file, key, "must have six columns");
-            continue;
-        };
-        notes.lines.insert(
-            (file.to_owned(), code.to_owned()),
-            u32::try_from(at + 2).unwrap_or(0),
-        );
-        let (level, digits) = match level {
-            "region" => (Level::Region, 2),
-            "league" => (Level::League, 4),
-            "banner" => (Level::Banner, 6),
-            "sumu" => (Level::Sumu, 9),
-            "gacha" => (Level::Gacha, 12),
-            "community" => (Level::Community, 12),
-            other => {
-                notes.say(file, code, format!("unknown level `{other}`"));
-                continue;
-            }
-        };
-        if code.len() != digits || !code.bytes().all(|byte| byte.is_ascii_digit()) {
-            notes.say(file, code, format!("the code must have {digits} digits"));
-        }
-        if !(parent.is_empty() && level == Level::Region) {
-            let above = units.iter().find(|unit| unit.code == parent);
-            if !code.starts_with(parent) || above.is_none_or(|above| above.level >= level) {
-                notes.say(
-                    file,
-                    code,
-                    format!("no unit above it has the code `{parent}`"),
-                );
-            }
-        }
-        if name.is_empty() {
-            notes.say(file, code, "the name is empty");
-        }
-        if !matches!(cadres, "true" | "false") {
-            notes.say(file, code, "`cadres` must be true or false");
-        }
-        if units.iter().any(|unit| unit.code == code) {
-            notes.say(file, code, "the code is there twice");
-        }
-        let (code, name) = (code.to_owned(), name.to_owned());
-        units.push(Unit {
-            code,
-            level,
-            name,
-            cadres: cadres == "true",
-        });
-    }
-    units
 }
