@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use anyhow::Context;
-use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Handle, Server};
 use tokio::task::JoinHandle;
 
 use crate::app::App;
@@ -86,40 +86,39 @@ pub async fn serve(app: &App, options: &ServeOptions) -> Result<Running, Command
 
     let handle = Handle::new();
     let service = router(app.clone()).into_make_service();
-    let header_timeout = Duration::from_secs(HEADER_SECONDS_MAX);
-    let first_timeout = Duration::from_secs(FIRST_REQUEST_SECONDS_MAX);
     // An answer leaves at once: on a quiet day it is smaller than what a socket waits for.
     let plain = NoDelayAcceptor::new();
     let task = if options.http {
-        let mut server = axum_server::from_tcp(listener)
-            .context("the listener can't be used")?
-            .acceptor(plain)
-            .http1_only()
-            .first_request_timeout(first_timeout)
-            .handle(handle.clone());
-        server
-            .http_builder()
-            .http1()
-            .header_read_timeout(header_timeout);
+        let server = listening(listener, plain, handle.clone())?;
         tokio::spawn(server.serve(service))
     } else {
         let config = RustlsConfig::from_config(tls::server_config(app.tls_key(), bound.ip())?);
         let acceptor = RustlsAcceptor::new(config)
             .handshake_timeout(Duration::from_secs(HANDSHAKE_SECONDS_MAX))
             .acceptor(plain);
-        let mut server = axum_server::from_tcp(listener)
-            .context("the listener can't be used")?
-            .acceptor(acceptor)
-            .http1_only()
-            .first_request_timeout(first_timeout)
-            .handle(handle.clone());
-        server
-            .http_builder()
-            .http1()
-            .header_read_timeout(header_timeout);
+        let server = listening(listener, acceptor, handle.clone())?;
         tokio::spawn(server.serve(service))
     };
     Ok(Running { url, handle, task })
+}
+
+/// A server on a listener, with the times that a slow or silent peer gets, whatever stands in front.
+fn listening<A>(
+    listener: TcpListener,
+    acceptor: A,
+    handle: Handle<SocketAddr>,
+) -> Result<Server<SocketAddr, A>, CommandError> {
+    let mut server = axum_server::from_tcp(listener)
+        .context("the listener can't be used")?
+        .acceptor(acceptor)
+        .http1_only()
+        .first_request_timeout(Duration::from_secs(FIRST_REQUEST_SECONDS_MAX))
+        .handle(handle);
+    server
+        .http_builder()
+        .http1()
+        .header_read_timeout(Duration::from_secs(HEADER_SECONDS_MAX));
+    Ok(server)
 }
 
 /// The address that a listener is reached at from the same machine, if it listens everywhere.
