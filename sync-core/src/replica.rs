@@ -221,6 +221,11 @@ impl Replica {
         Ok(changes.into_iter().collect())
     }
 
+    /// What is held of a space, from now on if nothing was.
+    fn held_mut(&mut self, space: Space) -> &mut Held {
+        self.spaces.entry(space).or_default()
+    }
+
     /// Makes room for every space of this device's grants.
     pub(crate) fn make_spaces(&mut self) {
         if let Some(enrolment) = self.control.enrolment(self.me.device) {
@@ -242,21 +247,13 @@ impl Replica {
         match step {
             Step::Actor(random) => self.actor = Some(random),
             Step::Record(space, record, state) => {
-                self.spaces
-                    .entry(space)
-                    .or_default()
-                    .records
-                    .insert(record, *state);
+                self.held_mut(space).records.insert(record, *state);
             }
             Step::Stage(space, number, staged) => {
-                self.spaces
-                    .entry(space)
-                    .or_default()
-                    .staged
-                    .insert(number, staged);
+                self.held_mut(space).staged.insert(number, staged);
             }
             Step::Unstage(space, number) => {
-                self.spaces.entry(space).or_default().staged.remove(&number);
+                self.held_mut(space).staged.remove(&number);
             }
             Step::Hold {
                 space,
@@ -264,28 +261,21 @@ impl Replica {
                 node,
                 records,
             } => {
-                self.spaces
-                    .entry(space)
-                    .or_default()
-                    .insert(device, node, records);
+                self.held_mut(space).insert(device, node, records);
             }
             Step::Stash(space, hash, bytes) => {
-                self.spaces
-                    .entry(space)
-                    .or_default()
-                    .stash
-                    .insert(hash, bytes);
+                self.held_mut(space).stash.insert(hash, bytes);
             }
             Step::Unstash(space, hash) => {
-                self.spaces.entry(space).or_default().stash.remove(&hash);
+                self.held_mut(space).stash.remove(&hash);
             }
             Step::Control(control) => {
                 self.control = *control;
                 self.make_spaces();
             }
-            Step::Base(space, base) => self.spaces.entry(space).or_default().base = base,
+            Step::Base(space, base) => self.held_mut(space).base = base,
             Step::Ladders(space, wanted) => {
-                self.spaces.entry(space).or_default().ladders_wanted = wanted;
+                self.held_mut(space).ladders_wanted = wanted;
             }
             Step::Hub(hub) => self.hub = hub,
             Step::Refused(hash) => drop(self.refused.insert(hash)),

@@ -69,10 +69,7 @@ impl Replica {
             Table::Batch,
             &mut |value| match Batch::from_store(me.network, &value) {
                 Ok(batch) => {
-                    let held = replica
-                        .spaces
-                        .entry(batch.header.space.clone())
-                        .or_default();
+                    let held = replica.held_mut(batch.header.space.clone());
                     let records = batch.entries.iter().map(|entry| entry.record).collect();
                     held.insert(batch.header.device, batch.node(), records);
                 }
@@ -84,12 +81,7 @@ impl Replica {
             Table::Record,
             &mut |value| match stored::read_record(&value) {
                 Some((space, record, state)) => {
-                    replica
-                        .spaces
-                        .entry(space)
-                        .or_default()
-                        .records
-                        .insert(record, state);
+                    replica.held_mut(space).records.insert(record, state);
                 }
                 None => report.unreadable_rows += 1,
             },
@@ -98,12 +90,7 @@ impl Replica {
             Table::Staged,
             &mut |value| match stored::read_staged(&value) {
                 Some((space, number, staged)) => {
-                    replica
-                        .spaces
-                        .entry(space)
-                        .or_default()
-                        .staged
-                        .insert(number, staged);
+                    replica.held_mut(space).staged.insert(number, staged);
                 }
                 None => report.unreadable_rows += 1,
             },
@@ -112,10 +99,7 @@ impl Replica {
             Table::Stash,
             &mut |value| match Batch::from_store(me.network, &value) {
                 Ok(batch) => {
-                    let held = replica
-                        .spaces
-                        .entry(batch.header.space.clone())
-                        .or_default();
+                    let held = replica.held_mut(batch.header.space.clone());
                     held.stash.insert(batch.hash, value);
                 }
                 Err(_) => report.unreadable_rows += 1,
@@ -162,11 +146,7 @@ impl Replica {
         }
         let count = rebuilt.len();
         for (space, record, state) in rebuilt {
-            self.spaces
-                .entry(space)
-                .or_default()
-                .records
-                .insert(record, state);
+            self.held_mut(space).records.insert(record, state);
         }
         Ok(count)
     }

@@ -88,7 +88,6 @@ impl StoreKey {
 
     /// What the row of `table` with this logical key is called.
     pub fn row_name(&self, table: Table, key: &[u8]) -> RowName {
-        // HMAC takes a key of any length.
         #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
         let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&*self.row_names)
             .expect("HMAC takes a key of any length")
