@@ -1,7 +1,8 @@
 //! What the data means: the plan as a checked package.
 //!
 //! Subjects with their sections, fields and code lists ([`dictionary`]), registers with computed
-//! statuses and dated settings ([`register`]), the org units ([`mod@unit`]), and the expressions that
+//! statuses and dated settings ([`register`]), the targets and how they are counted
+//! ([`indicator`]), the org units ([`mod@unit`]), and the expressions that
 //! tie them together ([`expression`], the only user of CEL). With the feature `load` also the loader
 //! of the YAML in this directory, and the plan that is built in.
 //!
@@ -32,6 +33,7 @@
 
 pub mod dictionary;
 pub mod expression;
+pub mod indicator;
 #[cfg(feature = "load")]
 pub mod load;
 mod package;

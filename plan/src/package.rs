@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::dictionary::{CodeList, Field, Section, Subject};
 use crate::expression::Programs;
+use crate::indicator::{Indicator, Years};
 use crate::register::{Computed, Register, Setting};
 use crate::unit::Unit;
 
@@ -32,6 +33,12 @@ pub struct Package {
     /// The org units, by code.
     #[n(6)]
     pub units: Vec<Unit>,
+    /// The years of the plan.
+    #[cbor(n(7), default)]
+    pub years: Years,
+    /// The indicators, in the order of the plan.
+    #[cbor(n(8), default)]
+    pub indicators: Vec<Indicator>,
     /// Expressions that were compiled already; no part of what the package says.
     #[cbor(skip)]
     pub(crate) programs: Programs,
@@ -90,6 +97,13 @@ impl Package {
                 .any(|known| *known == name)
         };
         self.registers.iter().find(named)
+    }
+
+    /// The indicator with this key.
+    pub fn indicator(&self, key: &str) -> Option<&Indicator> {
+        self.indicators
+            .iter()
+            .find(|indicator| indicator.key == key)
     }
 
     /// Whether a pattern of the dictionary matches the whole text. A pattern that is no regular

@@ -55,6 +55,8 @@ fn plan(statuses: &[(&str, Gives, &str)]) -> Package {
     };
     Package {
         version: 1,
+        years: Default::default(),
+        indicators: Vec::new(),
         subjects: vec![
             subject(
                 "household",

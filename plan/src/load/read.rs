@@ -31,6 +31,8 @@ pub(super) fn package(files: &[(&str, &str)], notes: &mut Notes) -> Package {
         computed: Vec::new(),
         registers: Vec::new(),
         units: Vec::new(),
+        years: Default::default(),
+        indicators: Vec::new(),
         programs: Default::default(),
     };
     for (at, (file, text)) in files.iter().enumerate() {
