@@ -354,7 +354,7 @@ mod tests {
             numerator: 100,
             denominator: 3,
         });
-        let share = |women, all| Amount {
+        let share = |women: i64, all: u32| Amount {
             numerator: women * 100,
             denominator: all,
         };
