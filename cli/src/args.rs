@@ -81,6 +81,18 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "TEXT")]
         search: Option<String>,
     },
+    /// Show the plan's figures of this device's units.
+    Indicators {
+        /// The year that the period ends in; this year if it is left out.
+        #[arg(long, value_name = "YEAR")]
+        year: Option<u16>,
+    },
+    /// List what is due: screenings, visits, observations.
+    Tasks {
+        /// Also what is due within so many days.
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        days: u16,
+    },
     /// List the values that were written apart.
     Conflicts,
     /// Settle one of them.

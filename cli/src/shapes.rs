@@ -9,14 +9,16 @@ use std::process::ExitCode;
 
 use client::enrol::Enrolled;
 use client::error::{Complaint, PhoneError, complaint_of};
+use client::figures::{Figure, ShownTask};
 use client::history::ShownEvent;
 use client::phone::Status;
 use client::sync::SyncReport;
 use serde_json::{Value, json};
+use sync_core::figure::json as figure_json;
 use sync_core::show::{ShownRecord, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use words::Words;
+use words::{Language, Words};
 
 /// The request is wrong; nothing has changed.
 pub(crate) const EXIT_WRONG: u8 = 1;
@@ -130,6 +132,34 @@ pub(crate) fn event(event: &ShownEvent) -> Value {
     })
 }
 
+/// A row of `indicators`.
+pub(crate) fn figure(figure: &Figure) -> Value {
+    let (indicator, org) = (&figure.indicator, figure.unit.as_str());
+    match &figure.tally {
+        Ok(tally) => figure_json::figure(indicator, org, figure.year, tally),
+        Err(classes) => figure_json::missing(indicator, org, figure.year, classes),
+    }
+}
+
+/// A row of `tasks`.
+pub(crate) fn task(task: &ShownTask, language: Language) -> Value {
+    let title = match language {
+        Language::Chinese => &task.title.zh,
+        Language::English => &task.title.en,
+    };
+    json!({
+        "id": task.record,
+        "label": task.label,
+        "space": task.unit,
+        "register": task.register,
+        "task": task.task,
+        "title": title,
+        "adds": task.adds,
+        "due": task.due,
+        "overdue": task.overdue,
+    })
+}
+
 /// `sync`.
 pub(crate) fn sync(report: &SyncReport) -> Value {
     json!({
@@ -164,7 +194,6 @@ fn time(seconds: i64) -> String {
 mod tests {
     use super::*;
     use sync_core::id::DeviceId;
-    use words::Language;
 
     #[test]
     fn several_problems_are_all_listed_and_the_first_stands_in_front() {

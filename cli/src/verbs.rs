@@ -54,6 +54,15 @@ pub(crate) fn run(cli: &Cli, words: &Words) -> Result<Said, PhoneError> {
                     .collect(),
             ))
         }
+        Verb::Indicators { year } => {
+            let figures = phone(&cli.dir)?.indicators(*year)?;
+            Ok(Said::of(figures.iter().map(shapes::figure).collect()))
+        }
+        Verb::Tasks { days } => {
+            let tasks = phone(&cli.dir)?.tasks(*days)?;
+            let shape = |task| shapes::task(task, words.language());
+            Ok(Said::of(tasks.iter().map(shape).collect()))
+        }
         Verb::Conflicts => {
             let conflicts = phone(&cli.dir)?.conflicts()?;
             Ok(Said::of(conflicts.iter().map(conflict).collect()))

@@ -15,6 +15,7 @@ mod clock;
 mod dictionary;
 pub mod enrol;
 pub mod error;
+pub mod figures;
 pub mod history;
 pub mod keys;
 pub mod phone;

@@ -27,6 +27,8 @@ pub const COMMIT_TRIES_MAX: usize = 5;
 /// A clock that is further off than this is told to its user, in seconds.
 pub const CLOCK_OFF_SECONDS_MAX: i64 = 3600;
 
+/// A day.
+const DAY_SECONDS: i64 = 86_400;
 /// The logical key of the row in which this host remembers what the core does not need.
 const HOST: &[u8] = b"host";
 /// First in the row's value, apart from the numbers of the core's own meta rows.
@@ -112,7 +114,13 @@ impl Open {
 
     /// Today, as far as it is known.
     pub(crate) fn today(&self) -> String {
-        date_in_china(self.replica.hub().true_time(clock::now()))
+        self.day_in(0)
+    }
+
+    /// The day so many days from today.
+    pub(crate) fn day_in(&self, days: u16) -> String {
+        let now = self.replica.hub().true_time(clock::now());
+        date_in_china(now.saturating_add(i64::from(days) * DAY_SECONDS))
     }
 }
 

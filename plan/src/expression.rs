@@ -177,6 +177,17 @@ impl<'a> Scope<'a> {
         })
     }
 
+    /// TEMP
+    pub fn for_period(
+        package: &'a Package,
+        subject: &str,
+        facts: &'a Facts,
+        home: Option<&'a Facts>,
+        span: &crate::indicator::Span,
+    ) -> Result<Self, ExpressionError> {
+        Self::new(package, subject, facts, home, &span.to)
+    }
+
     /// Whether the expression holds.
     pub fn holds(&self, source: &str) -> Result<bool, ExpressionError> {
         self.run(source, None, 0, bool_of)?

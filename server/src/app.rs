@@ -5,8 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use plan::Package;
+use plan::indicator::Indicator;
+use plan::unit::Level;
 use rcgen::KeyPair;
+use sync_core::date::date_in_china;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link};
+use sync_core::figure::Tally;
 use sync_core::hub::{self, HubMe, Opened, Refusal};
 use sync_core::id::{DeviceId, NetworkId};
 use sync_core::seal::SigningKey;
@@ -18,7 +22,9 @@ use crate::clock::Clock;
 use crate::enrol::{self, CodeRefusal, CodeWish, PendingDevice};
 use crate::error::CommandError;
 use crate::exchange::{self, Incoming};
+use crate::figures::{self, Built, Shown};
 use crate::install::install;
+use crate::keys::MatchKey;
 use crate::roster::Remembered;
 use crate::store::control::{self, meta};
 use crate::store::{FILE_NAME, Store, StoreError};
@@ -53,9 +59,23 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) me: Node,
     pub(crate) node: SigningKey,
+    pub(crate) numbers: MatchKey,
     pub(crate) roster: Remembered,
     pub(crate) sample: bool,
     pub(crate) clock: Clock,
+}
+
+/// An indicator's figure of an org unit in a year.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// The indicator.
+    pub indicator: Indicator,
+    /// The org unit's code.
+    pub org: String,
+    /// The year.
+    pub year: u16,
+    /// The figure.
+    pub tally: Tally,
 }
 
 /// Who this server is. Does not print: the nonces' key stands inside.
@@ -164,6 +184,7 @@ impl App {
             store,
             me: Node(installed.me),
             node: installed.node,
+            numbers: installed.numbers,
             roster: Remembered::new(installed.roster),
             sample: options.sample,
             clock: options.clock,
@@ -258,7 +279,8 @@ impl App {
             }));
         }
         let incoming = Incoming::check(me, &roster.control, request);
-        let answer = exchange::serve(now, &mut tx, me, &roster.control, &incoming).await?;
+        // Nothing was brought, so nothing was touched.
+        let (answer, _) = exchange::serve(now, &mut tx, me, &roster.control, &incoming).await?;
         Ok(Prepared::Answered(Reply::Exchange(answer)))
     }
 
@@ -321,6 +343,74 @@ impl App {
         let mut tx = self.shared.store.read().await?;
         let roster = self.shared.roster.current(&mut tx).await?;
         Ok(verify::verify(&mut tx, self.network(), &roster.control).await?)
+    }
+
+    /// Counts the figures by the newest plan where that is not done yet, a unit at a time; phones are
+    /// served in between. Returns when everything is counted, with the number of units that were.
+    pub async fn count_figures(&self) -> Result<usize, CommandError> {
+        let mut units = 0;
+        loop {
+            let mut tx = self.shared.store.write().await?;
+            let roster = self.shared.roster.last().current(&mut tx).await?;
+            let built = figures::build_next(&mut tx, &self.shared, &roster.control).await?;
+            tx.commit().await.map_err(StoreError::from)?;
+            match built {
+                Built::Done => return Ok(units),
+                Built::More => units += 1,
+            }
+        }
+    }
+
+    /// The figures of an org unit (the banner) in a year (this one), once they are counted.
+    pub async fn indicators(
+        &self,
+        org: Option<&str>,
+        year: Option<u16>,
+    ) -> Result<Vec<Figure>, CommandError> {
+        self.count_figures().await?;
+        let mut tx = self.shared.store.read().await?;
+        let roster = self.shared.roster.current(&mut tx).await?;
+        let shown = Shown::current(&mut tx, &roster.control).await?;
+        let shown = shown.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
+        let package = shown.package();
+        let banner = package
+            .units
+            .iter()
+            .find(|unit| unit.level == Level::Banner);
+        let org = match org {
+            Some(org) => org,
+            None => banner.map_or("", |unit| unit.code.as_str()),
+        };
+        if package.unit(org).is_none() {
+            return Err(CommandError::wrong("unknown_org", org));
+        }
+        let today = date_in_china(self.shared.clock.now());
+        let this_year = today.get(..4).and_then(|year| year.parse().ok());
+        let year = year.or(this_year).unwrap_or_default();
+        if !package.years.iter().any(|known| known == year) {
+            let error = CommandError::wrong("unknown_year", year);
+            let error = error.with("from", package.years.from);
+            return Err(error.with("to", package.years.to));
+        }
+        let totals = shown.totals(&mut tx, org, year).await?;
+        let figure = |indicator: &Indicator| Figure {
+            tally: totals.get(&indicator.key).copied().unwrap_or_default(),
+            indicator: indicator.clone(),
+            org: org.to_owned(),
+            year,
+        };
+        Ok(package.indicators.iter().map(figure).collect())
+    }
+
+    /// Counts every figure anew beside those that are shown, which the new ones then replace; gives
+    /// the number of units.
+    pub async fn recount(&self) -> Result<usize, CommandError> {
+        self.count_figures().await?;
+        let mut tx = self.shared.store.write().await?;
+        let roster = self.shared.roster.last().current(&mut tx).await?;
+        figures::begin_again(&mut tx, &roster.control).await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        self.count_figures().await
     }
 
     /// Closes the database's connections for reading; the writer's is closed with the last clone.

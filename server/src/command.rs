@@ -10,11 +10,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
+use sync_core::figure;
 use sync_core::id::DeviceId;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use words::{Language, Words};
 
+use crate::app::Figure;
 use crate::app::{App, Options};
 use crate::enrol::{CodeWish, PendingDevice};
 use crate::error::CommandError;
@@ -89,8 +91,19 @@ enum Verb {
     },
     /// List all records.
     Records,
+    /// Show the plan's figures of an org unit.
+    Indicators {
+        /// Banner, 苏木, 嘎查 or community; the banner if it is left out.
+        #[arg(long, value_name = "CODE")]
+        org: Option<String>,
+        /// The year that the period ends in; this year if it is left out.
+        #[arg(long, value_name = "YEAR")]
+        year: Option<u16>,
+    },
     /// Make every record again from its batches and compare.
     Verify,
+    /// Count every figure anew, beside those that are shown, and show the new ones.
+    Recount,
 }
 
 /// Does what the command line asks and gives the exit code.
@@ -162,6 +175,8 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
         }
         Verb::Show { id } => show::show(&app, id).await?,
         Verb::Records => show::records(&app).await?,
+        Verb::Indicators { org, year } => indicators(&app, org.as_deref(), *year).await?,
+        Verb::Recount => json!({ "units": app.recount().await? }),
         Verb::Verify => {
             let found = app.verify().await?;
             say_answer(cli, &verified(&found));
@@ -175,6 +190,18 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
     say_answer(cli, &answer);
     app.close().await;
     Ok(done)
+}
+
+async fn indicators(
+    app: &App,
+    org: Option<&str>,
+    year: Option<u16>,
+) -> Result<Value, CommandError> {
+    let figures = app.indicators(org, year).await?;
+    let row = |figure: &Figure| {
+        figure::json::figure(&figure.indicator, &figure.org, figure.year, &figure.tally)
+    };
+    Ok(figures.iter().map(row).collect())
 }
 
 fn pending(device: &PendingDevice) -> Value {

@@ -6,11 +6,12 @@ use crate::clock::NoRandomness;
 use crate::store::StoreError;
 
 /// Every code that a wrong request can have.
-pub(crate) const CODES: [&str; 15] = [
+pub(crate) const CODES: [&str; 18] = [
     "address_unknown",
     "bad_address",
     "bad_id",
     "cannot_listen",
+    "cells_differ",
     "device_unknown",
     "http_not_loopback",
     "not_a_sample",
@@ -20,8 +21,10 @@ pub(crate) const CODES: [&str; 15] = [
     "too_long",
     "unit_without_cadres",
     "unknown_class",
+    "unknown_org",
     "unknown_record",
     "unknown_unit",
+    "unknown_year",
 ];
 
 /// Why a command did nothing.

@@ -13,6 +13,7 @@ use sync_core::hub::{self, HubMe, Plan, SpaceHeld};
 use sync_core::id::{BatchHash, DeviceId};
 use sync_core::wire::{Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request, SpaceClaim};
 
+use crate::figures::Touched;
 use crate::ingest;
 use crate::store::feed::{self, Placed};
 use crate::store::{StoreError, record};
@@ -43,14 +44,15 @@ impl Incoming {
     }
 }
 
-/// Serves a request in the transaction of `conn`. The answer may leave once that has committed.
+/// Serves a request in the transaction of `conn`; the answer may leave once that has committed. Also
+/// gives the records whose shown values changed, from which the figures follow.
 pub(crate) async fn serve(
     now: i64,
     conn: &mut SqliteConnection,
     me: &HubMe,
     control: &Control,
     incoming: &Incoming,
-) -> Result<Answer, StoreError> {
+) -> Result<(Answer, Touched), StoreError> {
     let request = &incoming.request;
     let mut looked_up = 0;
     let mut held = BTreeMap::new();
@@ -75,9 +77,9 @@ pub(crate) async fn serve(
         stashes.insert(claim.space.clone(), stash);
     }
     let bases = hub::bases(me, request, &held);
-    let taken = ingest::take(conn, me.network, &mut held, stashes, incoming).await?;
+    let (taken, touched) = ingest::take(conn, me.network, &mut held, stashes, incoming).await?;
     let plan = hub::plan(me, control, request, bases.as_ref(), &held, taken, now);
-    fill(conn, request, plan).await
+    Ok((fill(conn, request, plan).await?, touched))
 }
 
 /// A space's nodes on their way into a [`SpaceHeld`].

@@ -15,6 +15,7 @@ use sync_core::record::RecordState;
 use sync_core::wire::Refused;
 
 use crate::exchange::{Incoming, changes_of};
+use crate::figures::Touched;
 use crate::store::{StoreError, feed, record};
 
 /// Batches with a parent missing that are kept for later, per space (R6). A phone that finds the
@@ -22,13 +23,14 @@ use crate::store::{StoreError, feed, record};
 pub(crate) const STASH_MAX: usize = 64;
 
 /// Stores what `incoming` brought and moves `held` along. `stashes` is what waits in each space.
+/// Also gives the records whose shown values changed.
 pub(crate) async fn take(
     conn: &mut SqliteConnection,
     network: NetworkId,
     held: &mut BTreeMap<Space, SpaceHeld>,
     stashes: BTreeMap<Space, Vec<(DeviceId, Node)>>,
     incoming: &Incoming,
-) -> Result<Taken, StoreError> {
+) -> Result<(Taken, Touched), StoreError> {
     let changed = |(space, stash): (Space, _)| {
         let name = space.to_string();
         (
@@ -216,7 +218,8 @@ impl Ingest<'_> {
     }
 
     /// Writes what follows from the batches: tips, counters, records.
-    async fn finish(self, conn: &mut SqliteConnection) -> Result<Taken, StoreError> {
+    async fn finish(self, conn: &mut SqliteConnection) -> Result<(Taken, Touched), StoreError> {
+        let mut touched = Touched::default();
         for (space, changed) in self.spaces {
             let Some(held) = self.held.get(&space) else {
                 continue;
@@ -234,63 +237,69 @@ impl Ingest<'_> {
                 }
             }
             feed::set_counter(conn, &changed.name, held.counter).await?;
-            update(conn, self.network, &changed.name, changed.records).await?;
+            let made = update(conn, self.network, &changed.name, changed.records).await?;
+            made.into_iter()
+                .for_each(|record| touched.note(space.unit(), record));
         }
-        Ok(self.taken)
+        Ok((self.taken, touched))
     }
 }
 
 /// The record's state can't be made from what it was and what arrived alone.
 struct NeedsAll;
 
-/// Makes the records of a space anew that something arrived for.
+/// Makes the records of a space anew that something arrived for; gives those that show something
+/// else than before.
 async fn update(
     conn: &mut SqliteConnection,
     network: NetworkId,
     space: &str,
     arrived: BTreeMap<RecordId, Vec<(DeviceId, Vec<u8>)>>,
-) -> Result<(), StoreError> {
+) -> Result<Vec<RecordId>, StoreError> {
     let touched: Vec<RecordId> = arrived.keys().copied().collect();
     let mut before: BTreeMap<RecordId, Vec<u8>> = record::states(conn, space, &touched)
         .await?
         .into_iter()
         .collect();
     let mut states = Vec::new();
+    let mut changed = Vec::new();
     for (touched, arrived) in arrived {
-        let before = before.remove(&touched);
-        let next = match next_state(before.as_deref(), &arrived) {
-            Ok(next) => next,
-            Err(NeedsAll) => {
+        let before = state_of(before.remove(&touched).as_deref());
+        let continued = before
+            .as_ref()
+            .and_then(|before| before.add(&borrowed(&arrived), || Err(NeedsAll)).ok());
+        let next = match continued {
+            Some(next) => next,
+            None => {
                 RecordState::rebuild(&borrowed(&changes_of(conn, network, space, touched).await?))
             }
         };
+        if before.is_none_or(|before| before.view() != next.view()) {
+            changed.push(touched);
+        }
         if let Some(reason) = next.parked() {
             tracing::warn!(%reason, "a record is parked");
         }
         states.push((touched, next.to_cbor()));
     }
-    record::set_states(conn, space, states).await
+    record::set_states(conn, space, states).await?;
+    Ok(changed)
 }
 
-fn next_state(
-    before: Option<&[u8]>,
-    arrived: &[(DeviceId, Vec<u8>)],
-) -> Result<RecordState, NeedsAll> {
-    let before = before
-        .map(RecordState::from_cbor)
-        .transpose()
-        .map_err(|_| {
-            // A cache that was damaged: the batches say what it should hold.
-            tracing::error!(
-                table = "record",
-                column = "state",
-                "a row does not read and is made again"
-            );
-            NeedsAll
-        })?;
-    before
-        .unwrap_or_default()
-        .add(&borrowed(arrived), || Err(NeedsAll))
+/// A stored state; `None` for a cache that was damaged: the batches say what it should hold.
+fn state_of(stored: Option<&[u8]>) -> Option<RecordState> {
+    let Some(bytes) = stored else {
+        return Some(RecordState::default());
+    };
+    let state = RecordState::from_cbor(bytes);
+    if state.is_err() {
+        tracing::error!(
+            table = "record",
+            column = "state",
+            "a row does not read and is made again"
+        );
+    }
+    state.ok()
 }
 
 fn borrowed(changes: &[(DeviceId, Vec<u8>)]) -> Vec<(DeviceId, &[u8])> {

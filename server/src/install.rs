@@ -15,7 +15,8 @@ use sync_core::seal::SigningKey;
 
 use crate::app::Options;
 use crate::clock::random;
-use crate::keys::{self, KeyError, NODE, ROOT, TLS, TLS_NEXT};
+use crate::figures;
+use crate::keys::{self, KeyError, MatchKey, NODE, ROOT, TLS, TLS_NEXT};
 use crate::roster::Roster;
 use crate::store::control::{self, meta};
 use crate::store::{Store, StoreError};
@@ -25,6 +26,7 @@ pub(crate) struct Installed {
     pub(crate) me: HubMe,
     pub(crate) node: SigningKey,
     pub(crate) tls: KeyPair,
+    pub(crate) numbers: MatchKey,
     pub(crate) roster: Arc<Roster>,
     /// This start was the first one.
     pub(crate) founded: bool,
@@ -63,6 +65,7 @@ pub(crate) async fn install(
     let roster = Arc::new(Roster::empty(network)).current(&mut tx).await?;
     let node = keys::signing_key(dir, NODE)?.ok_or_else(|| missing(dir, NODE))?;
     let tls = keys::tls_key(dir, TLS)?.ok_or_else(|| missing(dir, TLS))?;
+    let numbers = keys::match_key_or_new(dir)?;
     let root = roster.control.root();
     if !root.is_some_and(|root| root.node_keys.contains(&node.public().bytes)) {
         return Err(InstallError::OtherKey(NODE));
@@ -80,6 +83,7 @@ pub(crate) async fn install(
         add(&mut tx, &roster.control, &entry).await?;
     }
     let roster = roster.current(&mut tx).await?;
+    figures::begin(&mut tx, &roster.control).await?;
     let life = |value: Option<[u8; 8]>| value.map(Incarnation);
     let incarnation = life(control::meta_bytes(&mut tx, meta::INCARNATION).await?);
     let nonce_key = control::meta_bytes(&mut tx, meta::NONCE_KEY).await?;
@@ -100,6 +104,7 @@ pub(crate) async fn install(
         me,
         node,
         tls,
+        numbers,
         roster,
         founded,
     })

@@ -10,17 +10,22 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER_PERMISSIVE as HEX;
+use hmac::{Hmac, KeyInit, Mac};
 use rcgen::{KeyPair, PublicKeyData};
 use sha2::{Digest, Sha256};
+use sync_core::group::IdNumber;
 use sync_core::seal::{KEY_BYTES, SUITE, SigningKey};
 use zeroize::Zeroizing;
 
 use crate::clock::{NoRandomness, random};
+use crate::store::link::Blind;
 
 /// The root key: signs root statements, needed at the first start only.
 pub(crate) const ROOT: &str = "root.key";
 /// The node key: signs the control feed.
 pub(crate) const NODE: &str = "node.key";
+/// The match key: makes the blind index of ID numbers.
+pub(crate) const MATCH: &str = "match.key";
 /// The TLS key in use.
 pub(crate) const TLS: &str = "tls.key";
 /// The TLS key that phones trust already, for when the one in use must be changed.
@@ -47,9 +52,50 @@ pub(crate) enum KeyError {
 }
 
 /// The signing key in a file; `None` if there is no file.
+pub(crate) fn signing_key(dir: &Path, name: &str) -> Result<Option<SigningKey>, KeyError> {
+    let private = private_bytes(dir, name)?;
+    Ok(private.map(|private| SigningKey::from_bytes(&private)))
+}
+
+/// The signing key in a file, made if there is none.
+pub(crate) fn signing_key_or_new(dir: &Path, name: &str) -> Result<SigningKey, KeyError> {
+    let private = private_bytes_or_new(dir, name)?;
+    Ok(SigningKey::from_bytes(&private))
+}
+
+/// The key of the blind index, made if there is none.
+pub(crate) fn match_key_or_new(dir: &Path) -> Result<MatchKey, KeyError> {
+    Ok(MatchKey(private_bytes_or_new(dir, MATCH)?))
+}
+
+/// Makes ID numbers blind: whoever reads the index without this key can't try numbers.
+pub(crate) struct MatchKey(Zeroizing<[u8; KEY_BYTES]>);
+
+impl MatchKey {
+    /// The number as the index has it.
+    pub(crate) fn blind(&self, number: &IdNumber) -> Blind {
+        // HMAC takes keys of any length.
+        let mut mac = match Hmac::<Sha256>::new_from_slice(self.0.as_slice()) {
+            Ok(mac) => mac,
+            Err(_) => return Blind([0; 16]),
+        };
+        mac.update(number.as_str().as_bytes());
+        let mut blind = [0; 16];
+        blind.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+        Blind(blind)
+    }
+}
+
+impl std::fmt::Debug for MatchKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MatchKey(…)")
+    }
+}
+
+/// The private key in a file; `None` if there is no file.
 ///
 /// The file is one line of hexadecimal digits: the suite (01), then the private key's 32 bytes.
-pub(crate) fn signing_key(dir: &Path, name: &str) -> Result<Option<SigningKey>, KeyError> {
+fn private_bytes(dir: &Path, name: &str) -> Result<Option<Zeroizing<[u8; KEY_BYTES]>>, KeyError> {
     let path = dir.join(name);
     let Some(text) = read(&path)? else {
         return Ok(None);
@@ -62,22 +108,22 @@ pub(crate) fn signing_key(dir: &Path, name: &str) -> Result<Option<SigningKey>, 
         Some((&SUITE, key)) if key.len() == KEY_BYTES => {
             let mut private = Zeroizing::new([0; KEY_BYTES]);
             private.copy_from_slice(key);
-            Ok(Some(SigningKey::from_bytes(&private)))
+            Ok(Some(private))
         }
         _ => Err(KeyError::NotAKey(path)),
     }
 }
 
-/// The signing key in a file, made if there is none.
-pub(crate) fn signing_key_or_new(dir: &Path, name: &str) -> Result<SigningKey, KeyError> {
-    if let Some(key) = signing_key(dir, name)? {
-        return Ok(key);
+/// The private key in a file, made if there is none.
+fn private_bytes_or_new(dir: &Path, name: &str) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyError> {
+    if let Some(private) = private_bytes(dir, name)? {
+        return Ok(private);
     }
     let private = Zeroizing::new(random::<KEY_BYTES>()?);
     let mut text = Zeroizing::new(HEX.encode(&[&[SUITE], private.as_slice()].concat()));
     text.push('\n');
     write(&dir.join(name), text.as_bytes())?;
-    Ok(SigningKey::from_bytes(&private))
+    Ok(private)
 }
 
 /// The TLS key in a file (PKCS #8 as PEM); `None` if there is no file.

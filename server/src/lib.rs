@@ -40,6 +40,7 @@ pub mod command;
 mod enrol;
 mod error;
 mod exchange;
+mod figures;
 mod http;
 mod ingest;
 mod install;
@@ -55,7 +56,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use app::{App, Options, Refused, ServeError};
+pub use app::{App, Figure, Options, Refused, ServeError};
 pub use clock::Clock;
 pub use enrol::{CodeRefusal, CodeWish, PendingDevice};
 pub use error::CommandError;

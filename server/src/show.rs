@@ -15,12 +15,36 @@ use words::{Language, Words};
 
 use crate::app::App;
 use crate::error::CommandError;
+use crate::store::record::RawState;
 use crate::store::{StoreError, record};
 
 /// The records of one unit over all its classes, as they are stored.
-struct Unit<'a> {
+pub(crate) struct Unit<'a> {
     package: Option<&'a Package>,
     states: BTreeMap<RecordId, Vec<(Class, RecordState)>>,
+}
+
+impl<'a> Unit<'a> {
+    /// A unit without records.
+    pub(crate) fn empty(package: Option<&'a Package>) -> Self {
+        Self {
+            package,
+            states: BTreeMap::new(),
+        }
+    }
+
+    /// Takes records of one class as they are stored.
+    pub(crate) fn take(&mut self, class: Class, states: Vec<RawState>) -> Result<(), StoreError> {
+        for (record, bytes) in states {
+            let unreadable = StoreError::Unreadable {
+                table: "record",
+                column: "state",
+            };
+            let state = RecordState::from_cbor(&bytes).map_err(|_| unreadable)?;
+            self.states.entry(record).or_default().push((class, state));
+        }
+        Ok(())
+    }
 }
 
 impl Source for Unit<'_> {
@@ -83,22 +107,15 @@ async fn load<'a>(
     package: Option<&'a Package>,
     unit: &str,
 ) -> Result<Unit<'a>, StoreError> {
-    let mut states: BTreeMap<RecordId, Vec<(Class, RecordState)>> = BTreeMap::new();
+    let mut loaded = Unit::empty(package);
     for space in record::spaces(conn)
         .await?
         .iter()
         .filter(|space| space.unit() == unit)
     {
-        for (record, bytes) in record::of_space(conn, space).await? {
-            let unreadable = StoreError::Unreadable {
-                table: "record",
-                column: "state",
-            };
-            let state = RecordState::from_cbor(&bytes).map_err(|_| unreadable)?;
-            states.entry(record).or_default().push((space.class, state));
-        }
+        loaded.take(space.class, record::of_space(conn, space).await?)?;
     }
-    Ok(Unit { package, states })
+    Ok(loaded)
 }
 
 fn say(words: &Words, problem: &Problem) -> String {

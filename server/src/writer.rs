@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::app::{Refused, Reply, ServeError, Shared};
 use crate::enrol;
 use crate::exchange::{self, Incoming};
+use crate::figures::{self, Touched};
 use crate::roster::Roster;
 use crate::store::{BEGIN_WRITE, StoreError};
 
@@ -164,12 +165,17 @@ async fn commit(
     let mut tx = conn.begin_with(BEGIN_WRITE).await?;
     let mut roster = shared.roster.last();
     let mut outcomes = Vec::new();
+    let mut touched = Touched::default();
     for job in jobs {
         // The roster of this very transaction (R25). It may hold what a job before this one added
         // and is remembered by those who read it committed, not from here.
         roster = roster.current(&mut tx).await?;
-        outcomes.push(perform(shared, &mut tx, &roster, job).await?);
+        let (outcome, changed) = perform(shared, &mut tx, &roster, job).await?;
+        outcomes.push(outcome);
+        touched.join(changed);
     }
+    // Once for all of them: a record that several requests change is counted once.
+    figures::update(&mut tx, shared, &roster.control, touched).await?;
     tx.commit().await?;
     Ok(outcomes)
 }
@@ -179,11 +185,13 @@ async fn perform(
     conn: &mut SqliteConnection,
     roster: &Arc<Roster>,
     job: &Job,
-) -> Result<Outcome, StoreError> {
+) -> Result<(Outcome, Touched), StoreError> {
+    let nothing = Touched::default();
     match job {
-        Job::Enrol { request, now } => Ok(enrol::redeem(*now, conn, shared, roster, request)
-            .await?
-            .map(Reply::Enrol)),
+        Job::Enrol { request, now } => {
+            let answer = enrol::redeem(*now, conn, shared, roster, request).await?;
+            Ok((answer.map(Reply::Enrol), nothing))
+        }
         Job::Exchange {
             packed,
             incoming,
@@ -191,19 +199,19 @@ async fn perform(
             now,
         } => {
             let (me, control) = (&shared.me, &roster.control);
-            if checked.arrival == roster.arrival {
-                let answer = exchange::serve(*now, conn, me, control, incoming).await?;
-                return Ok(Ok(Reply::Exchange(answer)));
-            }
-            let answer = match hub::open(me, control, packed, *now) {
-                Err(refusal) => return Ok(Err(refusal.into())),
-                Ok(Opened::StaleNonce(answer)) => answer,
-                Ok(Opened::Request(request)) => {
-                    let incoming = Incoming::check(me, control, request);
-                    exchange::serve(*now, conn, me, control, &incoming).await?
+            let (answer, touched) = if checked.arrival == roster.arrival {
+                exchange::serve(*now, conn, me, control, incoming).await?
+            } else {
+                match hub::open(me, control, packed, *now) {
+                    Err(refusal) => return Ok((Err(refusal.into()), nothing)),
+                    Ok(Opened::StaleNonce(answer)) => (answer, nothing),
+                    Ok(Opened::Request(request)) => {
+                        let incoming = Incoming::check(me, control, request);
+                        exchange::serve(*now, conn, me, control, &incoming).await?
+                    }
                 }
             };
-            Ok(Ok(Reply::Exchange(answer)))
+            Ok((Ok(Reply::Exchange(answer)), touched))
         }
     }
 }

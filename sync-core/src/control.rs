@@ -13,7 +13,8 @@ use plan::Package;
 use sha2::{Digest, Sha256};
 
 use crate::cbor::{self, List};
-use crate::id::{AuthorId, Class, DeviceId, EntryHash, NetworkId, Short, Space};
+use crate::figure::Away;
+use crate::id::{AuthorId, Class, DeviceId, EntryHash, NetworkId, RecordId, Short, Space};
 use crate::seal;
 
 /// The only suite there is.
@@ -26,6 +27,8 @@ const SIGNATURES_MAX: usize = 16;
 pub const ROOT_LIST_MAX: usize = 256;
 /// Spaces in one enrolment.
 pub const GRANTS_MAX: usize = 512;
+/// Stretches of time in one statement of where somebody counts.
+const AWAY_MAX: usize = 256;
 
 const ENTRY_LABEL: &[u8] = b"ortoo control v1\0";
 const ROOT_LABEL: &[u8] = b"ortoo root v1\0";
@@ -35,6 +38,7 @@ mod kind {
     pub(super) const ROOT: u16 = 0;
     pub(super) const ENROL: u16 = 1;
     pub(super) const PACKAGE: u16 = 2;
+    pub(super) const ELSEWHERE: u16 = 3;
 }
 
 /// Why a control entry is not taken.
@@ -208,7 +212,27 @@ enum Content {
     Root(RootStatement),
     Enrol(Enrolment),
     Package(Box<Package>),
+    Elsewhere(Elsewhere, u32),
     Unknown,
+}
+
+/// Says when a person of a unit's records counts in another unit, where she is recorded too (R43).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The group of the unit's records, by its first.
+    pub record: RecordId,
+    /// The dates as of which she does.
+    pub away: Away,
+}
+
+#[derive(Encode, Decode)]
+struct ElsewhereWire {
+    #[n(0)]
+    record: ByteArray<{ RecordId::LEN }>,
+    #[n(1)]
+    number: u32,
+    #[n(2)]
+    away: List<(String, String), AWAY_MAX>,
 }
 
 /// An entry whose signatures have been checked, with its bytes as received.
@@ -278,6 +302,24 @@ impl ControlEntry {
         seal_entry(network, kind::PACKAGE, None, package.to_cbor(), signer)
     }
 
+    /// The entry that says when a person counts in another unit than `unit`. `number` is above that
+    /// of every entry held about the same group: the highest counts.
+    pub fn elsewhere(
+        network: NetworkId,
+        unit: &Space,
+        statement: &Elsewhere,
+        number: u32,
+        signer: Signer<'_>,
+    ) -> Vec<u8> {
+        let content = cbor::encode(&ElsewhereWire {
+            record: statement.record.to_bytes().into(),
+            number,
+            away: statement.away.spans().to_vec().into(),
+        });
+        let scope = Some(vec![SpaceWire::of(unit)]);
+        seal_entry(network, kind::ELSEWHERE, scope, content, signer)
+    }
+
     /// The bytes that are stored and sent.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -341,6 +383,9 @@ pub struct Control {
     node_keys: BTreeSet<[u8; 32]>,
     roster: BTreeMap<DeviceId, Enrolment>,
     package: Option<EntryHash>,
+    /// Who counts in another unit, by unit and group; the number and name of the entry that says
+    /// so decide between several.
+    elsewhere: BTreeMap<(String, RecordId), (u32, EntryHash, Away)>,
 }
 
 impl Control {
@@ -354,6 +399,7 @@ impl Control {
             node_keys: BTreeSet::new(),
             roster: BTreeMap::new(),
             package: None,
+            elsewhere: BTreeMap::new(),
         }
     }
 
@@ -407,6 +453,10 @@ impl Control {
                 // Written for a newer version: kept and passed on, not used.
                 Err(_) => Content::Unknown,
             },
+            kind::ELSEWHERE => {
+                let (statement, number) = decode_elsewhere(&body.content)?;
+                Content::Elsewhere(statement, number)
+            }
             _ => Content::Unknown,
         };
         let scope = body.scope.map(|spaces| {
@@ -493,6 +543,18 @@ impl Control {
                     self.package = Some(entry.hash);
                 }
             }
+            Content::Elsewhere(statement, number) => {
+                let unit = entry.scope.iter().flatten().next().map(Space::unit);
+                let key = (unit.unwrap_or_default().to_owned(), statement.record);
+                let newer = self
+                    .elsewhere
+                    .get(&key)
+                    .is_none_or(|(held, name, _)| (*held, *name) < (*number, entry.hash));
+                if newer {
+                    let said = (*number, entry.hash, statement.away.clone());
+                    self.elsewhere.insert(key, said);
+                }
+            }
             Content::Unknown => {}
         }
         self.arrivals.push(entry.hash);
@@ -509,6 +571,24 @@ impl Control {
         self.package
             .as_ref()
             .and_then(|hash| self.entries.get(hash)?.as_package())
+    }
+
+    /// The package that the entry with this name carries, replaced ones too.
+    pub fn package_of(&self, entry: EntryHash) -> Option<&Package> {
+        self.entries.get(&entry)?.as_package()
+    }
+
+    /// The name of the entry that carries the newest package.
+    pub fn package_entry(&self) -> Option<EntryHash> {
+        self.package
+    }
+
+    /// When the person of a group of a unit's records counts in another unit, and the number of the
+    /// entry that says so; 0 if none does.
+    pub fn elsewhere(&self, unit: &str, group: RecordId) -> (Away, u32) {
+        let said = self.elsewhere.get(&(unit.to_owned(), group));
+        said.map(|(number, _, away)| (away.clone(), *number))
+            .unwrap_or_default()
     }
 
     /// A device's enrolment.
@@ -590,6 +670,13 @@ impl ControlPosition {
             digest: Some(digest),
         }
     }
+}
+
+fn decode_elsewhere(content: &[u8]) -> Result<(Elsewhere, u32), BadEntry> {
+    let wire: ElsewhereWire = minicbor::decode(content).map_err(|_| BadEntry::Envelope)?;
+    let record = RecordId::from_slice(wire.record.as_slice()).map_err(|_| BadEntry::Envelope)?;
+    let away = Away::of(wire.away.0);
+    Ok((Elsewhere { record, away }, wire.number))
 }
 
 fn decode_enrolment(content: &[u8]) -> Result<Enrolment, BadEntry> {

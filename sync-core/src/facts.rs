@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plan::Package;
 use plan::dictionary::{Kind, Repeating};
-use plan::expression::{Datum, Facts, Item};
+use plan::expression::{Datum, Facts, Fields, Item};
 
 use crate::id::RecordId;
 use crate::value::{Key, Value};
@@ -81,6 +81,87 @@ fn datum(value: &Value) -> Datum {
         Value::Int(number) => Datum::Int(*number),
         Value::Text(text) => Datum::Text(text.clone()),
     }
+}
+
+/// Fields that tell persons apart: where linked records differ in one, it is open whether they are
+/// one person, and nothing of one is another's (R36).
+const IDENTITY: [(&str, &str); 2] = [("identity", "name"), ("identity", "birth_date")];
+
+/// What linked records say as one: the first one's values, the others' where it has none, and the
+/// items of all. `members` are their facts, in the order of their ids.
+pub fn joined(members: impl IntoIterator<Item = Facts>) -> Facts {
+    let mut members = members.into_iter();
+    let mut joined = members.next().unwrap_or_default();
+    let others: Vec<Facts> = members.collect();
+    if !others.iter().all(|other| same_person(&joined, other)) {
+        return joined;
+    }
+    for other in others {
+        for (section, fields) in other.single {
+            fill(joined.single.entry(section).or_default(), fields);
+        }
+        for (section, items) in other.items {
+            let held = joined.items.entry(section).or_default();
+            for item in items {
+                match held.iter_mut().find(|known| known.id == item.id) {
+                    Some(known) => fill(&mut known.fields, item.fields),
+                    None => held.push(item),
+                }
+            }
+        }
+    }
+    joined
+}
+
+/// Whether nothing of what tells persons apart differs.
+fn same_person(a: &Facts, b: &Facts) -> bool {
+    IDENTITY.iter().all(|(section, field)| {
+        match (known(a, section, field), known(b, section, field)) {
+            (Some(a), Some(b)) => a == b,
+            _ => true,
+        }
+    })
+}
+
+fn known<'a>(facts: &'a Facts, section: &str, field: &str) -> Option<&'a Datum> {
+    let value = facts.single.get(section)?.get(field)?;
+    (*value != Datum::Null).then_some(value)
+}
+
+fn fill(into: &mut Fields, from: Fields) {
+    for (field, value) in from {
+        let held = into.entry(field).or_insert(Datum::Null);
+        if *held == Datum::Null {
+            *held = value;
+        }
+    }
+}
+
+/// The households that a person's residences name, whenever they were.
+pub fn homes(facts: &Facts) -> BTreeSet<RecordId> {
+    let (section, household) = RESIDENCE;
+    let items = facts.items.get(section).into_iter().flatten();
+    let named = items.filter_map(|item| match item.fields.get(household) {
+        Some(Datum::Text(id)) => id.parse().ok(),
+        _ => None,
+    });
+    named.collect()
+}
+
+/// The newest day by which a person's residence had begun as of a date, for telling where she lives
+/// of two places.
+pub(crate) fn lives_since(package: &Package, facts: &Facts, as_of: &str) -> Option<String> {
+    let (section, _) = RESIDENCE;
+    let date = package.section(section)?.1.repeating.date()?;
+    let begun = facts.items.get(section)?.iter().filter_map(|item| {
+        let Some(Datum::Text(since)) = item.fields.get(date) else {
+            return None;
+        };
+        // `YYYY-MM` is the first of that month.
+        let day = if since.len() == 7 { "-01" } else { "" };
+        Some(format!("{since}{day}"))
+    });
+    begun.filter(|since| since.as_str() <= as_of).max()
 }
 
 /// The household in which a person lives as of a date (`YYYY-MM-DD`): that of the newest residence

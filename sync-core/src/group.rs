@@ -39,13 +39,22 @@ impl Group {
 /// Groups records by the ID numbers that they show. A record in conflict over its number belongs
 /// with each of its values' records: parting them is a person's decision.
 pub fn groups<'a>(records: impl IntoIterator<Item = (RecordId, Vec<&'a str>)>) -> Vec<Group> {
+    let numbers = |(record, texts): (RecordId, Vec<&str>)| {
+        let numbers = texts.into_iter().filter_map(IdNumber::parse);
+        (record, numbers.collect::<Vec<_>>())
+    };
+    groups_by(records.into_iter().map(numbers))
+}
+
+/// Groups records by whatever stands for their valid ID numbers: the server's index has them blind.
+pub fn groups_by<N: Ord>(records: impl IntoIterator<Item = (RecordId, Vec<N>)>) -> Vec<Group> {
     let mut groups: BTreeMap<RecordId, BTreeSet<RecordId>> = BTreeMap::new();
     let mut name_of: BTreeMap<RecordId, RecordId> = BTreeMap::new();
-    let mut holder: BTreeMap<IdNumber, RecordId> = BTreeMap::new();
+    let mut holder: BTreeMap<N, RecordId> = BTreeMap::new();
     for (record, numbers) in records {
         groups.insert(record, BTreeSet::from([record]));
         name_of.insert(record, record);
-        for number in numbers.into_iter().filter_map(IdNumber::parse) {
+        for number in numbers {
             if let Some(other) = holder.get(&number).copied() {
                 join(&mut groups, &mut name_of, record, other);
             } else {
@@ -86,6 +95,11 @@ fn join(
 pub struct IdNumber(String);
 
 impl IdNumber {
+    /// The number, 18 characters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Reads a number; a lower-case x is taken for the check character X.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim().to_ascii_uppercase();

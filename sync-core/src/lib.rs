@@ -28,6 +28,7 @@ pub mod enrol;
 pub mod exchange;
 pub mod facts;
 pub mod feed;
+pub mod figure;
 pub mod group;
 pub mod hub;
 pub mod id;
@@ -37,6 +38,7 @@ pub mod row;
 pub mod seal;
 pub mod show;
 mod stored;
+pub mod task;
 pub mod value;
 pub mod wire;
 

@@ -52,7 +52,7 @@ const NAMED: &str =
 
 #[cfg(test)]
 pub(crate) fn built(count: usize) -> [sqlx::AssertSqlSafe<String>; 1] {
-    [over_list(NAMED, count)]
+    [over_list(NAMED, 1, count)]
 }
 
 /// A batch's place, without its bytes.
@@ -239,7 +239,7 @@ pub(crate) async fn named(
 ) -> Result<Vec<Placed>, StoreError> {
     let mut named = Vec::new();
     for chunk in hashes.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(NAMED, chunk.len())).bind(space);
+        let mut query = sqlx::query(over_list(NAMED, 1, chunk.len())).bind(space);
         for hash in chunk {
             query = query.bind(hash.0.to_vec());
         }

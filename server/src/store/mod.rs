@@ -12,6 +12,8 @@
 pub(crate) mod control;
 pub(crate) mod device;
 pub(crate) mod feed;
+pub(crate) mod figure;
+pub(crate) mod link;
 pub(crate) mod record;
 
 use std::path::Path;
@@ -151,9 +153,11 @@ fn over_rows(
     AssertSqlSafe(format!("{head} {} {tail}", rows.join(", ")))
 }
 
-/// A statement over a list of `count` parameters that begins with `$2`.
-fn over_list(head: &'static str, count: usize) -> AssertSqlSafe<String> {
-    let list: Vec<String> = (0..count).map(|item| format!("${}", item + 2)).collect();
+/// A statement over a list of `count` parameters that follow `before` others.
+fn over_list(head: &'static str, before: usize, count: usize) -> AssertSqlSafe<String> {
+    let list: Vec<String> = (1..=count)
+        .map(|item| format!("${}", before + item))
+        .collect();
     AssertSqlSafe(format!("{head} ({})", list.join(", ")))
 }
 
@@ -263,13 +267,17 @@ mod tests {
             control::STATEMENTS,
             device::STATEMENTS,
             feed::STATEMENTS,
+            figure::STATEMENTS,
+            link::STATEMENTS,
             record::STATEMENTS,
         ];
         for statement in all.into_iter().flatten() {
             let prepared = connection.prepare(statement.into_sql_str()).await;
             assert!(prepared.is_ok(), "{statement}: {:?}", prepared.err());
         }
-        for statement in record::built(2).into_iter().chain(feed::built(2)) {
+        let built = record::built(2).into_iter().chain(feed::built(2));
+        let built = built.chain(figure::built(2)).chain(link::built(2));
+        for statement in built {
             let statement = statement.into_sql_str();
             let prepared = connection.prepare(statement.clone()).await;
             assert!(prepared.is_ok(), "{statement:?}: {:?}", prepared.err());
@@ -283,7 +291,7 @@ mod tests {
             text,
             "INSERT INTO a (b, c) VALUES ($1, $2), ($3, $4), ($5, $6) ON CONFLICT"
         );
-        assert_eq!(over_list("b IN", 2).0, "b IN ($2, $3)");
+        assert_eq!(over_list("b IN", 1, 2).0, "b IN ($2, $3)");
     }
 
     #[tokio::test]

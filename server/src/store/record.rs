@@ -28,7 +28,7 @@ const TOUCH: (&str, &str) = ("INSERT INTO touched (space, record, arrival) VALUE
 #[cfg(test)]
 pub(crate) fn built(count: usize) -> [sqlx::AssertSqlSafe<String>; 3] {
     [
-        over_list(STATES, count),
+        over_list(STATES, 1, count),
         over_rows(SET_STATES, 3, count),
         over_rows(TOUCH, 3, count),
     ]
@@ -53,7 +53,7 @@ pub(crate) async fn states(
 ) -> Result<Vec<RawState>, StoreError> {
     let mut states = Vec::new();
     for chunk in records.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(STATES, chunk.len())).bind(space);
+        let mut query = sqlx::query(over_list(STATES, 1, chunk.len())).bind(space);
         for record in chunk {
             query = query.bind(record.to_bytes().to_vec());
         }

@@ -1,0 +1,141 @@
+//! What a phone shows of its own units without a connection: the figures and what there is to do.
+//!
+//! The same code as the server's counts them; after an exchange both say the same of a unit.
+
+use plan::Package;
+use plan::indicator::Indicator;
+use sync_core::figure::{self, Tally};
+use sync_core::id::Class;
+use sync_core::task;
+
+use crate::error::{Complaint, PhoneError};
+use crate::phone::{Open, Phone};
+
+/// An indicator's figure of a unit in a year.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// The indicator.
+    pub indicator: Indicator,
+    /// The unit's code.
+    pub unit: String,
+    /// The year.
+    pub year: u16,
+    /// The figure, or the classes of data that this device lacks for it (R46).
+    pub tally: Result<Tally, Vec<&'static str>>,
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownTask {
+    /// The record that it is for.
+    pub record: String,
+    /// What a list calls it.
+    pub label: String,
+    /// The unit's code.
+    pub unit: String,
+    /// The register's key.
+    pub register: String,
+    /// The task's key.
+    pub task: String,
+    /// What people call the task.
+    pub title: plan::dictionary::Words,
+    /// The section to which doing it adds.
+    pub adds: String,
+    /// The day from which on it is due.
+    pub due: String,
+    /// Whether that day is before today.
+    pub overdue: bool,
+}
+
+impl Phone {
+    /// The figures of every unit held in a year, the current one if none is given.
+    pub fn indicators(&mut self, year: Option<u16>) -> Result<Vec<Figure>, PhoneError> {
+        let open = self.opened()?;
+        let package = open.package()?;
+        let year = match year {
+            Some(year) => year,
+            None => year_of(&open.today()),
+        };
+        if !package.years.iter().any(|known| known == year) {
+            let complaint = Complaint::about("unknown_year", &year.to_string());
+            let complaint = complaint.with("from", package.years.from);
+            return Err(PhoneError::wrong(complaint.with("to", package.years.to)));
+        }
+        let mut figures = Vec::new();
+        for unit in open.replica.units() {
+            let control = open.replica.control();
+            let tallies = figure::of_unit(&open.replica, package, control, unit);
+            for (at, indicator) in (0u16..).zip(&package.indicators) {
+                let missing = missing_classes(open, indicator, unit);
+                let tally = tallies.get(&(at, year)).copied().unwrap_or_default();
+                figures.push(Figure {
+                    indicator: indicator.clone(),
+                    unit: unit.to_owned(),
+                    year,
+                    tally: if missing.is_empty() {
+                        Ok(tally)
+                    } else {
+                        Err(missing)
+                    },
+                });
+            }
+        }
+        Ok(figures)
+    }
+
+    /// What is due today, or within so many days from now.
+    pub fn tasks(&mut self, days: u16) -> Result<Vec<ShownTask>, PhoneError> {
+        let open = self.opened()?;
+        let package = open.package()?;
+        let today = open.today();
+        let until = open.day_in(days);
+        let mut tasks = Vec::new();
+        for unit in open.replica.units() {
+            let due = task::due(&open.replica, package, unit, &today, &until);
+            for due in due.map_err(|error| unreadable(package, &error))? {
+                tasks.push(ShownTask {
+                    record: due.record.to_string(),
+                    label: due.label,
+                    unit: due.unit,
+                    register: due.register.key.clone(),
+                    task: due.task.key.clone(),
+                    title: due.task.title.clone(),
+                    adds: due.task.adds.clone(),
+                    overdue: due.due < today,
+                    due: due.due,
+                });
+            }
+        }
+        tasks.sort_by(|a, b| (&a.due, &a.record).cmp(&(&b.due, &b.record)));
+        Ok(tasks)
+    }
+}
+
+/// The classes that an indicator reads and this device does not hold of a unit.
+fn missing_classes(open: &Open, indicator: &Indicator, unit: &str) -> Vec<&'static str> {
+    let held: Vec<Class> = open
+        .replica
+        .spaces()
+        .filter(|space| space.unit() == unit)
+        .map(|space| space.class)
+        .collect();
+    let needed = indicator.count.classes.iter();
+    let needed = needed.filter_map(|class| Class::from_key(class));
+    needed
+        .filter(|class| !held.contains(class))
+        .map(Class::key)
+        .collect()
+}
+
+fn unreadable(package: &Package, error: &plan::expression::ExpressionError) -> PhoneError {
+    let version = package.version.to_string();
+    let complaint = Complaint::about("plan_unreadable", &version);
+    PhoneError::wrong(complaint.with("detail", error))
+}
+
+/// The year of a date.
+fn year_of(date: &str) -> u16 {
+    date.get(..4)
+        .and_then(|year| year.parse().ok())
+        .unwrap_or(0)
+}

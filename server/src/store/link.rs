@@ -1,0 +1,256 @@
+//! What ties records together: ID numbers (blind), households, and groups with open conflicts.
+
+use std::collections::BTreeSet;
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use sync_core::id::RecordId;
+
+use super::{ROWS_MAX, Read, StoreError, one_row, over_list, over_rows, rows, statements};
+
+statements! {
+    REMOVE_NUMBER = "DELETE FROM identity_number
+        WHERE number = $1 AND unit = $2 AND record = $3";
+    REMOVE_HOME = "DELETE FROM lives_in WHERE unit = $1 AND household = $2 AND person = $3";
+    OPEN = "INSERT INTO open_conflict (unit, record) VALUES ($1, $2)";
+    CLOSE = "DELETE FROM open_conflict WHERE unit = $1 AND record = $2";
+    OPEN_ALL = "SELECT unit, record FROM open_conflict ORDER BY unit, record";
+}
+
+// Over many rows, see `over_rows`.
+const NUMBERS_OF: &str =
+    "SELECT number, unit, record FROM identity_number WHERE unit = $1 AND record IN";
+const HOLDERS: &str = "SELECT number, unit, record FROM identity_number WHERE number IN";
+const ADD_NUMBERS: (&str, &str) = (
+    "INSERT INTO identity_number (number, unit, record) VALUES",
+    "",
+);
+const HOMES_OF: &str = "SELECT household, person FROM lives_in WHERE unit = $1 AND person IN";
+const DWELLERS: &str = "SELECT household, person FROM lives_in WHERE unit = $1 AND household IN";
+const ADD_HOMES: (&str, &str) = ("INSERT INTO lives_in (unit, household, person) VALUES", "");
+const OPEN_OF: &str = "SELECT unit, record FROM open_conflict WHERE unit = $1 AND record IN";
+
+#[cfg(test)]
+pub(crate) fn built(count: usize) -> Vec<sqlx::AssertSqlSafe<String>> {
+    vec![
+        over_list(NUMBERS_OF, 1, count),
+        over_list(HOLDERS, 0, count),
+        over_rows(ADD_NUMBERS, 3, count),
+        over_list(HOMES_OF, 1, count),
+        over_list(DWELLERS, 1, count),
+        over_rows(ADD_HOMES, 3, count),
+        over_list(OPEN_OF, 1, count),
+    ]
+}
+
+/// An ID number as the index has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Blind(pub(crate) [u8; 16]);
+
+/// Who shows which number: blind number, unit, record.
+pub(crate) type Holder = (Blind, String, RecordId);
+
+fn holder(row: &SqliteRow) -> Result<Holder, StoreError> {
+    let read = Read::of("identity_number", row);
+    Ok((
+        Blind(read.bytes("number")?),
+        read.text("unit")?.to_owned(),
+        read.id("record", RecordId::from_slice)?,
+    ))
+}
+
+/// The numbers that records of a unit show.
+pub(crate) async fn numbers_of(
+    conn: &mut SqliteConnection,
+    unit: &str,
+    records: &[RecordId],
+) -> Result<BTreeSet<Holder>, StoreError> {
+    let mut found = BTreeSet::new();
+    for chunk in records.chunks(ROWS_MAX) {
+        let mut query = sqlx::query(over_list(NUMBERS_OF, 1, chunk.len())).bind(unit);
+        for record in chunk {
+            query = query.bind(record.to_bytes().to_vec());
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            found.insert(holder(&row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// All records, of whatever unit, that show one of these numbers.
+pub(crate) async fn holders(
+    conn: &mut SqliteConnection,
+    numbers: &[Blind],
+) -> Result<BTreeSet<Holder>, StoreError> {
+    let mut found = BTreeSet::new();
+    for chunk in numbers.chunks(ROWS_MAX) {
+        let mut query = sqlx::query(over_list(HOLDERS, 0, chunk.len()));
+        for number in chunk {
+            query = query.bind(number.0.to_vec());
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            found.insert(holder(&row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Writes that records show numbers from now on.
+pub(crate) async fn add_numbers(
+    conn: &mut SqliteConnection,
+    added: &[&Holder],
+) -> Result<(), StoreError> {
+    for chunk in added.chunks(ROWS_MAX) {
+        let mut query = sqlx::query(over_rows(ADD_NUMBERS, 3, chunk.len()));
+        for (number, unit, record) in chunk {
+            query = query
+                .bind(number.0.to_vec())
+                .bind(unit.as_str())
+                .bind(record.to_bytes().to_vec());
+        }
+        let done = query.execute(&mut *conn).await?;
+        rows("identity_number", &done, chunk.len())?;
+    }
+    Ok(())
+}
+
+/// Writes that a record shows a number no longer.
+pub(crate) async fn remove_number(
+    conn: &mut SqliteConnection,
+    (number, unit, record): &Holder,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(REMOVE_NUMBER)
+        .bind(number.0.to_vec())
+        .bind(unit.as_str())
+        .bind(record.to_bytes().to_vec());
+    one_row("identity_number", &query.execute(conn).await?)
+}
+
+/// Who names which household: household, person.
+pub(crate) type Home = (RecordId, RecordId);
+
+fn home(row: &SqliteRow) -> Result<Home, StoreError> {
+    let read = Read::of("lives_in", row);
+    Ok((
+        read.id("household", RecordId::from_slice)?,
+        read.id("person", RecordId::from_slice)?,
+    ))
+}
+
+async fn homes(
+    conn: &mut SqliteConnection,
+    head: &'static str,
+    unit: &str,
+    records: &[RecordId],
+) -> Result<BTreeSet<Home>, StoreError> {
+    let mut found = BTreeSet::new();
+    for chunk in records.chunks(ROWS_MAX) {
+        let mut query = sqlx::query(over_list(head, 1, chunk.len())).bind(unit);
+        for record in chunk {
+            query = query.bind(record.to_bytes().to_vec());
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            found.insert(home(&row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The households that persons name.
+pub(crate) async fn homes_of(
+    conn: &mut SqliteConnection,
+    unit: &str,
+    persons: &[RecordId],
+) -> Result<BTreeSet<Home>, StoreError> {
+    homes(conn, HOMES_OF, unit, persons).await
+}
+
+/// The persons who name households.
+pub(crate) async fn dwellers(
+    conn: &mut SqliteConnection,
+    unit: &str,
+    households: &[RecordId],
+) -> Result<BTreeSet<Home>, StoreError> {
+    homes(conn, DWELLERS, unit, households).await
+}
+
+/// Writes that persons name households from now on.
+pub(crate) async fn add_homes(
+    conn: &mut SqliteConnection,
+    unit: &str,
+    added: &[&Home],
+) -> Result<(), StoreError> {
+    for chunk in added.chunks(ROWS_MAX) {
+        let mut query = sqlx::query(over_rows(ADD_HOMES, 3, chunk.len()));
+        for (household, person) in chunk {
+            query = query
+                .bind(unit)
+                .bind(household.to_bytes().to_vec())
+                .bind(person.to_bytes().to_vec());
+        }
+        rows("lives_in", &query.execute(&mut *conn).await?, chunk.len())?;
+    }
+    Ok(())
+}
+
+/// Writes that a person names a household no longer.
+pub(crate) async fn remove_home(
+    conn: &mut SqliteConnection,
+    unit: &str,
+    (household, person): &Home,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(REMOVE_HOME)
+        .bind(unit)
+        .bind(household.to_bytes().to_vec())
+        .bind(person.to_bytes().to_vec());
+    one_row("lives_in", &query.execute(conn).await?)
+}
+
+fn open(row: &SqliteRow) -> Result<(String, RecordId), StoreError> {
+    let read = Read::of("open_conflict", row);
+    Ok((
+        read.text("unit")?.to_owned(),
+        read.id("record", RecordId::from_slice)?,
+    ))
+}
+
+/// Which of these groups have an open conflict, as it is written.
+pub(crate) async fn open_of(
+    conn: &mut SqliteConnection,
+    unit: &str,
+    records: &[RecordId],
+) -> Result<BTreeSet<RecordId>, StoreError> {
+    let mut found = BTreeSet::new();
+    for chunk in records.chunks(ROWS_MAX) {
+        let mut query = sqlx::query(over_list(OPEN_OF, 1, chunk.len())).bind(unit);
+        for record in chunk {
+            query = query.bind(record.to_bytes().to_vec());
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            found.insert(open(&row)?.1);
+        }
+    }
+    Ok(found)
+}
+
+/// Every group with an open conflict, by unit.
+pub(crate) async fn open_all(
+    conn: &mut SqliteConnection,
+) -> Result<Vec<(String, RecordId)>, StoreError> {
+    let rows = sqlx::query(OPEN_ALL).fetch_all(conn).await?;
+    rows.iter().map(open).collect()
+}
+
+/// Writes whether a group has an open conflict; it had the other before.
+pub(crate) async fn set_open(
+    conn: &mut SqliteConnection,
+    unit: &str,
+    record: RecordId,
+    is_open: bool,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(if is_open { OPEN } else { CLOSE })
+        .bind(unit)
+        .bind(record.to_bytes().to_vec());
+    one_row("open_conflict", &query.execute(conn).await?)
+}

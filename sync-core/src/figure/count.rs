@@ -1,0 +1,144 @@
+//! One group against the plan's indicators.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::Package;
+use plan::expression::{Datum, ExpressionError, Facts, Scope};
+use plan::indicator::{Count, Indicator, Period};
+
+use super::{Away, Contribution, Tally};
+use crate::id::Subject;
+
+/// The most that one group may stand for: a household's people are at most some dozens, and a
+/// mistake in the plan must not drown a banner's figure.
+const WEIGHT_MAX: i64 = 1_000_000;
+
+/// Indicators with their places in the package, by period.
+type ByPeriod<'a> = BTreeMap<Period, Vec<(u16, &'a Indicator)>>;
+
+/// The indicators of a package, ready to count groups.
+#[derive(Debug)]
+pub struct Counter<'a> {
+    package: &'a Package,
+    /// The indicators of each subject.
+    of: BTreeMap<&'a str, ByPeriod<'a>>,
+}
+
+impl<'a> Counter<'a> {
+    /// Of a package.
+    pub fn new(package: &'a Package) -> Self {
+        let mut of: BTreeMap<&str, ByPeriod<'_>> = BTreeMap::new();
+        for (at, indicator) in (0u16..).zip(&package.indicators) {
+            let of_subject = of.entry(&indicator.count.of).or_default();
+            let of_period = of_subject.entry(indicator.period).or_default();
+            of_period.push((at, indicator));
+        }
+        Self { package, of }
+    }
+
+    /// The package.
+    pub fn package(&self) -> &'a Package {
+        self.package
+    }
+
+    /// The dates that figures about a subject are as of.
+    pub fn dates(&self, subject: Subject) -> BTreeSet<String> {
+        let periods = self
+            .of
+            .get(subject.key())
+            .into_iter()
+            .flat_map(BTreeMap::keys);
+        periods
+            .flat_map(|period| self.package.years.iter().map(|year| period.of(year).to))
+            .collect()
+    }
+
+    /// What a group adds. `home` gives the facts of the household in which it lives as of a date;
+    /// `away` says when it counts elsewhere.
+    pub fn contribution<'f>(
+        &self,
+        subject: Subject,
+        facts: &'f Facts,
+        home: &dyn Fn(&str) -> Option<&'f Facts>,
+        away: &Away,
+    ) -> Contribution {
+        let mut found: BTreeMap<(u16, u16), (Tally, Vec<String>)> = BTreeMap::new();
+        for (period, indicators) in self.of.get(subject.key()).into_iter().flatten() {
+            for year in self.package.years.iter() {
+                let span = period.of(year);
+                if away.holds(&span.to) {
+                    continue;
+                }
+                let home = home(&span.to);
+                let scope = Scope::for_period(self.package, subject.key(), facts, home, &span);
+                for (at, indicator) in indicators {
+                    let tally = match &scope {
+                        Ok(scope) => tally(scope, &indicator.count),
+                        Err(_) => unknown(1),
+                    };
+                    if tally.is_zero() {
+                        continue;
+                    }
+                    let by = indicator.count.by.iter();
+                    let values = by.map(|by| value_of(scope.as_ref().ok(), by)).collect();
+                    found.insert((*at, year), (tally, values));
+                }
+            }
+        }
+        let mut contribution = Contribution::default();
+        for ((indicator, year), (tally, values)) in found {
+            contribution.push(indicator, year, tally, values);
+        }
+        contribution
+    }
+}
+
+/// How a group counts as of the scope's date.
+fn tally(scope: &Scope<'_>, count: &Count) -> Tally {
+    let weight = match &count.denominator {
+        None => Ok(1),
+        Some(source) => weight(scope.value(source)),
+    };
+    let weight = match weight {
+        Ok(0) => return Tally::default(),
+        Ok(weight) => weight,
+        Err(_) => return unknown(1),
+    };
+    let is_known = |known: &String| scope.holds(known) == Ok(true);
+    if !count.known.as_ref().is_none_or(is_known) {
+        return unknown(weight);
+    }
+    match self::weight(scope.value(&count.numerator)) {
+        Ok(numerator) => Tally {
+            numerator,
+            denominator: count.denominator.as_ref().map_or(0, |_| weight),
+            unknown: 0,
+        },
+        Err(_) => unknown(weight),
+    }
+}
+
+fn unknown(weight: i64) -> Tally {
+    Tally {
+        unknown: weight,
+        ..Tally::default()
+    }
+}
+
+/// Yes or no as 1 or 0, a number of people as it is.
+fn weight(given: Result<Datum, ExpressionError>) -> Result<i64, ExpressionError> {
+    match given? {
+        Datum::Bool(holds) => Ok(i64::from(holds)),
+        Datum::Int(number) if (0..=WEIGHT_MAX).contains(&number) => Ok(number),
+        _ => Err(ExpressionError::Type),
+    }
+}
+
+/// A status as the value of a breakdown: `true`, `false`, a code; empty where it is not known.
+fn value_of(scope: Option<&Scope<'_>>, status: &str) -> String {
+    match scope.map(|scope| scope.computed(status)) {
+        Some(Ok(Datum::Bool(holds))) => holds.to_string(),
+        Some(Ok(Datum::Text(code))) => code,
+        _ => String::new(),
+    }
+}

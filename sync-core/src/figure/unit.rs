@@ -1,0 +1,85 @@
+//! All figures of a unit, from its records: what a phone shows of its own 嘎查.
+
+use std::collections::BTreeMap;
+
+use plan::Package;
+use plan::expression::Facts;
+
+use super::{Contribution, Counter, Tally};
+use crate::control::Control;
+use crate::facts::{facts, home_of, joined};
+use crate::group::Group;
+use crate::id::{RecordId, Subject};
+use crate::show::{self, Source};
+
+/// What is recorded in a unit, group by group.
+#[derive(Debug, Default)]
+pub struct UnitFacts {
+    /// What each group says, by its first record.
+    pub groups: BTreeMap<RecordId, (Group, Facts)>,
+    /// What each household says, by any record of it.
+    homes: BTreeMap<RecordId, RecordId>,
+}
+
+impl UnitFacts {
+    /// Reads a unit's records.
+    pub fn read(source: &dyn Source, package: &Package, unit: &str) -> Self {
+        let mut read = Self::default();
+        for subject in Subject::ALL {
+            for group in show::groups(source, unit, subject) {
+                let facts_of = |record| {
+                    let shown = source.view(unit, record);
+                    facts(
+                        package,
+                        shown.iter().map(|(key, slot)| (*key, slot.winner())),
+                    )
+                };
+                let said = joined(group.members().map(facts_of));
+                if subject == Subject::Household {
+                    let members = group.members().map(|member| (member, group.id()));
+                    read.homes.extend(members);
+                }
+                read.groups.insert(group.id(), (group, said));
+            }
+        }
+        read
+    }
+
+    /// The facts of the household in which a person lives as of a date.
+    pub fn home(&self, package: &Package, person: &Facts, as_of: &str) -> Option<&Facts> {
+        let home = self.homes.get(&home_of(package, person, as_of)?)?;
+        self.groups.get(home).map(|(_, facts)| facts)
+    }
+
+    /// What each group adds.
+    pub fn contributions<'s>(
+        &'s self,
+        counter: &'s Counter<'_>,
+        control: &'s Control,
+        unit: &'s str,
+    ) -> impl Iterator<Item = (RecordId, Contribution)> + 's {
+        self.groups.iter().map(move |(id, (_, facts))| {
+            let home = |as_of: &str| self.home(counter.package(), facts, as_of);
+            let (away, _) = control.elsewhere(unit, *id);
+            (*id, counter.contribution(id.subject, facts, &home, &away))
+        })
+    }
+}
+
+/// The figures of a unit: of every indicator, by its place in the package, and every year.
+pub fn of_unit(
+    source: &dyn Source,
+    package: &Package,
+    control: &Control,
+    unit: &str,
+) -> BTreeMap<(u16, u16), Tally> {
+    let counter = Counter::new(package);
+    let mut figures: BTreeMap<(u16, u16), Tally> = BTreeMap::new();
+    let said = UnitFacts::read(source, package, unit);
+    for (_, contribution) in said.contributions(&counter, control, unit) {
+        for (key, tally) in contribution.cells().filter(|(key, _)| key.by.is_none()) {
+            *figures.entry((key.indicator, key.year)).or_default() += tally;
+        }
+    }
+    figures
+}
