@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::enrol::{self, CodeRefusal, CodeWish, PendingDevice};
 use crate::error::CommandError;
 use crate::exchange::{self, Incoming};
-use crate::figures::{self, Built, Shown};
+use crate::figures::{self, Built, KnownReads, Shown};
 use crate::install::install;
 use crate::keys::MatchKey;
 use crate::roster::Remembered;
@@ -60,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) me: Node,
     pub(crate) node: SigningKey,
     pub(crate) numbers: MatchKey,
+    pub(crate) reads: KnownReads,
     pub(crate) roster: Remembered,
     pub(crate) sample: bool,
     pub(crate) clock: Clock,
@@ -185,6 +186,7 @@ impl App {
             me: Node(installed.me),
             node: installed.node,
             numbers: installed.numbers,
+            reads: KnownReads::default(),
             roster: Remembered::new(installed.roster),
             sample: options.sample,
             clock: options.clock,

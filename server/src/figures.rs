@@ -8,6 +8,7 @@
 //! above them.
 
 mod build;
+mod reads;
 mod update;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::store::StoreError;
 use crate::store::figure::{self, Generation};
 
 pub(crate) use build::{Built, begin, begin_again, build_next};
+pub(crate) use reads::KnownReads;
 pub(crate) use update::{Touched, update};
 
 /// The figures that are shown, and the package by which they were counted.

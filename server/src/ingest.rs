@@ -238,8 +238,9 @@ impl Ingest<'_> {
             }
             feed::set_counter(conn, &changed.name, held.counter).await?;
             let made = update(conn, self.network, &changed.name, changed.records).await?;
-            made.into_iter()
-                .for_each(|record| touched.note(space.unit(), record));
+            for (record, sections) in made {
+                touched.note(space.unit(), record, sections);
+            }
         }
         Ok((self.taken, touched))
     }
@@ -249,13 +250,13 @@ impl Ingest<'_> {
 struct NeedsAll;
 
 /// Makes the records of a space anew that something arrived for; gives those that show something
-/// else than before.
+/// else than before, with the sections that do.
 async fn update(
     conn: &mut SqliteConnection,
     network: NetworkId,
     space: &str,
     arrived: BTreeMap<RecordId, Vec<(DeviceId, Vec<u8>)>>,
-) -> Result<Vec<RecordId>, StoreError> {
+) -> Result<Vec<(RecordId, BTreeSet<String>)>, StoreError> {
     let touched: Vec<RecordId> = arrived.keys().copied().collect();
     let mut before: BTreeMap<RecordId, Vec<u8>> = record::states(conn, space, &touched)
         .await?
@@ -274,8 +275,11 @@ async fn update(
                 RecordState::rebuild(&borrowed(&changes_of(conn, network, space, touched).await?))
             }
         };
-        if before.is_none_or(|before| before.view() != next.view()) {
-            changed.push(touched);
+        let sections = before.unwrap_or_default();
+        let sections = sections.view().changed_sections(next.view());
+        if !sections.is_empty() {
+            let sections = sections.into_iter().map(str::to_owned).collect();
+            changed.push((touched, sections));
         }
         if let Some(reason) = next.parked() {
             tracing::warn!(%reason, "a record is parked");

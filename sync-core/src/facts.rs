@@ -83,6 +83,9 @@ fn datum(value: &Value) -> Datum {
     }
 }
 
+/// The sections of a person that tie her record to others: to whose is her too, and to a household.
+pub const TIES: [&str; 2] = ["identity", "residence"];
+
 /// Fields that tell persons apart: where linked records differ in one, it is open whether they are
 /// one person, and nothing of one is another's (R36).
 const IDENTITY: [(&str, &str); 2] = [("identity", "name"), ("identity", "birth_date")];

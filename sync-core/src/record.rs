@@ -92,6 +92,13 @@ impl View {
         self.slots.is_empty()
     }
 
+    /// The sections in which `after` shows something else, or has other values written apart.
+    pub fn changed_sections<'a>(&'a self, after: &'a View) -> BTreeSet<&'a str> {
+        let either = self.slots.keys().chain(after.slots.keys());
+        let changed = either.filter(|key| self.get(key) != after.get(key));
+        changed.map(Key::section).collect()
+    }
+
     /// Takes in a change whose dependencies are in.
     fn take(&mut self, change: &Change) {
         for (op, put) in change.ops() {

@@ -2,6 +2,8 @@
 //! that is shown (R45). A unit at a time, each in a transaction of its own, so that phones are served
 //! in between and a server that is killed goes on where it stopped.
 
+use std::collections::BTreeSet;
+
 use sqlx::SqliteConnection;
 use sync_core::control::Control;
 use sync_core::id::Space;
@@ -83,10 +85,14 @@ pub(crate) async fn build_next(
         return Ok(Built::Done);
     };
     figure::set_reached(conn, building.number, unit).await?;
+    // Everything may have changed.
+    let all = control.package().into_iter().flat_map(|p| &p.subjects);
+    let sections = all.flat_map(|subject| &subject.sections);
+    let sections: BTreeSet<String> = sections.map(|section| section.key.clone()).collect();
     let mut touched = Touched::default();
     for space in spaces.iter().filter(|space| space.unit() == unit) {
         for (record, _) in record::of_space(conn, space).await? {
-            touched.note(unit, record);
+            touched.note(unit, record, sections.clone());
         }
     }
     let building = Generation {

@@ -7,37 +7,44 @@
 //! one that writes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use plan::Package;
 use plan::expression::Facts;
 use sqlx::SqliteConnection;
 use sync_core::control::{Control, ControlEntry, Elsewhere};
-use sync_core::facts::{facts, homes};
+use sync_core::facts::{TIES, facts, homes};
 use sync_core::figure::{Away, Change, Contribution, Counter, UnitFacts, seats};
-use sync_core::group::{ID_NUMBER_KEY, IdNumber};
+use sync_core::group::{Group, ID_NUMBER_KEY, IdNumber};
 use sync_core::id::{Class, RecordId, Space, Subject};
 use sync_core::show::{self, Source};
 
+use super::reads::Reads;
 use crate::app::Shared;
 use crate::show::Unit;
 use crate::store::figure::{self, Cell, Generation};
 use crate::store::link::{self, Blind, Holder, Home};
 use crate::store::{StoreError, control, record};
 
-/// The records whose shown values changed, by unit.
+/// The records whose shown values changed, by unit, with the sections that did.
 #[derive(Debug, Default)]
-pub(crate) struct Touched(BTreeMap<String, BTreeSet<RecordId>>);
+pub(crate) struct Touched(BTreeMap<String, Changed>);
+
+type Changed = BTreeMap<RecordId, BTreeSet<String>>;
 
 impl Touched {
-    /// Notes that what a record shows has changed.
-    pub(crate) fn note(&mut self, unit: &str, record: RecordId) {
-        self.0.entry(unit.to_owned()).or_default().insert(record);
+    /// Notes that a record shows something else in these sections.
+    pub(crate) fn note(&mut self, unit: &str, record: RecordId, sections: BTreeSet<String>) {
+        let records = self.0.entry(unit.to_owned()).or_default();
+        records.entry(record).or_default().extend(sections);
     }
 
     /// Takes in what another part of the transaction touched.
     pub(crate) fn join(&mut self, other: Self) {
         for (unit, records) in other.0 {
-            self.0.entry(unit).or_default().extend(records);
+            for (record, sections) in records {
+                self.note(&unit, record, sections);
+            }
         }
     }
 }
@@ -64,10 +71,11 @@ pub(super) async fn update_in(
     let Some(package) = control.package().filter(|_| !touched.0.is_empty()) else {
         return Ok(());
     };
+    let reads = shared.reads.of(control, generations);
     let mut concerned = Concerned::default();
-    for (unit, records) in touched.0 {
+    for (unit, changed) in touched.0 {
         concerned
-            .touched(conn, shared, package, &unit, records)
+            .touched(conn, shared, package, &reads, &unit, changed)
             .await?;
     }
     concerned.sharing_numbers(conn).await?;
@@ -89,7 +97,7 @@ pub(super) async fn update_in(
         };
         for (unit, (source, said)) in &units {
             let Some(records) = concerned
-                .records
+                .counted
                 .get(unit)
                 .filter(|_| generation.covers(unit))
             else {
@@ -121,6 +129,8 @@ type AwayOf = BTreeMap<(String, RecordId), Away>;
 struct Concerned {
     /// Their records, by unit.
     records: BTreeMap<String, BTreeSet<RecordId>>,
+    /// Those of them of which an indicator may say something else now.
+    counted: BTreeMap<String, BTreeSet<RecordId>>,
     /// ID numbers that they show or showed.
     numbers: BTreeSet<Blind>,
     /// Who shows them now.
@@ -135,22 +145,30 @@ impl Concerned {
         conn: &mut SqliteConnection,
         shared: &Shared,
         package: &Package,
+        reads: &[Arc<Reads>],
         unit: &str,
-        records: BTreeSet<RecordId>,
+        changed: Changed,
     ) -> Result<(), StoreError> {
-        let of = |subject| {
-            let of_subject = records
-                .iter()
-                .filter(move |record| record.subject == subject);
-            of_subject.copied().collect::<Vec<RecordId>>()
+        let those = |holds: &dyn Fn(&RecordId, &BTreeSet<String>) -> bool| {
+            let those = changed.iter().filter(|(record, in_)| holds(record, in_));
+            those.map(|(record, _)| *record).collect::<Vec<RecordId>>()
         };
-        let (persons, households) = (of(Subject::Person), of(Subject::Household));
-        let dwellers = link::dwellers(conn, unit, &households).await?;
-        let numbers = tie(conn, shared, package, unit, &persons).await?;
+        let tied = those(&|record, sections| {
+            record.subject == Subject::Person && TIES.iter().any(|tie| sections.contains(*tie))
+        });
+        let homes = those(&|record, sections| {
+            record.subject == Subject::Household && reads.iter().any(|of| of.home(sections))
+        });
+        let counted =
+            those(&|record, sections| reads.iter().any(|of| of.subject(record.subject, sections)));
+        let numbers = tie(conn, shared, package, unit, &tied).await?;
         self.numbers.extend(numbers);
-        let concerned = self.records.entry(unit.to_owned()).or_default();
-        concerned.extend(records);
-        concerned.extend(dwellers.into_iter().map(|(_, person)| person));
+        let dwellers = link::dwellers(conn, unit, &homes).await?;
+        let dwellers: Vec<RecordId> = dwellers.into_iter().map(|(_, person)| person).collect();
+        let records = self.records.entry(unit.to_owned()).or_default();
+        records.extend(changed.keys().chain(&dwellers));
+        let all = self.counted.entry(unit.to_owned()).or_default();
+        all.extend(counted.iter().chain(&tied).chain(&dwellers));
         Ok(())
     }
 
@@ -173,12 +191,12 @@ impl Concerned {
             fresh.clear();
             for holder in link::holders(conn, &numbers).await? {
                 let (_, unit, record) = &holder;
-                if self
-                    .records
-                    .entry(unit.clone())
-                    .or_default()
-                    .insert(*record)
-                {
+                let known = self.records.entry(unit.clone()).or_default();
+                if known.insert(*record) {
+                    self.counted
+                        .entry(unit.clone())
+                        .or_default()
+                        .insert(*record);
                     fresh.entry(unit.clone()).or_default().insert(*record);
                 }
                 self.holders.insert(holder);
@@ -416,7 +434,12 @@ impl Counting<'_> {
         said: &UnitFacts,
     ) -> Result<(), StoreError> {
         let (number, unit) = (self.generation.number, self.unit);
-        let records: Vec<RecordId> = self.records.iter().copied().collect();
+        let groups = said.groups.values().map(|(group, _)| group);
+        let members = groups
+            .filter(|group| self.concerns(group))
+            .flat_map(Group::members);
+        let records: BTreeSet<RecordId> = members.chain(self.records.iter().copied()).collect();
+        let records: Vec<RecordId> = records.into_iter().collect();
         let before = figure::contributions(conn, number, unit, &records).await?;
         let now = self.contributions(counter, said);
 
@@ -451,6 +474,10 @@ impl Counting<'_> {
         figure::set_contributions(conn, number, unit, &changed).await
     }
 
+    fn concerns(&self, group: &Group) -> bool {
+        group.members().any(|member| self.records.contains(&member))
+    }
+
     /// What the groups that are concerned add, those left out that add nothing.
     fn contributions(
         &self,
@@ -459,7 +486,7 @@ impl Counting<'_> {
     ) -> BTreeMap<RecordId, Contribution> {
         let mut now = BTreeMap::new();
         for (id, (group, facts)) in &said.groups {
-            if !group.members().any(|member| self.records.contains(&member)) {
+            if !self.concerns(group) {
                 continue;
             }
             let home = |as_of: &str| said.home(counter.package(), facts, as_of);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plan::Package;
 use plan::expression::{Datum, ExpressionError, Facts, Scope};
-use plan::indicator::{Count, Indicator, Period};
+use plan::indicator::{Count, Indicator, Period, Span};
 
 use super::{Away, Contribution, Tally};
 use crate::id::Subject;
@@ -13,25 +13,35 @@ use crate::id::Subject;
 /// mistake in the plan must not drown a banner's figure.
 const WEIGHT_MAX: i64 = 1_000_000;
 
-/// Indicators with their places in the package, by period.
-type ByPeriod<'a> = BTreeMap<Period, Vec<(u16, &'a Indicator)>>;
+/// The indicators of one kind of period, with their places in the package.
+#[derive(Debug)]
+struct OfPeriod<'a> {
+    /// Every year's, ascending.
+    spans: Vec<Span>,
+    indicators: Vec<(u16, &'a Indicator)>,
+}
 
 /// The indicators of a package, ready to count groups.
 #[derive(Debug)]
 pub struct Counter<'a> {
     package: &'a Package,
     /// The indicators of each subject.
-    of: BTreeMap<&'a str, ByPeriod<'a>>,
+    of: BTreeMap<&'a str, BTreeMap<Period, OfPeriod<'a>>>,
 }
 
 impl<'a> Counter<'a> {
     /// Of a package.
     pub fn new(package: &'a Package) -> Self {
-        let mut of: BTreeMap<&str, ByPeriod<'_>> = BTreeMap::new();
+        let mut of: BTreeMap<&str, BTreeMap<Period, OfPeriod<'_>>> = BTreeMap::new();
         for (at, indicator) in (0u16..).zip(&package.indicators) {
+            let period = indicator.period;
+            let fresh = || OfPeriod {
+                spans: package.years.iter().map(|year| period.of(year)).collect(),
+                indicators: Vec::new(),
+            };
             let of_subject = of.entry(&indicator.count.of).or_default();
-            let of_period = of_subject.entry(indicator.period).or_default();
-            of_period.push((at, indicator));
+            let of_period = of_subject.entry(period).or_insert_with(fresh);
+            of_period.indicators.push((at, indicator));
         }
         Self { package, of }
     }
@@ -43,13 +53,9 @@ impl<'a> Counter<'a> {
 
     /// The dates that figures about a subject are as of.
     pub fn dates(&self, subject: Subject) -> BTreeSet<String> {
-        let periods = self
-            .of
-            .get(subject.key())
-            .into_iter()
-            .flat_map(BTreeMap::keys);
+        let periods = self.of.get(subject.key()).into_iter().flatten();
         periods
-            .flat_map(|period| self.package.years.iter().map(|year| period.of(year).to))
+            .flat_map(|(_, of_period)| of_period.spans.iter().map(|span| span.to.clone()))
             .collect()
     }
 
@@ -63,15 +69,16 @@ impl<'a> Counter<'a> {
         away: &Away,
     ) -> Contribution {
         let mut found: BTreeMap<(u16, u16), (Tally, Vec<String>)> = BTreeMap::new();
-        for (period, indicators) in self.of.get(subject.key()).into_iter().flatten() {
-            for year in self.package.years.iter() {
-                let span = period.of(year);
-                if away.holds(&span.to) {
-                    continue;
-                }
+        for of_period in self
+            .of
+            .get(subject.key())
+            .into_iter()
+            .flat_map(BTreeMap::values)
+        {
+            for span in of_period.spans.iter().filter(|span| !away.holds(&span.to)) {
                 let home = home(&span.to);
-                let scope = Scope::for_period(self.package, subject.key(), facts, home, &span);
-                for (at, indicator) in indicators {
+                let scope = Scope::for_period(self.package, subject.key(), facts, home, span);
+                for (at, indicator) in &of_period.indicators {
                     let tally = match &scope {
                         Ok(scope) => tally(scope, &indicator.count),
                         Err(_) => unknown(1),
@@ -81,7 +88,7 @@ impl<'a> Counter<'a> {
                     }
                     let by = indicator.count.by.iter();
                     let values = by.map(|by| value_of(scope.as_ref().ok(), by)).collect();
-                    found.insert((*at, year), (tally, values));
+                    found.insert((*at, span.year), (tally, values));
                 }
             }
         }

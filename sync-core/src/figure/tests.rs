@@ -1,1 +1,306 @@
+use std::collections::BTreeSet;
 
+use plan::Package;
+use plan::expression::{Datum, Facts, Fields, Item};
+
+use super::*;
+use crate::id::{RecordId, Subject};
+
+fn text(value: &str) -> Datum {
+    Datum::Text(value.to_owned())
+}
+
+fn item(id: &str, fields: &[(&str, &str)]) -> Item {
+    let fields = fields
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), text(value)));
+    Item {
+        id: id.to_owned(),
+        fields: fields.collect(),
+    }
+}
+
+/// A woman born in 1980 with these residences: since when, in which status.
+fn woman(residences: &[(&str, &str)]) -> Facts {
+    let mut facts = Facts::default();
+    let identity = Fields::from([
+        ("sex".to_owned(), text("2")),
+        ("birth_date".to_owned(), text("1980-05-20")),
+    ]);
+    facts.single.insert("identity".to_owned(), identity);
+    let items = residences
+        .iter()
+        .map(|(since, status)| item(since, &[("since", since), ("status", status)]));
+    facts.items.insert("residence".to_owned(), items.collect());
+    facts
+}
+
+fn record(n: u8) -> RecordId {
+    RecordId::draw(Subject::Person, i64::from(n), [n; 10])
+}
+
+fn no_home<'a>(_: &str) -> Option<&'a Facts> {
+    None
+}
+
+/// The years in which a group is in the whole of an indicator, with what it adds.
+fn years_of(package: &Package, of: &Contribution, key: &str) -> Vec<(u16, Tally)> {
+    let place = package.indicators.iter().position(|i| i.key == key);
+    let place = u16::try_from(place.unwrap()).unwrap();
+    let years = package.years.iter().map(|year| (year, of.of(place, year)));
+    years.filter(|(_, tally)| !tally.is_zero()).collect()
+}
+
+const CERVICAL: &str = "health.cervical-screening-rate";
+
+#[test]
+fn a_screening_counts_for_as_long_as_its_method_does() {
+    let package = Package::builtin();
+    let counter = Counter::new(&package);
+    let mut facts = woman(&[("2015-01-01", "1")]);
+    let screening = [
+        ("cancer", "C"),
+        ("round", "2023"),
+        ("screened_on", "2023-05-10"),
+        ("cervical_method", "TCT"),
+    ];
+    let screenings = vec![item("C-2023", &screening)];
+    facts.items.insert("screening".to_owned(), screenings);
+    let never = Away::default();
+    let adds = counter.contribution(Subject::Person, &facts, &|date| no_home(date), &never);
+    let years = years_of(&package, &adds, CERVICAL);
+    let reached: Vec<u16> = years
+        .iter()
+        .filter(|(_, tally)| tally.numerator == 1)
+        .map(|(year, _)| *year)
+        .collect();
+    assert_eq!(
+        years.len(),
+        10,
+        "of screening age in every year of the plan"
+    );
+    assert_eq!(reached, [2023, 2024, 2025]);
+}
+
+#[test]
+fn who_has_no_date_of_birth_is_unknown_and_never_no() {
+    let package = Package::builtin();
+    let counter = Counter::new(&package);
+    let mut facts = woman(&[("2015-01-01", "1")]);
+    facts
+        .single
+        .get_mut("identity")
+        .unwrap()
+        .remove("birth_date");
+    let adds = counter.contribution(
+        Subject::Person,
+        &facts,
+        &|date| no_home(date),
+        &Away::default(),
+    );
+    for (_, tally) in years_of(&package, &adds, CERVICAL) {
+        assert_eq!(
+            (tally.numerator, tally.denominator, tally.unknown),
+            (0, 0, 1)
+        );
+    }
+    assert_eq!(years_of(&package, &adds, CERVICAL).len(), 10);
+    let man = Facts::default();
+    let adds = counter.contribution(
+        Subject::Person,
+        &man,
+        &|date| no_home(date),
+        &Away::default(),
+    );
+    assert!(
+        adds.is_empty(),
+        "whose sex is not known is no woman: {adds:?}"
+    );
+}
+
+#[test]
+fn who_counts_elsewhere_adds_nothing_as_of_those_dates() {
+    let package = Package::builtin();
+    let counter = Counter::new(&package);
+    let facts = woman(&[("2015-01-01", "1")]);
+    let away = Away::of(vec![("2024-12-31".into(), "2026-12-31".into())]);
+    let adds = counter.contribution(Subject::Person, &facts, &|date| no_home(date), &away);
+    let years: Vec<u16> = years_of(&package, &adds, CERVICAL)
+        .into_iter()
+        .map(|(year, _)| year)
+        .collect();
+    assert_eq!(years, [2021, 2022, 2023, 2027, 2028, 2029, 2030]);
+}
+
+#[test]
+fn of_two_units_she_counts_where_she_lives_since_the_later_day() {
+    let package = Package::builtin();
+    let dates = Counter::new(&package).dates(Subject::Person);
+    let here = woman(&[("2015-01-01", "1")]);
+    let there = woman(&[("2024-06-01", "1")]);
+    let groups = [(record(1), &here), (record(2), &there)];
+    let [from_here, from_there] = seats(&package, &groups, &dates).try_into().unwrap();
+    for date in &dates {
+        let moved = date.as_str() >= "2024-06-01";
+        assert_eq!(from_here.holds(date), moved, "{date}");
+        assert_eq!(from_there.holds(date), !moved, "{date}");
+    }
+    assert_eq!(from_here.spans().len(), 1);
+    // She left the second place again, and the first never heard of it.
+    let there = woman(&[("2024-06-01", "1"), ("2026-02-01", "5")]);
+    let groups = [(record(1), &here), (record(2), &there)];
+    let seats = seats(&package, &groups, &dates);
+    assert!(seats[0].holds("2025-12-31") && !seats[0].holds("2026-12-31"));
+}
+
+#[test]
+fn exactly_one_of_several_units_counts_whatever_is_recorded() {
+    let package = Package::builtin();
+    let dates = Counter::new(&package).dates(Subject::Person);
+    let nothing = Facts::default();
+    let undated = woman(&[]);
+    let month = woman(&[("2024-06", "1")]);
+    let same = woman(&[("2024-06-01", "1")]);
+    let groups = [
+        (record(4), &nothing),
+        (record(1), &undated),
+        (record(3), &month),
+        (record(2), &same),
+    ];
+    let seats = seats(&package, &groups, &dates);
+    for date in &dates {
+        let here = seats.iter().filter(|away| !away.holds(date)).count();
+        assert_eq!(here, 1, "{date}");
+    }
+    assert!(
+        !seats[3].holds("2025-12-31"),
+        "of equal claims the smaller id"
+    );
+}
+
+#[test]
+fn equal_years_are_one_run_and_come_back_from_their_bytes() {
+    let tally = |numerator| Tally {
+        numerator,
+        denominator: 1,
+        unknown: 0,
+    };
+    let mut of = Contribution::default();
+    for year in 2021..=2030 {
+        of.push(0, year, tally(i64::from(year >= 2025)), vec!["35".into()]);
+        of.push(1, year, Tally::default(), vec![]);
+    }
+    let bytes = of.to_cbor();
+    assert!(bytes.len() < 40, "{} bytes", bytes.len());
+    assert_eq!(Contribution::from_cbor(&bytes).unwrap(), of);
+    assert_eq!((of.of(0, 2024), of.of(0, 2025)), (tally(0), tally(1)));
+    assert_eq!(
+        of.cells().count(),
+        20,
+        "the whole and one breakdown, ten years"
+    );
+    assert!(Contribution::from_cbor(b"\xff").is_err());
+}
+
+#[test]
+fn a_change_is_the_difference_and_nothing_where_nothing_changed() {
+    let of = |numerator, value: &str| {
+        let mut of = Contribution::default();
+        let tally = Tally {
+            numerator,
+            denominator: 1,
+            unknown: 0,
+        };
+        of.push(0, 2026, tally, vec![value.to_owned()]);
+        of
+    };
+    let mut change = Change::default();
+    change.take_back(&of(0, "35"));
+    change.add(&of(0, "35"));
+    assert_eq!(change.cells().count(), 0);
+    change.take_back(&of(0, "35"));
+    change.add(&of(1, "40"));
+    let cells: Vec<(Option<u16>, &str, i64, i64)> = change
+        .cells()
+        .map(|(key, tally)| (key.by, key.value, tally.numerator, tally.denominator))
+        .collect();
+    assert_eq!(
+        cells,
+        [
+            (None, "", 1, 0),
+            (Some(0), "35", 0, -1),
+            (Some(0), "40", 1, 1)
+        ]
+    );
+}
+
+#[test]
+fn linked_records_count_once_with_the_items_of_all() {
+    let package = Package::builtin();
+    let mut first = woman(&[("2015-01-01", "1")]);
+    let mut second = woman(&[("2015-01-01", "1")]);
+    let screening = [("cancer", "C"), ("screened_on", "2026-01-01")];
+    second
+        .items
+        .insert("screening".to_owned(), vec![item("C-2026", &screening)]);
+    let joined = |members: [&Facts; 2]| crate::facts::joined(members.map(Facts::clone));
+    let one = joined([&first, &second]);
+    assert_eq!(one.items["screening"].len(), 1);
+    assert_eq!(
+        one.items["residence"].len(),
+        1,
+        "items with one id are one item"
+    );
+    let counter = Counter::new(&package);
+    let adds = counter.contribution(
+        Subject::Person,
+        &one,
+        &|date| no_home(date),
+        &Away::default(),
+    );
+    assert_eq!(years_of(&package, &adds, CERVICAL).len(), 10);
+    // It is open whether they are one person: nothing of one is the other's.
+    first
+        .single
+        .get_mut("identity")
+        .unwrap()
+        .insert("name".into(), text("其其格"));
+    second
+        .single
+        .get_mut("identity")
+        .unwrap()
+        .insert("name".into(), text("萨仁"));
+    assert_eq!(joined([&first, &second]), first);
+}
+
+#[test]
+fn the_dates_of_a_subject_are_those_of_its_indicators() {
+    let package = Package::builtin();
+    let counter = Counter::new(&package);
+    let ends: BTreeSet<String> = (2021..=2030).map(|year| format!("{year}-12-31")).collect();
+    assert_eq!(counter.dates(Subject::Household), ends);
+    assert_eq!(counter.dates(Subject::Organisation), BTreeSet::new());
+}
+
+#[test]
+fn temp_timing_of_one() {
+    let package = Package::builtin();
+    let counter = Counter::new(&package);
+    let mut facts = woman(&[("2015-01-01", "1")]);
+    let mut screenings = Vec::new();
+    for (year, cancer) in [("2021", "C"), ("2022", "B"), ("2023", "C"), ("2024", "B"), ("2025", "C")] {
+        let on = format!("{year}-05-10");
+        screenings.push(item(&format!("{cancer}-{year}"), &[("cancer", cancer), ("round", year), ("screened_on", &on), ("cervical_method", "TCT")]));
+    }
+    facts.items.insert("screening".to_owned(), screenings);
+    let mut man = woman(&[("2015-01-01", "1")]);
+    man.single.get_mut("identity").unwrap().insert("sex".into(), text("1"));
+    for (who, facts) in [("woman", &facts), ("man", &man)] {
+        let started = std::time::Instant::now();
+        for _ in 0..300 {
+            let adds = counter.contribution(Subject::Person, facts, &|date| no_home(date), &Away::default());
+            assert!(adds.cells().count() < 1000);
+        }
+        eprintln!("{who}: {} µs per group", started.elapsed().as_micros() / 300);
+    }
+}

@@ -4,6 +4,7 @@
 
 mod chaos;
 mod enrolment;
+mod figures;
 mod hostile;
 mod secrecy;
 mod simulator;

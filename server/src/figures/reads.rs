@@ -1,0 +1,62 @@
+//! Which edits change no figure: those of sections that no indicator reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use plan::Package;
+use sync_core::control::Control;
+use sync_core::id::{EntryHash, Subject};
+
+use crate::store::figure::Generation;
+
+/// The sections that the figures of a package depend on.
+#[derive(Debug, Default)]
+pub(crate) struct Reads {
+    of_subject: BTreeMap<Subject, BTreeSet<String>>,
+}
+
+impl Reads {
+    fn of(package: &Package) -> Self {
+        let of_subject = |subject: Subject| {
+            let indicators = package.indicators.iter();
+            let of = indicators.filter(|indicator| indicator.count.of == subject.key());
+            let sources = of.flat_map(|indicator| indicator.count.expressions());
+            let sections = sources.flat_map(|source| package.reads(subject.key(), source));
+            (subject, sections.collect())
+        };
+        Self {
+            of_subject: Subject::ALL.into_iter().map(of_subject).collect(),
+        }
+    }
+
+    /// Whether a change of a record in these sections may change what its group adds.
+    pub(super) fn subject(&self, subject: Subject, sections: &BTreeSet<String>) -> bool {
+        let read = self.of_subject.get(&subject);
+        read.is_some_and(|read| !read.is_disjoint(sections))
+    }
+
+    /// Whether a change of a household in these sections may change what its people add.
+    pub(super) fn home(&self, sections: &BTreeSet<String>) -> bool {
+        // Section keys are unique over all subjects.
+        self.subject(Subject::Person, sections)
+    }
+}
+
+/// What was worked out of packages before; a server has one or two.
+#[derive(Debug, Default)]
+pub(crate) struct KnownReads(Mutex<BTreeMap<EntryHash, Arc<Reads>>>);
+
+impl KnownReads {
+    /// The reads of the packages of these generations.
+    pub(super) fn of(&self, control: &Control, generations: &[Generation]) -> Vec<Arc<Reads>> {
+        // Whole at any time, whoever panicked while holding it.
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |generation: &Generation| {
+            let package = control.package_of(generation.package)?;
+            let fresh = || Arc::new(Reads::of(package));
+            let reads = known.entry(generation.package).or_insert_with(fresh);
+            Some(Arc::clone(reads))
+        };
+        generations.iter().filter_map(of).collect()
+    }
+}
