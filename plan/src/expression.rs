@@ -9,6 +9,9 @@
 //! - `home`: null, or a map with the sections of the person's household in the same form;
 //! - `as_of`: the date, as text;
 //! - `settings`: every setting's value in force on that date, null before the first;
+//! - `period`: in [`Scope::for_period`] a map with `year` (`"2027"`), `from` and `to` (the first and
+//!   the last day); else null. The loader lets only an indicator's own expressions name it, so that
+//!   a status means the same wherever it is asked for;
 //! - `item`: the item, in [`Scope::item_holds`] only;
 //! - every computed status of the subject by its name.
 //!
@@ -24,6 +27,7 @@
 mod date;
 mod functions;
 mod programs;
+mod reads;
 #[cfg(feature = "load")]
 mod shapes;
 
@@ -43,8 +47,9 @@ pub(crate) use self::programs::whole;
 #[cfg(feature = "load")]
 pub(crate) use self::shapes::{Shape, Shapes};
 use crate::dictionary::{Section, Subject};
+use crate::indicator::Span;
 use crate::package::Package;
-use crate::register::{Computed, Constant, Gives, Setting};
+use crate::register::{Constant, Gives, Setting};
 
 /// Most characters (Unicode scalar values) of an expression.
 pub const SOURCE_CHARS_MAX: usize = 2_000;
@@ -70,7 +75,13 @@ pub(crate) const ITEM_DATE: &str = "item_date";
 
 /// Names that expressions know besides sections and computed statuses.
 #[cfg(feature = "load")]
-pub(crate) const VARIABLES: [&str; 4] = ["home", "as_of", "settings", "item"];
+pub(crate) const VARIABLES: [&str; 5] = [HOME, "as_of", "settings", PERIOD, "item"];
+
+/// The name of a person's household.
+const HOME: &str = "home";
+
+/// The name of what an indicator's expressions know besides.
+pub(crate) const PERIOD: &str = "period";
 
 /// A value as expressions see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +151,7 @@ pub struct Scope<'a> {
     /// The names that were asked for so far; for computed statuses, why there is no value.
     known: RefCell<BTreeMap<String, Option<ExpressionError>>>,
     as_of: Date,
+    period: Option<&'a Span>,
 }
 
 impl<'a> Scope<'a> {
@@ -154,6 +166,29 @@ impl<'a> Scope<'a> {
         facts: &'a Facts,
         home: Option<&'a Facts>,
         as_of: &str,
+    ) -> Result<Self, ExpressionError> {
+        Self::with(package, subject, facts, home, as_of, None)
+    }
+
+    /// The same for a figure: as of the last day of its period, which the expressions see as
+    /// `period`.
+    pub fn for_period(
+        package: &'a Package,
+        subject: &str,
+        facts: &'a Facts,
+        home: Option<&'a Facts>,
+        span: &'a Span,
+    ) -> Result<Self, ExpressionError> {
+        Self::with(package, subject, facts, home, &span.to, Some(span))
+    }
+
+    fn with(
+        package: &'a Package,
+        subject: &str,
+        facts: &'a Facts,
+        home: Option<&'a Facts>,
+        as_of: &str,
+        period: Option<&'a Span>,
     ) -> Result<Self, ExpressionError> {
         let unknown = || ExpressionError::Compile(format!("unknown subject `{subject}`"));
         let subject = package.subject(subject).ok_or_else(unknown)?;
@@ -174,6 +209,7 @@ impl<'a> Scope<'a> {
             context,
             known,
             as_of,
+            period,
         })
     }
 
@@ -212,7 +248,10 @@ impl<'a> Scope<'a> {
     /// The value of a computed status; another type than the status promises is an error.
     pub fn computed(&self, name: &str) -> Result<Datum, ExpressionError> {
         let unknown = || ExpressionError::Compile(format!("unknown status `{name}`"));
-        let computed = self.status(name).ok_or_else(unknown)?;
+        let computed = self
+            .package
+            .status(&self.subject.key, name)
+            .ok_or_else(unknown)?;
         self.provide(name, 0);
         if let Some(Some(why)) = self.known.borrow().get(name) {
             return Err(why.clone());
@@ -288,7 +327,7 @@ impl<'a> Scope<'a> {
         if self.known.borrow().contains_key(name) {
             return;
         }
-        if let Some(computed) = self.status(name) {
+        if let Some(computed) = self.package.status(&self.subject.key, name) {
             // Known as wrong while it is worked out: a circle ends here.
             let circle = ExpressionError::Compile(format!("`{name}` rests on itself"));
             self.known
@@ -311,7 +350,10 @@ impl<'a> Scope<'a> {
             return;
         }
         let value: Box<dyn Val + 'a> = match name {
-            "home" => self.home_value(),
+            HOME => self.home_value(),
+            PERIOD => self
+                .period
+                .map_or_else(|| Box::new(CelNull) as _, period_value),
             "settings" => Box::new(settings_value(&self.package.settings, self.as_of)),
             section => match self.subject.section(section) {
                 Some(section) => section_value(section, self.facts),
@@ -320,11 +362,6 @@ impl<'a> Scope<'a> {
         };
         self.context.borrow_mut().add_variable_as_val(name, value);
         self.known.borrow_mut().insert(name.to_owned(), None);
-    }
-
-    fn status(&self, name: &str) -> Option<&'a Computed> {
-        let of = |computed: &&Computed| computed.key == name && computed.of == self.subject.key;
-        self.package.computed.iter().find(of)
     }
 
     fn item(&self, section: &str, item: &str) -> Result<CelMap<'a>, ExpressionError> {
@@ -516,6 +553,18 @@ fn value_of(datum: &Datum) -> Box<dyn Val + '_> {
         // A result, never a fact.
         Datum::Item(_) => Box::new(CelNull),
     }
+}
+
+fn period_value<'a>(span: &'a Span) -> Box<dyn Val + 'a> {
+    let text = |text: CelString<'a>| Box::new(text) as Box<dyn Val + 'a>;
+    Box::new(CelMap::from(Entries::from([
+        (
+            "year".into(),
+            text(CelString::from(format!("{:04}", span.year))),
+        ),
+        ("from".into(), text(CelString::from(span.from.as_str()))),
+        ("to".into(), text(CelString::from(span.to.as_str()))),
+    ])))
 }
 
 fn settings_value(settings: &[Setting], as_of: Date) -> CelMap<'_> {

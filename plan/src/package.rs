@@ -99,6 +99,12 @@ impl Package {
         self.registers.iter().find(named)
     }
 
+    /// The computed status of a subject with this name.
+    pub fn status(&self, of: &str, name: &str) -> Option<&Computed> {
+        let named = |computed: &&Computed| computed.key == name && computed.of == of;
+        self.computed.iter().find(named)
+    }
+
     /// The indicator with this key.
     pub fn indicator(&self, key: &str) -> Option<&Indicator> {
         self.indicators

@@ -8,6 +8,7 @@ use cel::common::ast::{EntryExpr, Expr};
 use cel::parser::Expression;
 use regex::{Regex, RegexBuilder};
 
+use super::reads::HomeReads;
 use super::{SOURCE_CHARS_MAX, functions};
 
 /// Most programs and most patterns that are kept. The plan has a few hundred expressions; when the
@@ -29,6 +30,8 @@ pub(super) struct Program {
     pub(super) expression: Expression,
     /// The identifiers in it, ascending; also those that a loop declares.
     pub(super) names: Vec<String>,
+    /// What it reads of the household.
+    pub(super) home: HomeReads,
 }
 
 /// Compiled expressions and patterns by source text, shared by the clones of a package.
@@ -126,7 +129,12 @@ fn compile(source: &str) -> Result<Program, String> {
         .map(str::to_owned)
         .collect();
     names.sort();
-    Ok(Program { expression, names })
+    let home = HomeReads::of(&expression);
+    Ok(Program {
+        expression,
+        names,
+        home,
+    })
 }
 
 /// Refuses expressions that are nested too deeply. It recurses no deeper than it allows.

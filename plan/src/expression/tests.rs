@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::dictionary::{Field, Kind, Origin, Repeating, Words};
-use crate::register::Dated;
+use crate::register::{Computed, Dated};
 
 /// A small plan: a person with a single and a repeating section, a household, a setting.
 fn plan(statuses: &[(&str, Gives, &str)]) -> Package {
@@ -213,6 +213,88 @@ fn a_setting_has_the_value_in_force_on_the_day_and_none_before_the_first() {
         let scope = Scope::new(&plan, "person", &facts, None, as_of).unwrap();
         assert_eq!(scope.value("settings.months"), Ok(expected), "{as_of}");
     }
+}
+
+#[test]
+fn a_figure_sees_its_period_and_nothing_else_does() {
+    let plan = plan(&[("now", Gives::Date, "as_of")]);
+    let facts = sample();
+    let span = crate::indicator::Period::MchYear.of(2027);
+    let scope = Scope::for_period(&plan, "person", &facts, None, &span).unwrap();
+    let rows = [
+        ("period.year", text("2027")),
+        ("period.from", text("2026-10-01")),
+        ("period.to", text("2027-09-30")),
+        ("as_of", text("2027-09-30")),
+        ("now", text("2027-09-30")),
+        ("settings.months", Datum::Int(3)),
+    ];
+    for (source, expected) in rows {
+        assert_eq!(scope.value(source), Ok(expected), "{source}");
+    }
+    assert!(scope.value("period.day").is_err());
+    table(&[("period", Datum::Null)]);
+    assert!(given("period.year == '2027'").is_err());
+}
+
+#[test]
+fn what_an_expression_reads_is_known_through_statuses_and_the_household() {
+    let mut plan = plan(&[
+        ("moved", Gives::Bool, "now != null && settings.months > 3"),
+        ("now", Gives::Item, "last(stay, as_of)"),
+        (
+            "housed",
+            Gives::Bool,
+            "home != null && home.household.area == '1'",
+        ),
+        ("circle", Gives::Bool, "circle || size(note) > 0"),
+    ]);
+    let water = plan.subjects[0].sections[0].clone();
+    plan.subjects[0].sections.push(Section {
+        key: "water".into(),
+        ..water
+    });
+    let rows = [
+        ("true", vec![]),
+        ("as_of == period.to", vec![]),
+        ("identity.name == 'x'", vec!["identity"]),
+        ("moved", vec!["stay"]),
+        ("moved && identity.name == 'x'", vec!["identity", "stay"]),
+        (
+            "stay.exists(s, note.exists(n, n.text == s.status))",
+            vec!["note", "stay"],
+        ),
+        ("circle", vec!["note"]),
+        ("home == null", vec![]),
+        ("null != home", vec![]),
+        ("housed", vec!["household"]),
+        ("home.water.area == '1'", vec!["water"]),
+        ("has(home.water)", vec!["water"]),
+        (
+            "[home.household.area, home.water.area] == []",
+            vec!["household", "water"],
+        ),
+        ("{'a': home.water} == {}", vec!["water"]),
+        ("home['water'].area == '1'", vec!["household", "water"]),
+        (
+            "home.exists(key, key == 'water')",
+            vec!["household", "water"],
+        ),
+        ("home == home", vec!["household", "water"]),
+        ("[home] == []", vec!["household", "water"]),
+        ("household.area == '1'", vec![]),
+        ("identity.name ==", vec![]),
+    ];
+    for (source, expected) in rows {
+        let reads: Vec<String> = plan.reads("person", source).into_iter().collect();
+        assert_eq!(reads, expected, "{source}");
+    }
+    let reads: Vec<String> = plan
+        .reads("household", "household.area")
+        .into_iter()
+        .collect();
+    assert_eq!(reads, ["household"]);
+    assert!(plan.reads("nobody", "identity.name").is_empty());
 }
 
 #[test]
