@@ -4,6 +4,11 @@
 //! linked records (a person, a household), each as of the end of a period and never as of today;
 //! the expressions are those of [`crate::expression`], with `period` besides: a map of `year`
 //! (`"2027"`), `from` and `to` (the first and last day).
+//!
+//! Whoever counts makes a [`Span`] of an indicator's period and a year, a
+//! [`Scope::for_period`](crate::expression::Scope::for_period) of a group's facts, and asks it for
+//! the expressions of the [`Count`]: the denominator first, what is known next, the numerator last.
+//! [`Package::reads`](crate::Package::reads) says which sections an answer depends on.
 
 use minicbor::{Decode, Encode};
 
@@ -224,8 +229,8 @@ pub struct Count {
     /// Whether the registers see everybody whom the target is about.
     #[n(5)]
     pub coverage: Coverage,
-    /// The classes of data that the expressions read, ascending: a device that lacks one has no
-    /// figure (R46). Worked out by the loader.
+    /// The classes of data that [`Count::expressions`] read, ascending: a device that lacks one has
+    /// no figure (R46). Worked out by the loader.
     #[n(6)]
     pub classes: Vec<String>,
 }
@@ -272,6 +277,20 @@ impl Years {
     pub fn iter(self) -> impl Iterator<Item = u16> {
         let any = self.from > 0;
         (self.from..=self.to).filter(move |_| any)
+    }
+}
+
+impl Count {
+    /// Everything that a figure is worked out by, one expression each: whom it is about, of whom it
+    /// is known, who has reached it, and the statuses that it is broken down by.
+    pub fn expressions(&self) -> impl Iterator<Item = &str> {
+        let parts = [
+            self.denominator.as_deref(),
+            self.known.as_deref(),
+            Some(self.numerator.as_str()),
+        ];
+        let by = self.by.iter().map(String::as_str);
+        parts.into_iter().flatten().chain(by)
     }
 }
 

@@ -8,7 +8,8 @@
 //!
 //! A typical call: somebody holds a [`Package`] and the facts of a record, makes a
 //! [`Scope`](expression::Scope) of them as of a date, and asks it for statuses, for the rows of a
-//! register, or whether a field is asked:
+//! register, or whether a field is asked; for a figure the scope is made
+//! [`for_period`](expression::Scope::for_period):
 //!
 //! ```
 //! # #[cfg(feature = "load")] {

@@ -13,15 +13,16 @@ mod trial;
 mod units;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use crate::indicator::Count;
 use crate::package::Package;
 
 /// The files that are built in.
-const BUILTIN: [(&str, &str); 9] = [
+const BUILTIN: [(&str, &str); 12] = [
     ("package.yaml", include_str!("../package.yaml")),
     (
         "subjects/household.yaml",
@@ -39,6 +40,18 @@ const BUILTIN: [(&str, &str); 9] = [
     ("settings.yaml", include_str!("../settings.yaml")),
     ("computed.yaml", include_str!("../computed.yaml")),
     ("registers.yaml", include_str!("../registers.yaml")),
+    (
+        "indicators/environment.yaml",
+        include_str!("../indicators/environment.yaml"),
+    ),
+    (
+        "indicators/health.yaml",
+        include_str!("../indicators/health.yaml"),
+    ),
+    (
+        "indicators/social-security.yaml",
+        include_str!("../indicators/social-security.yaml"),
+    ),
     ("units.csv", include_str!("../units.csv")),
 ];
 
@@ -86,7 +99,8 @@ impl fmt::Display for Mistakes {
 /// and its text.
 pub fn load(files: &[(&str, &str)]) -> Result<Package, Mistakes> {
     let mut notes = Notes::default();
-    let package = read::package(files, &mut notes);
+    let mut package = read::package(files, &mut notes);
+    package.work_out_classes();
     check::package(&package, &mut notes);
     let package = trial::package(package, &mut notes);
     let mistakes = notes.finish();
@@ -113,15 +127,11 @@ pub fn load_dir(directory: &Path) -> Result<Package, Mistakes> {
         .map(|n| format!("{n}.yaml"))
         .to_vec();
     names.push("units.csv".into());
-    match std::fs::read_dir(directory.join("subjects")) {
-        Ok(entries) => {
-            let name = |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
-            let mut subjects: Vec<String> = entries.filter_map(Result::ok).map(name).collect();
-            subjects.retain(|name| name.ends_with(".yaml"));
-            subjects.sort();
-            names.extend(subjects.iter().map(|name| format!("subjects/{name}")));
+    for name in ["subjects", "indicators"] {
+        match listed(directory, name) {
+            Ok(files) => names.extend(files),
+            Err(error) => return Err(Mistakes(vec![failed(name, error)])),
         }
-        Err(error) => return Err(Mistakes(vec![failed("subjects", error)])),
     }
     let (mut texts, mut mistakes) = (Vec::new(), Vec::new());
     for name in &names {
@@ -140,7 +150,36 @@ pub fn load_dir(directory: &Path) -> Result<Package, Mistakes> {
     load(&files)
 }
 
+/// The names of the YAML files of a subdirectory, ascending.
+fn listed(directory: &Path, name: &str) -> std::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory.join(name))? {
+        let file = entry?.file_name().to_string_lossy().into_owned();
+        if file.ends_with(".yaml") {
+            names.push(format!("{name}/{file}"));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
 impl Package {
+    /// Writes into each indicator which classes of data it needs.
+    fn work_out_classes(&mut self) {
+        for at in 0..self.indicators.len() {
+            let classes = self.classes(&self.indicators[at].count);
+            self.indicators[at].count.classes = classes.into_iter().collect();
+        }
+    }
+
+    fn classes(&self, count: &Count) -> BTreeSet<String> {
+        let sections = count
+            .expressions()
+            .flat_map(|source| self.reads(&count.of, source));
+        let class = |section: String| Some(self.section(&section)?.1.class.clone());
+        sections.filter_map(class).collect()
+    }
+
     /// The plan that is built in. It is loaded once; clones share what was compiled.
     ///
     /// # Panics

@@ -10,7 +10,7 @@ use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValu
 use cel::parser::Expression;
 
 use super::date::Date;
-use super::{ITEM_DATE, ITEM_ID};
+use super::{ITEM_DATE, ITEM_ID, PERIOD};
 use crate::dictionary::{Kind, Repeating, Section, Subject};
 use crate::package::Package;
 use crate::register::{Computed, Constant, Gives};
@@ -77,6 +77,18 @@ impl<'a> Shapes<'a> {
             (Gives::Text | Gives::Item, None, _) => Shape::Any,
         };
         self.variables.insert(computed.key.clone(), shape);
+    }
+
+    /// Makes `period` known: from here on expressions of indicators are checked.
+    pub(crate) fn know_period(&mut self) {
+        let entries = [
+            ("year", Shape::Text),
+            ("from", Shape::Date),
+            ("to", Shape::Date),
+        ];
+        let entries = entries.map(|(key, shape)| (key.to_owned(), shape));
+        self.variables
+            .insert(PERIOD.into(), Shape::Map(entries.into()));
     }
 
     /// What the expression gives, or everything that is wrong with it.
@@ -179,6 +191,10 @@ impl Walk<'_> {
             .or_else(|| self.shapes.variables.get(name));
         match known.cloned() {
             Some(shape) => shape,
+            None if name == PERIOD => {
+                self.say(format!("only an indicator may name `{PERIOD}`"));
+                Shape::Any
+            }
             None => {
                 self.say(format!("unknown name `{name}`"));
                 Shape::Any

@@ -1,9 +1,11 @@
 //! What must hold of the plan as a whole: names, references, limits of keys, classes.
 
+mod indicator;
+
 use std::collections::BTreeSet;
 
 use super::Notes;
-use super::read::{ADDED, SOURCES};
+use super::read::{ADDED, SOURCES, indicator_file};
 use crate::dictionary::{CodeList, Field, Kind, Repeating, Section, Subject};
 use crate::expression::{FUNCTIONS, ITEM_DATE, ITEM_ID, VARIABLES, whole};
 use crate::package::Package;
@@ -98,6 +100,16 @@ pub(super) fn package(package: &Package, notes: &mut Notes) {
         .registers
         .iter()
         .for_each(|register| at.register(register));
+    let mut at = At {
+        package,
+        notes,
+        file: file("package.yaml"),
+    };
+    at.years();
+    for indicator in &package.indicators {
+        at.file = indicator_file(&indicator.domain);
+        at.indicator(indicator);
+    }
 }
 
 struct At<'a> {
@@ -511,9 +523,15 @@ impl At<'_> {
                 );
             }
         }
+        self.held_together(key, &classes);
+    }
+
+    /// Says so if no role holds these classes of data together: nobody could fill in or count what
+    /// needs them all.
+    fn held_together(&mut self, key: &str, classes: &BTreeSet<&str>) {
         let held = |role: &&[&str]| classes.iter().all(|class| role.contains(class));
         if classes.iter().all(|class| CLASSES.contains(class)) && !ROLES.iter().any(held) {
-            let classes: Vec<&str> = classes.into_iter().collect();
+            let classes: Vec<&str> = classes.iter().copied().collect();
             self.say(
                 key,
                 format!("no role holds {} together", classes.join(" and ")),
@@ -522,11 +540,7 @@ impl At<'_> {
     }
 
     fn gives(&self, subject: &str, name: &str) -> Option<Gives> {
-        let of = self
-            .package
-            .computed
-            .iter()
-            .find(|known| known.key == name && known.of == subject);
-        of.map(|computed| computed.gives)
+        let status = self.package.status(subject, name);
+        status.map(|computed| computed.gives)
     }
 }

@@ -1,5 +1,7 @@
 //! The built-in plan at work: what its statuses and registers say of people and households.
 
+mod indicators;
+
 use std::collections::BTreeMap;
 
 use crate::dictionary::{Kind, Repeating};
@@ -31,7 +33,10 @@ fn facts(lines: &str) -> Facts {
         let value = match kind {
             Kind::Bool => Datum::Bool(value == "true"),
             Kind::Integer { .. } => Datum::Int(value.parse().expect("a number")),
-            Kind::Choices { .. } => Datum::Codes(value.split(',').map(str::to_owned).collect()),
+            Kind::Choices { .. } => {
+                let codes = value.split(',').filter(|code| !code.is_empty());
+                Datum::Codes(codes.map(str::to_owned).collect())
+            }
             _ => Datum::Text(value.to_owned()),
         };
         let fields = match item {

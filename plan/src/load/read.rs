@@ -1,6 +1,7 @@
 //! From the trees of the files to the structs of the package. Every key that nobody asked for is a
 //! mistake.
 
+mod indicator;
 mod rules;
 mod subject;
 
@@ -11,6 +12,18 @@ use crate::package::Package;
 
 /// The list that says where an item's information is from.
 pub(super) const SOURCES: &str = "CL-SOURCE";
+
+/// The domains of the plan in its order; indicators stand in a file of their domain.
+const DOMAINS: [&str; 8] = [
+    "health",
+    "education",
+    "economy",
+    "decision-making",
+    "social-security",
+    "family",
+    "environment",
+    "law",
+];
 
 /// Fields that the loader adds to every repeating section.
 pub(super) const ADDED: [&str; 2] = ["info_source", "remark"];
@@ -56,6 +69,7 @@ pub(super) fn package(files: &[(&str, &str)], notes: &mut Notes) -> Package {
             "package.yaml" => {
                 if let Some(mut entries) = reader.entries(&root, "") {
                     package.version = reader.version(&mut entries);
+                    package.years = reader.years(&mut entries);
                     reader.done(entries);
                 }
             }
@@ -66,7 +80,10 @@ pub(super) fn package(files: &[(&str, &str)], notes: &mut Notes) -> Package {
             _ if file.starts_with("subjects/") && file.ends_with(".yaml") => {
                 package.subjects.extend(reader.subject(&root));
             }
-            _ => reader.notes.say(file, "", "the plan has no such file"),
+            _ => match indicators_of(file) {
+                Some(domain) => package.indicators.extend(reader.indicators(&root, domain)),
+                None => reader.notes.say(file, "", "the plan has no such file"),
+            },
         }
     }
     for wanted in [
@@ -84,7 +101,22 @@ pub(super) fn package(files: &[(&str, &str)], notes: &mut Notes) -> Package {
     // However the files were ordered, the package is the same.
     package.subjects.sort_by(|a, b| a.key.cmp(&b.key));
     package.units.sort_by(|a, b| a.code.cmp(&b.code));
+    let place = |domain: &str| DOMAINS.iter().position(|known| *known == domain);
     package
+        .indicators
+        .sort_by_key(|indicator| place(&indicator.domain));
+    package
+}
+
+/// The domain whose indicators stand in a file.
+fn indicators_of(file: &str) -> Option<&str> {
+    let domain = file.strip_prefix("indicators/")?.strip_suffix(".yaml")?;
+    DOMAINS.contains(&domain).then_some(domain)
+}
+
+/// The file with the indicators of a domain.
+pub(super) fn indicator_file(domain: &str) -> String {
+    format!("indicators/{domain}.yaml")
 }
 
 struct Reader<'r> {

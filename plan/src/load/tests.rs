@@ -3,9 +3,17 @@
 use super::*;
 use crate::dictionary::{Kind, Repeating};
 
+mod indicators;
+
+/// The line with the years of the small plan.
+const YEARS: &str = "years: {from: 2021, to: 2030}\n";
+
 /// A small plan that loads. Tests put one thing of it wrong.
-const SMALL: [(&str, &str); 7] = [
-    ("package.yaml", "version: 7\n"),
+const SMALL: [(&str, &str); 8] = [
+    (
+        "package.yaml",
+        "version: 7\nyears: {from: 2021, to: 2030}\n",
+    ),
     (
         "subjects/person.yaml",
         r#"
@@ -116,6 +124,28 @@ women:
     call: {zh: 走访, en: Call, due: due, adds: visit}
 "#,
     ),
+    (
+        "indicators/health.yaml",
+        r#"
+- id: health.visited
+  item: 4
+  title: {zh: 走访率, en: Visited}
+  source_quote: 走访率达到三分之一以上，并逐步提高。
+  source_clause: 走访率达到三分之一以上
+  direction: increase
+  target: {at_least: "100/3", unit: percent, year: 2030}
+  period: year_end
+  count:
+    of: person
+    denominator: "identity.sex == '2'"
+    known: "seen != null"
+    numerator: "seen.children > 0 && reached(period.from, seen.day)"
+    by: [woman]
+    coverage: partial
+  responsible: {lead: 妇联, others: [], inferred: true}
+  note: {zh: 无, en: Some}
+"#,
+    ),
 ];
 
 const UNITS: &str = "code,parent_code,level,name_zh,class,cadres
@@ -210,6 +240,48 @@ fn a_package_is_the_same_after_the_wire_and_always_the_same_bytes() {
         "order of files"
     );
     assert!(bytes.len() < 80_000, "{} bytes", bytes.len());
+}
+
+/// A package as it was before there were indicators.
+#[derive(minicbor::Encode)]
+struct Older<'p> {
+    #[n(0)]
+    version: u32,
+    #[n(1)]
+    subjects: &'p [crate::dictionary::Subject],
+    #[n(2)]
+    codes: &'p [crate::dictionary::CodeList],
+    #[n(3)]
+    settings: &'p [crate::register::Setting],
+    #[n(4)]
+    computed: &'p [crate::register::Computed],
+    #[n(5)]
+    registers: &'p [crate::register::Register],
+    #[n(6)]
+    units: &'p [crate::unit::Unit],
+}
+
+#[test]
+fn a_package_from_before_there_were_indicators_still_decodes() {
+    let plan = small();
+    let older = Older {
+        version: plan.version,
+        subjects: &plan.subjects,
+        codes: &plan.codes,
+        settings: &plan.settings,
+        computed: &plan.computed,
+        registers: &plan.registers,
+        units: &plan.units,
+    };
+    let bytes = minicbor::to_vec(&older).expect("bytes");
+    let read = Package::from_cbor(&bytes).expect("it decodes");
+    assert_eq!(read.years.iter().count() + read.indicators.len(), 0);
+    let without = Package {
+        years: Default::default(),
+        indicators: Vec::new(),
+        ..plan
+    };
+    assert_eq!(read, without);
 }
 
 #[test]
@@ -350,8 +422,15 @@ fn unknown_and_missing_keys_are_refused_everywhere() {
             ("version: 7", "version: 7\nname: x", "name", "unknown key"),
             ("version: 7", "version: 0", "version", "1 or more"),
             ("version: 7", "version: '7'", "version", "whole number"),
-            ("version: 7", "{}", "", "`version` is missing"),
-            ("version: 7", "[]", "", "must be a map"),
+            ("{from: 2021, to: 2030}", "2021", "years", "must be a map"),
+            (", to: 2030", "", "years", "`to` is missing"),
+            ("to: 2030", "to: 2020", "years", "upside down"),
+            ("to: 2030", "to: 2051", "years", "30 years at most"),
+            ("to: 2030", "to: '2030'", "years.to", "whole number"),
+            ("to: 2030", "to: 30", "years.to", "four digits"),
+            ("to: 2030", "to: 2030, by: 1", "years.by", "unknown key"),
+            ("version: 7", "", "", "`version` is missing"),
+            (YEARS, "", "", "`years` is missing"),
         ],
     );
     let field = "sections.identity.fields.name";

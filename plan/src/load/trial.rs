@@ -4,11 +4,14 @@
 //! Filled in is done many times over, with other codes, numbers and dates each time, so that every
 //! code of every closed list comes up with every other.
 
+mod indicator;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Notes;
 use crate::dictionary::{Field, Kind, Repeating, Section, Subject};
 use crate::expression::{Datum, Facts, Fields, Item, Scope, Shape, Shapes};
+use crate::indicator::Span;
 use crate::package::Package;
 use crate::register::Computed;
 
@@ -73,7 +76,8 @@ struct Trial<'a> {
     subject: &'a Subject,
     /// Facts with a word for them, and whether everything in them is known.
     cases: Vec<Case>,
-    as_of: &'a str,
+    /// A year until the day of the trials. What is no indicator can't name it.
+    span: Span,
 }
 
 struct Case {
@@ -119,6 +123,12 @@ impl<'a> Trial<'a> {
                 facts: facts(Fill::Full(0)),
                 home: None,
             },
+            Case {
+                what: "a record with no code chosen",
+                full: false,
+                facts: facts(Fill::Unchosen),
+                home: at_home(Fill::Unchosen),
+            },
         ];
         let closed = package.codes.iter().filter(|list| !list.open);
         let most = closed
@@ -140,7 +150,11 @@ impl<'a> Trial<'a> {
             package,
             subject,
             cases,
-            as_of,
+            span: Span {
+                year: as_of.get(..4).and_then(|y| y.parse().ok()).unwrap_or(0),
+                from: format!("{}-01-01", as_of.get(..4).unwrap_or_default()),
+                to: as_of.to_owned(),
+            },
         }
     }
 
@@ -164,12 +178,7 @@ impl<'a> Trial<'a> {
                 wrong.extend(shapes.gives(computed, shape).err());
             }
             shapes.add(computed, shape);
-            let names = self
-                .package
-                .programs
-                .names(&computed.is)
-                .unwrap_or_default();
-            if wrong.is_empty() && !names.iter().any(|name| broken.contains(name.as_str())) {
+            if wrong.is_empty() && !self.rests_on(&broken, &computed.is) {
                 let fits = |value: &Datum| self.fits(computed, value);
                 wrong.extend(self.tried(&computed.is, None, Rules { unknown: true }, &fits));
             }
@@ -223,6 +232,18 @@ impl<'a> Trial<'a> {
                 notes.say("registers.yaml", format!("{}.rows", register.key), why);
             }
         }
+        shapes.know_period();
+        for indicator in &self.package.indicators {
+            if of(&indicator.count.of) {
+                self.indicator(&shapes, &broken, indicator, notes);
+            }
+        }
+    }
+
+    /// Whether an expression uses a status that has a mistake of its own, which was told already.
+    fn rests_on(&self, broken: &BTreeSet<&str>, source: &str) -> bool {
+        let names = self.package.programs.names(source).unwrap_or_default();
+        names.iter().any(|name| broken.contains(name.as_str()))
     }
 
     /// What is wrong with an expression that says yes or no.
@@ -239,8 +260,7 @@ impl<'a> Trial<'a> {
             Ok(Shape::Bool | Shape::Any) => {}
             Ok(_) => return vec!["it gives something else than true or false".into()],
         }
-        let names = self.package.programs.names(source).unwrap_or_default();
-        if names.iter().any(|name| broken.contains(name.as_str())) {
+        if self.rests_on(broken, source) {
             return Vec::new();
         }
         let fits = |value: &Datum| matches!(value, Datum::Bool(_));
@@ -264,12 +284,12 @@ impl<'a> Trial<'a> {
             }
             let what = case.what;
             let home = case.home.as_ref();
-            let scope = match Scope::new(
+            let scope = match Scope::for_period(
                 self.package,
                 &self.subject.key,
                 &case.facts,
                 home,
-                self.as_of,
+                &self.span,
             ) {
                 Ok(scope) => scope,
                 Err(error) => return Some(format!("for {what}: {error}")),
@@ -295,10 +315,7 @@ impl<'a> Trial<'a> {
     /// record where none is recent enough.
     fn rests_on_unknown(&self, scope: &Scope<'_>, source: &str) -> bool {
         let names = self.package.programs.names(source).unwrap_or_default();
-        let status = |name: &String| {
-            let of = |known: &&Computed| known.key == *name && known.of == self.subject.key;
-            self.package.computed.iter().find(of)
-        };
+        let status = |name: &String| self.package.status(&self.subject.key, name);
         let unknown = |used: &Computed| !matches!(scope.computed(&used.key), Ok(value) if value != Datum::Null);
         names.iter().filter_map(status).any(unknown)
     }
@@ -322,15 +339,23 @@ enum Fill {
     Empty,
     /// Values, others for every number.
     Full(usize),
+    /// Values, but no code of a multi-choice.
+    Unchosen,
 }
 
 fn facts(package: &Package, subject: &Subject, fill: Fill) -> Facts {
     let mut facts = Facts::default();
     for section in &subject.sections {
         let mut fields = Fields::new();
-        if let Fill::Full(variant) = fill {
-            let value = |(at, field): (usize, &Field)| {
-                (field.key.clone(), value(package, field, variant, at))
+        let filled = match fill {
+            Fill::Empty => None,
+            Fill::Full(variant) => Some((variant, true)),
+            Fill::Unchosen => Some((0, false)),
+        };
+        if let Some((variant, chosen)) = filled {
+            let value = |(at, field): (usize, &Field)| match field.kind {
+                Kind::Choices { .. } if !chosen => (field.key.clone(), Datum::Codes(Vec::new())),
+                _ => (field.key.clone(), value(package, field, variant, at)),
             };
             fields.extend(section.fields.iter().enumerate().map(value));
         }
@@ -368,7 +393,6 @@ fn value(package: &Package, field: &Field, variant: usize, at: usize) -> Datum {
         }),
         Kind::Bool => Datum::Bool((variant + at).is_multiple_of(2)),
         Kind::Choice { codes } => code(codes).map_or(Datum::Null, Datum::Text),
-        Kind::Choices { .. } if variant == 1 => Datum::Codes(Vec::new()),
         Kind::Choices { codes } => Datum::Codes(code(codes).into_iter().collect()),
         Kind::Reference { .. } => Datum::Text("h00000000000000000000000000".into()),
         Kind::Point => Datum::Text("44.0,115.0".into()),

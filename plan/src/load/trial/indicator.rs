@@ -1,0 +1,78 @@
+//! Tries what indicators count by.
+
+use std::collections::BTreeSet;
+
+use super::{Rules, Trial};
+use crate::expression::{Datum, Shape, Shapes};
+use crate::indicator::Indicator;
+use crate::load::Notes;
+use crate::load::read::indicator_file;
+
+/// Whose answer is not known is counted apart.
+const UNKNOWN: Rules = Rules { unknown: true };
+
+impl Trial<'_> {
+    /// Checks and runs the expressions of an indicator of this subject; `shapes` know the period.
+    pub(super) fn indicator(
+        &self,
+        shapes: &Shapes<'_>,
+        broken: &BTreeSet<&str>,
+        indicator: &Indicator,
+        notes: &mut Notes,
+    ) {
+        let count = &indicator.count;
+        let number = |source: &str| self.number(shapes, broken, source);
+        let truth = |source: &str| self.truth(shapes, broken, source, None, UNKNOWN);
+        let (above, numerator) = number(&count.numerator);
+        let denominator = count.denominator.as_deref().map(number);
+        let (below, denominator) = denominator.unwrap_or_default();
+        let known = count.known.as_deref().map(truth).unwrap_or_default();
+
+        let file = indicator_file(&indicator.domain);
+        let key = format!("{}.count", indicator.key);
+        let parts = [
+            ("denominator", denominator),
+            ("known", known),
+            ("numerator", numerator),
+        ];
+        for (part, wrong) in parts {
+            for why in wrong {
+                notes.say(&file, format!("{key}.{part}"), why);
+            }
+        }
+        if above
+            .zip(below)
+            .is_some_and(|(above, below)| above != below)
+        {
+            let why = "numerator and denominator: the one gives a number, the other true or false";
+            notes.say(&file, key, why);
+        }
+    }
+
+    /// What an expression gives that says yes or no or how many, unless something is wrong with it
+    /// or with what it rests on; and what is wrong with it.
+    fn number(
+        &self,
+        shapes: &Shapes<'_>,
+        broken: &BTreeSet<&str>,
+        source: &str,
+    ) -> (Option<Shape>, Vec<String>) {
+        let shape = match shapes.check(source, None) {
+            Err(wrong) => return (None, wrong),
+            Ok(shape) => shape,
+        };
+        if self.rests_on(broken, source) {
+            return (None, Vec::new());
+        }
+        let fits = |value: &Datum| match shape {
+            Shape::Bool => matches!(value, Datum::Bool(_)),
+            _ => matches!(value, Datum::Int(_)),
+        };
+        if !matches!(shape, Shape::Bool | Shape::Int) {
+            let why = "it gives something else than true or false, or a whole number";
+            return (None, vec![why.into()]);
+        }
+        let wrong = self.tried(source, None, UNKNOWN, &fits);
+        (Some(shape), wrong.into_iter().collect())
+    }
+}
