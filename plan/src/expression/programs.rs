@@ -1,6 +1,6 @@
 //! Compiled expressions and patterns, kept by their source text.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -40,9 +40,9 @@ pub(crate) struct Programs(Arc<Mutex<Kept>>);
 
 #[derive(Default)]
 struct Kept {
-    programs: BTreeMap<String, Arc<Program>>,
+    programs: HashMap<String, Arc<Program>>,
     /// None for a pattern that is no regular expression.
-    patterns: BTreeMap<String, Option<Regex>>,
+    patterns: HashMap<String, Option<Regex>>,
 }
 
 impl Programs {

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::dictionary::{Field, Kind, Origin, Repeating, Words};
+use crate::dictionary::{Section, Subject};
+use crate::package::Package;
 use crate::register::{Computed, Dated};
+use crate::register::{Constant, Setting};
 
 /// A small plan: a person with a single and a repeating section, a household, a setting.
 fn plan(statuses: &[(&str, Gives, &str)]) -> Package {

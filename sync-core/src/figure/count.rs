@@ -1,9 +1,10 @@
 //! One group against the plan's indicators.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use plan::Package;
-use plan::expression::{Datum, ExpressionError, Facts, Scope};
+use plan::expression::{Datum, Day, ExpressionError, Facts, Recorded, Scope};
 use plan::indicator::{Count, Indicator, Period, Span};
 
 use super::{Away, Contribution, Tally};
@@ -16,8 +17,8 @@ const WEIGHT_MAX: i64 = 1_000_000;
 /// The indicators of one kind of period, with their places in the package.
 #[derive(Debug)]
 struct OfPeriod<'a> {
-    /// Every year's, ascending.
-    spans: Vec<Span>,
+    /// Every year's, ascending, with what is in force on its last day.
+    spans: Vec<(Span, Option<Arc<Day<'a>>>)>,
     indicators: Vec<(u16, &'a Indicator)>,
 }
 
@@ -35,8 +36,13 @@ impl<'a> Counter<'a> {
         let mut of: BTreeMap<&str, BTreeMap<Period, OfPeriod<'_>>> = BTreeMap::new();
         for (at, indicator) in (0u16..).zip(&package.indicators) {
             let period = indicator.period;
+            let span = |year| {
+                let span = period.of(year);
+                let day = Day::of_period(package, &span).ok().map(Arc::new);
+                (span, day)
+            };
             let fresh = || OfPeriod {
-                spans: package.years.iter().map(|year| period.of(year)).collect(),
+                spans: package.years.iter().map(span).collect(),
                 indicators: Vec::new(),
             };
             let of_subject = of.entry(&indicator.count.of).or_default();
@@ -55,39 +61,45 @@ impl<'a> Counter<'a> {
     pub fn dates(&self, subject: Subject) -> BTreeSet<String> {
         let periods = self.of.get(subject.key()).into_iter().flatten();
         periods
-            .flat_map(|(_, of_period)| of_period.spans.iter().map(|span| span.to.clone()))
+            .flat_map(|(_, of_period)| of_period.spans.iter().map(|(span, _)| span.to.clone()))
             .collect()
     }
 
     /// What a group adds. `home` gives the facts of the household in which it lives as of a date;
     /// `away` says when it counts elsewhere.
     pub fn contribution<'f>(
-        &self,
+        &'f self,
         subject: Subject,
         facts: &'f Facts,
         home: &dyn Fn(&str) -> Option<&'f Facts>,
         away: &Away,
     ) -> Contribution {
         let mut found: BTreeMap<(u16, u16), (Tally, Vec<String>)> = BTreeMap::new();
-        for of_period in self
-            .of
-            .get(subject.key())
-            .into_iter()
-            .flat_map(BTreeMap::values)
-        {
-            for span in of_period.spans.iter().filter(|span| !away.holds(&span.to)) {
-                let home = home(&span.to);
-                let scope = Scope::for_period(self.package, subject.key(), facts, home, span);
+        let of = self.of.get(subject.key());
+        let record = Recorded::new(self.package, subject.key(), facts);
+        let record = record.ok().map(Arc::new);
+        let mut homes = Homes::new(self.package);
+        for of_period in of.into_iter().flat_map(BTreeMap::values) {
+            let here = of_period
+                .spans
+                .iter()
+                .filter(|(span, _)| !away.holds(&span.to));
+            for (span, day) in here {
+                let scope = record.as_ref().zip(day.as_ref()).map(|(record, day)| {
+                    let home = home(&span.to).and_then(|home| homes.of(home));
+                    Scope::of(record.clone(), home, day.clone())
+                });
                 for (at, indicator) in &of_period.indicators {
                     let tally = match &scope {
-                        Ok(scope) => tally(scope, &indicator.count),
-                        Err(_) => unknown(1),
+                        Some(scope) => tally(scope, &indicator.count),
+                        // Too much is recorded to say anything.
+                        None => unknown(1),
                     };
                     if tally.is_zero() {
                         continue;
                     }
                     let by = indicator.count.by.iter();
-                    let values = by.map(|by| value_of(scope.as_ref().ok(), by)).collect();
+                    let values = by.map(|by| value_of(scope.as_ref(), by)).collect();
                     found.insert((*at, span.year), (tally, values));
                 }
             }
@@ -97,6 +109,33 @@ impl<'a> Counter<'a> {
             contribution.push(indicator, year, tally, values);
         }
         contribution
+    }
+}
+
+/// The households of one person: mostly one, for all years.
+struct Homes<'f> {
+    package: &'f Package,
+    read: Vec<(&'f Facts, Option<Arc<Recorded<'f>>>)>,
+}
+
+impl<'f> Homes<'f> {
+    fn new(package: &'f Package) -> Self {
+        let read = Vec::new();
+        Self { package, read }
+    }
+
+    fn of(&mut self, facts: &'f Facts) -> Option<Arc<Recorded<'f>>> {
+        let known = self
+            .read
+            .iter()
+            .find(|(known, _)| std::ptr::eq(*known, facts));
+        if let Some((_, record)) = known {
+            return record.clone();
+        }
+        let record = Recorded::new(self.package, Subject::Household.key(), facts);
+        let record = record.ok().map(Arc::new);
+        self.read.push((facts, record.clone()));
+        record
     }
 }
 

@@ -281,26 +281,3 @@ fn the_dates_of_a_subject_are_those_of_its_indicators() {
     assert_eq!(counter.dates(Subject::Household), ends);
     assert_eq!(counter.dates(Subject::Organisation), BTreeSet::new());
 }
-
-#[test]
-fn temp_timing_of_one() {
-    let package = Package::builtin();
-    let counter = Counter::new(&package);
-    let mut facts = woman(&[("2015-01-01", "1")]);
-    let mut screenings = Vec::new();
-    for (year, cancer) in [("2021", "C"), ("2022", "B"), ("2023", "C"), ("2024", "B"), ("2025", "C")] {
-        let on = format!("{year}-05-10");
-        screenings.push(item(&format!("{cancer}-{year}"), &[("cancer", cancer), ("round", year), ("screened_on", &on), ("cervical_method", "TCT")]));
-    }
-    facts.items.insert("screening".to_owned(), screenings);
-    let mut man = woman(&[("2015-01-01", "1")]);
-    man.single.get_mut("identity").unwrap().insert("sex".into(), text("1"));
-    for (who, facts) in [("woman", &facts), ("man", &man)] {
-        let started = std::time::Instant::now();
-        for _ in 0..300 {
-            let adds = counter.contribution(Subject::Person, facts, &|date| no_home(date), &Away::default());
-            assert!(adds.cells().count() < 1000);
-        }
-        eprintln!("{who}: {} µs per group", started.elapsed().as_micros() / 300);
-    }
-}
