@@ -25,6 +25,7 @@ use crate::exchange::{self, Incoming};
 use crate::figures::{self, Built, KnownReads, Shown};
 use crate::install::install;
 use crate::keys::MatchKey;
+use crate::recount::{self, Recounted};
 use crate::roster::Remembered;
 use crate::store::control::{self, meta};
 use crate::store::{FILE_NAME, Store, StoreError};
@@ -402,6 +403,17 @@ impl App {
             year,
         };
         Ok(package.indicators.iter().map(figure).collect())
+    }
+
+    /// Counts every figure from the records by other code and compares it with those that are shown,
+    /// once they are counted. Nothing is changed.
+    pub async fn verify_cells(&self) -> Result<Recounted, CommandError> {
+        self.count_figures().await?;
+        let mut tx = self.shared.store.read().await?;
+        let roster = self.shared.roster.current(&mut tx).await?;
+        let shown = Shown::current(&mut tx, &roster.control).await?;
+        let shown = shown.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
+        Ok(recount::recount(&mut tx, &shown).await?)
     }
 
     /// Counts every figure anew beside those that are shown, which the new ones then replace; gives

@@ -1,7 +1,7 @@
 //! The command line: verbs, what they print, exit codes. Kept for good.
 //!
-//! Exit codes are those of `ortoo-field`: 0 done, 1 the request is wrong (or `verify` found
-//! something), 3 the data directory can't be opened.
+//! Exit codes are those of `ortoo-field`: 0 done, 1 the request is wrong (or `verify` or
+//! `verify-cells` found something), 3 the data directory can't be opened.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
-use sync_core::figure;
+use sync_core::figure::{self, Tally};
 use sync_core::id::DeviceId;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -20,6 +20,7 @@ use crate::app::Figure;
 use crate::app::{App, Options};
 use crate::enrol::{CodeWish, PendingDevice};
 use crate::error::CommandError;
+use crate::recount::{CellDifference, Recounted};
 use crate::serve::{ServeOptions, serve};
 use crate::show;
 use crate::verify::{Difference, Verified};
@@ -102,6 +103,8 @@ enum Verb {
     },
     /// Make every record again from its batches and compare.
     Verify,
+    /// Count every figure from the records by other code, and compare.
+    VerifyCells,
     /// Count every figure anew, beside those that are shown, and show the new ones.
     Recount,
 }
@@ -186,6 +189,15 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
                 count => Err(CommandError::wrong("store_differs", count)),
             };
         }
+        Verb::VerifyCells => {
+            let found = app.verify_cells().await?;
+            say_answer(cli, &recounted(&found));
+            app.close().await;
+            return match found.differences.len() {
+                0 => Ok(done),
+                count => Err(CommandError::wrong("cells_differ", count)),
+            };
+        }
     };
     say_answer(cli, &answer);
     app.close().await;
@@ -235,6 +247,34 @@ fn difference(found: &Difference) -> Value {
         "space": found.space.to_string(),
         "which": found.which,
         "how": found.how,
+    })
+}
+
+fn recounted(found: &Recounted) -> Value {
+    let mut shape = json!({ "cells": found.cells, "different": found.differences.len() });
+    if !found.differences.is_empty() {
+        shape["details"] = found.differences.iter().map(cell_difference).collect();
+    }
+    shape
+}
+
+fn cell_difference(found: &CellDifference) -> Value {
+    json!({
+        "indicator": found.cell.indicator,
+        "year": found.cell.year,
+        "breakdown": found.cell.breakdown,
+        "value": found.cell.value,
+        "unit": found.cell.unit,
+        "stored": tally(&found.stored),
+        "recounted": tally(&found.recounted),
+    })
+}
+
+fn tally(tally: &Tally) -> Value {
+    json!({
+        "numerator": tally.numerator,
+        "denominator": tally.denominator,
+        "unknown": tally.unknown,
     })
 }
 
@@ -366,5 +406,37 @@ mod tests {
             "aside",
         ];
         assert_eq!(keys(verified(&Verified::default())), contract);
+    }
+
+    #[test]
+    fn verify_cells_prints_the_cells_that_differ_by_their_keys() {
+        let clean = Recounted {
+            cells: 9,
+            differences: Vec::new(),
+        };
+        let text = r#"{"cells":9,"different":0}"#;
+        assert_eq!(recounted(&clean).to_string(), text);
+        let cell = crate::Cell {
+            indicator: "health.cervical-screening-rate".into(),
+            year: 2027,
+            breakdown: "migrant".into(),
+            value: "true".into(),
+            unit: "152522100200".into(),
+        };
+        let different = CellDifference {
+            cell,
+            stored: Tally::default(),
+            recounted: Tally {
+                numerator: 1,
+                denominator: 2,
+                unknown: 3,
+            },
+        };
+        let found = Recounted {
+            cells: 9,
+            differences: vec![different],
+        };
+        let text = r#"{"cells":9,"different":1,"details":[{"indicator":"health.cervical-screening-rate","year":2027,"breakdown":"migrant","value":"true","unit":"152522100200","stored":{"numerator":0,"denominator":0,"unknown":0},"recounted":{"numerator":1,"denominator":2,"unknown":3}}]}"#;
+        assert_eq!(recounted(&found).to_string(), text);
     }
 }

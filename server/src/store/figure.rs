@@ -232,15 +232,19 @@ pub(crate) async fn remove_contribution(
     one_row("contribution", &query.execute(conn).await?)
 }
 
-/// A cell.
+/// Which sum of the figures.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Cell {
-    pub(crate) indicator: String,
-    pub(crate) year: u16,
+pub struct Cell {
+    /// The indicator's key.
+    pub indicator: String,
+    /// The year that the period ends in.
+    pub year: u16,
     /// The status it is broken down by; empty for the whole.
-    pub(crate) breakdown: String,
-    pub(crate) value: String,
-    pub(crate) unit: String,
+    pub breakdown: String,
+    /// The status's value; empty for the whole, and where it is not known.
+    pub value: String,
+    /// The 嘎查 or community.
+    pub unit: String,
 }
 
 /// Adds to cells.

@@ -1,0 +1,196 @@
+//! `verify-cells`: counts every figure from the stored records and compares it with the cells.
+//!
+//! This is the oracle of [`crate::figures`] and of the core's `figure`, `facts`, `group` and `show`
+//! (R42), so it calls nothing of them: what a record says, who is one person and where she counts is
+//! said here a second time, in the plainest way, and worked out anew for every group, year and
+//! indicator. A rule that changes there has to change here, by hand; that is the point. Only the
+//! expressions are asked of the same [`Scope`]; the tests of the whole system hold the built-in
+//! plan's against figures counted in plain Rust.
+//!
+//! In one snapshot, so that it can run beside a server that serves, and a unit in memory at a time.
+
+mod number;
+mod seat;
+mod unit;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::Package;
+use plan::expression::{Datum, Scope};
+use plan::indicator::Count;
+use sqlx::SqliteConnection;
+use sync_core::figure::Tally;
+use sync_core::id::Space;
+
+use self::seat::Elsewhere;
+use self::unit::Unit;
+use crate::figures::Shown;
+use crate::store::figure::Cell;
+use crate::store::{StoreError, record};
+
+/// The most people that a household can stand for; a larger number is a mistake, hence no answer.
+const PEOPLE_MAX: i64 = 1_000_000;
+
+/// What `verify-cells` found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recounted {
+    /// Cells with anything in them, stored or recounted. One that is not there is one of zeros.
+    pub cells: u64,
+    /// Those that differ, ascending.
+    pub differences: Vec<CellDifference>,
+}
+
+/// A cell that is not what the records say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CellDifference {
+    /// Which one.
+    pub cell: Cell,
+    /// What is stored.
+    pub stored: Tally,
+    /// What the records say.
+    pub recounted: Tally,
+}
+
+/// Figures by cell.
+type Cells = BTreeMap<Cell, Tally>;
+
+/// Recounts the figures that are shown.
+pub(crate) async fn recount(
+    conn: &mut SqliteConnection,
+    shown: &Shown<'_>,
+) -> Result<Recounted, StoreError> {
+    let package = shown.package();
+    let mut units: BTreeMap<String, Vec<Space>> = BTreeMap::new();
+    for space in record::spaces(conn).await? {
+        units
+            .entry(space.unit().to_owned())
+            .or_default()
+            .push(space);
+    }
+    let elsewhere = Elsewhere::find(conn, package, &units).await?;
+    let mut recounted = Cells::new();
+    for (unit, spaces) in &units {
+        let records = Unit::read(conn, package, spaces).await?;
+        count(package, unit, &records, &elsewhere, &mut recounted);
+    }
+    let stored = shown.all_cells(conn).await?.into_iter().collect();
+    Ok(compare(&stored, &recounted))
+}
+
+/// Adds what the groups of a unit count for.
+fn count(package: &Package, unit: &str, records: &Unit, elsewhere: &Elsewhere, cells: &mut Cells) {
+    for group in &records.groups {
+        let subject = group.first.subject.key();
+        let indicators = package.indicators.iter();
+        for indicator in indicators.filter(|indicator| indicator.count.of == subject) {
+            for year in package.years.iter() {
+                let span = indicator.period.of(year);
+                if elsewhere.holds(unit, group, &span.to) {
+                    continue;
+                }
+                let home = records.home(package, group, &span.to);
+                let scope = Scope::for_period(package, subject, &group.facts, home, &span).ok();
+                let tally = tally(scope.as_ref(), &indicator.count);
+                let mut add = |breakdown: &str, value: String| {
+                    let cell = Cell {
+                        indicator: indicator.key.clone(),
+                        year,
+                        breakdown: breakdown.to_owned(),
+                        value,
+                        unit: unit.to_owned(),
+                    };
+                    let sum = cells.entry(cell).or_default();
+                    sum.numerator += tally.numerator;
+                    sum.denominator += tally.denominator;
+                    sum.unknown += tally.unknown;
+                };
+                add("", String::new());
+                for status in &indicator.count.by {
+                    add(status, value(scope.as_ref(), status));
+                }
+            }
+        }
+    }
+}
+
+/// What a group counts for as of a date: for nothing, for as many as it stands for, or for as many of
+/// whom nothing is known. Without a scope nothing can be asked of it.
+fn tally(scope: Option<&Scope<'_>>, count: &Count) -> Tally {
+    let unknown = |people| Tally {
+        unknown: people,
+        ..Tally::default()
+    };
+    let Some(scope) = scope else {
+        return unknown(1);
+    };
+    let stands_for = match &count.denominator {
+        None => Some(1),
+        Some(denominator) => people(scope, denominator),
+    };
+    let Some(stands_for) = stands_for else {
+        return unknown(1);
+    };
+    if stands_for == 0 {
+        return Tally::default();
+    }
+    let known = count.known.as_ref();
+    if known.is_some_and(|known| scope.holds(known) != Ok(true)) {
+        return unknown(stands_for);
+    }
+    let Some(numerator) = people(scope, &count.numerator) else {
+        return unknown(stands_for);
+    };
+    Tally {
+        numerator,
+        denominator: if count.denominator.is_some() {
+            stands_for
+        } else {
+            0
+        },
+        unknown: 0,
+    }
+}
+
+/// How many people an expression gives: one or none for yes or no. None if it gives no answer.
+fn people(scope: &Scope<'_>, expression: &str) -> Option<i64> {
+    match scope.value(expression) {
+        Ok(Datum::Bool(false)) => Some(0),
+        Ok(Datum::Bool(true)) => Some(1),
+        Ok(Datum::Int(number)) if (0..=PEOPLE_MAX).contains(&number) => Some(number),
+        _ => None,
+    }
+}
+
+/// What a group is put down as in a breakdown: `true`, `false`, a code; nothing where it is not known.
+fn value(scope: Option<&Scope<'_>>, status: &str) -> String {
+    match scope.map(|scope| scope.computed(status)) {
+        Some(Ok(Datum::Bool(true))) => "true".to_owned(),
+        Some(Ok(Datum::Bool(false))) => "false".to_owned(),
+        Some(Ok(Datum::Text(code))) => code,
+        _ => String::new(),
+    }
+}
+
+fn compare(stored: &Cells, recounted: &Cells) -> Recounted {
+    let nothing = Tally::default();
+    let mut found = Recounted::default();
+    for cell in stored
+        .keys()
+        .chain(recounted.keys())
+        .collect::<BTreeSet<_>>()
+    {
+        let stored = *stored.get(cell).unwrap_or(&nothing);
+        let recounted = *recounted.get(cell).unwrap_or(&nothing);
+        if stored != nothing || recounted != nothing {
+            found.cells += 1;
+        }
+        if stored != recounted {
+            found.differences.push(CellDifference {
+                cell: cell.clone(),
+                stored,
+                recounted,
+            });
+        }
+    }
+    found
+}

@@ -1,0 +1,277 @@
+//! What a unit's records say: the facts of each, and of linked ones as of one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::Package;
+use plan::dictionary::{Kind, Repeating};
+use plan::expression::{Datum, Facts, Fields, Item};
+use sqlx::SqliteConnection;
+use sync_core::id::{RecordId, Space, Subject};
+use sync_core::record::{RecordState, View};
+use sync_core::value::{Key, Value};
+
+use super::number::{Day, day, firsts, id_number};
+use crate::store::{StoreError, record};
+
+/// The classes that everybody's figures see; others only where an indicator says that it reads them.
+const CLASSES: [&str; 3] = ["general", "care", "referral"];
+
+/// The records of a unit, group by group.
+pub(super) struct Unit {
+    pub(super) groups: Vec<Group>,
+    /// What each household says.
+    households: BTreeMap<RecordId, Facts>,
+}
+
+/// Records that are one person; one household or organisation.
+pub(super) struct Group {
+    /// Its smallest record.
+    pub(super) first: RecordId,
+    /// The valid ID numbers that its records show.
+    pub(super) numbers: BTreeSet<String>,
+    /// What they say as one.
+    pub(super) facts: Facts,
+}
+
+impl Unit {
+    /// Reads the records in the spaces of a unit.
+    ///
+    /// # Errors
+    /// A row that does not read: `verify` names its record.
+    pub(super) async fn read(
+        conn: &mut SqliteConnection,
+        package: &Package,
+        spaces: &[Space],
+    ) -> Result<Self, StoreError> {
+        let classes = classes(package);
+        let mut records: BTreeMap<RecordId, Record> = BTreeMap::new();
+        for space in spaces {
+            let class = space.class.key();
+            if !classes.contains(class) {
+                continue;
+            }
+            for (id, bytes) in record::of_space(conn, space).await? {
+                let state = RecordState::from_cbor(&bytes);
+                let state = state.map_err(|_| StoreError::Unreadable {
+                    table: "record",
+                    column: "state",
+                })?;
+                let record = records.entry(id).or_default();
+                record.take(package, id.subject, class, state.view());
+            }
+        }
+        Ok(Self::of(package, &records))
+    }
+
+    fn of(package: &Package, records: &BTreeMap<RecordId, Record>) -> Self {
+        let said: BTreeMap<RecordId, Facts> = records
+            .iter()
+            .map(|(id, record)| (*id, record.facts(package)))
+            .collect();
+        let numbers: Vec<&BTreeSet<String>> = records.values().map(|r| &r.numbers).collect();
+        let mut members: BTreeMap<usize, Vec<RecordId>> = BTreeMap::new();
+        for (id, first) in records.keys().zip(firsts(&numbers)) {
+            members.entry(first).or_default().push(*id);
+        }
+        let group = |members: Vec<RecordId>| {
+            let numbers = members.iter().filter_map(|id| records.get(id));
+            let facts = members.iter().filter_map(|id| said.get(id)).collect();
+            Some(Group {
+                first: *members.first()?,
+                numbers: numbers.flat_map(|r| r.numbers.clone()).collect(),
+                facts: as_one(facts),
+            })
+        };
+        let groups = members.into_values().filter_map(group).collect();
+        let of_household = |(id, _): &(RecordId, Facts)| id.subject == Subject::Household;
+        let households = said.into_iter().filter(of_household).collect();
+        Self { groups, households }
+    }
+
+    /// The household in which a person lives as of a date, as far as it is recorded in the unit.
+    pub(super) fn home(&self, package: &Package, group: &Group, as_of: &str) -> Option<&Facts> {
+        if group.first.subject != Subject::Person {
+            return None;
+        }
+        let all = residences(package, &group.facts);
+        let newest_begun = begun_by(&all, as_of).into_iter().max();
+        let residence = newest_begun.or_else(|| all.into_iter().max())?;
+        self.households.get(&residence.household?)
+    }
+}
+
+/// The classes of data that are read.
+fn classes(package: &Package) -> BTreeSet<&str> {
+    let indicators = package.indicators.iter();
+    let named = indicators.flat_map(|indicator| &indicator.count.classes);
+    named.map(String::as_str).chain(CLASSES).collect()
+}
+
+/// One record over its classes: what shows under each key.
+#[derive(Default)]
+struct Record {
+    values: Vec<(Key, Value)>,
+    numbers: BTreeSet<String>,
+}
+
+impl Record {
+    /// Takes in what is recorded in one class. A key that belongs to another class, to another
+    /// subject or to nothing in the plan says nothing here.
+    fn take(&mut self, package: &Package, subject: Subject, class: &str, view: &View) {
+        for (key, slot) in view.iter() {
+            let section = package.section(key.section());
+            if !section.is_some_and(|(of, it)| of.key == subject.key() && it.class == class) {
+                continue;
+            }
+            if key.as_str() == "identity.id_no" {
+                // Of numbers written apart each links; which one is hers is for people to say.
+                let texts = slot.values().filter_map(|written| written.value.as_text());
+                self.numbers.extend(texts.filter_map(id_number));
+            }
+            self.values.push((key.clone(), slot.winner().clone()));
+        }
+    }
+
+    fn facts(&self, package: &Package) -> Facts {
+        let withdrawn: BTreeSet<(&str, Option<&str>)> = self
+            .values
+            .iter()
+            .filter(|(key, value)| key.is_void() && *value == Value::Bool(true))
+            .map(|(key, _)| (key.section(), key.item()))
+            .collect();
+        let mut facts = Facts::default();
+        for (key, value) in &self.values {
+            if key.is_void() || withdrawn.contains(&(key.section(), key.item())) {
+                continue;
+            }
+            let Some((_, section)) = package.section(key.section()) else {
+                continue;
+            };
+            let Some(field) = section.field(key.field()) else {
+                continue;
+            };
+            let choices = matches!(field.kind, Kind::Choices { .. });
+            let repeats = section.repeating != Repeating::No;
+            if key.code().is_some() != choices || key.item().is_some() != repeats {
+                continue;
+            }
+            let fields = match key.item() {
+                None => facts.single.entry(section.key.clone()).or_default(),
+                Some(id) => fields_of_item(facts.items.entry(section.key.clone()).or_default(), id),
+            };
+            match key.code() {
+                None => drop(fields.insert(field.key.clone(), datum(value))),
+                Some(code) => tick(fields, &field.key, code, value),
+            }
+        }
+        facts
+    }
+}
+
+fn datum(value: &Value) -> Datum {
+    match value {
+        Value::Null => Datum::Null,
+        Value::Bool(yes) => Datum::Bool(*yes),
+        Value::Int(number) => Datum::Int(*number),
+        Value::Text(text) => Datum::Text(text.clone()),
+    }
+}
+
+/// Adds a code of a multi-choice that is ticked. One in which every code was unticked is an empty
+/// list, which is an answer.
+fn tick(fields: &mut Fields, field: &str, code: &str, value: &Value) {
+    let mut codes = match fields.remove(field) {
+        Some(Datum::Codes(codes)) => codes,
+        _ => Vec::new(),
+    };
+    if *value == Value::Bool(true) {
+        codes.push(code.to_owned());
+        codes.sort();
+    }
+    fields.insert(field.to_owned(), Datum::Codes(codes));
+}
+
+fn fields_of_item<'i>(items: &'i mut Vec<Item>, id: &str) -> &'i mut Fields {
+    let at = items.iter().position(|item| item.id == id);
+    let at = at.unwrap_or_else(|| {
+        items.push(Item {
+            id: id.to_owned(),
+            fields: Fields::new(),
+        });
+        items.len() - 1
+    });
+    &mut items[at].fields
+}
+
+/// What linked records say as one, the one with the smallest id first. Others fill what it leaves
+/// empty and add their items, unless names or birth dates among them differ: then it is open who
+/// they are, and the first speaks alone.
+fn as_one(members: Vec<&Facts>) -> Facts {
+    let mut members_in_order = members.iter().copied();
+    let mut one = members_in_order.next().cloned().unwrap_or_default();
+    let differ = |field: &str| {
+        let identities = members
+            .iter()
+            .filter_map(|facts| facts.single.get("identity"));
+        let values = identities.filter_map(|identity| identity.get(field));
+        let known: Vec<&Datum> = values.filter(|value| **value != Datum::Null).collect();
+        known.windows(2).any(|pair| pair[0] != pair[1])
+    };
+    if differ("name") || differ("birth_date") {
+        return one;
+    }
+    for other in members_in_order {
+        for (section, fields) in &other.single {
+            fill(one.single.entry(section.clone()).or_default(), fields);
+        }
+        for (section, items) in &other.items {
+            let into = one.items.entry(section.clone()).or_default();
+            for item in items {
+                fill(fields_of_item(into, &item.id), &item.fields);
+            }
+        }
+    }
+    one
+}
+
+fn fill(into: &mut Fields, from: &Fields) {
+    for (field, value) in from {
+        if into.get(field).is_none_or(|held| *held == Datum::Null) {
+            into.insert(field.clone(), value.clone());
+        }
+    }
+}
+
+/// A residence of a person. Ordered by the day on which it began, an unknown one first; of one day
+/// by item.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Residence<'f> {
+    /// When it began.
+    pub(super) since: Option<Day>,
+    item: &'f str,
+    household: Option<RecordId>,
+}
+
+/// The residences of a person, in any order.
+pub(super) fn residences<'f>(package: &Package, facts: &'f Facts) -> Vec<Residence<'f>> {
+    let section = package.section("residence");
+    let date = section.and_then(|(_, section)| section.repeating.date());
+    let text = |item: &'f Item, field: &str| match item.fields.get(field) {
+        Some(Datum::Text(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let items = facts.items.get("residence").into_iter().flatten();
+    let residence = |item: &'f Item| Residence {
+        since: date.and_then(|date| day(text(item, date)?)),
+        item: &item.id,
+        household: text(item, "household").and_then(|id| id.parse().ok()),
+    };
+    items.map(residence).collect()
+}
+
+/// Those that had begun by a date.
+pub(super) fn begun_by<'f>(residences: &[Residence<'f>], as_of: &str) -> Vec<Residence<'f>> {
+    let as_of = day(as_of);
+    let begun = |residence: &&Residence<'_>| residence.since.is_some() && residence.since <= as_of;
+    residences.iter().filter(begun).copied().collect()
+}
