@@ -84,8 +84,11 @@ pub(crate) enum Verb {
     /// Show the plan's figures of this device's units.
     Indicators {
         /// The year that the period ends in; this year if it is left out.
-        #[arg(long, value_name = "YEAR")]
+        #[arg(long, value_name = "YEAR", conflicts_with = "every_year")]
         year: Option<u16>,
+        /// Every year of the plan.
+        #[arg(long)]
+        every_year: bool,
     },
     /// List what is due: screenings, visits, observations.
     Tasks {

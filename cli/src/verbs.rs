@@ -8,6 +8,7 @@ use client::keys::{SECRET_CHARS_MIN, Secret, SecretError};
 use client::phone::Phone;
 use client::records::Choice;
 use serde_json::json;
+use sync_core::figure::Asked;
 use sync_core::show::json::conflict;
 use words::Words;
 
@@ -54,8 +55,8 @@ pub(crate) fn run(cli: &Cli, words: &Words) -> Result<Said, PhoneError> {
                     .collect(),
             ))
         }
-        Verb::Indicators { year } => {
-            let figures = phone(&cli.dir)?.indicators(*year)?;
+        Verb::Indicators { year, every_year } => {
+            let figures = phone(&cli.dir)?.indicators(Asked::of(*year, *every_year))?;
             Ok(Said::of(figures.iter().map(shapes::figure).collect()))
         }
         Verb::Tasks { days } => {

@@ -4,7 +4,7 @@
 
 use plan::Package;
 use plan::indicator::Indicator;
-use sync_core::figure::{self, Tally};
+use sync_core::figure::{self, Asked, Tally};
 use sync_core::id::Class;
 use sync_core::task;
 
@@ -48,36 +48,35 @@ pub struct ShownTask {
 }
 
 impl Phone {
-    /// The figures of every unit held in a year, the current one if none is given.
-    pub fn indicators(&mut self, year: Option<u16>) -> Result<Vec<Figure>, PhoneError> {
+    /// The figures of every unit held.
+    pub fn indicators(&mut self, asked: Asked) -> Result<Vec<Figure>, PhoneError> {
         let open = self.opened()?;
         let package = open.package()?;
-        let year = match year {
-            Some(year) => year,
-            None => year_of(&open.today()),
-        };
-        if !package.years.iter().any(|known| known == year) {
-            let complaint = Complaint::about("unknown_year", &year.to_string());
-            let complaint = complaint.with("from", package.years.from);
-            return Err(PhoneError::wrong(complaint.with("to", package.years.to)));
-        }
+        let years = asked.years(package.years, &open.today());
+        let years = years.map_err(|unknown| {
+            let complaint = Complaint::about("unknown_year", &unknown.year.to_string());
+            let complaint = complaint.with("from", unknown.years.from);
+            PhoneError::wrong(complaint.with("to", unknown.years.to))
+        })?;
         let mut figures = Vec::new();
         for unit in open.replica.units() {
             let control = open.replica.control();
             let tallies = figure::of_unit(&open.replica, package, control, unit);
-            for (at, indicator) in (0u16..).zip(&package.indicators) {
-                let missing = missing_classes(open, indicator, unit);
-                let tally = tallies.get(&(at, year)).copied().unwrap_or_default();
-                figures.push(Figure {
-                    indicator: indicator.clone(),
-                    unit: unit.to_owned(),
-                    year,
-                    tally: if missing.is_empty() {
-                        Ok(tally)
-                    } else {
-                        Err(missing)
-                    },
-                });
+            for year in &years {
+                for (at, indicator) in (0u16..).zip(&package.indicators) {
+                    let missing = missing_classes(open, indicator, unit);
+                    let tally = tallies.get(&(at, *year)).copied().unwrap_or_default();
+                    figures.push(Figure {
+                        indicator: indicator.clone(),
+                        unit: unit.to_owned(),
+                        year: *year,
+                        tally: if missing.is_empty() {
+                            Ok(tally)
+                        } else {
+                            Err(missing)
+                        },
+                    });
+                }
             }
         }
         Ok(figures)
@@ -131,11 +130,4 @@ fn unreadable(package: &Package, error: &plan::expression::ExpressionError) -> P
     let version = package.version.to_string();
     let complaint = Complaint::about("plan_unreadable", &version);
     PhoneError::wrong(complaint.with("detail", error))
-}
-
-/// The year of a date.
-fn year_of(date: &str) -> u16 {
-    date.get(..4)
-        .and_then(|year| year.parse().ok())
-        .unwrap_or(0)
 }

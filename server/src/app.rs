@@ -10,7 +10,7 @@ use plan::unit::Level;
 use rcgen::KeyPair;
 use sync_core::date::date_in_china;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link};
-use sync_core::figure::Tally;
+use sync_core::figure::{Asked, Tally};
 use sync_core::hub::{self, HubMe, Opened, Refusal};
 use sync_core::id::{DeviceId, NetworkId};
 use sync_core::seal::SigningKey;
@@ -364,11 +364,11 @@ impl App {
         }
     }
 
-    /// The figures of an org unit (the banner) in a year (this one), once they are counted.
+    /// The figures of an org unit, the banner if none is named, once they are counted.
     pub async fn indicators(
         &self,
         org: Option<&str>,
-        year: Option<u16>,
+        asked: Asked,
     ) -> Result<Vec<Figure>, CommandError> {
         self.count_figures().await?;
         let mut tx = self.shared.store.read().await?;
@@ -388,32 +388,22 @@ impl App {
             return Err(CommandError::wrong("unknown_org", org));
         }
         let today = date_in_china(self.shared.clock.now());
-        let this_year = today.get(..4).and_then(|year| year.parse().ok());
-        let year = year.or(this_year).unwrap_or_default();
-        if !package.years.iter().any(|known| known == year) {
-            let error = CommandError::wrong("unknown_year", year);
-            let error = error.with("from", package.years.from);
-            return Err(error.with("to", package.years.to));
+        let years = asked.years(package.years, &today).map_err(|unknown| {
+            let error = CommandError::wrong("unknown_year", unknown.year);
+            let error = error.with("from", unknown.years.from);
+            error.with("to", unknown.years.to)
+        })?;
+        let mut figures = Vec::new();
+        for year in years {
+            let totals = shown.totals(&mut tx, org, year).await?;
+            figures.extend(package.indicators.iter().map(|indicator| Figure {
+                tally: totals.get(&indicator.key).copied().unwrap_or_default(),
+                indicator: indicator.clone(),
+                org: org.to_owned(),
+                year,
+            }));
         }
-        let totals = shown.totals(&mut tx, org, year).await?;
-        let figure = |indicator: &Indicator| Figure {
-            tally: totals.get(&indicator.key).copied().unwrap_or_default(),
-            indicator: indicator.clone(),
-            org: org.to_owned(),
-            year,
-        };
-        Ok(package.indicators.iter().map(figure).collect())
-    }
-
-    /// Counts every figure from the records by other code and compares it with those that are shown,
-    /// once they are counted. Nothing is changed.
-    pub async fn verify_cells(&self) -> Result<Recounted, CommandError> {
-        self.count_figures().await?;
-        let mut tx = self.shared.store.read().await?;
-        let roster = self.shared.roster.current(&mut tx).await?;
-        let shown = Shown::current(&mut tx, &roster.control).await?;
-        let shown = shown.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
-        Ok(recount::recount(&mut tx, &shown).await?)
+        Ok(figures)
     }
 
     /// Counts every figure anew beside those that are shown, which the new ones then replace; gives

@@ -98,8 +98,11 @@ enum Verb {
         #[arg(long, value_name = "CODE")]
         org: Option<String>,
         /// The year that the period ends in; this year if it is left out.
-        #[arg(long, value_name = "YEAR")]
+        #[arg(long, value_name = "YEAR", conflicts_with = "every_year")]
         year: Option<u16>,
+        /// Every year of the plan.
+        #[arg(long)]
+        every_year: bool,
     },
     /// Make every record again from its batches and compare.
     Verify,
@@ -178,7 +181,15 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
         }
         Verb::Show { id } => show::show(&app, id).await?,
         Verb::Records => show::records(&app).await?,
-        Verb::Indicators { org, year } => indicators(&app, org.as_deref(), *year).await?,
+        Verb::Indicators {
+            org,
+            year,
+            every_year,
+        } => {
+            let asked = Asked::of(*year, *every_year);
+            let figures = app.indicators(org.as_deref(), asked).await?;
+            figures.iter().map(figure_row).collect()
+        }
         Verb::Recount => json!({ "units": app.recount().await? }),
         Verb::Verify => {
             let found = app.verify().await?;
@@ -204,16 +215,8 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
     Ok(done)
 }
 
-async fn indicators(
-    app: &App,
-    org: Option<&str>,
-    year: Option<u16>,
-) -> Result<Value, CommandError> {
-    let figures = app.indicators(org, year).await?;
-    let row = |figure: &Figure| {
-        figure::json::figure(&figure.indicator, &figure.org, figure.year, &figure.tally)
-    };
-    Ok(figures.iter().map(row).collect())
+fn figure_row(figure: &Figure) -> Value {
+    figure::json::figure(&figure.indicator, &figure.org, figure.year, &figure.tally)
 }
 
 fn pending(device: &PendingDevice) -> Value {

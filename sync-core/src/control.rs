@@ -453,10 +453,10 @@ impl Control {
                 // Written for a newer version: kept and passed on, not used.
                 Err(_) => Content::Unknown,
             },
-            kind::ELSEWHERE => {
-                let (statement, number) = decode_elsewhere(&body.content)?;
-                Content::Elsewhere(statement, number)
-            }
+            kind::ELSEWHERE => match decode_elsewhere(&body.content) {
+                Some((statement, number)) => Content::Elsewhere(statement, number),
+                None => Content::Unknown,
+            },
             _ => Content::Unknown,
         };
         let scope = body.scope.map(|spaces| {
@@ -672,11 +672,11 @@ impl ControlPosition {
     }
 }
 
-fn decode_elsewhere(content: &[u8]) -> Result<(Elsewhere, u32), BadEntry> {
-    let wire: ElsewhereWire = minicbor::decode(content).map_err(|_| BadEntry::Envelope)?;
-    let record = RecordId::from_slice(wire.record.as_slice()).map_err(|_| BadEntry::Envelope)?;
+fn decode_elsewhere(content: &[u8]) -> Option<(Elsewhere, u32)> {
+    let wire: ElsewhereWire = minicbor::decode(content).ok()?;
+    let record = RecordId::from_slice(wire.record.as_slice()).ok()?;
     let away = Away::of(wire.away.0);
-    Ok((Elsewhere { record, away }, wire.number))
+    Some((Elsewhere { record, away }, wire.number))
 }
 
 fn decode_enrolment(content: &[u8]) -> Result<Enrolment, BadEntry> {

@@ -13,6 +13,7 @@
 //! Unknown is not no: a group of which an expression has no answer, or whose answer is not known,
 //! adds to neither numerator nor denominator and is counted apart.
 
+mod asked;
 mod contribution;
 mod count;
 #[cfg(feature = "json")]
@@ -20,6 +21,7 @@ pub mod json;
 mod seat;
 mod unit;
 
+pub use asked::{Asked, UnknownYear};
 pub use contribution::{CellKey, Change, Contribution, TOTAL};
 pub use count::Counter;
 pub use seat::{Away, seats};

@@ -49,7 +49,18 @@ fn built(program: &str) -> Result<Command, String> {
 
 /// Everything that CI checks, in the order in which it fails fastest.
 fn test(all: bool) -> Outcome {
-    let skipped = set_up_wasm()?;
+    let wasm = set_up_wasm();
+    let browser = find_browser();
+    let skipped: Vec<&str> = [&wasm, &browser]
+        .into_iter()
+        .filter_map(|missing| missing.as_deref().err())
+        .collect();
+    if all && !skipped.is_empty() {
+        return Err(format!(
+            "missing, and --all was asked for: {}",
+            skipped.join("; ")
+        ));
+    }
     cargo(&["fmt", "--all", "--", "--check"])?;
     cargo(&[
         "clippy",
@@ -60,7 +71,7 @@ fn test(all: bool) -> Outcome {
         "-D",
         "warnings",
     ])?;
-    if skipped.is_none() {
+    if wasm.is_ok() {
         let wasm = [
             "check",
             "--locked",
@@ -75,7 +86,11 @@ fn test(all: bool) -> Outcome {
     }
     // Integration tests start these two as processes.
     cargo(&["build", "--locked", "--workspace", "--all-targets"])?;
-    cargo(&["test", "--locked", "--workspace"])?;
+    let mut tests = cargo_command(&["test", "--locked", "--workspace"]);
+    if browser.is_err() {
+        tests.env("ORTOO_TEST_SKIP", "browser");
+    }
+    run(&mut tests)?;
     let mut docs = cargo_command(&[
         "doc",
         "--locked",
@@ -85,31 +100,42 @@ fn test(all: bool) -> Outcome {
         "--quiet",
     ]);
     run(docs.env("RUSTDOCFLAGS", "-D warnings"))?;
-    match skipped {
-        Some(what) if all => Err(format!("missing, and --all was asked for: {what}")),
-        Some(what) => {
-            eprintln!("skipped: {what}");
-            Ok(())
-        }
-        None => Ok(()),
+    for what in skipped {
+        eprintln!("skipped: {what}");
     }
+    Ok(())
 }
 
 const WASM: &str = "wasm32-unknown-unknown";
 
-/// Adds the wasm target; says what is skipped when that can't be done (a Rust without rustup).
-fn set_up_wasm() -> Result<Option<String>, String> {
+/// What a check can't be done without, with the line that installs it.
+type Missing = Result<(), String>;
+
+/// Adds the wasm target, which a Rust without rustup can't.
+fn set_up_wasm() -> Missing {
     let added = Command::new("rustup")
         .args(["target", "add", WASM])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
     match added {
-        Ok(status) if status.success() => Ok(None),
-        _ => Ok(Some(format!(
+        Ok(status) if status.success() => Ok(()),
+        _ => Err(format!(
             "the wasm build of sync-core (rustup target add {WASM})"
-        ))),
+        )),
     }
+}
+
+/// Looks for the browser that the console is tested in, and the program that drives it.
+fn find_browser() -> Missing {
+    let there = |program: &str| {
+        let paths = env::var_os("PATH").unwrap_or_default();
+        env::split_paths(&paths).any(|path| path.join(program).is_file())
+    };
+    if there("chromium") && there("chromedriver") {
+        return Ok(());
+    }
+    Err("the console in a browser (apt install chromium chromium-driver)".into())
 }
 
 fn bench(args: &[String]) -> Outcome {

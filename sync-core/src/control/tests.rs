@@ -250,3 +250,59 @@ fn a_newer_package_replaces_the_older_one_for_everybody_in_any_order() {
             .all(|position| *position == control.position())
     );
 }
+
+fn elsewhere(record: RecordId, number: u32, spans: &[(&str, &str)]) -> Vec<u8> {
+    let spans = spans
+        .iter()
+        .map(|(from, to)| ((*from).to_owned(), (*to).to_owned()));
+    let statement = Elsewhere {
+        record,
+        away: Away::of(spans.collect()),
+    };
+    let sign = |message: &[u8]| key(NODE).sign(message);
+    let signer: Signer<'_> = (public(NODE), &sign);
+    ControlEntry::elsewhere(
+        network(),
+        &space(Class::General),
+        &statement,
+        number,
+        signer,
+    )
+}
+
+#[test]
+fn who_counts_elsewhere_is_said_by_the_highest_number_in_whatever_order() {
+    let record = RecordId::draw(crate::id::Subject::Person, 1, [1; 10]);
+    let first = elsewhere(record, 1, &[("2024-12-31", "2030-12-31")]);
+    let second = elsewhere(record, 2, &[]);
+    for order in [[&first, &second], [&second, &first]] {
+        let mut control = founded();
+        order
+            .into_iter()
+            .for_each(|entry| take(&mut control, entry));
+        let (away, number) = control.elsewhere("152522100200", record);
+        assert_eq!((away.is_never(), number), (true, 2));
+        let (away, number) = control.elsewhere("152522100201", record);
+        assert_eq!((away.is_never(), number), (true, 0), "another unit");
+    }
+    let mut control = founded();
+    take(&mut control, &first);
+    let (away, _) = control.elsewhere("152522100200", record);
+    assert!(away.holds("2026-12-31") && !away.holds("2023-12-31"));
+    let of_unit = BTreeSet::from([space(Class::General)]);
+    assert_eq!(control.for_spaces(&of_unit).count(), 2);
+    let of_care = BTreeSet::from([space(Class::Care)]);
+    assert_eq!(
+        control.for_spaces(&of_care).count(),
+        1,
+        "only whoever holds the records"
+    );
+}
+
+#[test]
+fn the_bytes_of_version_1_of_who_counts_elsewhere_stay() {
+    let record = RecordId::draw(crate::id::Subject::Person, 1, [1; 10]);
+    let entry = elsewhere(record, 1, &[("2024-12-31", "2030-12-31")]);
+    let name = data_encoding::HEXLOWER.encode(&Sha256::digest(&entry)[..8]);
+    assert_eq!(name, "PINNED");
+}

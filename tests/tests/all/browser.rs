@@ -1,0 +1,293 @@
+//! The console in Chromium, found by what a screen reader would hear.
+//!
+//! `ORTOO_SCREENSHOTS=DIR` keeps a picture of every page that is visited.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use ortoo_tests::harness::{Phone, Server};
+use sample::people::id_number;
+use thirtyfour::prelude::*;
+
+/// 阿日哈夏图嘎查 of 别力古台镇.
+const GACHA: &str = "152522100200";
+const WOMAN: &str = "其其格";
+
+/// ChromeDriver on a port that the system picks, stopped when dropped.
+struct Chrome {
+    process: Child,
+    port: u16,
+    profile: tempfile::TempDir,
+}
+
+impl Chrome {
+    /// None where the runner has said that this machine has no browser.
+    fn start() -> Option<Self> {
+        if std::env::var("ORTOO_TEST_SKIP").is_ok_and(|skip| skip.contains("browser")) {
+            return None;
+        }
+        let mut process = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("chromedriver: {error} (apt install chromium chromium-driver)")
+            });
+        let mut reader = BufReader::new(process.stdout.take().unwrap());
+        let mut port = None;
+        let mut line = String::new();
+        while port.is_none() && reader.read_line(&mut line).unwrap() > 0 {
+            let said = line.trim_end().trim_end_matches('.');
+            port = said.rsplit("on port ").next().and_then(|port| port.parse().ok());
+            line.clear();
+        }
+        std::thread::spawn(move || drop(std::io::copy(&mut reader, &mut std::io::sink())));
+        Some(Self {
+            process,
+            port: port.expect("chromedriver names its port"),
+            profile: tempfile::tempdir().unwrap(),
+        })
+    }
+
+    async fn browser(&self) -> WebDriver {
+        let mut wishes = DesiredCapabilities::chrome();
+        let profile = format!("--user-data-dir={}", self.profile.path().display());
+        for arg in [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--hide-scrollbars",
+            "--window-size=1366,768",
+            &profile,
+        ] {
+            wishes.add_arg(arg).unwrap();
+        }
+        let address = format!("http://127.0.0.1:{}", self.port);
+        WebDriver::new(address, wishes).await.unwrap()
+    }
+}
+
+impl Drop for Chrome {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// Somebody who looks at pages.
+struct Visitor {
+    driver: WebDriver,
+    pictures: Option<PathBuf>,
+}
+
+impl Visitor {
+    async fn heading(&self) -> String {
+        let heading = self.driver.find(By::Tag("h1")).await.unwrap();
+        heading.text().await.unwrap()
+    }
+
+    /// Follows the first link of the page's main part with this text.
+    async fn follow(&self, text: &str) {
+        let links = self.driver.find_all(By::Css("main a")).await.unwrap();
+        for link in links {
+            if link.text().await.unwrap().trim() == text {
+                return link.click().await.unwrap();
+            }
+        }
+        panic!("no link {text} on {}", self.driver.source().await.unwrap());
+    }
+
+    async fn text(&self) -> String {
+        let main = self.driver.find(By::Tag("main")).await.unwrap();
+        main.text().await.unwrap()
+    }
+
+    /// Looks at the page: every text can be read against its ground (WCAG AA), nothing is wider
+    /// than the screen, and there is a picture of it for who wants one.
+    async fn look(&self, name: &str) {
+        let found = self.driver.execute(LOOK, vec![]).await.unwrap();
+        let troubles: Vec<String> = found.convert().unwrap();
+        assert_eq!(troubles, Vec::<String>::new(), "{name}");
+        if let Some(pictures) = &self.pictures {
+            let picture = pictures.join(format!("{name}.png"));
+            self.driver.screenshot(&picture).await.unwrap();
+        }
+    }
+}
+
+/// Every text that stands out too little from its ground, and a page that is wider than the screen.
+const LOOK: &str = r"
+const rgba = text => (text.match(/[\d.]+/g) || [0, 0, 0, 0]).map(Number);
+const light = ([r, g, b]) => [r, g, b]
+    .map(c => { c /= 255; return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; })
+    .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
+const ground = element => {
+    for (let at = element; at; at = at.parentElement) {
+        const colour = rgba(getComputedStyle(at).backgroundColor);
+        if (colour.length === 3 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+};
+const troubles = [];
+for (const element of document.querySelectorAll('body *')) {
+    const own = [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+    if (!own || !element.checkVisibility()) continue;
+    const style = getComputedStyle(element);
+    const [a, b] = [light(rgba(style.color)), light(ground(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    const large = parseFloat(style.fontSize) >= 24;
+    if (ratio < (large ? 3 : 4.5)) {
+        troubles.push(`${element.textContent.trim().slice(0, 20)}: ${ratio.toFixed(2)}`);
+    }
+}
+if (document.documentElement.scrollWidth > window.innerWidth) troubles.push('wider than the screen');
+return troubles;
+";
+
+/// A household and a woman who was screened, with her number.
+fn record(phone: &Phone) -> String {
+    let home = phone.add(
+        "household",
+        &[
+            "household.household_no=0001",
+            "household.head_name=巴特尔",
+            "household.head_sex=1",
+            "household.area_type=1",
+            "household.residence_status=1",
+            "household.resident_population=4",
+            "household.resident_female=2",
+            "household.main_camp=1",
+            "household.phone=10012345678",
+        ],
+    );
+    let number = id_number("19800520", 124);
+    let (home, id_no) = (
+        format!("residence.household={home}"),
+        format!("identity.id_no={number}"),
+    );
+    let woman = phone.add(
+        "person",
+        &[
+            &format!("identity.name={WOMAN}"),
+            "identity.sex=2",
+            "identity.id_type=01",
+            &id_no,
+            "identity.birth_date=1980-05-20",
+            "residence.since=2015-03-01",
+            "residence.status=1",
+            "residence.info_source=01",
+            &home,
+        ],
+    );
+    let screening = [
+        "item",
+        &woman,
+        "screening",
+        "--set",
+        "cancer=C",
+        "--set",
+        "round=2026",
+        "--set",
+        "on_target_list=true",
+        "--set",
+        "screened_on=2026-03-10",
+        "--set",
+        "cervical_method=HPV",
+        "--set",
+        "proof=1",
+        "--set",
+        "info_source=01",
+    ];
+    phone.ok(&screening);
+    phone.sync();
+    number
+}
+
+#[test]
+fn the_office_gets_from_the_overview_to_who_wrote_what_of_a_record() {
+    let Some(chrome) = Chrome::start() else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::sample(&dir.path().join("banner"));
+    let phone = Phone::enrolled(dir.path().join("a"), &server, GACHA);
+    let number = record(&phone);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let driver = chrome.browser().await;
+        let pictures = std::env::var_os("ORTOO_SCREENSHOTS").map(PathBuf::from);
+        let visitor = Visitor { driver, pictures };
+        let walked = journey(&visitor, &server, &number).await;
+        // The session ends before the driver does, whatever came of it.
+        visitor.driver.quit().await.unwrap();
+        walked.unwrap();
+    });
+}
+
+async fn journey(visitor: &Visitor, server: &Server, number: &str) -> WebDriverResult<()> {
+    let driver = &visitor.driver;
+    driver.goto(&format!("{}/zh/?year=2026", server.console)).await?;
+    assert_eq!(driver.title().await?.contains("阿巴嘎旗"), true);
+    visitor.look("overview").await;
+    assert!(visitor.text().await.contains("100.0"), "one of one was screened");
+
+    // Who comes by keyboard gets past the menu in one step.
+    let first = driver.find(By::Tag("body")).await?;
+    first.send_keys(Key::Tab.to_string()).await?;
+    let focused = driver.active_element().await?;
+    assert_eq!(focused.attr("href").await?.as_deref(), Some("#main"));
+
+    visitor.follow("适龄妇女宫颈癌人群筛查率").await;
+    assert_eq!(visitor.heading().await, "适龄妇女宫颈癌人群筛查率");
+    let text = visitor.text().await;
+    assert!(text.contains("适龄妇女宫颈癌人群筛查率达到70％以上"), "{text}");
+    visitor.look("indicator").await;
+
+    visitor.follow("别力古台镇").await;
+    visitor.follow("阿日哈夏图嘎查").await;
+    let text = visitor.text().await;
+    assert!(text.contains(WOMAN), "{text}");
+    visitor.look("behind").await;
+
+    visitor.follow(WOMAN).await;
+    let text = visitor.text().await;
+    assert!(text.contains("1980-05-20") && !text.contains(number), "{text}");
+    let history = driver.find(By::XPath("//h2[contains(., '历史')]")).await?;
+    assert!(history.is_displayed().await?);
+    let device = driver
+        .find(By::XPath("//table[.//th[contains(., '设备')]]//td"))
+        .await?;
+    assert!(device.is_displayed().await?);
+    visitor.look("record").await;
+    let address = driver.current_url().await?;
+    assert!(!address.as_str().contains(GACHA), "{address}");
+
+    // The same in English, by the link that says so.
+    let english = driver.find(By::Css("header a[lang=en]")).await?;
+    english.click().await?;
+    let page = driver.find(By::Tag("html")).await?;
+    assert_eq!(page.attr("lang").await?.as_deref(), Some("en"));
+    assert!(visitor.text().await.contains("History"));
+
+    for (name, path) in [
+        ("register", format!("/zh/register/screening?org={GACHA}")),
+        ("freshness", "/zh/freshness".to_owned()),
+        ("conflicts", "/zh/conflicts".to_owned()),
+    ] {
+        driver.goto(&format!("{}{path}", server.console)).await?;
+        let text = driver.source().await?;
+        assert!(!text.contains(number) && !text.contains("10012345678"), "{name}");
+        visitor.look(name).await;
+    }
+    Ok(())
+}
