@@ -15,19 +15,6 @@ use crate::store::feed;
 
 const SPACE: &str = "152522100200.general";
 
-/// Numbers from a seed (Knuth's MMIX generator; the high half is random enough here).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % limit
-    }
-}
-
 /// Everything of the space, as the contract allows too.
 async fn load_all(station: &Station, counter: u64) -> SpaceHeld {
     let mut conn = station.app.shared().store.connect().await.unwrap();

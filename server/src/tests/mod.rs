@@ -6,6 +6,7 @@ mod exchanging;
 mod installing;
 mod loading;
 mod phone;
+mod recounting;
 mod refusing;
 mod verifying;
 
@@ -49,6 +50,19 @@ pub(super) fn package(version: u32) -> Package {
     package
 }
 
+/// Numbers from a seed (Knuth's MMIX generator; the high half is random enough here).
+pub(super) struct Dice(pub(super) u64);
+
+impl Dice {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % limit
+    }
+}
+
 /// A server on a directory.
 pub(super) struct Station {
     pub(super) app: App,
@@ -59,18 +73,25 @@ pub(super) struct Station {
 
 impl Station {
     pub(super) async fn sample() -> Self {
-        Self::open(tempfile::tempdir().unwrap(), true).await
+        Self::sample_by(package(1)).await
+    }
+
+    /// A sample server that counts by this package.
+    pub(super) async fn sample_by(package: Package) -> Self {
+        Self::open(tempfile::tempdir().unwrap(), true, package).await
     }
 
     pub(super) async fn real() -> Self {
-        Self::open(tempfile::tempdir().unwrap(), false).await
+        Self::open(tempfile::tempdir().unwrap(), false, package(1)).await
     }
 
-    async fn open(dir: TempDir, sample: bool) -> Self {
+    async fn open(dir: TempDir, sample: bool, package: Package) -> Self {
         let clock = Arc::new(AtomicI64::new(NOON));
-        let app = App::open(dir.path(), options(&clock, sample))
-            .await
-            .unwrap();
+        let options = Options {
+            package,
+            ..options(&clock, sample)
+        };
+        let app = App::open(dir.path(), options).await.unwrap();
         app.remember_address("https://127.0.0.1:4443")
             .await
             .unwrap();

@@ -1,0 +1,506 @@
+//! The figures that are kept against those recounted by other code, after edits of every kind.
+
+use std::collections::BTreeMap;
+
+use plan::dictionary::Words;
+use plan::indicator::{
+    Count, Coverage, Direction, Indicator, Period, Responsible, Target, Unit as Measure, Years,
+};
+use sync_core::batch::{Batch, Entry};
+use sync_core::figure::Tally;
+use sync_core::group::IdNumber;
+use sync_core::id::{ActorId, RecordId, Subject};
+use sync_core::record::RecordState;
+use sync_core::value::{Key, Value};
+
+use super::phone::Phone;
+use super::*;
+use crate::recount::Recounted;
+
+const SCREENED: &str = "test.screened";
+const LEFT_BEHIND: &str = "test.left-behind";
+const TAP_WATER: &str = "test.tap-water";
+const MOVED: &str = "test.moved";
+
+fn indicator(key: &str, of: &str, numerator: &str, by: &[&str]) -> Indicator {
+    let none = Words::default();
+    Indicator {
+        key: key.into(),
+        title: none.clone(),
+        domain: "test".into(),
+        item: 1,
+        quote: String::new(),
+        clause: String::new(),
+        direction: Direction::Increase,
+        target: Target {
+            bound: None,
+            unit: Measure::Percent,
+            year: 2030,
+            trend: None,
+            wording: None,
+        },
+        period: Period::YearEnd,
+        count: Count {
+            of: of.into(),
+            denominator: None,
+            known: None,
+            numerator: numerator.into(),
+            by: by.iter().map(|by| (*by).to_owned()).collect(),
+            coverage: Coverage::Full,
+            classes: vec!["care".into(), "general".into(), "referral".into()],
+        },
+        responsible: Responsible {
+            lead: String::new(),
+            others: Vec::new(),
+            inferred: true,
+        },
+        note: None,
+    }
+}
+
+/// A plan with one indicator of each kind: a rate, a plain number, a sum over households of which not
+/// everything is known, and one with a year of its own.
+fn counting() -> Package {
+    let mut screened = indicator(
+        SCREENED,
+        "person",
+        "cervical_screened",
+        &["pastoral", "migrant"],
+    );
+    screened.count.denominator = Some("woman && resident && screening_age".into());
+    let mut water = indicator(
+        TAP_WATER,
+        "household",
+        "tap_water ? counted_water.users : 0",
+        &["water_source"],
+    );
+    water.count.denominator = Some("counted_household ? household.resident_population : 0".into());
+    water.count.known = Some("counted_water != null".into());
+    let mut moved = indicator(MOVED, "person", "migrant", &["woman"]);
+    moved.count.denominator = Some("resident".into());
+    moved.period = Period::SchoolYear;
+    let mut package = package(1);
+    package.years = Years {
+        from: 2025,
+        to: 2028,
+    };
+    package.indicators = vec![
+        screened,
+        indicator(LEFT_BEHIND, "person", "left_behind", &["care_category"]),
+        water,
+        moved,
+    ];
+    package
+}
+
+/// A device that writes into one space and sees nothing of what others write there.
+struct Cadre {
+    phone: Phone,
+    states: BTreeMap<RecordId, RecordState>,
+    last: Option<Batch>,
+}
+
+impl Cadre {
+    async fn of(station: &Station, seed: u8, space: &str) -> Self {
+        Self {
+            phone: Phone::enrolled(station, seed, space).await,
+            states: BTreeMap::new(),
+            last: None,
+        }
+    }
+
+    async fn writes(&mut self, station: &Station, record: RecordId, puts: &[(&str, Value)]) {
+        let puts: Vec<(Key, Value)> = puts
+            .iter()
+            .map(|(key, value)| (Key::parse(key).unwrap(), value.clone()))
+            .collect();
+        let before = self.states.remove(&record).unwrap_or_default();
+        let actor = ActorId::new(self.phone.device(), [record.to_bytes()[16]; 8]);
+        let written = before.write(actor, before.heads(), &puts, NOON).unwrap();
+        let Some((change, state)) = written else {
+            self.states.insert(record, before);
+            return;
+        };
+        self.states.insert(record, state);
+        let seq = self.last.as_ref().map_or(1, |last| last.header.seq + 1);
+        let prev: Vec<&Batch> = self.last.iter().collect();
+        let batch = self.phone.batch(seq, &prev, vec![Entry { record, change }]);
+        self.phone.exchange(station, &[&batch]).await;
+        self.last = Some(batch);
+    }
+}
+
+fn text(text: &str) -> Value {
+    Value::from(text)
+}
+
+fn person(name: u8) -> RecordId {
+    RecordId::draw(Subject::Person, 1, [name; 10])
+}
+
+fn household(name: u8) -> RecordId {
+    RecordId::draw(Subject::Household, 1, [name; 10])
+}
+
+/// A valid ID number that nobody has.
+fn id_number(serial: u8) -> String {
+    let stem = format!("99999919850520{serial:02}2");
+    let numbers = "0123456789X".chars().map(|check| format!("{stem}{check}"));
+    let mut valid = numbers.filter(|number| IdNumber::parse(number).is_some());
+    valid.next().unwrap()
+}
+
+/// What makes a woman of screening age count in a unit since a day.
+fn woman(number: &str, since: &str, household: RecordId) -> Vec<(&'static str, Value)> {
+    vec![
+        ("identity.name", text("其其格")),
+        ("identity.sex", text("2")),
+        ("identity.birth_date", text("1985-05-20")),
+        ("identity.id_no", text(number)),
+        ("residence#home.since", text(since)),
+        ("residence#home.status", text("1")),
+        ("residence#home.household", text(&household.to_string())),
+    ]
+}
+
+/// The figures of a unit in 2026, after everything stored was recounted and found the same.
+async fn figures(station: &Station, unit: &str) -> BTreeMap<String, (i64, i64, i64)> {
+    let recounted = station.app.verify_cells().await.unwrap();
+    assert_eq!(recounted.differences, []);
+    let figures = station
+        .app
+        .indicators(Some(unit), Some(2026))
+        .await
+        .unwrap();
+    let tally = |tally: Tally| (tally.numerator, tally.denominator, tally.unknown);
+    figures
+        .into_iter()
+        .map(|figure| (figure.indicator.key, tally(figure.tally)))
+        .collect()
+}
+
+/// What makes a household count as one with tap water, of whose four people three use it.
+fn tap_water() -> Vec<(&'static str, Value)> {
+    vec![
+        ("household.area_type", text("1")),
+        ("household.residence_status", text("1")),
+        ("household.resident_population", Value::from(4)),
+        ("household.main_camp", text("1")),
+        ("water#w1.camp", text("1")),
+        ("water#w1.observed_on", text("2026-06-01")),
+        ("water#w1.source", text("01")),
+        ("water#w1.users", Value::from(3)),
+    ]
+}
+
+/// A unit with a household that has tap water, and a woman in it.
+async fn station() -> (Station, Cadre) {
+    let station = Station::sample_by(counting()).await;
+    let mut cadre = Cadre::of(&station, 1, "152522100200.general").await;
+    cadre.writes(&station, household(1), &tap_water()).await;
+    let puts = woman(&id_number(1), "2020-05", household(1));
+    cadre.writes(&station, person(1), &puts).await;
+    (station, cadre)
+}
+
+#[tokio::test]
+async fn cells_are_what_the_records_say_after_every_kind_of_edit() {
+    let (station, mut cadre) = station().await;
+    let mut clinic = Cadre::of(&station, 2, "152522100200.referral").await;
+    let mut care = Cadre::of(&station, 3, "152522100200.care").await;
+    let now = figures(&station, GACHA).await;
+    assert_eq!((now[SCREENED], now[TAP_WATER]), ((0, 1, 0), (3, 4, 0)));
+    assert_eq!((now[LEFT_BEHIND], now[MOVED]), ((0, 0, 0), (0, 1, 0)));
+
+    let puts = [
+        ("screening#C-2026.cancer", text("C")),
+        ("screening#C-2026.screened_on", text("2026-03-01")),
+        ("screening#C-2026.cervical_method", text("HPV")),
+    ];
+    clinic.writes(&station, person(1), &puts).await;
+    let puts = [("spouse_away#s1.since", text("2025-11-20"))];
+    care.writes(&station, person(1), &puts).await;
+    let now = figures(&station, GACHA).await;
+    assert_eq!((now[SCREENED], now[LEFT_BEHIND]), ((1, 1, 0), (1, 0, 0)));
+
+    // Not in the pastoral area any more: nobody is left behind there, nobody's water counts.
+    let puts = [("household.area_type", text("2"))];
+    cadre.writes(&station, household(1), &puts).await;
+    let now = figures(&station, GACHA).await;
+    assert_eq!((now[TAP_WATER], now[LEFT_BEHIND]), ((0, 0, 0), (0, 0, 0)));
+
+    // Back there, and the observation withdrawn: not known.
+    let puts = [
+        ("household.area_type", text("1")),
+        ("water#w1.void", Value::from(true)),
+    ];
+    cadre.writes(&station, household(1), &puts).await;
+    assert_eq!(figures(&station, GACHA).await[TAP_WATER], (0, 0, 4));
+
+    // A key in another class than its section's says nothing.
+    let puts = [("identity.sex", text("1"))];
+    care.writes(&station, person(1), &puts).await;
+    assert_eq!(figures(&station, GACHA).await[SCREENED], (1, 1, 0));
+}
+
+#[tokio::test]
+async fn a_corrected_number_parts_and_joins_who_is_counted() {
+    let (station, mut cadre) = station().await;
+    let puts = woman(&id_number(1), "2021-01-01", household(1));
+    cadre.writes(&station, person(2), &puts).await;
+    assert_eq!(figures(&station, GACHA).await[SCREENED], (0, 1, 0));
+
+    let puts = [("identity.id_no", text(&id_number(2)))];
+    cadre.writes(&station, person(2), &puts).await;
+    assert_eq!(figures(&station, GACHA).await[SCREENED], (0, 2, 0));
+
+    // Somebody else, who has not seen that, writes another number: both link.
+    let mut other = Cadre::of(&station, 2, "152522100200.general").await;
+    let puts = woman(&id_number(3), "2021-01-01", household(1));
+    cadre.writes(&station, person(3), &puts).await;
+    let puts = [("identity.id_no", text(&id_number(3)))];
+    other.writes(&station, person(2), &puts).await;
+    assert_eq!(figures(&station, GACHA).await[SCREENED], (0, 2, 0));
+
+    // Another birth date, and it is open who they are: the first speaks for all.
+    let puts = [("identity.birth_date", text("2015-01-01"))];
+    cadre.writes(&station, person(2), &puts).await;
+    assert_eq!(figures(&station, GACHA).await[SCREENED], (0, 1, 0));
+}
+
+#[tokio::test]
+async fn a_woman_in_two_units_counts_in_the_one_where_she_lives() {
+    let (station, mut here) = station().await;
+    let mut there = Cadre::of(&station, 2, "152522100201.general").await;
+    let puts = woman(&id_number(1), "2026-10-01", household(2));
+    there.writes(&station, person(2), &puts).await;
+    let (a, b) = (
+        figures(&station, GACHA).await,
+        figures(&station, OTHER_GACHA).await,
+    );
+    assert_eq!((a[SCREENED], b[SCREENED]), ((0, 0, 0), (0, 1, 0)));
+    // The school year ended before she moved.
+    assert_eq!((a[MOVED], b[MOVED]), ((0, 1, 0), (0, 0, 0)));
+
+    // It was a mistake: she is not there.
+    let puts = [("residence#home.void", Value::from(true))];
+    there.writes(&station, person(2), &puts).await;
+    assert_eq!(figures(&station, GACHA).await[SCREENED], (0, 1, 0));
+    assert_eq!(figures(&station, OTHER_GACHA).await[SCREENED], (0, 0, 0));
+
+    // Another number: two women, one of whom lives nowhere.
+    let puts = [("identity.id_no", text(&id_number(2)))];
+    here.writes(&station, person(1), &puts).await;
+    let puts = [("residence#home.void", Value::from(false))];
+    there.writes(&station, person(2), &puts).await;
+    assert_eq!(figures(&station, GACHA).await[SCREENED], (0, 1, 0));
+    assert_eq!(figures(&station, OTHER_GACHA).await[SCREENED], (0, 1, 0));
+}
+
+/// The one cell that differs, as `indicator year breakdown=value`, stored and recounted numerators.
+fn only(found: &Recounted) -> (String, i64, i64) {
+    let [different] = &found.differences[..] else {
+        panic!("{found:?}");
+    };
+    let cell = &different.cell;
+    assert_eq!(cell.unit, GACHA);
+    let (indicator, year) = (&cell.indicator, cell.year);
+    let key = format!("{indicator} {year} {}={}", cell.breakdown, cell.value);
+    (
+        key,
+        different.stored.numerator,
+        different.recounted.numerator,
+    )
+}
+
+#[tokio::test]
+async fn a_changed_a_missing_and_an_extra_cell_are_found_and_counted_right_again() {
+    for (sql, found) in [
+        (
+            "UPDATE cell SET numerator = numerator + 1
+                WHERE indicator = 'test.tap-water' AND year = 2026 AND breakdown = ''",
+            ("test.tap-water 2026 =", 4, 3),
+        ),
+        (
+            "DELETE FROM cell
+                WHERE indicator = 'test.tap-water' AND year = 2027 AND breakdown <> ''",
+            ("test.tap-water 2027 water_source=01", 0, 3),
+        ),
+        (
+            "INSERT INTO cell SELECT generation, year, breakdown, '99', indicator, unit, 7, 8, 9
+                FROM cell WHERE indicator = 'test.tap-water' AND year = 2026 AND breakdown <> ''",
+            ("test.tap-water 2026 water_source=99", 7, 0),
+        ),
+        (
+            "INSERT INTO cell SELECT generation, 1999, '', '', 'test.gone', unit, 5, 5, 0
+                FROM cell WHERE indicator = 'test.tap-water' AND year = 2026 AND breakdown = ''",
+            ("test.gone 1999 =", 5, 0),
+        ),
+    ] {
+        let (station, _) = station().await;
+        let clean = station.app.verify_cells().await.unwrap();
+        assert_eq!(clean.differences, []);
+        station.tamper(sql).await;
+        let (key, stored, recounted) = only(&station.app.verify_cells().await.unwrap());
+        assert_eq!((key.as_str(), stored, recounted), found, "{sql}");
+        station.app.recount().await.unwrap();
+        assert_eq!(station.app.verify_cells().await.unwrap(), clean, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_cell_of_zeros_is_as_good_as_none() {
+    let (station, _) = station().await;
+    let clean = station.app.verify_cells().await.unwrap();
+    assert!(clean.cells > 0);
+    let zeros =
+        "INSERT INTO cell SELECT generation, year, breakdown, '99', indicator, unit, 0, 0, 0
+        FROM cell WHERE indicator = 'test.tap-water' AND year = 2026 AND breakdown <> ''";
+    station.tamper(zeros).await;
+    assert_eq!(station.app.verify_cells().await.unwrap(), clean);
+}
+
+#[tokio::test]
+async fn a_record_that_does_not_read_is_named_by_table_and_column() {
+    let (station, _) = station().await;
+    station.tamper("UPDATE record SET state = x'ff'").await;
+    let error = station.app.verify_cells().await.unwrap_err();
+    let text = "a row of record has a state that does not read";
+    assert_eq!(error.to_string(), text);
+}
+
+/// Keys of households with the values that they get at random: `=3` is a number, nothing is null.
+const HOUSEHOLD: [(&str, &[&str]); 8] = [
+    ("household.area_type", &["1", "1", "2", ""]),
+    ("household.residence_status", &["1", "1", "3"]),
+    ("household.resident_population", &["=3", "=0", "=-1", ""]),
+    ("household.main_camp", &["1", "2"]),
+    ("water#w1.camp", &["1", "2"]),
+    ("water#w1.observed_on", &DATES),
+    ("water#w1.source", &["01", "05", ""]),
+    ("water#w1.void", &["true", "false"]),
+];
+
+/// The same of persons: what everybody sees of them.
+const PERSON: [(&str, &[&str]); 15] = [
+    ("identity.name", &["其其格", "其其格", "娜仁"]),
+    ("identity.sex", &["2", "2", "1", ""]),
+    (
+        "identity.birth_date",
+        &["1985-05-20", "1985-05", "2015-01-01"],
+    ),
+    ("identity.deceased_on", &["2026-06-30", "", ""]),
+    ("identity.id_no", &NUMBERS),
+    ("identity.id_no", &NUMBERS),
+    ("residence#a.since", &DATES),
+    ("residence#a.status", &["1", "2", "3"]),
+    ("residence#a.household", &HOMES),
+    ("residence#a.void", &["true", "false"]),
+    ("residence#b.since", &DATES),
+    ("residence#b.status", &["1", "2", "3"]),
+    ("residence#b.household", &HOMES),
+    ("residence#b.void", &["true", "false"]),
+    ("spouse_away#s1.since", &DATES),
+];
+
+/// What the cadre alone sees, with a key that has no business there.
+const CARE: [(&str, &[&str]); 5] = [
+    ("spouse_away#s1.since", &DATES),
+    ("spouse_away#s1.ended_on", &DATES),
+    ("spouse_away#s1.void", &["true", "false"]),
+    ("condition.disability", &["00", "01", ""]),
+    ("identity.sex", &["1"]),
+];
+
+/// What cadre and clinic see of a screening.
+const REFERRAL: [(&str, &[&str]); 4] = [
+    ("screening#C-2026.cancer", &["C", "C", "B"]),
+    ("screening#C-2026.screened_on", &DATES),
+    ("screening#C-2026.cervical_method", &["HPV", "TCT", ""]),
+    ("screening#C-2026.void", &["true", "false"]),
+];
+
+const DATES: [&str; 6] = [
+    "",
+    "2023-05-20",
+    "2025-11-01",
+    "2026-08-31",
+    "2026-09-01",
+    "2027-02",
+];
+/// Stand for ID numbers and households of the unit.
+const NUMBERS: [&str; 6] = ["n1", "n2", "n2", "n3", "123", ""];
+const HOMES: [&str; 4] = ["h1", "h1", "h2", ""];
+
+/// A key and a value out of a list.
+fn drawn(dice: &mut Dice, from: &[(&'static str, &[&str])], homes: u8) -> (&'static str, Value) {
+    let (key, values) = from[dice.below(from.len())];
+    let value = match values[dice.below(values.len())] {
+        "" => Value::Null,
+        "true" => Value::from(true),
+        "false" => Value::from(false),
+        "h1" => text(&household(homes).to_string()),
+        "h2" => text(&household(homes + 1).to_string()),
+        "n1" => text(&id_number(1)),
+        "n2" => text(&id_number(2)),
+        "n3" => text(&id_number(3)),
+        other => match other.strip_prefix('=') {
+            Some(number) => Value::from(number.parse::<i64>().unwrap()),
+            None => text(other),
+        },
+    };
+    (key, value)
+}
+
+#[tokio::test]
+async fn cells_equal_a_recount_whatever_several_devices_write_apart() {
+    let mut counted = 0;
+    for seed in 0..8 {
+        let dice = &mut Dice(seed);
+        let station = Station::sample_by(counting()).await;
+        let mut devices = Vec::new();
+        for (unit, number) in [(GACHA, 10), (OTHER_GACHA, 20)] {
+            for (at, class) in ["general", "general", "care", "referral"]
+                .iter()
+                .enumerate()
+            {
+                let space = format!("{unit}.{class}");
+                let cadre = Cadre::of(&station, number + at as u8, &space).await;
+                devices.push((number, *class, cadre));
+            }
+        }
+        for (number, class, cadre) in &mut devices {
+            if *class == "general" {
+                cadre
+                    .writes(&station, household(*number), &tap_water())
+                    .await;
+                for name in 0..4 {
+                    let mut puts = woman(&id_number(name), "2023-01-01", household(*number));
+                    let home = text(&household(*number).to_string());
+                    puts.push(("residence#a.household", home.clone()));
+                    puts.push(("residence#b.household", home));
+                    cadre.writes(&station, person(*number + name), &puts).await;
+                }
+            }
+        }
+        for _ in 0..100 {
+            let at = dice.below(devices.len());
+            let (number, class, cadre) = &mut devices[at];
+            let of_person = person(*number + dice.below(4) as u8);
+            let (record, put) = match *class {
+                "care" => (of_person, drawn(dice, &CARE, *number)),
+                "referral" => (of_person, drawn(dice, &REFERRAL, *number)),
+                _ if dice.below(4) == 0 => {
+                    let of_household = household(*number + dice.below(2) as u8);
+                    (of_household, drawn(dice, &HOUSEHOLD, *number))
+                }
+                _ => (of_person, drawn(dice, &PERSON, *number)),
+            };
+            cadre.writes(&station, record, &[put]).await;
+            let recounted = station.app.verify_cells().await.unwrap();
+            assert_eq!(recounted.differences, [], "seed {seed}");
+            counted += recounted.cells;
+        }
+    }
+    assert!(counted > 10_000, "{counted}");
+}
