@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use ortoo_tests::harness::{PIN, Phone, Said, Server, program};
-use ortoo_tests::people::id_number;
+use sample::people::id_number;
 use serde_json::Value;
 
 /// 奔道尔嘎查 of 别力古台镇.
