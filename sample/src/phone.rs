@@ -138,6 +138,9 @@ impl Enrolling {
     }
 }
 
+/// Carries a request's bytes to the server and its answer back.
+pub type Post<'a, E> = dyn FnMut(&[u8]) -> Result<Vec<u8>, E> + 'a;
+
 /// A phone in memory, enrolled for one unit.
 pub struct Phone {
     replica: Replica,
@@ -217,7 +220,7 @@ impl Phone {
     pub fn sync<E: From<PhoneError>>(
         &mut self,
         now: i64,
-        post: &mut dyn FnMut(&[u8]) -> Result<Vec<u8>, E>,
+        post: &mut Post<'_, E>,
     ) -> Result<usize, E> {
         let mut sent = 0;
         loop {

@@ -6,7 +6,7 @@ use crate::clock::NoRandomness;
 use crate::store::StoreError;
 
 /// Every code that a wrong request can have.
-pub(crate) const CODES: [&str; 15] = [
+pub(crate) const CODES: [&str; 16] = [
     "address_unknown",
     "bad_address",
     "bad_id",
@@ -15,6 +15,7 @@ pub(crate) const CODES: [&str; 15] = [
     "http_not_loopback",
     "not_a_sample",
     "package_unknown",
+    "sample_not_empty",
     "space_count",
     "store_differs",
     "too_long",

@@ -45,6 +45,7 @@ mod ingest;
 mod install;
 mod keys;
 mod roster;
+mod sample;
 mod serve;
 mod show;
 mod store;
