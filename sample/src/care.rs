@@ -59,7 +59,7 @@ impl Case<'_> {
         let back = self.spell.since.plus(draw.within(240, 700));
         let disability = draw.code(&[("00", 94), ("64", 4), ("61", 1), ("62", 1)]);
         let mut puts = Puts::default();
-        puts.at_item("spouse_away", &self.item)
+        puts.new_item("spouse_away", &self.item, "01")
             .set("since", self.spell.since)
             .set("reason", draw.code(&[("1", 76), ("2", 20), ("9", 4)]))
             .set(
@@ -121,7 +121,7 @@ impl Case<'_> {
         let takes_part = draw.code(&[("1", 25), ("2", 30), ("4", 35), ("5", 10)]);
         let none = needs.is_empty().then_some("0");
         let mut puts = Puts::default();
-        puts.at_item("care_needs", &draw.item())
+        puts.new_item("care_needs", &draw.item(), "01")
             .set("assessed_on", day)
             .set("children_under_6", children(0, 5))
             .set("children_6_15", children(6, 15))
@@ -167,7 +167,7 @@ impl Case<'_> {
             return;
         }
         let mut puts = Puts::default();
-        puts.at_item("service", &draw.item())
+        puts.new_item("service", &draw.item(), "01")
             .set("given_on", day)
             .set("type", kind)
             .set("provider", provider)

@@ -134,7 +134,7 @@ impl Dwelling {
         let quality = draw.code(&[("1", 38), ("2", 5), ("3", 50), ("4", 7)]);
         let tested = day.plus(-draw.within(5, 300));
         let carrier = draw.code(&[("1", 70), ("2", 25), ("3", 5)]);
-        puts.at_item("water", &draw.item())
+        puts.new_item("water", &draw.item(), "01")
             .set("observed_on", day)
             .set("camp", camp)
             .set("source", self.water)
@@ -167,7 +167,7 @@ impl Dwelling {
         let used = draw.percent(if good { 93 } else { 99 });
         let why = draw.code(&[("1", 45), ("2", 20), ("3", 15), ("4", 15), ("9", 5)]);
         let shared = draw.percent(4);
-        puts.at_item("toilet", &draw.item())
+        puts.new_item("toilet", &draw.item(), "01")
             .set("observed_on", day)
             .set("camp", camp)
             .set("type", self.toilet)
@@ -182,5 +182,63 @@ impl Dwelling {
             )
             .set_if("shared", own.then_some(shared))
             .set_if("built_on", self.toilet_built);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use plan::Package;
+    use sync_core::value::Value;
+
+    use crate::day::Day;
+    use crate::diary;
+    use crate::names::Names;
+    use crate::place::places;
+
+    /// People in 100 of the 嘎查 whose water is piped from works at the end of a year, and those of
+    /// whom it is not known, by the rules of the plan: the latest observation of two years.
+    fn tap_water(year: i64) -> (i64, i64) {
+        let package = Package::builtin();
+        let names = Names::new();
+        let places = places(&package, 45_000, 1);
+        let until = Day::of(year, 12, 31);
+        let (mut tap, mut unknown, mut all) = (0, 0, 0);
+        for place in places.iter().filter(|place| place.pastoral()).take(20) {
+            let written = diary::write(1, place, &names, until);
+            let mut latest = BTreeMap::new();
+            for entry in &written.entries {
+                let of = |field: &str| {
+                    let named = |key: &str| key.starts_with("water#") && key.ends_with(field);
+                    let mut puts = entry.puts.0.iter();
+                    puts.find(|(key, _)| named(key)).map(|(_, value)| value)
+                };
+                let (source, users) = (of(".source"), of(".users"));
+                if let (Some(Value::Text(source)), Some(Value::Int(users))) = (source, users) {
+                    latest.insert(entry.record, (entry.day, source.clone(), *users));
+                }
+            }
+            for (day, source, users) in latest.into_values() {
+                all += users;
+                match source.as_str() {
+                    _ if until.since(day) > 730 => unknown += users,
+                    "01" | "02" => tap += users,
+                    _ => {}
+                }
+            }
+        }
+        (tap * 100 / (all - unknown), unknown * 100 / all)
+    }
+
+    #[test]
+    fn tap_water_reaches_more_herders_every_year_and_of_a_few_it_is_not_known() {
+        let first = tap_water(2021);
+        let last = tap_water(2026);
+        assert!((15..25).contains(&first.0) && first.1 == 0, "{first:?}");
+        assert!(
+            (33..46).contains(&last.0) && (1..9).contains(&last.1),
+            "{last:?}"
+        );
     }
 }

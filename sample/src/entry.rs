@@ -29,6 +29,11 @@ impl Puts {
         At { puts: self, place }
     }
 
+    /// Begins an item of a repeating section, which somebody says where it is from (CL-SOURCE).
+    pub(crate) fn new_item(&mut self, section: &str, item: &str, source: &str) -> At<'_> {
+        self.at_item(section, item).set("info_source", source)
+    }
+
     /// Fills in an item of a repeating section.
     pub(crate) fn at_item(&mut self, section: &str, item: &str) -> At<'_> {
         self.at(format!("{section}#{item}"))

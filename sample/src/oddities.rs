@@ -37,10 +37,10 @@ pub(crate) fn write(diary: &mut Diary<'_>, households: &[Household]) {
         registered_twice(diary, &mut draw, households);
     }
     // Both units draw the same woman: from the number of the one that she leaves.
-    if number % EVERY_MOVE == 1 {
+    if number.is_multiple_of(EVERY_MOVE) {
         Mover::of(diary, number).leave(diary, &mut draw, home);
     }
-    if number % EVERY_MOVE == 2 {
+    if number % EVERY_MOVE == 1 {
         Mover::of(diary, number - 1).arrive(diary, &mut draw, home);
     }
     if number.is_multiple_of(3) {
@@ -106,7 +106,7 @@ fn identify(puts: &mut Puts, name: &str, born: Day, id_no: &str) {
 }
 
 fn lives(puts: &mut Puts, item: &str, home: &Household, (since, status): (Day, &str)) {
-    puts.at_item("residence", item)
+    puts.new_item("residence", item, "02")
         .set("since", since)
         .set("status", status)
         .set("household", home.record.to_string().as_str())
@@ -163,7 +163,7 @@ fn withdrawn(diary: &mut Diary<'_>, draw: &mut Draw, home: &Household) {
     let day = draw.day_of(2024, 5, 9);
     let item = draw.item();
     let mut puts = Puts::default();
-    puts.at_item("water", &item)
+    puts.new_item("water", &item, "02")
         .set("observed_on", day)
         .set("camp", diary.place.camp())
         .set("source", "06")

@@ -8,12 +8,20 @@ use crate::diary::{self, Written};
 use crate::entry::Entry;
 use crate::family::FIRST_VISITS;
 use crate::names::Names;
+use crate::oddities::APART_DAYS;
 use crate::phone::{Enrolling, Phone, PhoneError};
 use crate::place::Place;
 use crate::{Banner, Counts, SampleError, Wish};
 
-/// Days between two exchanges of a phone.
+/// Days between two exchanges of a phone that has something to send.
 const EXCHANGE_DAYS: i64 = 122;
+/// Who wrote fewer edits than this waits longer: a journey to where there is signal should be worth
+/// it.
+const EDITS_WORTH: usize = 12;
+/// At the latest after so many days everybody exchanges.
+const EXCHANGE_DAYS_MAX: i64 = 300;
+/// Days of the first exchange after the enrolment.
+const FIRST_DAYS: i64 = 60;
 /// Days between the exchanges of two phones of a unit.
 const TURN_DAYS: i64 = 3;
 /// Seconds between two edits of a day on one phone.
@@ -70,15 +78,26 @@ struct Desk<'a, B: Banner> {
     counts: Counts,
 }
 
-/// A phone and its next exchange.
+/// A phone, and when it exchanges.
 struct Kept {
     phone: Phone,
-    exchanges: Day,
+    /// The day after which it may exchange again.
+    rests_until: Day,
+    /// Edits since the last exchange.
+    unsent: usize,
     /// The moment of its last step, Unix seconds.
     clock: i64,
 }
 
 impl Kept {
+    /// The day of the next exchange, as far as that is known.
+    fn due(&self) -> Day {
+        match self.unsent {
+            EDITS_WORTH.. => self.rests_until,
+            _ => self.rests_until.plus(EXCHANGE_DAYS_MAX - EXCHANGE_DAYS),
+        }
+    }
+
     /// The time of the next step: in the morning of `day`, or `seconds` after the step before.
     fn pass(&mut self, day: Day, seconds: i64) -> i64 {
         self.clock = (self.clock + seconds).max(day.noon() - MORNING_SECONDS);
@@ -105,7 +124,8 @@ impl<B: Banner> Desk<'_, B> {
         let turn = i64::try_from(number).unwrap_or_default() * TURN_DAYS;
         self.phones.push(Kept {
             phone,
-            exchanges: day.plus(60 + turn),
+            rests_until: day.plus(FIRST_DAYS + turn),
+            unsent: 0,
             clock: day.noon(),
         });
         Ok(())
@@ -114,11 +134,12 @@ impl<B: Banner> Desk<'_, B> {
     /// The exchanges that are due before a day's edits. In the last weeks nobody exchanges before
     /// all do ([`Self::settle`]).
     fn exchanges_before(&mut self, day: Day) -> Result<(), SampleError<B::Error>> {
+        let last = self.until.plus(-3 * APART_DAYS);
         for at in 0..self.phones.len() {
-            let due = self.phones[at].exchanges;
-            if due < day && due < self.until.plus(-3 * crate::oddities::APART_DAYS) {
+            while let Some(due) = self.phones.get(at).map(Kept::due)
+                && due < day.min(last)
+            {
                 self.exchange(at, due)?;
-                self.phones[at].exchanges = due.plus(EXCHANGE_DAYS);
             }
         }
         Ok(())
@@ -139,6 +160,7 @@ impl<B: Banner> Desk<'_, B> {
             .collect();
         let now = kept.pass(entry.day, EDIT_SECONDS);
         let changes = kept.phone.save(now, entry.record, puts?)?;
+        kept.unsent += changes;
         self.counts.edits += usize::from(changes > 0);
         Ok(())
     }
@@ -159,6 +181,8 @@ impl<B: Banner> Desk<'_, B> {
         if let Some(kept) = self.phones.get_mut(at) {
             let now = kept.pass(day, 0);
             self.counts.batches += kept.phone.sync(now, post)?;
+            kept.unsent = 0;
+            kept.rests_until = day.plus(EXCHANGE_DAYS);
         }
         Ok(())
     }

@@ -12,8 +12,6 @@ use crate::family::{Household, Person, Stay};
 const SCHOOL_AGE: i64 = 7;
 /// At this age people sign for themselves.
 const CONSENT_AGE: i64 = 14;
-/// From this age on it is asked whether somebody reads and writes.
-const LITERACY_AGE: i64 = 15;
 
 /// Writes down a household, its members, and what happens to them.
 pub(crate) fn write(diary: &mut Diary<'_>, household: &Household) {
@@ -147,11 +145,11 @@ fn background(draw: &mut Draw, person: &Person, age: i64, puts: &mut Puts) {
         .set("education_level", level)
         .set("never_schooled", unschooled)
         .set("marital_status", person.marital)
-        .set_if("literate", (age >= LITERACY_AGE).then_some(literate));
+        .set("literate", literate);
 }
 
 fn residence(puts: &mut Puts, household: &Household, person: &Person, stay: &Stay) {
-    puts.at_item("residence", &stay.item)
+    puts.new_item("residence", &stay.item, "01")
         .set("since", stay.since)
         .set("status", stay.status)
         .set("household", household.record.to_string().as_str())
@@ -172,7 +170,7 @@ fn consent(draw: &mut Draw, household: &Household, person: &Person, age: i64, pu
         true => &["1", "2", "3"],
         false => &["1"],
     };
-    puts.at_item("consent", &draw.item())
+    puts.new_item("consent", &draw.item(), "01")
         .set("given_on", person.registered)
         .tick("purpose", purposes.iter().copied())
         .set("way", way)

@@ -3,7 +3,7 @@
 use crate::day::Day;
 use crate::diary::Diary;
 use crate::draw::{Draw, Matter};
-use crate::entry::Puts;
+use crate::entry::{At, Puts};
 use crate::family::{Household, Person};
 
 /// Ages that are invited.
@@ -74,11 +74,7 @@ impl Round<'_> {
         if listed {
             let mut puts = Puts::default();
             for cancer in due() {
-                self.item(&mut puts, cancer)
-                    .set("cancer", cancer)
-                    .set("round", round.to_string().as_str())
-                    .set("on_target_list", true)
-                    .set("notified_on", told);
+                self.begin(&mut puts, cancer, true).set("notified_on", told);
             }
             diary.visit(draw, self.household, told, person.record, puts);
         }
@@ -108,8 +104,16 @@ impl Round<'_> {
         }
     }
 
-    fn item<'p>(&self, puts: &'p mut Puts, cancer: &str) -> crate::entry::At<'p> {
-        puts.at_item("screening", &format!("{cancer}-{}", self.round))
+    fn item(&self, cancer: &str) -> String {
+        format!("{cancer}-{}", self.round)
+    }
+
+    fn begin<'p>(&self, puts: &'p mut Puts, cancer: &'static str, listed: bool) -> At<'p> {
+        let source = if listed { "03" } else { "02" };
+        puts.new_item("screening", &self.item(cancer), source)
+            .set("cancer", cancer)
+            .set("round", self.round.to_string().as_str())
+            .set("on_target_list", listed)
     }
 
     /// The test for the virus takes over from cytology.
@@ -133,13 +137,11 @@ impl Round<'_> {
             "UNK" => "3",
             _ => draw.code(&[("1", 85), ("2", 15)]),
         };
-        let round = self.round.to_string();
-        let new = !listed;
-        let at = self
-            .item(puts, cancer)
-            .set_if("cancer", new.then_some(cancer))
-            .set_if("round", new.then_some(round.as_str()))
-            .set_if("on_target_list", new.then_some(false))
+        let at = match listed {
+            true => puts.at_item("screening", &self.item(cancer)),
+            false => self.begin(puts, cancer, false),
+        };
+        let at = at
             .set("screened_on", came)
             .set_if("place", place)
             .set("payer", if listed { "1" } else { payer })
@@ -161,7 +163,7 @@ impl Round<'_> {
         }
         let follows = matches!(state, "1" | "2" | "3");
         let mut puts = Puts::default();
-        puts.at_item("screening_contact", &draw.item())
+        puts.new_item("screening_contact", &draw.item(), "02")
             .set("contact_on", day)
             .set("cancer", cancer)
             .set("round", self.round.to_string().as_str())

@@ -7,6 +7,7 @@ mod installing;
 mod loading;
 mod phone;
 mod refusing;
+mod sampling;
 mod verifying;
 
 use std::sync::Arc;
