@@ -54,17 +54,20 @@ fn reasons(error: &EditError) -> String {
     }
 }
 
-/// The rows of a store.
+/// The rows of a store, without those that are only read when a replica is opened again: this one
+/// never is, and they would hold every record a second time.
 #[derive(Default)]
-struct Rows(BTreeMap<(Table, Vec<u8>), Vec<u8>>);
+struct Rows(BTreeMap<Vec<u8>, Vec<u8>>);
+
+/// What a running replica reads back.
+const READ_BACK: Table = Table::Batch;
 
 impl Rows {
-    fn write(&mut self, rows: &[Row]) {
-        for row in rows {
-            let key = (row.table, row.key.clone());
-            match &row.value {
-                Some(value) => drop(self.0.insert(key, value.clone())),
-                None => drop(self.0.remove(&key)),
+    fn write(&mut self, rows: Vec<Row>) {
+        for row in rows.into_iter().filter(|row| row.table == READ_BACK) {
+            match row.value {
+                Some(value) => drop(self.0.insert(row.key, value)),
+                None => drop(self.0.remove(&row.key)),
             }
         }
     }
@@ -72,7 +75,10 @@ impl Rows {
 
 impl ReadRows for Rows {
     fn read(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Unreadable> {
-        Ok(self.0.get(&(table, key.to_vec())).cloned())
+        match table {
+            READ_BACK => Ok(self.0.get(key).cloned()),
+            other => Err(Unreadable(format!("{other:?} is not kept"))),
+        }
     }
 }
 
@@ -126,7 +132,7 @@ impl Enrolling {
         let replica = Replica::new(me, control, hub);
         let unit = replica.units().first().map(|unit| (*unit).to_owned());
         let mut rows = Rows::default();
-        rows.write(&replica.first_rows());
+        rows.write(replica.first_rows());
         Ok(Phone {
             unit: unit.ok_or(PhoneError::NotLetIn)?,
             replica,
@@ -178,10 +184,10 @@ impl Phone {
             seen: BTreeMap::new(),
         };
         let replica = &self.replica;
-        let prepared = in_context(&mut self.rng, now, |context| {
+        let mut prepared = in_context(&mut self.rng, now, |context| {
             replica.prepare_edit(context, &edit)
         })?;
-        self.rows.write(&prepared.rows);
+        self.rows.write(std::mem::take(&mut prepared.rows));
         Ok(self.replica.apply(prepared).changes)
     }
 
@@ -189,10 +195,10 @@ impl Phone {
     pub fn request(&mut self, now: i64, budget: Budget) -> Result<Outgoing, PhoneError> {
         let (replica, rows, key) = (&self.replica, &self.rows, &self.key);
         let sign = |message: &[u8]| key.sign(message);
-        let prepared = in_context(&mut self.rng, now, |context| {
+        let mut prepared = in_context(&mut self.rng, now, |context| {
             replica.prepare_exchange(context, rows, &sign, budget)
         })?;
-        self.rows.write(&prepared.rows);
+        self.rows.write(std::mem::take(&mut prepared.rows));
         Ok(self.replica.apply(prepared))
     }
 
@@ -204,10 +210,10 @@ impl Phone {
         answer: &[u8],
     ) -> Result<Received, PhoneError> {
         let (replica, rows) = (&self.replica, &self.rows);
-        let prepared = in_context(&mut self.rng, now, |context| {
+        let mut prepared = in_context(&mut self.rng, now, |context| {
             replica.prepare_answer(context, rows, outgoing, answer)
         })?;
-        self.rows.write(&prepared.rows);
+        self.rows.write(std::mem::take(&mut prepared.rows));
         let received = self.replica.apply(prepared);
         if received.refused.is_empty() {
             Ok(received)
