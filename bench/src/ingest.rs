@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 use automerge::{Automerge, Change};
 use ortoo_server::{App, CodeWish, Options};
 use sync_core::batch::Batch;
-use sync_core::exchange::Budget;
 use sync_core::id::{RecordId, Space};
 use tokio::runtime::Runtime;
 
 use crate::measure::{Table, thousands};
-use crate::phone::{Enrolling, MemoryPhone};
+use crate::phone::MemoryPhone;
 use crate::workload::{Kind, Workload};
 
 /// One village for each device, so that what is measured is taking edits in and not handing them on.
@@ -75,10 +74,7 @@ pub(crate) fn run() -> String {
                     let at = (round * EDITS + edit) % records.len();
                     phone.save(records[at], &draw.edit(Kind::Household));
                 }
-                phone.request(Budget {
-                    up: 1 << 20,
-                    down: 1 << 20,
-                })
+                phone.request()
             })
             .collect();
         let changes = requests
@@ -170,9 +166,10 @@ fn enrol(runtime: &Runtime, app: &App, unit: &str, seed: u64) -> MemoryPhone {
     let link = runtime
         .block_on(app.enrol_code(&wish))
         .unwrap_or_else(|error| panic!("{error}"));
-    let enrolling = Enrolling::new(&link, seed);
-    let answer = runtime.block_on(app.enrol(enrolling.request.clone()));
-    enrolling.finish(&answer.unwrap_or_else(|error| panic!("{error}")))
+    MemoryPhone::enrol(&link, seed, |request| {
+        let answer = runtime.block_on(app.enrol(request.to_vec()));
+        answer.unwrap_or_else(|error| panic!("{error}"))
+    })
 }
 
 fn exchange(runtime: &Runtime, app: &App, body: &[u8]) -> Vec<u8> {

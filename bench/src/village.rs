@@ -5,7 +5,7 @@ use ortoo_tests::harness::Server;
 use sync_core::enrol::Link;
 use sync_core::id::RecordId;
 
-use crate::phone::{Enrolling, MemoryPhone};
+use crate::phone::MemoryPhone;
 use crate::workload::{EDITS_PER_RECORD, HOUSEHOLDS, WOMEN, Workload, kind_at};
 
 /// Edits that a device saves before it exchanges, while a history is made.
@@ -32,10 +32,10 @@ impl Way {
     /// A new phone in memory, enrolled by a link.
     pub(crate) fn enrol(&self, link: &str, seed: u64) -> MemoryPhone {
         let link: Link = link.parse().unwrap_or_else(|_| panic!("no link: {link}"));
-        let enrolling = Enrolling::new(&link, seed);
-        let answer = self.0.post("/v1/enrol", &enrolling.request);
-        let answer = answer.unwrap_or_else(|error| panic!("enrolment: {error}"));
-        enrolling.finish(&answer)
+        MemoryPhone::enrol(&link, seed, |request| {
+            let answer = self.0.post("/v1/enrol", request);
+            answer.unwrap_or_else(|error| panic!("enrolment: {error}"))
+        })
     }
 }
 

@@ -156,10 +156,8 @@ impl Workload {
             }
             Kind::Woman => {
                 let birth = self.date(1955, 2006);
-                let number = ortoo_tests::people::id_number(
-                    &birth.replace('-', ""),
-                    2 * self.below(500) as u32,
-                );
+                let number =
+                    sample::people::id_number(&birth.replace('-', ""), 2 * self.below(500) as u32);
                 vec![
                     set("identity.name", &self.name()),
                     set("identity.sex", "2"),

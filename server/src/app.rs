@@ -406,6 +406,17 @@ impl App {
         Ok(figures)
     }
 
+    /// Counts every figure from the records by other code and compares it with those that are shown,
+    /// once they are counted. Nothing is changed.
+    pub async fn verify_cells(&self) -> Result<Recounted, CommandError> {
+        self.count_figures().await?;
+        let mut tx = self.shared.store.read().await?;
+        let roster = self.shared.roster.current(&mut tx).await?;
+        let shown = Shown::current(&mut tx, &roster.control).await?;
+        let shown = shown.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
+        Ok(recount::recount(&mut tx, &shown).await?)
+    }
+
     /// Counts every figure anew beside those that are shown, which the new ones then replace; gives
     /// the number of units.
     pub async fn recount(&self) -> Result<usize, CommandError> {

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
-use sync_core::figure::{self, Tally};
+use sync_core::figure::{self, Asked, Tally};
 use sync_core::id::DeviceId;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -21,12 +21,15 @@ use crate::app::{App, Options};
 use crate::enrol::{CodeWish, PendingDevice};
 use crate::error::CommandError;
 use crate::recount::{CellDifference, Recounted};
+use crate::sample;
 use crate::serve::{ServeOptions, serve};
 use crate::show;
 use crate::verify::{Difference, Verified};
 
 /// The request is wrong; nothing has changed.
 const EXIT_WRONG: u8 = 1;
+/// More people than two banners have: household numbers of a community have four digits.
+const PEOPLE_MAX: i64 = 100_000;
 /// The data directory can't be opened.
 const EXIT_DATA: u8 = 3;
 
@@ -65,6 +68,16 @@ enum Verb {
         /// The address that phones reach the server at.
         #[arg(long, value_name = "URL")]
         url: Option<String>,
+    },
+    /// Fill an empty sample installation with a made-up banner, recorded over years by phones in
+    /// this process. The same seed makes the same people.
+    Sample {
+        /// People; 45000 are the whole banner. Every unit has two at least.
+        #[arg(long, value_name = "N", default_value_t = 3000, value_parser = clap::value_parser!(u32).range(1..=PEOPLE_MAX))]
+        people: u32,
+        /// What everybody and everything follows from.
+        #[arg(long, value_name = "S", default_value_t = 1)]
+        seed: u64,
     },
     /// Make a link that lets one phone in, good for 24 hours.
     EnrolCode {
@@ -136,14 +149,7 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
         url,
     } = &cli.verb
     {
-        let app = App::open(
-            &cli.data,
-            Options {
-                sample: *sample,
-                ..Options::default()
-            },
-        )
-        .await?;
+        let app = App::open(&cli.data, options(*sample)).await?;
         app.keep_sample_apart().await?;
         let options = ServeOptions {
             listen: *listen,
@@ -160,9 +166,19 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
         app.close().await;
         return Ok(done);
     }
+    if let Verb::Sample { people, seed } = &cli.verb {
+        let app = App::open(&cli.data, options(true)).await?;
+        if app.founded() {
+            advise(cli);
+        }
+        let people = usize::try_from(*people).unwrap_or(usize::MAX);
+        say_answer(cli, &sample::make(&app, people, *seed).await?);
+        app.close().await;
+        return Ok(done);
+    }
     let app = App::open_existing(&cli.data, Options::default()).await?;
     let answer = match &cli.verb {
-        Verb::Serve { .. } => return Ok(done),
+        Verb::Serve { .. } | Verb::Sample { .. } => return Ok(done),
         Verb::EnrolCode { spaces, name, url } => {
             let wish = CodeWish {
                 spaces: spaces.clone(),
@@ -213,6 +229,13 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
     say_answer(cli, &answer);
     app.close().await;
     Ok(done)
+}
+
+fn options(sample: bool) -> Options {
+    Options {
+        sample,
+        ..Options::default()
+    }
 }
 
 fn figure_row(figure: &Figure) -> Value {

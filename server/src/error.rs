@@ -6,7 +6,7 @@ use crate::clock::NoRandomness;
 use crate::store::StoreError;
 
 /// Every code that a wrong request can have.
-pub(crate) const CODES: [&str; 18] = [
+pub(crate) const CODES: [&str; 19] = [
     "address_unknown",
     "bad_address",
     "bad_id",
@@ -16,6 +16,7 @@ pub(crate) const CODES: [&str; 18] = [
     "http_not_loopback",
     "not_a_sample",
     "package_unknown",
+    "sample_not_empty",
     "space_count",
     "store_differs",
     "too_long",

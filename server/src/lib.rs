@@ -47,6 +47,7 @@ mod install;
 mod keys;
 mod recount;
 mod roster;
+mod sample;
 mod serve;
 mod show;
 mod store;

@@ -80,6 +80,8 @@ pub struct Server {
     pub url: String,
     /// The network's id.
     pub network: String,
+    /// The console's address, if the server has one.
+    pub console: Option<String>,
     child: Child,
     options: Vec<String>,
 }
@@ -121,6 +123,7 @@ impl Server {
             data: data.to_owned(),
             url: text("url"),
             network: text("network"),
+            console: first["console"].as_str().map(str::to_owned),
             child,
             options: options.iter().map(|option| (*option).to_owned()).collect(),
         };
@@ -188,15 +191,14 @@ impl Drop for Server {
 
 /// Runs a verb of `ortoo-server` on a data directory.
 pub fn run_server(data: &Path, args: &[&str]) -> Said {
+    Said::of(server_command(data, args).env("LANG", "C"))
+}
+
+/// A verb of `ortoo-server` on a data directory, ready to run, with `--json`.
+pub fn server_command(data: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(program("ortoo-server"));
-    Said::of(
-        command
-            .arg("--data")
-            .arg(data)
-            .arg("--json")
-            .args(args)
-            .env("LANG", "C"),
-    )
+    command.arg("--data").arg(data).arg("--json").args(args);
+    command
 }
 
 /// A phone: a store directory of `ortoo-field`.

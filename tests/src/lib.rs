@@ -6,6 +6,5 @@
 //! - [`harness`] and [`proxy`]: the built programs as a user runs them, killed and cut for real.
 
 pub mod harness;
-pub mod people;
 pub mod proxy;
 pub mod sim;

@@ -1,7 +1,7 @@
 //! The repository's own commands.
 //!
 //! ```text
-//! cargo xtask demo            builds all and plays the main story on embedded SQLite
+//! cargo xtask demo [--people N]  builds all, makes a banner and plays the main story in it
 //! cargo xtask test [--all]    builds and passes all checks; --all fails where a tool is missing
 //! cargo xtask bench [NAME]    runs the benchmarks and prints their tables
 //! cargo xtask simulate A..B   runs the simulator over a range of seeds
@@ -34,7 +34,8 @@ fn main() -> ExitCode {
     }
 }
 
-const USAGE: &str = "usage: cargo xtask demo | test [--all] | bench [NAME] | simulate A..B";
+const USAGE: &str =
+    "usage: cargo xtask demo [--people N] | test [--all] | bench [NAME] | simulate A..B";
 
 fn demo(args: &[String]) -> Outcome {
     run(built("ortoo-demo")?.args(args))

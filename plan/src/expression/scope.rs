@@ -81,6 +81,9 @@ impl std::fmt::Debug for Day<'_> {
     }
 }
 
+/// A program, or why there is none.
+type Compiled = Result<Arc<Program>, String>;
+
 /// What is recorded of one subject, ready for expressions as of any date.
 pub struct Recorded<'a> {
     package: &'a Package,
@@ -88,7 +91,7 @@ pub struct Recorded<'a> {
     facts: &'a Facts,
     names: HashMap<&'a str, Name>,
     sections: Vec<OnceLock<Box<dyn Val + 'a>>>,
-    statuses: Vec<(&'a Computed, OnceLock<Result<Arc<Program>, String>>)>,
+    statuses: Vec<(&'a Computed, OnceLock<Compiled>)>,
     /// The record as `home` of somebody.
     as_home: OnceLock<CelMap<'a>>,
 }
@@ -163,7 +166,7 @@ impl<'a> Recorded<'a> {
         Ok(item_value(section, item))
     }
 
-    fn program(&self, status: usize) -> Result<Arc<Program>, String> {
+    fn program(&self, status: usize) -> Compiled {
         let Some((computed, program)) = self.statuses.get(status) else {
             return Err("unknown status".into());
         };

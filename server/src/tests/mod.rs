@@ -8,6 +8,7 @@ mod loading;
 mod phone;
 mod recounting;
 mod refusing;
+mod sampling;
 mod verifying;
 
 use std::sync::Arc;

@@ -1,19 +1,25 @@
-//! `cargo xtask demo`: a server on loopback and two phones, played through the main story on real
-//! programs, and left running for whoever wants to go on by hand.
+//! `cargo xtask demo [--people N] [--seed S]`: a banner of made-up people, a server on loopback and
+//! two phones, played through the main story on real programs, and left running for whoever wants to
+//! go on by hand. Arguments are those of `ortoo-server sample`.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use ortoo_tests::harness::{PIN, Phone, Said, Server, program};
-use ortoo_tests::people::id_number;
+use ortoo_tests::harness::{PIN, Phone, Said, Server, program, server_command};
+use sample::people::id_number;
 use serde_json::Value;
 
 /// 奔道尔嘎查 of 别力古台镇.
 const GACHA: &str = "152522100202";
 
+/// The woman whom both cadres register; nobody in the sample has her name.
+const WOMAN: &str = "诺敏托雅";
+
 fn main() {
     let dir = directory();
+    part("A banner of made-up people, recorded over years by simulated phones");
+    fill(&dir.join("banner"));
     let log = File::create(dir.join("server.log"));
     let log = log.map_or_else(|_| Stdio::null(), Stdio::from);
     let server = Server::start_saying(&dir.join("banner"), &["--sample"], "127.0.0.1:0", log);
@@ -30,6 +36,8 @@ fn main() {
     for phone in [&a, &b] {
         play(phone, &["enrol", &server.link(GACHA)]);
     }
+
+    look_around(&a);
 
     part("A registers a household and exchanges; B fetches it");
     let household = made(&play(&a, &household_sets()));
@@ -72,20 +80,20 @@ fn main() {
     );
     meet(&a, &b);
     part("One value shows, both are listed, and the next deliberate write settles it everywhere");
-    print(&play(&a, &["conflicts"]));
+    print(&conflicts_of(&a, &household));
     play(
         &b,
         &["resolve", &household, "household.head_name", "--take", "0"],
     );
     meet(&b, &a);
-    print(&play(&a, &["conflicts"]));
+    print(&conflicts_of(&a, &household));
 
     part("Both register the same woman without knowing of each other");
     let number = id_number("19850607", 124);
-    let first = made(&play(&a, &woman("其其格", &number)));
-    let second = made(&play(&b, &woman("其其格", &number)));
+    let first = made(&play(&a, &woman(WOMAN, &number)));
+    let second = made(&play(&b, &woman(WOMAN, &number)));
     meet(&a, &b);
-    let list = play(&a, &["list", "person", "--search", "其其格"]);
+    let list = play(&a, &["list", "person", "--search", WOMAN]);
     let linked = |row: &Value| row["linked"].as_array().map_or(0, Vec::len);
     let rows = list.as_array().cloned().unwrap_or_default();
     say(&format!(
@@ -97,7 +105,7 @@ fn main() {
     let corrected = format!("identity.id_no={}", id_number("19850607", 126));
     play(&b, &["edit", &second, "--set", &corrected]);
     meet(&b, &a);
-    let list = play(&a, &["list", "person", "--search", "其其格"]);
+    let list = play(&a, &["list", "person", "--search", WOMAN]);
     say(&format!(
         "  {} persons in the list.",
         list.as_array().map_or(0, Vec::len)
@@ -122,42 +130,86 @@ fn main() {
     leave(&dir, server, &household);
 }
 
+/// Fills the server's directory; how far it is goes to standard error.
+fn fill(data: &Path) {
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = std::iter::once("sample")
+        .chain(asked.iter().map(String::as_str))
+        .collect();
+    let said = server_command(data, &args)
+        .stderr(Stdio::inherit())
+        .output();
+    let Ok(said) = said else {
+        say("ortoo-server does not start");
+        std::process::exit(1);
+    };
+    if !said.status.success() {
+        std::process::exit(said.status.code().unwrap_or(1));
+    }
+    say(&format!(
+        "  {}",
+        String::from_utf8_lossy(&said.stdout).trim_end()
+    ));
+}
+
+/// What a cadre sees of the years before: the registers of the 嘎查, as of today.
+fn look_around(phone: &Phone) {
+    part("What the phones before them recorded is on theirs after one exchange");
+    play(phone, &["sync"]);
+    for (subject, register) in [
+        ("household", "water_toilet"),
+        ("person", "screening"),
+        ("person", "left_behind"),
+    ] {
+        let rows = play(phone, &["list", subject, "--register", register]);
+        say(&format!("  {} rows", rows.as_array().map_or(0, Vec::len)));
+    }
+}
+
+/// The conflicts of one record: the sample has some of its own.
+fn conflicts_of(phone: &Phone, record: &str) -> Value {
+    let all = play(phone, &["conflicts"]);
+    let rows = all.as_array().cloned().unwrap_or_default();
+    rows.into_iter().filter(|row| row["id"] == record).collect()
+}
+
 fn leave(dir: &Path, server: Server, household: &str) {
     part("All of it is left running. To go on by hand:");
     let bin = program("ortoo-field")
         .parent()
         .map(Path::to_owned)
         .unwrap_or_default();
-    let dir_text = dir.display();
+    let dir = dir.display();
     say(&format!(
         "export PATH={}:$PATH ORTOO_PIN={PIN}",
         bin.display()
     ));
+    for (phone, what) in [
+        ("phone-a", "list household --register water_toilet"),
+        ("phone-a", "list person --register screening"),
+        ("phone-a", &format!("history {household}")),
+        (
+            "phone-a",
+            &format!(
+                "item {household} toilet --set observed_on=2026-05-01 --set camp=1 --set type=01"
+            ),
+        ),
+        ("phone-a", "sync"),
+        ("phone-b", "sync"),
+    ] {
+        say(&format!("ortoo-field --dir {dir}/{phone} {what}"));
+    }
     say(&format!(
-        "ortoo-field --dir {dir_text}/phone-a list household"
+        "ortoo-server --data {dir}/banner enrol-code --space {GACHA}   # a third phone"
     ));
-    say(&format!(
-        "ortoo-field --dir {dir_text}/phone-a history {household}"
-    ));
-    say(&format!(
-        "ortoo-field --dir {dir_text}/phone-a list household --register water_toilet"
-    ));
-    say(&format!(
-        "ortoo-field --dir {dir_text}/phone-a item {household} toilet --set observed_on=2026-05-01 --set camp=1 --set type=01"
-    ));
-    say(&format!(
-        "ortoo-field --dir {dir_text}/phone-a sync && ortoo-field --dir {dir_text}/phone-b sync"
-    ));
-    say(&format!(
-        "ortoo-server --data {dir_text}/banner show {household}"
-    ));
-    say(&format!(
-        "ortoo-server --data {dir_text}/banner enrol-code --space {GACHA}   # a third phone"
-    ));
+    let console = server.console.clone();
     let pid = server.leave_running();
-    say(&format!(
-        "kill {pid}; rm -r {dir_text}   # when you are done"
-    ));
+    say(&format!("kill {pid}; rm -r {dir}   # when you are done"));
+    if let Some(console) = console {
+        say(&format!(
+            "\nThe banner office's pages, in a browser on this machine: {console}"
+        ));
+    }
 }
 
 /// A new directory for everything, which stays.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use plan::Package;
+use sample::people::id_number;
 use sync_core::id::{Class, RecordId, Space, Subject};
 use sync_core::replica::Replica;
 use sync_core::value::{Key, Value};
 
 use super::fault::Dice;
 use super::phone::Form;
-use crate::people::id_number;
 
 /// Women who are registered again and again, some of them on two phones: the last digits before the
 /// check digit of their ID numbers.

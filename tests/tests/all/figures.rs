@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ortoo_tests::harness::{Phone, Server};
-use ortoo_tests::people::id_number;
+use sample::people::id_number;
 use serde_json::Value;
 
 /// 阿日哈夏图嘎查 and 恩格尔哈夏图嘎查 of 别力古台镇.

@@ -1,7 +1,7 @@
 //! What somebody finds who holds the phone's files.
 
 use ortoo_tests::harness::{Phone, Server, contains, files};
-use ortoo_tests::people::id_number;
+use sample::people::id_number;
 
 #[test]
 fn the_phones_files_hold_no_name_field_name_unit_code_or_record_id() {

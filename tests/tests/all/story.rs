@@ -2,7 +2,7 @@
 //! the other phone, and nothing is lost.
 
 use ortoo_tests::harness::{Phone, Server};
-use ortoo_tests::people::id_number;
+use sample::people::id_number;
 use serde_json::{Value, json};
 
 /// The 嘎查 of these tests.

@@ -1,4 +1,4 @@
-//! Made-up people for tests and the demo. Their ID numbers have an address code that doesn't exist.
+//! ID numbers of made-up people: they pass every check, and their address code doesn't exist.
 
 /// An address code that was never given out; marks every number here as made up.
 pub const ADDRESS: &str = "999999";
