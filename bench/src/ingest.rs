@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use automerge::{Automerge, Change};
 use ortoo_server::{App, CodeWish, Options};
+use plan::Package;
 use sync_core::batch::Batch;
 use sync_core::id::{RecordId, Space};
 use tokio::runtime::Runtime;
@@ -28,72 +29,87 @@ const EDITS: usize = 20;
 /// Requests of one device.
 const ROUNDS: usize = 25;
 
-/// Runs the family; gives its part of the results.
-pub(crate) fn run() -> String {
-    let runtime = Runtime::new().unwrap_or_else(|error| panic!("{error}"));
-    let dir = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
-    let options = Options {
-        sample: true,
-        ..Options::default()
-    };
-    let app = runtime.block_on(App::open(dir.path(), options));
-    let app = app.unwrap_or_else(|error| panic!("{error}"));
-    runtime
-        .block_on(app.remember_address("https://127.0.0.1:1"))
-        .unwrap_or_else(|e| panic!("{e}"));
+/// A hub with its phones, and what it has needed so far.
+struct Hub {
+    app: App,
+    _dir: tempfile::TempDir,
+    phones: Vec<MemoryPhone>,
+    records: Vec<Vec<RecordId>>,
+    draw: Workload,
+    sequential: Duration,
+    concurrent: Duration,
+}
 
-    let mut documents = Documents::default();
-    let mut sequential = Duration::ZERO;
-    let mut concurrent = Duration::ZERO;
-    let mut automerge = Duration::ZERO;
-    let mut edits = 0;
-    let mut phones: Vec<MemoryPhone> = (5000..)
-        .zip(UNITS)
-        .map(|(seed, unit)| enrol(&runtime, &app, unit, seed))
-        .collect();
-    let mut draw = Workload::of_village(9);
-    let mut records: Vec<Vec<RecordId>> = Vec::new();
-    for (phone, unit) in phones.iter_mut().zip(UNITS) {
-        let made = (0..RECORDS).map(|_| {
-            let record = phone.draw(Kind::Household);
-            phone.save(record, &draw.record(Kind::Household));
-            record
-        });
-        records.push(made.collect());
-        phone.sync(&mut |body| exchange(&runtime, &app, body));
-        documents.of(phone, unit);
+impl Hub {
+    /// A hub that works by this package, with a village for each device.
+    fn new(runtime: &Runtime, package: Package) -> Self {
+        let dir = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let options = Options {
+            sample: true,
+            package,
+            ..Options::default()
+        };
+        let app = runtime.block_on(App::open(dir.path(), options));
+        let app = app.unwrap_or_else(|error| panic!("{error}"));
+        runtime
+            .block_on(app.remember_address("https://127.0.0.1:1"))
+            .unwrap_or_else(|e| panic!("{e}"));
+        let mut phones: Vec<MemoryPhone> = (5000..)
+            .zip(UNITS)
+            .map(|(seed, unit)| enrol(runtime, &app, unit, seed))
+            .collect();
+        let mut draw = Workload::of_village(9);
+        let mut records: Vec<Vec<RecordId>> = Vec::new();
+        for phone in &mut phones {
+            let made = (0..RECORDS).map(|_| {
+                let record = phone.draw(Kind::Household);
+                phone.save(record, &draw.record(Kind::Household));
+                record
+            });
+            records.push(made.collect());
+            phone.sync(&mut |body| exchange(runtime, &app, body));
+        }
+        Self {
+            app,
+            _dir: dir,
+            phones,
+            records,
+            draw,
+            sequential: Duration::ZERO,
+            concurrent: Duration::ZERO,
+        }
     }
 
-    // One after the other and all devices at once in turns, so that a busy moment hits both.
-    for round in 0..ROUNDS {
-        let requests: Vec<_> = phones
+    /// Every device edits and exchanges, one after the other or all at once; gives the changes.
+    fn round(&mut self, runtime: &Runtime, round: usize) -> Vec<(RecordId, Vec<u8>)> {
+        let requests: Vec<_> = self
+            .phones
             .iter_mut()
-            .zip(&records)
+            .zip(&self.records)
             .map(|(phone, records)| {
                 for edit in 0..EDITS {
                     let at = (round * EDITS + edit) % records.len();
-                    phone.save(records[at], &draw.edit(Kind::Household));
+                    phone.save(records[at], &self.draw.edit(Kind::Household));
                 }
                 phone.request()
             })
             .collect();
         let changes = requests
             .iter()
-            .flat_map(|outgoing| changes_of(&app, &outgoing.bytes));
-        let changes: Vec<(RecordId, Vec<u8>)> = changes.collect();
-        edits += changes.len();
+            .flat_map(|outgoing| changes_of(&self.app, &outgoing.bytes));
+        let changes = changes.collect();
         let started = Instant::now();
-        let answers: Vec<Vec<u8>> = if round % 2 == 0 {
+        let answers: Vec<Vec<u8>> = if round.is_multiple_of(2) {
             requests
                 .iter()
-                .map(|outgoing| exchange(&runtime, &app, &outgoing.bytes))
+                .map(|outgoing| exchange(runtime, &self.app, &outgoing.bytes))
                 .collect()
         } else {
             runtime.block_on(async {
                 let running: Vec<_> = requests
                     .iter()
                     .map(|outgoing| {
-                        let (app, body) = (app.clone(), outgoing.bytes.clone());
+                        let (app, body) = (self.app.clone(), outgoing.bytes.clone());
                         tokio::spawn(async move { app.exchange(body).await })
                     })
                     .collect();
@@ -106,43 +122,70 @@ pub(crate) fn run() -> String {
             })
         };
         let took = started.elapsed();
-        if round % 2 == 0 {
-            sequential += took
-        } else {
-            concurrent += took
+        match round.is_multiple_of(2) {
+            true => self.sequential += took,
+            false => self.concurrent += took,
         }
+        for ((phone, outgoing), answer) in self.phones.iter_mut().zip(&requests).zip(&answers) {
+            phone.take(outgoing, answer);
+        }
+        changes
+    }
+}
+
+/// Runs the family; gives its part of the results.
+pub(crate) fn run() -> String {
+    let runtime = Runtime::new().unwrap_or_else(|error| panic!("{error}"));
+    let mut counting = Hub::new(&runtime, Package::builtin());
+    let without = Package {
+        indicators: Vec::new(),
+        ..Package::builtin()
+    };
+    let mut plain = Hub::new(&runtime, without);
+    let mut documents = Documents::default();
+    for (phone, unit) in counting.phones.iter().zip(UNITS) {
+        documents.of(phone, unit);
+    }
+    let mut automerge = Duration::ZERO;
+    let mut edits = 0;
+    // In turns, so that a busy moment hits all of them.
+    for round in 0..ROUNDS {
+        let changes = counting.round(&runtime, round);
+        edits += changes.len();
+        plain.round(&runtime, round);
         let started = Instant::now();
         documents.apply(&changes);
         automerge += started.elapsed();
-        for ((phone, outgoing), answer) in phones.iter_mut().zip(&requests).zip(&answers) {
-            phone.take(outgoing, answer);
-        }
     }
-    let verified = runtime
-        .block_on(app.verify())
-        .unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(verified.differences.len(), 0);
+    for hub in [&counting, &plain] {
+        let verified = runtime.block_on(hub.app.verify());
+        let verified = verified.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(verified.differences.len(), 0);
+    }
+    let recounted = runtime.block_on(counting.app.verify_cells());
+    let recounted = recounted.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(recounted.differences.len(), 0);
 
     let even = ROUNDS.div_ceil(2) as f64 / ROUNDS as f64;
     let rate = |edits: f64, took: Duration| edits / took.as_secs_f64();
-    let one = rate(edits as f64 * even, sequential);
-    let many = rate(edits as f64 * (1.0 - even), concurrent);
     let bare = rate(edits as f64, automerge);
     let mut table = Table::new(&["work", "edits/s", "of bare Automerge", "reach (DESIGN)"]);
     let mut row = |name: String, rate: f64, reach: &str| {
         let ratio = format!("{:.2}", rate / bare);
         table.row(&[name, thousands(rate as u64), ratio, reach.to_owned()]);
     };
-    row(
-        "hub, one request after the other".into(),
-        one,
-        "≥ 2,000; ≥ 0.3",
-    );
-    row(
-        format!("hub, {} requests at once", UNITS.len()),
-        many,
-        "≥ 2,000; ≥ 0.3",
-    );
+    for (name, hub) in [("with cells", &counting), ("without cells", &plain)] {
+        let one = rate(edits as f64 * even, hub.sequential);
+        let many = rate(edits as f64 * (1.0 - even), hub.concurrent);
+        let reach = "≥ 2,000; ≥ 0.3";
+        row(
+            format!("hub {name}, one request after the other"),
+            one,
+            reach,
+        );
+        let at_once = format!("hub {name}, {} requests at once", UNITS.len());
+        row(at_once, many, reach);
+    }
     row(
         "bare Automerge: load, apply, save in memory".into(),
         bare,
@@ -150,8 +193,9 @@ pub(crate) fn run() -> String {
     );
     format!(
         "## Hub ingest on durable SQLite\n\n{} edits in requests of {EDITS}, from {} devices in as many \
-         villages of {RECORDS} records; signatures verified, changes admitted, records and batches in one \
-         transaction with `synchronous=FULL`, in process without TLS.\n\n{}",
+         villages of {RECORDS} records; signatures verified, changes admitted, records, batches and cells in one \
+         transaction with `synchronous=FULL`, in process without TLS. The hub without cells works by a plan \
+         without indicators. `verify` and `verify-cells` afterwards: clean.\n\n{}",
         thousands(edits as u64),
         UNITS.len(),
         table.text()

@@ -1,7 +1,8 @@
-//! The benchmarks: `cargo xtask bench [exchange|load|ingest|open …]` prints their tables in
+//! The benchmarks: `cargo xtask bench [exchange|load|ingest|open|figures …]` prints their tables in
 //! Markdown. bench/RESULTS.md keeps one run with its date, machine and command.
 
 mod exchange;
+mod figures;
 mod ingest;
 mod load;
 mod measure;
@@ -16,11 +17,12 @@ use std::path::Path;
 type Family = (&'static str, fn() -> String);
 
 /// The families, in the order of the results.
-const FAMILIES: [Family; 4] = [
+const FAMILIES: [Family; 5] = [
     ("exchange", exchange::run),
     ("load", load::run),
     ("ingest", ingest::run),
     ("open", open::run),
+    ("figures", figures::run),
 ];
 
 #[expect(clippy::print_stdout, reason = "a command-line program")]
@@ -34,7 +36,7 @@ fn main() {
     }
     let unknown = |name: &&String| !FAMILIES.iter().any(|(known, _)| known == name);
     if let Some(name) = named.iter().find(unknown) {
-        eprintln!("no family {name}; there are exchange, load, ingest, open");
+        eprintln!("no family {name}; there are exchange, load, ingest, open, figures");
         std::process::exit(1);
     }
     for (name, run) in FAMILIES {

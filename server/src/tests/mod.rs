@@ -3,6 +3,7 @@
 
 mod enrolling;
 mod exchanging;
+mod generations;
 mod installing;
 mod loading;
 mod phone;
@@ -106,6 +107,11 @@ impl Station {
 
     /// Ends this server and starts another one on the same directory.
     pub(super) async fn restarted(self) -> Self {
+        self.restarted_by(package(1)).await
+    }
+
+    /// The same with another plan.
+    pub(super) async fn restarted_by(self, package: Package) -> Self {
         let Self {
             app,
             clock,
@@ -114,9 +120,11 @@ impl Station {
         } = self;
         app.close().await;
         drop(app);
-        let app = App::open(dir.path(), options(&clock, sample))
-            .await
-            .unwrap();
+        let options = Options {
+            package,
+            ..options(&clock, sample)
+        };
+        let app = App::open(dir.path(), options).await.unwrap();
         Self {
             app,
             clock,

@@ -7,7 +7,7 @@ use plan::indicator::{
     Count, Coverage, Direction, Indicator, Period, Responsible, Target, Unit as Measure, Years,
 };
 use sync_core::batch::{Batch, Entry};
-use sync_core::figure::Tally;
+use sync_core::figure::{Asked, Tally};
 use sync_core::group::IdNumber;
 use sync_core::id::{ActorId, RecordId, Subject};
 use sync_core::record::RecordState;
@@ -17,7 +17,7 @@ use super::phone::Phone;
 use super::*;
 use crate::recount::Recounted;
 
-const SCREENED: &str = "test.screened";
+pub(super) const SCREENED: &str = "test.screened";
 const LEFT_BEHIND: &str = "test.left-behind";
 const TAP_WATER: &str = "test.tap-water";
 const MOVED: &str = "test.moved";
@@ -60,7 +60,7 @@ fn indicator(key: &str, of: &str, numerator: &str, by: &[&str]) -> Indicator {
 
 /// A plan with one indicator of each kind: a rate, a plain number, a sum over households of which not
 /// everything is known, and one with a year of its own.
-fn counting() -> Package {
+pub(super) fn counting() -> Package {
     let mut screened = indicator(
         SCREENED,
         "person",
@@ -94,7 +94,7 @@ fn counting() -> Package {
 }
 
 /// A device that writes into one space and sees nothing of what others write there.
-struct Cadre {
+pub(super) struct Cadre {
     phone: Phone,
     states: BTreeMap<RecordId, RecordState>,
     last: Option<Batch>,
@@ -109,7 +109,12 @@ impl Cadre {
         }
     }
 
-    async fn writes(&mut self, station: &Station, record: RecordId, puts: &[(&str, Value)]) {
+    pub(super) async fn writes(
+        &mut self,
+        station: &Station,
+        record: RecordId,
+        puts: &[(&str, Value)],
+    ) {
         let puts: Vec<(Key, Value)> = puts
             .iter()
             .map(|(key, value)| (Key::parse(key).unwrap(), value.clone()))
@@ -134,16 +139,16 @@ fn text(text: &str) -> Value {
     Value::from(text)
 }
 
-fn person(name: u8) -> RecordId {
+pub(super) fn person(name: u8) -> RecordId {
     RecordId::draw(Subject::Person, 1, [name; 10])
 }
 
-fn household(name: u8) -> RecordId {
+pub(super) fn household(name: u8) -> RecordId {
     RecordId::draw(Subject::Household, 1, [name; 10])
 }
 
 /// A valid ID number that nobody has.
-fn id_number(serial: u8) -> String {
+pub(super) fn id_number(serial: u8) -> String {
     let stem = format!("99999919850520{serial:02}2");
     let numbers = "0123456789X".chars().map(|check| format!("{stem}{check}"));
     let mut valid = numbers.filter(|number| IdNumber::parse(number).is_some());
@@ -151,7 +156,7 @@ fn id_number(serial: u8) -> String {
 }
 
 /// What makes a woman of screening age count in a unit since a day.
-fn woman(number: &str, since: &str, household: RecordId) -> Vec<(&'static str, Value)> {
+pub(super) fn woman(number: &str, since: &str, household: RecordId) -> Vec<(&'static str, Value)> {
     vec![
         ("identity.name", text("其其格")),
         ("identity.sex", text("2")),
@@ -164,12 +169,12 @@ fn woman(number: &str, since: &str, household: RecordId) -> Vec<(&'static str, V
 }
 
 /// The figures of a unit in 2026, after everything stored was recounted and found the same.
-async fn figures(station: &Station, unit: &str) -> BTreeMap<String, (i64, i64, i64)> {
+pub(super) async fn figures(station: &Station, unit: &str) -> BTreeMap<String, (i64, i64, i64)> {
     let recounted = station.app.verify_cells().await.unwrap();
     assert_eq!(recounted.differences, []);
     let figures = station
         .app
-        .indicators(Some(unit), Some(2026))
+        .indicators(Some(unit), Asked::Year(2026))
         .await
         .unwrap();
     let tally = |tally: Tally| (tally.numerator, tally.denominator, tally.unknown);
@@ -194,7 +199,7 @@ fn tap_water() -> Vec<(&'static str, Value)> {
 }
 
 /// A unit with a household that has tap water, and a woman in it.
-async fn station() -> (Station, Cadre) {
+pub(super) async fn station() -> (Station, Cadre) {
     let station = Station::sample_by(counting()).await;
     let mut cadre = Cadre::of(&station, 1, "152522100200.general").await;
     cadre.writes(&station, household(1), &tap_water()).await;
