@@ -23,7 +23,9 @@ pub(crate) fn live(seed: u64, place: &Place<'_>, household: &mut Household, last
             death(&mut draw, household, at, (begin, end));
             leave_or_return(&mut draw, household, at, year);
         }
-        if draw.permille(7) && year > household.visited.year() {
+        // Who is still to be born here keeps the others from moving.
+        let all_born = household.members.iter().all(|of| of.registered < begin);
+        if draw.permille(8) && all_born && year > household.visited.year() {
             move_away(&mut draw, household, (begin, end));
             return;
         }
