@@ -20,7 +20,7 @@ const IN_NEED: &str = "social-security.left-behind-women-in-need";
 const SERVED: &str = "social-security.care-for-women-in-need";
 
 /// Numerator, denominator and unknown by indicator and year; zeros left out.
-type Figures = BTreeMap<(String, u64), [i64; 3]>;
+pub(super) type Figures = BTreeMap<(String, u64), [i64; 3]>;
 
 fn figures(rows: &Value) -> Figures {
     let mut figures = Figures::new();
@@ -44,7 +44,7 @@ fn on_phone(phone: &Phone) -> Figures {
     figures(&phone.ok(&["indicators", "--every-year"]))
 }
 
-fn at_banner(server: &Server, org: &str) -> Figures {
+pub(super) fn at_banner(server: &Server, org: &str) -> Figures {
     figures(
         &server
             .run(&["indicators", "--org", org, "--every-year"])
