@@ -21,7 +21,7 @@ pub(super) fn day(text: &str) -> Option<Day> {
     }
     let year: u16 = year.parse().ok()?;
     let (month, day): (u8, u8) = (month.parse().ok()?, day.parse().ok()?);
-    let leap = (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let february = if leap { 29 } else { 28 };
     let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let length = *lengths.get(usize::from(month).checked_sub(1)?)?;

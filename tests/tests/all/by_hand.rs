@@ -2,13 +2,15 @@
 //! two phones, and every figure of every year is held against plain Rust that was written from the
 //! plan's sentences and knows nothing of its expressions.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod cadres;
+mod drawn;
+
+use std::collections::BTreeSet;
 
 use ortoo_tests::harness::{Phone, Server};
-use ortoo_tests::people::id_number;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use self::cadres::Cadres;
+use self::drawn::Dice;
 use super::figures::{Figures, at_banner};
 
 /// 阿日哈夏图嘎查 of 别力古台镇.
@@ -263,247 +265,13 @@ fn by_hand(households: &[Household], women: &[Woman]) -> Figures {
     figures
 }
 
-struct Dice(ChaCha8Rng);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0.next_u32() as usize % limit
-    }
-
-    fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())]
-    }
-
-    fn once_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-
-    /// Days of different years, ascending, at the borders of months as often as not.
-    fn days(&mut self, most: usize) -> Vec<Day> {
-        let mut years: BTreeMap<i32, Day> = BTreeMap::new();
-        for _ in 0..self.below(most + 1) {
-            let year = 2019 + self.below(7) as i32;
-            let month = 1 + self.below(12) as i32;
-            let last = after((year, month, 31), 0).2;
-            let day = self.one_of(&[1, 15, last]);
-            years.insert(year, (year, month, day));
-        }
-        years.into_values().collect()
-    }
-
-    fn household(&mut self) -> Household {
-        let people = 1 + self.below(8) as i64;
-        let water = self.days(3).into_iter().map(|on| Water {
-            on,
-            at_main_camp: !self.once_in(4),
-            source: self.one_of(&["01", "02", "04", "06"]),
-            users: self.below(people as usize + 1) as i64,
-        });
-        let water = water.collect();
-        let toilet = self.days(3).into_iter().map(|on| Toilet {
-            on,
-            at_main_camp: !self.once_in(4),
-            kind: self.one_of(&["01", "06", "08", "01", "09"]),
-            standing: [(); 4].map(|()| match self.below(12) {
-                0 => None,
-                1 => Some(false),
-                _ => Some(true),
-            }),
-        });
-        let toilet = toilet.collect();
-        Household {
-            pastoral: !self.once_in(6),
-            lived_in: !self.once_in(5),
-            people,
-            water,
-            toilet,
-        }
-    }
-
-    fn woman(&mut self, households: usize) -> Woman {
-        let first = (2018, 1 + self.below(12) as i32, 1);
-        let mut lives = vec![(
-            first,
-            self.one_of(&["1", "1", "2", "4"]),
-            self.below(households),
-        )];
-        for since in self.days(2) {
-            let status = self.one_of(&["1", "2", "3", "4", "5"]);
-            lives.push((since, status, self.below(households)));
-        }
-        let mut screened = Vec::new();
-        for cancer in ['C', 'B'] {
-            screened.extend(self.days(4).into_iter().map(|on| Screening {
-                cancer,
-                // Some come late for their round.
-                round: on.0 - i32::from(self.once_in(4)),
-                on_list: !self.once_in(3),
-                on,
-                method: self.one_of(&[None, Some("TCT"), Some("HPV"), Some("HPV_TCT")]),
-            }));
-        }
-        // One item for a round: two in one would be one screening.
-        screened.sort_by_key(|s: &Screening| (s.cancer, s.round));
-        screened.dedup_by_key(|s| (s.cancer, s.round));
-        let alone = self.days(2).into_iter().map(|since| {
-            let months = 1 + self.below(60) as i32;
-            let until = Some(after(since, months)).filter(|until| until.0 < 2026);
-            (since, until)
-        });
-        let alone = alone.collect();
-        let needs = self.days(3).into_iter().map(|on| {
-            let needs = [vec!["0"], vec!["02"], vec!["02", "03"]];
-            (on, needs[self.below(3)].clone())
-        });
-        let needs = needs.collect();
-        let mut services: Vec<_> = self.days(6).into_iter().map(|on| (on, "02")).collect();
-        services.extend(self.days(6).into_iter().map(|on| (on, "03")));
-        Woman {
-            female: !self.once_in(8),
-            born: (1955 + self.below(38) as i32, 1 + self.below(12) as i32, 15),
-            died: self.days(1).first().copied().filter(|_| self.once_in(5)),
-            lives,
-            screened,
-            alone,
-            needs,
-            services,
-        }
-    }
-}
-
-/// Somebody who records: on either phone, and of who is registered twice at either entry.
-struct Cadres {
-    phones: [Phone; 2],
-    dice: Dice,
-}
-
-impl Cadres {
-    fn item(&mut self, ids: &[String], section: &str, sets: &[(&str, String)]) {
-        let phone = self.dice.below(2);
-        let id = &ids[self.dice.below(ids.len())];
-        let sets: Vec<String> = sets
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        let mut args = vec!["item", id, section];
-        sets.iter().for_each(|set| args.extend(["--set", set]));
-        self.phones[phone].ok(&args);
-    }
-
-    fn meet(&self) {
-        for phone in self.phones.iter().chain(&self.phones) {
-            phone.sync();
-        }
-    }
-
-    /// A new household, empty of observations.
-    fn add_household(&self, number: usize, of: &Household) -> String {
-        let sets = [
-            format!("household.household_no={number:04}"),
-            format!("household.area_type={}", if of.pastoral { 1 } else { 2 }),
-            format!(
-                "household.residence_status={}",
-                if of.lived_in { 1 } else { 3 }
-            ),
-            format!("household.resident_population={}", of.people),
-            "household.main_camp=1".to_owned(),
-        ];
-        self.phones[0].add("household", &sets.each_ref().map(String::as_str))
-    }
-
-    fn observe(&mut self, id: &str, of: &Household) {
-        let ids = [id.to_owned()];
-        let camp = |main: bool| if main { "1" } else { "2" }.to_owned();
-        for water in &of.water {
-            let sets = [
-                ("observed_on", text(water.on)),
-                ("camp", camp(water.at_main_camp)),
-                ("source", water.source.to_owned()),
-                ("users", water.users.to_string()),
-            ];
-            self.item(&ids, "water", &sets);
-        }
-        for toilet in &of.toilet {
-            let mut sets = vec![
-                ("observed_on", text(toilet.on)),
-                ("camp", camp(toilet.at_main_camp)),
-                ("type", toilet.kind.to_owned()),
-            ];
-            let fields = ["walls_roof", "pit_tight", "clean", "emptied_treated"];
-            let known = fields.into_iter().zip(toilet.standing);
-            sets.extend(known.filter_map(|(field, is)| Some((field, is?.to_string()))));
-            self.item(&ids, "toilet", &sets);
-        }
-    }
-
-    /// A new person, registered at both phones if she has a number that tells.
-    fn add_woman(&self, number: usize, of: &Woman) -> Vec<String> {
-        let born = text(of.born);
-        let mut sets = vec![
-            "identity.name=其其格".to_owned(),
-            format!("identity.sex={}", if of.female { 2 } else { 1 }),
-            format!("identity.birth_date={born}"),
-        ];
-        let twice = of.female && number % 2 == 0;
-        if twice {
-            let number = id_number(&born.replace('-', ""), 100 + 2 * number as u32);
-            sets.extend([
-                "identity.id_type=01".to_owned(),
-                format!("identity.id_no={number}"),
-            ]);
-        }
-        sets.extend(
-            of.died
-                .map(|died| format!("identity.deceased_on={}", text(died))),
-        );
-        let sets: Vec<&str> = sets.iter().map(String::as_str).collect();
-        let phones = self.phones.iter().take(if twice { 2 } else { 1 });
-        phones.map(|phone| phone.add("person", &sets)).collect()
-    }
-
-    fn record(&mut self, ids: &[String], of: &Woman, homes: &[String]) {
-        for (since, status, home) in &of.lives {
-            let sets = [
-                ("since", text(*since)),
-                ("status", (*status).to_owned()),
-                ("household", homes[*home].clone()),
-            ];
-            self.item(ids, "residence", &sets);
-        }
-        for screening in &of.screened {
-            let mut sets = vec![
-                ("cancer", screening.cancer.to_string()),
-                ("round", screening.round.to_string()),
-                ("on_target_list", screening.on_list.to_string()),
-                ("screened_on", text(screening.on)),
-            ];
-            let method = screening.method.filter(|_| screening.cancer == 'C');
-            sets.extend(method.map(|method| ("cervical_method", method.to_owned())));
-            self.item(ids, "screening", &sets);
-        }
-        for (since, until) in &of.alone {
-            let mut sets = vec![("since", text(*since)), ("reason", "1".to_owned())];
-            sets.extend(until.map(|until| ("ended_on", text(until))));
-            self.item(ids, "spouse_away", &sets);
-        }
-        for (on, needs) in &of.needs {
-            let sets = [("assessed_on", text(*on)), ("needs", needs.join(","))];
-            self.item(ids, "care_needs", &sets);
-        }
-        for (on, kind) in &of.services {
-            let sets = [("given_on", text(*on)), ("type", (*kind).to_owned())];
-            self.item(ids, "service", &sets);
-        }
-    }
-}
-
 #[test]
 fn figures_of_made_up_people_equal_those_counted_by_hand() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::sample(&dir.path().join("banner"));
     let phone = |name: &str| Phone::enrolled(dir.path().join(name), &server, GACHA);
     // A seed by which every indicator is reached by some, and by some not or it is not known.
-    let mut dice = Dice(ChaCha8Rng::seed_from_u64(2062));
+    let mut dice = Dice::of(2062);
     let households: Vec<Household> = (0..5).map(|_| dice.household()).collect();
     let women: Vec<Woman> = (0..8).map(|_| dice.woman(households.len())).collect();
     let phones = [phone("a"), phone("b")];
