@@ -1,6 +1,6 @@
 //! The figures in the database: kept current by what arrives, read by commands and pages.
 //!
-//! [`update`] changes the cells of what a transaction touched, in that transaction (R42); [`build`]
+//! [`update()`] changes the cells of what a transaction touched, in that transaction (R42); [`build_next`]
 //! counts anew where a package is new; the functions here read. What a figure *is* stands in
 //! [`sync_core::figure`]; the rows stand in `store::figure`.
 //!

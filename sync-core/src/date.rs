@@ -26,7 +26,7 @@ pub fn is_date(text: &str) -> bool {
         2 => 28 + u32::from(leap),
         _ => 0,
     };
-    (1..=days).contains(&day)
+    year > 0 && (1..=days).contains(&day)
 }
 
 /// The date in China at a time in Unix seconds, `YYYY-MM-DD`. Days to civil by the Gregorian

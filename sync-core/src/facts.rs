@@ -6,6 +6,7 @@ use plan::Package;
 use plan::dictionary::{Kind, Repeating};
 use plan::expression::{Datum, Facts, Fields, Item};
 
+use crate::date::is_date;
 use crate::id::RecordId;
 use crate::value::{Key, Value};
 
@@ -36,6 +37,10 @@ pub fn facts<'a>(
         let Some(field) = section.field(key.field()) else {
             continue;
         };
+        // One Boolean for each code of a multi-choice, one value for everything else.
+        if key.code().is_some() != matches!(field.kind, Kind::Choices { .. }) {
+            continue;
+        }
         let fields = match (key.item(), &section.repeating) {
             (None, Repeating::No) => facts.single.entry(section.key.clone()).or_default(),
             (Some(id), Repeating::ByDate(_) | Repeating::ByKey(..) | Repeating::Drawn) => {
@@ -48,8 +53,8 @@ pub fn facts<'a>(
             }
             _ => continue,
         };
-        match (key.code(), &field.kind) {
-            (Some(code), Kind::Choices { .. }) => {
+        match key.code() {
+            Some(code) => {
                 let codes = fields
                     .entry(field.key.clone())
                     .or_insert(Datum::Codes(Vec::new()));
@@ -58,10 +63,7 @@ pub fn facts<'a>(
                     codes.push(code.to_owned());
                 }
             }
-            (None, kind) if !matches!(kind, Kind::Choices { .. }) => {
-                fields.insert(field.key.clone(), datum(value));
-            }
-            _ => {}
+            None => drop(fields.insert(field.key.clone(), datum(value))),
         }
     }
     for (section, of_section) in items {
@@ -93,12 +95,15 @@ const IDENTITY: [(&str, &str); 2] = [("identity", "name"), ("identity", "birth_d
 /// What linked records say as one: the first one's values, the others' where it has none, and the
 /// items of all. `members` are their facts, in the order of their ids.
 pub fn joined(members: impl IntoIterator<Item = Facts>) -> Facts {
+    let members: Vec<Facts> = members.into_iter().collect();
+    let who_is_open = IDENTITY.iter().any(|(section, field)| {
+        let mut values = members.iter().filter_map(|of| known(of, section, field));
+        let first = values.next();
+        values.any(|other| Some(other) != first)
+    });
     let mut members = members.into_iter();
     let mut joined = members.next().unwrap_or_default();
-    let others: Vec<Facts> = members.collect();
-    if !others.iter().all(|other| same_person(&joined, other)) {
-        return joined;
-    }
+    let others = members.filter(|_| !who_is_open);
     for other in others {
         for (section, fields) in other.single {
             fill(joined.single.entry(section).or_default(), fields);
@@ -114,16 +119,6 @@ pub fn joined(members: impl IntoIterator<Item = Facts>) -> Facts {
         }
     }
     joined
-}
-
-/// Whether nothing of what tells persons apart differs.
-fn same_person(a: &Facts, b: &Facts) -> bool {
-    IDENTITY.iter().all(|(section, field)| {
-        match (known(a, section, field), known(b, section, field)) {
-            (Some(a), Some(b)) => a == b,
-            _ => true,
-        }
-    })
 }
 
 fn known<'a>(facts: &'a Facts, section: &str, field: &str) -> Option<&'a Datum> {
@@ -154,39 +149,44 @@ pub fn homes(facts: &Facts) -> BTreeSet<RecordId> {
 /// The newest day by which a person's residence had begun as of a date, for telling where she lives
 /// of two places.
 pub(crate) fn lives_since(package: &Package, facts: &Facts, as_of: &str) -> Option<String> {
-    let (section, _) = RESIDENCE;
-    let date = package.section(section)?.1.repeating.date()?;
-    let begun = facts.items.get(section)?.iter().filter_map(|item| {
-        let Some(Datum::Text(since)) = item.fields.get(date) else {
-            return None;
-        };
-        // `YYYY-MM` is the first of that month.
-        let day = if since.len() == 7 { "-01" } else { "" };
-        Some(format!("{since}{day}"))
-    });
+    let begun = residences(package, facts).filter_map(|(since, _)| since);
     begun.filter(|since| since.as_str() <= as_of).max()
 }
 
 /// The household in which a person lives as of a date (`YYYY-MM-DD`): that of the newest residence
-/// begun by then, or of the newest at all if none had begun.
+/// begun by then, or of the newest at all if none had begun. Of several begun on one day it is that
+/// of the greater item, as everywhere.
 pub fn home_of(package: &Package, facts: &Facts, as_of: &str) -> Option<RecordId> {
-    let (section, household) = RESIDENCE;
-    let date = package.section(section)?.1.repeating.date()?;
-    let begun = |item: &&Item| match item.fields.get(date) {
-        Some(Datum::Text(since)) => Some(since.clone()),
-        _ => None,
+    let (_, household) = RESIDENCE;
+    let newest = |(since, item): &(Option<String>, &Item)| (since.clone(), item.id.clone());
+    let begun = |(since, _): &(Option<String>, &Item)| {
+        since.as_ref().is_some_and(|since| since.as_str() <= as_of)
     };
-    let items = facts.items.get(section)?;
-    let newest = |items: &mut dyn Iterator<Item = &Item>| {
-        let dated = items.map(|item| (begun(&item), item.id.clone(), item.fields.get(household)));
-        dated
-            .max_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)))
-            .and_then(|(_, _, home)| home.cloned())
-    };
-    let reached = |item: &&Item| begun(item).is_some_and(|since| since.as_str() <= as_of);
-    let home = newest(&mut items.iter().filter(reached)).or_else(|| newest(&mut items.iter()))?;
-    match home {
+    let now = residences(package, facts).filter(begun).max_by_key(newest);
+    let (_, residence) = now.or_else(|| residences(package, facts).max_by_key(newest))?;
+    match residence.fields.get(household)? {
         Datum::Text(id) => id.parse().ok(),
         _ => None,
     }
+}
+
+/// A person's residences, each with the day on which it began; `YYYY-MM` is the first of that month,
+/// and what is no date has not begun.
+fn residences<'f>(
+    package: &Package,
+    facts: &'f Facts,
+) -> impl Iterator<Item = (Option<String>, &'f Item)> {
+    let (section, _) = RESIDENCE;
+    let date = package.section(section);
+    let date = date.and_then(|(_, section)| section.repeating.date().map(str::to_owned));
+    let items = facts.items.get(section).into_iter().flatten();
+    items.map(move |item| {
+        let since = date.as_ref().and_then(|date| item.fields.get(date));
+        let since = match since {
+            Some(Datum::Text(month)) if month.len() == 7 => format!("{month}-01"),
+            Some(Datum::Text(day)) => day.clone(),
+            _ => return (None, item),
+        };
+        (is_date(&since).then_some(since), item)
+    })
 }

@@ -158,7 +158,9 @@ pub fn groups(source: &dyn Source, unit: &str, subject: Subject) -> Vec<Group> {
         .map(|record| (record, source.view(unit, record)))
         .collect();
     group::groups(records.iter().map(|(record, shown)| {
-        let slot = shown.iter().find(|(key, _)| key.as_str() == ID_NUMBER_KEY);
+        // Persons have ID numbers. What stands under their key elsewhere ties nothing.
+        let numbers = shown.iter().filter(|_| subject == Subject::Person);
+        let slot = { numbers }.find(|(key, _)| key.as_str() == ID_NUMBER_KEY);
         let values = slot.into_iter().flat_map(|(_, slot)| slot.values());
         (
             *record,

@@ -133,6 +133,8 @@ struct Concerned {
     counted: BTreeMap<String, BTreeSet<RecordId>>,
     /// ID numbers that they show or showed.
     numbers: BTreeSet<Blind>,
+    /// Those of them that somebody showed from now on, or no longer.
+    tied: BTreeSet<Blind>,
     /// Who shows them now.
     holders: BTreeSet<Holder>,
 }
@@ -162,7 +164,8 @@ impl Concerned {
         let counted =
             those(&|record, sections| reads.iter().any(|of| of.subject(record.subject, sections)));
         let numbers = tie(conn, shared, package, unit, &tied).await?;
-        self.numbers.extend(numbers);
+        self.numbers.extend(&numbers);
+        self.tied.extend(numbers);
         let dwellers = link::dwellers(conn, unit, &homes).await?;
         let dwellers: Vec<RecordId> = dwellers.into_iter().map(|(_, person)| person).collect();
         let records = self.records.entry(unit.to_owned()).or_default();
@@ -189,18 +192,25 @@ impl Concerned {
                 return Ok(());
             }
             fresh.clear();
-            for holder in link::holders(conn, &numbers).await? {
-                let (_, unit, record) = &holder;
+            let holders = link::holders(conn, &numbers).await?;
+            let mut sharing: BTreeMap<Blind, usize> = BTreeMap::new();
+            for (number, _, _) in &holders {
+                *sharing.entry(*number).or_default() += 1;
+            }
+            for (number, unit, record) in &holders {
                 let known = self.records.entry(unit.clone()).or_default();
                 if known.insert(*record) {
-                    self.counted
-                        .entry(unit.clone())
-                        .or_default()
-                        .insert(*record);
                     fresh.entry(unit.clone()).or_default().insert(*record);
                 }
-                self.holders.insert(holder);
+                // Whoever shares a number, or did, may have another seat now.
+                if sharing.get(number).is_some_and(|holders| *holders > 1)
+                    || self.tied.contains(number)
+                {
+                    let counted = self.counted.entry(unit.clone()).or_default();
+                    counted.insert(*record);
+                }
             }
+            self.holders.extend(holders);
             asked.extend(numbers);
         }
     }

@@ -9,11 +9,13 @@ use plan::indicator::{
     Count, Coverage, Direction, Indicator, Period, Responsible, Target, Unit as Measure, Years,
 };
 use sync_core::batch::{Batch, Entry};
+use sync_core::feed::Vector;
 use sync_core::figure::{Asked, Tally};
 use sync_core::group::IdNumber;
-use sync_core::id::{ActorId, RecordId, Subject};
+use sync_core::id::{ActorId, RecordId, Space, Subject};
 use sync_core::record::RecordState;
 use sync_core::value::{Key, Value};
+use sync_core::wire::{SpaceClaim, base_digest};
 
 use super::phone::Phone;
 use super::*;
@@ -374,4 +376,70 @@ async fn a_record_that_does_not_read_is_named_by_table_and_column() {
     let error = station.app.verify_cells().await.unwrap_err();
     let text = "a row of record has a state that does not read";
     assert_eq!(error.to_string(), text);
+}
+
+/// One change of a record that nobody has seen anything of.
+fn unseen(phone: &Phone, record: RecordId, puts: &[(&str, Value)]) -> Entry {
+    let puts: Vec<(Key, Value)> = puts
+        .iter()
+        .map(|(key, value)| (Key::parse(key).unwrap(), value.clone()))
+        .collect();
+    let actor = ActorId::new(phone.device(), [record.to_bytes()[16]; 8]);
+    let written = RecordState::empty().write(actor, &[], &puts, NOON);
+    let (change, _) = written.unwrap().unwrap();
+    Entry { record, change }
+}
+
+#[tokio::test]
+async fn one_request_about_two_units_moves_who_counts_where_in_both() {
+    let (station, _) = station().await;
+    let mut there = Cadre::of(&station, 2, "152522100201.general").await;
+    let puts = [
+        ("identity.sex", text("2")),
+        ("identity.birth_date", text("1985-05-20")),
+        ("identity.id_no", text(&id_number(1))),
+    ];
+    there.writes(&station, person(2), &puts).await;
+    assert_eq!(figures(&station, GACHA).await[SCREENED], (0, 1, 0));
+
+    // An officer of both writes something of her here that no figure reads, and that she lives
+    // there now.
+    let units = ["152522100200.general", "152522100201.general"];
+    let mut phone = Phone::new(&station, 9, units[0]);
+    let code = station.link(&units).await.unwrap().code;
+    let answer = station
+        .post("/v1/enrol", phone.enrolment(&code))
+        .await
+        .body();
+    phone.join(&answer);
+    let consent = unseen(
+        &phone,
+        person(1),
+        &[("consent#c.given_on", text("2026-01-01"))],
+    );
+    let here = phone.batch(1, &[], vec![consent]);
+    phone.space = units[1].parse().unwrap();
+    let puts = [
+        ("residence#n.since", text("2026-01-01")),
+        ("residence#n.status", text("1")),
+    ];
+    let lives = unseen(&phone, person(2), &puts);
+    let there = phone.batch(1, &[], vec![lives]);
+    let spaces = units.map(|space| space.parse::<Space>().unwrap());
+    let mut request = phone.request(&[&here, &there]);
+    let claim = |space: &Space| SpaceClaim {
+        space: space.clone(),
+        counter: 0,
+        changes: vec![],
+        ladders: vec![],
+    };
+    request.spaces = spaces.iter().map(claim).collect();
+    let bases = spaces.map(|space| (space, (0, Vector::default())));
+    request.base = base_digest(Some(phone.incarnation), &bases.into());
+    station
+        .post("/v1/exchange", phone.encode(&request))
+        .await
+        .body();
+    assert_eq!(figures(&station, GACHA).await[SCREENED], (0, 0, 0));
+    assert_eq!(figures(&station, OTHER_GACHA).await[SCREENED], (0, 1, 0));
 }

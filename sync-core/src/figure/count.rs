@@ -85,10 +85,13 @@ impl<'a> Counter<'a> {
                 .iter()
                 .filter(|(span, _)| !away.holds(&span.to));
             for (span, day) in here {
-                let scope = record.as_ref().zip(day.as_ref()).map(|(record, day)| {
-                    let home = home(&span.to).and_then(|home| homes.of(home));
-                    Scope::of(record.clone(), home, day.clone())
-                });
+                let home = home(&span.to).map(|home| homes.of(home)).transpose();
+                let scope = match (&record, home, day) {
+                    (Some(record), Ok(home), Some(day)) => {
+                        Some(Scope::of(record.clone(), home, day.clone()))
+                    }
+                    _ => None,
+                };
                 for (at, indicator) in &of_period.indicators {
                     let tally = match &scope {
                         Some(scope) => tally(scope, &indicator.count),
@@ -115,8 +118,11 @@ impl<'a> Counter<'a> {
 /// The households of one person: mostly one, for all years.
 struct Homes<'f> {
     package: &'f Package,
-    read: Vec<(&'f Facts, Option<Arc<Recorded<'f>>>)>,
+    read: Vec<(&'f Facts, Home<'f>)>,
 }
+
+/// A household as it was read, or why it can't be.
+type Home<'f> = Result<Arc<Recorded<'f>>, ExpressionError>;
 
 impl<'f> Homes<'f> {
     fn new(package: &'f Package) -> Self {
@@ -124,18 +130,17 @@ impl<'f> Homes<'f> {
         Self { package, read }
     }
 
-    fn of(&mut self, facts: &'f Facts) -> Option<Arc<Recorded<'f>>> {
+    fn of(&mut self, facts: &'f Facts) -> Home<'f> {
         let known = self
             .read
             .iter()
             .find(|(known, _)| std::ptr::eq(*known, facts));
-        if let Some((_, record)) = known {
-            return record.clone();
+        if let Some((_, home)) = known {
+            return home.clone();
         }
-        let record = Recorded::new(self.package, Subject::Household.key(), facts);
-        let record = record.ok().map(Arc::new);
-        self.read.push((facts, record.clone()));
-        record
+        let home = Recorded::new(self.package, Subject::Household.key(), facts).map(Arc::new);
+        self.read.push((facts, home.clone()));
+        home
     }
 }
 
