@@ -12,6 +12,7 @@ pub(crate) const CODES: [&str; 19] = [
     "bad_id",
     "cannot_listen",
     "cells_differ",
+    "console_not_loopback",
     "device_unknown",
     "http_not_loopback",
     "not_a_sample",
