@@ -164,6 +164,31 @@ console-domain-family = Women and family
 console-domain-environment = Women and the environment
 console-domain-law = Women and the law
 
+## The console: registers
+console-no-registers = The plan has no registers yet.
+console-choose-unit = Choose a gacha or community:
+console-no-units = The plan has no gacha or community below it.
+console-filter = Find
+console-filter-hint = Finds text that the table shows; the number of a document or telephone must be typed in full.
+console-find = Find
+console-show-all = Show all
+console-register-empty = No data yet: the unit has no record that belongs in this register.
+console-nothing-found = Nothing is found. Check what you typed, or show all.
+console-rows = { $count } rows
+console-unnamed = (not filled in)
+console-open = to be settled
+console-too-large = too much is recorded to work it out
+console-overdue = overdue
+console-turn = Pages
+console-previous = Previous page
+console-next = Next page
+
+## The console: values
+console-yes = yes
+console-no = no
+console-another-record = (another record)
+console-withdrawn = withdrawn
+
 ## The console: pages that can't be shown
 console-trouble-not-found-title = There is no such page
 console-trouble-not-found-advice = The org unit, indicator, register, year or page in the address does not exist. Start again from the main pages above.

@@ -164,6 +164,31 @@ console-domain-family = 妇女与家庭建设
 console-domain-environment = 妇女与环境
 console-domain-law = 妇女与法律
 
+## 控制台：台账
+console-no-registers = 方案中还没有台账。
+console-choose-unit = 请选择嘎查或社区：
+console-no-units = 方案中没有下属的嘎查或社区。
+console-filter = 查找
+console-filter-hint = 按表中文字查找；证件号码和电话须填写完整号码。
+console-find = 查找
+console-show-all = 显示全部
+console-register-empty = 还没有数据：该单位没有符合本台账的记录。
+console-nothing-found = 没有找到。请检查填写的内容，或显示全部。
+console-rows = 共 { $count } 条
+console-unnamed = （未填写）
+console-open = 待裁定
+console-too-large = 内容过多，未能计算
+console-overdue = 已到期
+console-turn = 翻页
+console-previous = 上一页
+console-next = 下一页
+
+## 控制台：值
+console-yes = 是
+console-no = 否
+console-another-record = （另一条记录）
+console-withdrawn = 撤回本条
+
 ## 控制台：打不开的页面
 console-trouble-not-found-title = 没有这一页
 console-trouble-not-found-advice = 地址中的单位、指标、台账、年份或页码不存在。请从上方的主要页面重新进入。

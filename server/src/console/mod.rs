@@ -26,10 +26,13 @@ mod guard;
 mod mask;
 mod org;
 mod overview;
+mod paging;
 mod records;
+mod register;
 mod style;
 mod token;
 mod trouble;
+mod value;
 
 use std::sync::Arc;
 
@@ -87,7 +90,13 @@ pub(crate) fn router(app: App, port: u16) -> Result<Router, NoRandomness> {
         .route("/assets/{sheet}", get(style::show));
     for language in ["zh", "en"] {
         let page = |path: &str| format!("/{language}/{path}");
-        routes = routes.route(&page(""), get(overview::show));
+        routes = routes
+            .route(&page(""), get(overview::show))
+            .route(&page("registers"), get(register::list))
+            .route(
+                &page("register/{key}"),
+                get(register::show).post(register::search),
+            );
     }
     Ok(routes
         .fallback(async || Trouble::NotFound)
