@@ -189,6 +189,22 @@ console-no = no
 console-another-record = (another record)
 console-withdrawn = withdrawn
 
+## The console: records
+console-parked = A change of this record could not be brought together with the others; what is shown is what it said before. Tell the administrator.
+console-problems = To be completed or checked
+console-computed = What follows from the record
+console-computed-hint = Worked out as of { $date }; nobody types it.
+console-linked = Other records of the same person
+console-people = People recorded in this household
+console-history = History
+console-history-caption = The values written for each item, one after the other; times by the clock of the device
+console-written-value = Value written
+console-who = Written by
+console-device = Device
+console-when = When
+console-emptied = (emptied)
+console-shown-now = (shown now)
+
 ## The console: pages that can't be shown
 console-trouble-not-found-title = There is no such page
 console-trouble-not-found-advice = The org unit, indicator, register, year or page in the address does not exist. Start again from the main pages above.

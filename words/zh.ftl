@@ -189,6 +189,22 @@ console-no = 否
 console-another-record = （另一条记录）
 console-withdrawn = 撤回本条
 
+## 控制台：记录
+console-parked = 该记录有一处修改未能并入，显示的是此前最后的内容。请告知管理员。
+console-problems = 需补充或核对
+console-computed = 由记录得出
+console-computed-hint = 按 { $date } 计算，不需填写。
+console-linked = 同一人的其他记录
+console-people = 登记在本户的人员
+console-history = 历史
+console-history-caption = 每个项目先后写入的值，时间按填写设备的时钟
+console-written-value = 写入的值
+console-who = 填写人
+console-device = 设备
+console-when = 时间
+console-emptied = （清空）
+console-shown-now = （现显示）
+
 ## 控制台：打不开的页面
 console-trouble-not-found-title = 没有这一页
 console-trouble-not-found-advice = 地址中的单位、指标、台账、年份或页码不存在。请从上方的主要页面重新进入。

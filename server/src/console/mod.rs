@@ -20,6 +20,7 @@
 
 mod address;
 mod asked;
+mod conflicts;
 mod figure;
 mod frame;
 mod guard;
@@ -27,12 +28,14 @@ mod mask;
 mod org;
 mod overview;
 mod paging;
+mod record;
 mod records;
 mod register;
 mod style;
 mod token;
 mod trouble;
 mod value;
+mod when;
 
 use std::sync::Arc;
 
@@ -92,6 +95,7 @@ pub(crate) fn router(app: App, port: u16) -> Result<Router, NoRandomness> {
         let page = |path: &str| format!("/{language}/{path}");
         routes = routes
             .route(&page(""), get(overview::show))
+            .route(&page("record/{token}"), get(record::show))
             .route(&page("registers"), get(register::list))
             .route(
                 &page("register/{key}"),
