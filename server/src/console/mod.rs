@@ -24,6 +24,7 @@ mod conflicts;
 mod figure;
 mod frame;
 mod guard;
+mod indicator;
 mod mask;
 mod org;
 mod overview;
@@ -95,6 +96,7 @@ pub(crate) fn router(app: App, port: u16) -> Result<Router, NoRandomness> {
         let page = |path: &str| format!("/{language}/{path}");
         routes = routes
             .route(&page(""), get(overview::show))
+            .route(&page("indicator/{key}"), get(indicator::show))
             .route(&page("record/{token}"), get(record::show))
             .route(&page("registers"), get(register::list))
             .route(

@@ -92,19 +92,30 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
     ))
 }
 
-/// The year that is asked for, or the one that it is, or of an older plan its last. One that the
-/// plan does not have is a page that is not there.
+/// The year that is asked for, or the one that it is, or of another plan the nearest of its years.
+/// One that the plan does not have is a page that is not there.
 pub(super) fn year(package: &Package, asked: Option<u16>, now: i64) -> Result<u16, Trouble> {
-    let has = |year: u16| package.years.iter().any(|known| known == year);
+    let (from, to) = (package.years.from, package.years.to);
     match asked {
-        Some(year) if has(year) => Ok(year),
+        Some(year) if package.years.iter().any(|known| known == year) => Ok(year),
         Some(_) => Err(Trouble::NotFound),
-        None => {
-            let today = date_in_china(now);
-            let this = today.get(..4).and_then(|year| year.parse().ok());
-            Ok(this.filter(|year| has(*year)).unwrap_or(package.years.to))
-        }
+        None => Ok(this_year(now).clamp(from, to.max(from))),
     }
+}
+
+/// The years to choose from: those that have begun, and the one that is shown.
+pub(super) fn years(package: &Package, now: i64, shown: u16) -> Vec<u16> {
+    let this = this_year(now);
+    let begun = |year: &u16| *year <= this || *year == shown;
+    package.years.iter().filter(begun).collect()
+}
+
+fn this_year(now: i64) -> u16 {
+    let today = date_in_china(now);
+    today
+        .get(..4)
+        .and_then(|year| year.parse().ok())
+        .unwrap_or_default()
 }
 
 struct View<'a> {
@@ -129,7 +140,9 @@ impl<'a> View<'a> {
         let heading = frame.say_with("overview-of", "place", &place);
         let totals = sums(cells, org.into_iter());
         let parts = sums(cells, below.iter().map(|unit| unit.code.as_str()));
-        let years = self.package.years.iter().map(|year| Link {
+        let now = self.desk.app.shared().clock.now();
+        let years = years(self.package, now, self.year).into_iter();
+        let years = years.map(|year| Link {
             href: self.address(org, year).in_language(self.language),
             title: year.to_string(),
             here: year == self.year,

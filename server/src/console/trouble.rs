@@ -20,6 +20,9 @@ pub(super) enum Trouble {
     /// A record's address of an earlier process, or of a record that is not shown here.
     #[error("the record's address is stale")]
     Stale,
+    /// The figures are being counted for the first time.
+    #[error("the figures are not counted yet")]
+    NotCounted,
     /// Something else than reading and searching.
     #[error("not with this method")]
     Method,
@@ -52,6 +55,7 @@ impl Trouble {
         let (status, name) = match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found"),
             Self::Stale => (StatusCode::GONE, "stale"),
+            Self::NotCounted => (StatusCode::SERVICE_UNAVAILABLE, "not-counted"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method"),
             Self::Foreign => (StatusCode::MISDIRECTED_REQUEST, "foreign"),
             Self::FormTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "form-too-large"),
