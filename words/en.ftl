@@ -244,6 +244,23 @@ console-when = When
 console-emptied = (emptied)
 console-shown-now = (shown now)
 
+## The console: freshness and what is to be settled
+console-freshness-title = How fresh each gacha's data is
+console-freshness-caption = When the phones last reached the server, and when something last came in
+console-freshness-summary = { $units } units; { $late } of them have no phone, or none that was heard of for { $days } days.
+console-phones = Phones
+console-seen = Last heard of
+console-moved = Last data
+console-record-count = Records
+console-never = never heard of
+console-no-phone = no phone
+console-late-days = not heard of for { $days } days
+console-conflicts-title = Values written apart
+console-conflicts-hint = Two people wrote different values, or the records of one person differ in name or date of birth. Both values are kept; ask the cadre to settle it on the phone.
+console-conflicts-empty = Nothing waits to be settled.
+console-conflicts-hidden = What differs is in a class that is not shown here.
+console-below = Units below
+
 ## The console: pages that can't be shown
 console-trouble-not-found-title = There is no such page
 console-trouble-not-found-advice = The org unit, indicator, register, year or page in the address does not exist. Start again from the main pages above.

@@ -244,6 +244,23 @@ console-when = 时间
 console-emptied = （清空）
 console-shown-now = （现显示）
 
+## 控制台：更新情况和待裁定
+console-freshness-title = 各嘎查的更新情况
+console-freshness-caption = 手机最近一次与服务器联系的时间、最近收到数据的时间
+console-freshness-summary = 共 { $units } 个单位，其中 { $late } 个没有手机，或超过 { $days } 天没有联系。
+console-phones = 手机
+console-seen = 最近联系
+console-moved = 最近收到数据
+console-record-count = 记录数
+console-never = 从未联系
+console-no-phone = 没有手机
+console-late-days = 已 { $days } 天没有联系
+console-conflicts-title = 待裁定的不同填写
+console-conflicts-hint = 两人分别填写了不同的值，或同一人的几条记录姓名、出生日期不同。两个值都保留着，请联系嘎查人员在手机上裁定。
+console-conflicts-empty = 没有待裁定的内容。
+console-conflicts-hidden = 不同之处在不于此处显示的类别中。
+console-below = 下属单位
+
 ## 控制台：打不开的页面
 console-trouble-not-found-title = 没有这一页
 console-trouble-not-found-advice = 地址中的单位、指标、台账、年份或页码不存在。请从上方的主要页面重新进入。

@@ -6,7 +6,7 @@ use crate::clock::NoRandomness;
 use crate::store::StoreError;
 
 /// Every code that a wrong request can have.
-pub(crate) const CODES: [&str; 19] = [
+pub(crate) const CODES: [&str; 20] = [
     "address_unknown",
     "bad_address",
     "bad_id",

@@ -23,7 +23,9 @@ mod asked;
 mod conflicts;
 mod figure;
 mod frame;
+mod freshness;
 mod guard;
+mod ids;
 mod indicator;
 mod mask;
 mod org;
@@ -96,6 +98,8 @@ pub(crate) fn router(app: App, port: u16) -> Result<Router, NoRandomness> {
         let page = |path: &str| format!("/{language}/{path}");
         routes = routes
             .route(&page(""), get(overview::show))
+            .route(&page("conflicts"), get(conflicts::show))
+            .route(&page("freshness"), get(freshness::show))
             .route(&page("indicator/{key}"), get(indicator::show))
             .route(&page("record/{token}"), get(record::show))
             .route(&page("registers"), get(register::list))

@@ -25,7 +25,6 @@ use crate::figures::Shown;
 #[template(path = "overview.html")]
 struct OverviewPage<'a> {
     frame: Frame<'a>,
-    place: String,
     way: Vec<Link>,
     years: Vec<Link>,
     year: u16,
@@ -159,7 +158,6 @@ impl<'a> View<'a> {
             counted,
             domains: self.domains(org, &totals, &frame),
             below: (!below.is_empty()).then(|| self.matrix(org, &below, &parts)),
-            place,
             frame: frame.titled(heading),
         }
     }

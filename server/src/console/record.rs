@@ -18,7 +18,6 @@ use sync_core::figure::UnitFacts;
 use sync_core::history::ShownEvent;
 use sync_core::id::{DeviceId, RecordId};
 use sync_core::show::{self, ShownRecord, Source};
-use sync_core::task;
 use sync_core::value::Key;
 
 use self::history::KeyHistory;
@@ -102,7 +101,12 @@ impl<'a> View<'a> {
         let teller = self.teller();
         let link = |record: RecordId| self.link(&facts, record);
         let here = Address::Record(self.asked.name.clone());
-        let frame = Frame::new(self.desk, language, self.label(&facts, self.record), &here);
+        let frame = Frame::new(
+            self.desk,
+            language,
+            teller.label_of(&facts, self.record),
+            &here,
+        );
         let subject = self.package.subject(self.record.subject.key());
         let place = self.package.unit(self.unit);
         Ok(RecordPage {
@@ -149,22 +153,9 @@ impl<'a> View<'a> {
         let address = self.desk.record(self.unit, record);
         Some(Link {
             href: address.in_language(self.asked.language),
-            title: self.label(facts, record),
+            title: self.teller().label_of(facts, record),
             here: false,
         })
-    }
-
-    /// What a list calls a record, or that nothing is filled in to call it by.
-    fn label(&self, facts: &UnitFacts, record: RecordId) -> String {
-        let group = facts
-            .groups
-            .values()
-            .find(|(group, _)| group.members().any(|member| member == record));
-        let label = group.map(|(group, said)| task::label(self.package, &group.id(), said));
-        match label {
-            Some(label) if !label.is_empty() => mask::text(&label),
-            _ => self.teller().words.sentence("console-unnamed", &[]),
-        }
     }
 
     /// What is wrong or missing, in sentences that name the field and no value in full.

@@ -6,7 +6,10 @@ use plan::dictionary::{Field, Format, Kind};
 use plan::expression::Datum;
 use plan::register::Computed;
 use sync_core::check;
-use sync_core::show::ShownValue;
+use sync_core::figure::UnitFacts;
+use sync_core::id::RecordId;
+use sync_core::show::{ShownRecord, ShownValue};
+use sync_core::task;
 use sync_core::value::Key;
 use words::Words;
 
@@ -32,6 +35,28 @@ impl<'a> Teller<'a> {
     /// A title of the plan.
     pub(super) fn title(&self, words: &'a plan::dictionary::Words) -> &'a str {
         title(self.words.language(), words)
+    }
+
+    /// What a list calls a record, or that nothing is filled in to call it by.
+    pub(super) fn label(&self, shown: &ShownRecord) -> String {
+        let subject = self.package.subject(shown.id.subject.key());
+        let label = subject.and_then(|subject| shown.fields.get(&subject.label));
+        self.called(&label.map(|label| self.plain(label)).unwrap_or_default())
+    }
+
+    /// The same from what the group says.
+    pub(super) fn label_of(&self, facts: &UnitFacts, record: RecordId) -> String {
+        let mut groups = facts.groups.values();
+        let group = groups.find(|(group, _)| group.members().any(|member| member == record));
+        let label = group.map(|(group, said)| task::label(self.package, &group.id(), said));
+        self.called(&label.unwrap_or_default())
+    }
+
+    fn called(&self, label: &str) -> String {
+        match label {
+            "" => self.say("unnamed"),
+            label => mask::text(label),
+        }
     }
 
     /// The value of a field.

@@ -2,11 +2,9 @@
 
 use sync_core::figure::{Tally, UnitFacts};
 use sync_core::id::RecordId;
-use sync_core::task;
 
 use crate::console::address::Part;
 use crate::console::frame::Link;
-use crate::console::mask;
 use crate::console::paging::Paging;
 use crate::console::trouble::Trouble;
 use crate::console::value::Teller;
@@ -69,7 +67,7 @@ impl Behind {
         let groups = of_part(part);
         let paging = Paging::of(page, groups.len())?;
         let row = |(id, weight): &(RecordId, i64)| Row {
-            label: label(teller, facts, *id),
+            label: teller.label_of(facts, *id),
             href: record(*id),
             weight: *weight,
         };
@@ -92,14 +90,5 @@ impl Behind {
             next: paging.next().map(|page| turned(part, page)),
             paging,
         })
-    }
-}
-
-fn label(teller: Teller<'_>, facts: &UnitFacts, id: RecordId) -> String {
-    let said = facts.groups.get(&id);
-    let label = said.map(|(_, said)| task::label(teller.package, &id, said));
-    match label {
-        Some(label) if !label.is_empty() => mask::text(&label),
-        _ => teller.words.sentence("console-unnamed", &[]),
     }
 }

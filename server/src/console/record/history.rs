@@ -13,6 +13,7 @@ use sync_core::value::Key;
 
 use super::sections::item_names;
 use super::shown_key;
+use crate::console::ids;
 use crate::console::mask;
 use crate::console::trouble::Trouble;
 use crate::console::value::Teller;
@@ -20,9 +21,6 @@ use crate::console::when;
 use crate::show::Unit;
 use crate::store::device::{self, Device};
 use crate::store::{StoreError, record};
-
-/// So many characters of a device's or a person's id tell it from the others on a page.
-const ID_CHARS: usize = 8;
 
 /// Everything that was written under one key, oldest first.
 pub(super) struct KeyHistory {
@@ -168,15 +166,11 @@ fn told(
         value: teller.under(key, &event.value),
         who: match (name, event.author) {
             (Some(name), _) => mask::text(name),
-            (None, Some(author)) => short(&author.to_string()),
+            (None, Some(author)) => ids::short(&author.to_string()),
             (None, None) => unknown(),
         },
         device: event
             .device
-            .map_or_else(unknown, |device| short(&device.to_string())),
+            .map_or_else(unknown, |device| ids::short(&device.to_string())),
     }
-}
-
-fn short(id: &str) -> String {
-    id.chars().take(ID_CHARS).collect()
 }
