@@ -1,32 +1,14 @@
 //! What was written under a record's keys, where, by whom and when.
 
-use std::collections::BTreeMap;
-
 use sync_core::batch::Batch;
-use sync_core::change::Change;
-use sync_core::id::{AuthorId, ChangeHash, DeviceId, RecordId, Space};
+use sync_core::history::{ShownEvent, Signers, merged};
+use sync_core::id::{DeviceId, RecordId, Space};
 use sync_core::record::Event;
 use sync_core::row::Table;
-use sync_core::show::ShownValue;
 
 use crate::error::{Complaint, PhoneError};
 use crate::phone::{Open, Phone};
 use crate::records::find;
-
-/// One value written at some time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShownEvent {
-    /// Where.
-    pub key: String,
-    /// What; one Boolean per code for a multi-choice.
-    pub value: ShownValue,
-    /// The device that wrote it, if it is known.
-    pub device: Option<DeviceId>,
-    /// The person who wrote it, if it is known.
-    pub author: Option<AuthorId>,
-    /// When, by that device's clock, Unix seconds; for display.
-    pub time: i64,
-}
 
 impl Phone {
     /// Every value ever written to a record, oldest first. What happened in one class stands in
@@ -34,8 +16,8 @@ impl Phone {
     pub fn history(&mut self, id: &str) -> Result<Vec<ShownEvent>, PhoneError> {
         let open = self.opened()?;
         let (record, unit) = find(open, id)?;
-        let authors = authors(open, record)?;
-        let mut queues = Vec::new();
+        let signers = signers(open, record)?;
+        let mut classes = Vec::new();
         for space in open.replica.spaces().filter(|space| space.unit() == unit) {
             let Some(state) = open.replica.record(space, record) else {
                 continue;
@@ -43,70 +25,40 @@ impl Phone {
             let events = state
                 .history()
                 .map_err(|_| PhoneError::Store(Complaint::new("record_unreadable")))?;
-            let shown: Vec<ShownEvent> = events
+            let shown = events
                 .iter()
-                .map(|event| shown(open, space, &authors, event))
-                .collect();
-            queues.push(shown.into_iter().peekable());
+                .map(|event| shown(open, space, &signers, event));
+            classes.push(shown.collect());
         }
-        let mut all = Vec::new();
-        loop {
-            let times = queues
-                .iter_mut()
-                .enumerate()
-                .filter_map(|(at, queue)| queue.peek().map(|event| (event.time, at)));
-            let Some((_, at)) = times.min() else {
-                return Ok(all);
-            };
-            all.extend(queues.get_mut(at).and_then(Iterator::next));
-        }
+        Ok(merged(classes))
     }
 }
 
-fn shown(
-    open: &Open,
-    space: &Space,
-    authors: &BTreeMap<ChangeHash, (DeviceId, AuthorId)>,
-    event: &Event,
-) -> ShownEvent {
-    let signed = authors.get(&event.change);
-    // A change that no batch holds yet is this device's own.
+/// A change that no batch holds yet is this device's own; the author of one whose batch is gone is
+/// not known, but its actor tells the device.
+fn shown(open: &Open, space: &Space, signers: &Signers, event: &Event) -> ShownEvent {
+    let mut shown = signers.shown(event);
+    if shown.device.is_some() {
+        return shown;
+    }
     let me = open.replica.me().device;
-    let tagged = || {
-        let control = open.replica.control();
-        let writer = |device: &DeviceId| control.writer_key(*device, space).is_some();
-        let devices = control.devices().map(|(device, _)| device).filter(writer);
-        std::iter::once(me)
-            .chain(devices)
-            .find(|device| event.actor.is_of(*device))
-    };
-    let device = signed.map(|(device, _)| *device).or_else(tagged);
-    let unsent = || open.author().ok().filter(|_| device == Some(me));
-    ShownEvent {
-        key: event.key.to_string(),
-        value: ShownValue::from(&event.value),
-        device,
-        author: signed.map(|(_, author)| *author).or_else(unsent),
-        time: event.time,
-    }
+    let control = open.replica.control();
+    let writer = |device: &DeviceId| control.writer_key(*device, space).is_some();
+    let devices = control.devices().map(|(device, _)| device).filter(writer);
+    shown.device = std::iter::once(me)
+        .chain(devices)
+        .find(|device| event.actor.is_of(*device));
+    shown.author = open.author().ok().filter(|_| shown.device == Some(me));
+    shown
 }
 
-/// Who signed each change of a record: that stands in the batches, not in the documents.
-fn authors(
-    open: &Open,
-    record: RecordId,
-) -> Result<BTreeMap<ChangeHash, (DeviceId, AuthorId)>, PhoneError> {
+fn signers(open: &Open, record: RecordId) -> Result<Signers, PhoneError> {
     let network = open.replica.me().network;
-    let mut authors = BTreeMap::new();
+    let mut signers = Signers::default();
     open.store.rows(Table::Batch, |bytes| {
-        let Ok(batch) = Batch::from_store(network, &bytes) else {
-            return;
-        };
-        for entry in batch.entries.iter().filter(|entry| entry.record == record) {
-            if let Ok(change) = Change::parse(&entry.change) {
-                authors.insert(change.hash, (batch.header.device, batch.header.author));
-            }
+        if let Ok(batch) = Batch::from_store(network, &bytes) {
+            signers.take(&batch, record);
         }
     })?;
-    Ok(authors)
+    Ok(signers)
 }

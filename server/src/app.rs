@@ -27,6 +27,7 @@ use crate::install::install;
 use crate::keys::MatchKey;
 use crate::recount::{self, Recounted};
 use crate::roster::Remembered;
+use crate::store::contact;
 use crate::store::control::{self, meta};
 use crate::store::{FILE_NAME, Store, StoreError};
 use crate::verify::{self, Verified};
@@ -270,8 +271,9 @@ impl App {
             Opened::StaleNonce(answer) => return Ok(Prepared::Answered(Reply::Exchange(answer))),
             Opened::Request(request) => request,
         };
+        // What brings nothing is read only, but for the note once in a while that the phone was here.
         let brings = !request.batches.is_empty();
-        if brings {
+        if brings || contact::is_due(&mut tx, request.device, now).await? {
             drop(tx);
             let incoming = Box::new(Incoming::check(me, &roster.control, request));
             return Ok(Prepared::ToWrite(Job::Exchange {

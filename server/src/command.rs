@@ -54,7 +54,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Serve phones until told to stop. The first line printed is {"url","network"}.
+    /// Serve phones until told to stop. The first line printed is {"url","network","console"}.
     Serve {
         /// Address and port; port 0 takes a free one.
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4443")]
@@ -68,6 +68,9 @@ enum Verb {
         /// The address that phones reach the server at.
         #[arg(long, value_name = "URL")]
         url: Option<String>,
+        /// Address and port of the office's pages; on loopback only.
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+        console: SocketAddr,
     },
     /// Fill an empty sample installation with a made-up banner, recorded over years by phones in
     /// this process. The same seed makes the same people.
@@ -147,6 +150,7 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
         sample,
         http,
         url,
+        console,
     } = &cli.verb
     {
         let app = App::open(&cli.data, options(*sample)).await?;
@@ -155,13 +159,19 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
             listen: *listen,
             http: *http,
             url: url.clone(),
+            console: *console,
         };
         let running = serve(&app, &options).await?;
         if app.founded() {
             advise(cli);
         }
         // One line whether or not --json is given: programs wait for it.
-        print(&json!({ "url": running.url, "network": app.network().to_string() }).to_string());
+        let first = json!({
+            "url": running.url,
+            "network": app.network().to_string(),
+            "console": running.console,
+        });
+        print(&first.to_string());
         running.until_stopped().await?;
         app.close().await;
         return Ok(done);

@@ -6,12 +6,13 @@ use crate::clock::NoRandomness;
 use crate::store::StoreError;
 
 /// Every code that a wrong request can have.
-pub(crate) const CODES: [&str; 19] = [
+pub(crate) const CODES: [&str; 20] = [
     "address_unknown",
     "bad_address",
     "bad_id",
     "cannot_listen",
     "cells_differ",
+    "console_not_loopback",
     "device_unknown",
     "http_not_loopback",
     "not_a_sample",

@@ -77,7 +77,8 @@ pub(crate) async fn serve(
         stashes.insert(claim.space.clone(), stash);
     }
     let bases = hub::bases(me, request, &held);
-    let (taken, touched) = ingest::take(conn, me.network, &mut held, stashes, incoming).await?;
+    let (taken, touched) =
+        ingest::take(now, conn, me.network, &mut held, stashes, incoming).await?;
     let plan = hub::plan(me, control, request, bases.as_ref(), &held, taken, now);
     Ok((fill(conn, request, plan).await?, touched))
 }

@@ -25,6 +25,7 @@ pub(crate) const STASH_MAX: usize = 64;
 /// Stores what `incoming` brought and moves `held` along. `stashes` is what waits in each space.
 /// Also gives the records whose shown values changed.
 pub(crate) async fn take(
+    now: i64,
     conn: &mut SqliteConnection,
     network: NetworkId,
     held: &mut BTreeMap<Space, SpaceHeld>,
@@ -45,6 +46,7 @@ pub(crate) async fn take(
     };
     let spaces = stashes.into_iter().map(changed).collect();
     let mut ingest = Ingest {
+        now,
         network,
         held,
         taken: Taken::default(),
@@ -57,6 +59,7 @@ pub(crate) async fn take(
 }
 
 struct Ingest<'a> {
+    now: i64,
     network: NetworkId,
     held: &'a mut BTreeMap<Space, SpaceHeld>,
     taken: Taken,
@@ -236,7 +239,7 @@ impl Ingest<'_> {
                     feed::add_tip(conn, &changed.name, device, *hash).await?;
                 }
             }
-            feed::set_counter(conn, &changed.name, held.counter).await?;
+            feed::set_counter(self.now, conn, &changed.name, held.counter).await?;
             let made = update(conn, self.network, &changed.name, changed.records).await?;
             for (record, sections) in made {
                 touched.note(space.unit(), record, sections);

@@ -37,6 +37,7 @@
 mod app;
 mod clock;
 pub mod command;
+mod console;
 mod enrol;
 mod error;
 mod exchange;

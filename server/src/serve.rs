@@ -1,4 +1,5 @@
-//! `serve`: a listener, TLS in front of the routes, and an end that loses nothing.
+//! `serve`: a listener for phones with TLS in front of the routes, one for the console on loopback,
+//! and an end that loses nothing.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::app::App;
 use crate::error::CommandError;
 use crate::http::router;
-use crate::{enrol, tls};
+use crate::{console, enrol, tls};
 
 /// How long requests under way may take once the server is told to stop.
 const STOP_SECONDS_MAX: u64 = 10;
@@ -32,6 +33,8 @@ pub struct ServeOptions {
     pub http: bool,
     /// The address that phones reach the server at, where that is another one.
     pub url: Option<String>,
+    /// Address and port of the console: plain HTTP, on loopback only.
+    pub console: SocketAddr,
 }
 
 /// A server that listens.
@@ -39,6 +42,14 @@ pub struct ServeOptions {
 pub struct Running {
     /// Its address, as enrolment links carry it.
     pub url: String,
+    /// The console's address.
+    pub console: String,
+    listeners: [Listening; 2],
+}
+
+/// One listener with whatever it serves.
+#[derive(Debug)]
+struct Listening {
     handle: Handle<SocketAddr>,
     task: JoinHandle<std::io::Result<()>>,
 }
@@ -46,15 +57,15 @@ pub struct Running {
 impl Running {
     /// Takes no new connections, waits for the requests under way, and ends.
     pub async fn stop(self) -> Result<(), CommandError> {
-        self.handle
-            .graceful_shutdown(Some(Duration::from_secs(STOP_SECONDS_MAX)));
-        self.ended().await
-    }
-
-    /// Waits until the server has ended by itself, which it does for no good reason.
-    async fn ended(self) -> Result<(), CommandError> {
-        let ended = self.task.await.context("the server stopped")?;
-        Ok(ended.context("the server stopped")?)
+        let limit = Duration::from_secs(STOP_SECONDS_MAX);
+        for listener in &self.listeners {
+            listener.handle.graceful_shutdown(Some(limit));
+        }
+        for listener in self.listeners {
+            let ended = listener.task.await.context("the server stopped")?;
+            ended.context("the server stopped")?;
+        }
+        Ok(())
     }
 
     /// Serves until the process is told to stop.
@@ -67,28 +78,41 @@ impl Running {
 
 /// Listens and serves.
 pub async fn serve(app: &App, options: &ServeOptions) -> Result<Running, CommandError> {
-    let listen = options.listen;
-    if options.http && !listen.ip().is_loopback() {
-        return Err(CommandError::wrong("http_not_loopback", listen));
+    if options.http {
+        on_loopback("http_not_loopback", options.listen)?;
     }
+    on_loopback("console_not_loopback", options.console)?;
     let given = options
         .url
         .as_deref()
         .map(enrol::server_address)
         .transpose()?;
-    let listener = TcpListener::bind(listen)
-        .map_err(|error| CommandError::wrong("cannot_listen", listen).with("detail", error))?;
-    let bound = listener
-        .local_addr()
-        .context("the listener has no address")?;
+    let (phones, bound) = bind(options.listen)?;
+    let (office, console) = bind(options.console)?;
     let url = given.unwrap_or_else(|| own_address(bound, options.http));
     app.remember_address(&url).await?;
+    Ok(Running {
+        url,
+        console: format!("http://{console}/"),
+        listeners: [
+            serve_phones(app, phones, bound, options.http)?,
+            serve_console(app, office, console.port())?,
+        ],
+    })
+}
 
+/// The phones' listener.
+fn serve_phones(
+    app: &App,
+    listener: TcpListener,
+    bound: SocketAddr,
+    http: bool,
+) -> Result<Listening, CommandError> {
     let handle = Handle::new();
     let service = router(app.clone()).into_make_service();
     // An answer leaves at once: on a quiet day it is smaller than what a socket waits for.
     let plain = NoDelayAcceptor::new();
-    let task = if options.http {
+    let task = if http {
         let server = listening(listener, plain, handle.clone())?;
         tokio::spawn(server.serve(service))
     } else {
@@ -99,7 +123,33 @@ pub async fn serve(app: &App, options: &ServeOptions) -> Result<Running, Command
         let server = listening(listener, acceptor, handle.clone())?;
         tokio::spawn(server.serve(service))
     };
-    Ok(Running { url, handle, task })
+    Ok(Listening { handle, task })
+}
+
+/// The console's listener: a router of its own, which shares nothing with the phones'.
+fn serve_console(app: &App, listener: TcpListener, port: u16) -> Result<Listening, CommandError> {
+    let handle = Handle::new();
+    let service = console::router(app.clone(), port)?.into_make_service();
+    let server = listening(listener, NoDelayAcceptor::new(), handle.clone())?;
+    let task = tokio::spawn(server.serve(service));
+    Ok(Listening { handle, task })
+}
+
+/// Refuses an address that others than this machine reach.
+fn on_loopback(code: &'static str, address: SocketAddr) -> Result<(), CommandError> {
+    match address.ip().is_loopback() {
+        true => Ok(()),
+        false => Err(CommandError::wrong(code, address)),
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), CommandError> {
+    let listener = TcpListener::bind(address)
+        .map_err(|error| CommandError::wrong("cannot_listen", address).with("detail", error))?;
+    let bound = listener
+        .local_addr()
+        .context("the listener has no address")?;
+    Ok((listener, bound))
 }
 
 /// A server on a listener, with the times that a slow or silent peer gets, whatever stands in front.

@@ -45,6 +45,12 @@ impl<'a> Unit<'a> {
         }
         Ok(())
     }
+
+    /// A record's states by class.
+    pub(crate) fn states(&self, record: RecordId) -> impl Iterator<Item = (Class, &RecordState)> {
+        let states = self.states.get(&record).into_iter().flatten();
+        states.map(|(class, state)| (*class, state))
+    }
 }
 
 impl Source for Unit<'_> {

@@ -20,7 +20,7 @@ use crate::enrol;
 use crate::exchange::{self, Incoming};
 use crate::figures::{self, Touched};
 use crate::roster::Roster;
-use crate::store::{BEGIN_WRITE, StoreError};
+use crate::store::{BEGIN_WRITE, StoreError, contact};
 
 /// Requests that wait for the writer; what comes on top waits where it is.
 const QUEUE_MAX: usize = 256;
@@ -211,6 +211,7 @@ async fn perform(
                     }
                 }
             };
+            contact::note(conn, incoming.request.device, *now).await?;
             Ok((Ok(Reply::Exchange(answer)), touched))
         }
     }

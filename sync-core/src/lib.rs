@@ -30,6 +30,7 @@ pub mod facts;
 pub mod feed;
 pub mod figure;
 pub mod group;
+pub mod history;
 pub mod hub;
 pub mod id;
 pub mod record;

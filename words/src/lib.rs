@@ -4,7 +4,8 @@
 //! `not_a_date` is `not-a-date` in both files. A crate of its own, since the phone's command line
 //! and the server say the same of a value that breaks the dictionary.
 
-use fluent_bundle::{FluentArgs, FluentBundle, FluentResource};
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource};
 use unic_langid::LanguageIdentifier;
 
 const ZH: &str = include_str!("../zh.ftl");
@@ -39,7 +40,7 @@ impl Language {
     }
 }
 
-/// The messages of one language.
+/// The messages of one language. Read once and shared: the server's pages say many on several threads.
 pub struct Words {
     language: Language,
     bundle: FluentBundle<FluentResource>,
@@ -56,8 +57,9 @@ impl Words {
         // one leaves is still better than nothing.
         let resource =
             FluentResource::try_new(text.to_owned()).unwrap_or_else(|(partly, _)| partly);
-        let mut bundle =
-            FluentBundle::new(vec![tag.parse::<LanguageIdentifier>().unwrap_or_default()]);
+        let mut bundle = FluentBundle::new_concurrent(vec![
+            tag.parse::<LanguageIdentifier>().unwrap_or_default(),
+        ]);
         bundle.set_use_isolating(false);
         bundle.add_resource_overriding(resource);
         Self { language, bundle }

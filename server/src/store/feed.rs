@@ -12,8 +12,8 @@ use super::{ROWS_MAX, Read, StoreError, one_row, over_list, statements, stored};
 
 statements! {
     COUNTER = "SELECT counter FROM space WHERE space = $1";
-    SET_COUNTER = "INSERT INTO space (space, counter) VALUES ($1, $2)
-        ON CONFLICT (space) DO UPDATE SET counter = excluded.counter";
+    SET_COUNTER = "INSERT INTO space (space, counter, moved) VALUES ($1, $2, $3)
+        ON CONFLICT (space) DO UPDATE SET counter = excluded.counter, moved = excluded.moved";
     SPACES = "SELECT space FROM space ORDER BY space";
     TIPS = "SELECT batch.arrival, batch.hash, batch.device, batch.seq, batch.prev FROM tip
         JOIN batch ON batch.space = tip.space AND batch.hash = tip.hash
@@ -100,13 +100,17 @@ pub(crate) async fn counter(conn: &mut SqliteConnection, space: &str) -> Result<
     row.map_or(Ok(0), |row| Read::of("space", &row).number("counter"))
 }
 
-/// Writes the counter.
+/// Writes the counter, moved by what came in at `now`.
 pub(crate) async fn set_counter(
+    now: i64,
     conn: &mut SqliteConnection,
     space: &str,
     counter: u64,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(SET_COUNTER).bind(space).bind(stored(counter));
+    let query = sqlx::query(SET_COUNTER)
+        .bind(space)
+        .bind(stored(counter))
+        .bind(now);
     one_row("space", &query.execute(conn).await?)
 }
 

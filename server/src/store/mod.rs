@@ -9,6 +9,7 @@
 //! check of how many rows a write touched. Functions take a connection, never the pool: the caller
 //! decides on the transaction.
 
+pub(crate) mod contact;
 pub(crate) mod control;
 pub(crate) mod device;
 pub(crate) mod feed;
@@ -264,6 +265,7 @@ mod tests {
         let store = Store::open(dir.path()).await.unwrap();
         let mut connection = store.connect().await.unwrap();
         let all = [
+            contact::STATEMENTS,
             control::STATEMENTS,
             device::STATEMENTS,
             feed::STATEMENTS,

@@ -1,0 +1,199 @@
+//! What waits for a decision: values written apart, and linked records that differ in who they are.
+//! A cadre settles them on a phone; the office sees where somebody should be called.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Html;
+use plan::Package;
+use sync_core::date::date_in_china;
+use sync_core::id::{RecordId, Subject};
+use sync_core::show::{self, ShownConflict};
+use sync_core::value::Key;
+
+use super::Desk;
+use super::address::Address;
+use super::asked::Asked;
+use super::frame::{Frame, Link};
+use super::paging::Paging;
+use super::trouble::Trouble;
+use super::value::{Teller, is_shown};
+use super::{org, records};
+use crate::show::Unit as Held;
+use crate::store::link;
+
+#[derive(Template)]
+#[template(path = "conflicts.html")]
+struct ConflictsPage<'a> {
+    frame: Frame<'a>,
+    way: Vec<Link>,
+    /// The 苏木 or 嘎查 below, with how much waits there.
+    below: Vec<Link>,
+    /// The groups of this page by unit.
+    units: Vec<(String, Vec<Waiting>)>,
+    paging: Paging,
+    previous: Option<String>,
+    next: Option<String>,
+}
+
+/// A group with what somebody must settle of it.
+struct Waiting {
+    record: Link,
+    subject: String,
+    /// Empty where all of it is in classes that are not shown here.
+    apart: Vec<Apart>,
+}
+
+/// Values written apart under one key, the one that shows first.
+pub(super) struct Apart {
+    pub(super) key: String,
+    pub(super) values: Vec<String>,
+}
+
+/// The conflicts that are shown here, in words.
+pub(super) fn apart(teller: Teller<'_>, conflicts: &[ShownConflict]) -> Vec<Apart> {
+    let told = conflicts.iter().filter_map(|conflict| {
+        let key = Key::parse(&conflict.key).ok()?;
+        let section = teller.package.section(key.section())?.1;
+        is_shown(teller.package, &key).then(|| Apart {
+            key: format!("{} · {}", teller.title(&section.title), teller.key(&key)),
+            values: conflict
+                .values
+                .iter()
+                .map(|value| teller.under(&key, value))
+                .collect(),
+        })
+    });
+    told.collect()
+}
+
+/// `GET /zh/conflicts?org&page`.
+pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
+    let shared = desk.app.shared();
+    let mut tx = shared.store.read().await?;
+    let roster = shared.roster.current(&mut tx).await?;
+    let package = roster.control.package().ok_or(Trouble::NotFound)?;
+    let org = org::chosen(package, asked.org())?.map_or("", |unit| unit.code.as_str());
+    let mut open = link::open_all(&mut tx).await?;
+    open.retain(|(unit, _)| unit.starts_with(org));
+    let paging = Paging::of(asked.page()?, open.len())?;
+    let mut held = BTreeMap::new();
+    let on_page: BTreeSet<&str> = paging
+        .rows(&open)
+        .iter()
+        .map(|(unit, _)| unit.as_str())
+        .collect();
+    for unit in on_page {
+        held.insert(unit, records::load(&mut tx, Some(package), unit).await?);
+    }
+    drop(tx);
+    let view = View {
+        desk: &desk,
+        asked: &asked,
+        package,
+        org,
+    };
+    Ok(Html(view.of(&open, paging, &held).render()?))
+}
+
+struct View<'a> {
+    desk: &'a Desk,
+    asked: &'a Asked,
+    package: &'a Package,
+    org: &'a str,
+}
+
+impl<'a> View<'a> {
+    fn of(
+        &self,
+        open: &[(String, RecordId)],
+        paging: Paging,
+        held: &BTreeMap<&str, Held<'_>>,
+    ) -> ConflictsPage<'a> {
+        let language = self.asked.language;
+        let here = self.address(self.org, paging.page);
+        let frame = Frame::new(self.desk, language, String::new(), &here);
+        let heading = frame.say("conflicts-title");
+        let mut units: Vec<(String, Vec<Waiting>)> = Vec::new();
+        for (unit, held) in held {
+            let of_unit = paging.rows(open).iter().filter(|(of, _)| of == unit);
+            let ids: BTreeSet<RecordId> = of_unit.map(|(_, record)| *record).collect();
+            let name = self
+                .package
+                .unit(unit)
+                .map_or(*unit, |unit| unit.name.as_str());
+            units.push((name.to_owned(), self.waiting(unit, held, &ids)));
+        }
+        let turned = |page| self.address(self.org, page).in_language(language);
+        ConflictsPage {
+            way: org::way_to(self.package, self.org, language, |unit| {
+                self.address(&unit.code, 1)
+            }),
+            below: self.below(open),
+            units,
+            previous: paging.previous().map(turned),
+            next: paging.next().map(turned),
+            paging,
+            frame: frame.titled(heading),
+        }
+    }
+
+    /// The groups of a unit that are on this page. One that is settled since its row was read from
+    /// elsewhere can't be: page and rows are of one snapshot.
+    fn waiting(&self, unit: &str, held: &Held<'_>, ids: &BTreeSet<RecordId>) -> Vec<Waiting> {
+        let teller = Teller {
+            package: self.package,
+            words: self.desk.words(self.asked.language),
+        };
+        let today = date_in_china(self.desk.app.shared().clock.now());
+        let mut waiting = Vec::new();
+        for subject in Subject::ALL {
+            for group in show::groups(held, unit, subject) {
+                if !ids.contains(&group.id()) {
+                    continue;
+                }
+                let row = show::row(held, unit, &group, &today);
+                let address = self.desk.record(unit, group.id());
+                let of = self.package.subject(subject.key());
+                waiting.push(Waiting {
+                    record: Link {
+                        href: address.in_language(self.asked.language),
+                        title: teller.label(&row),
+                        here: false,
+                    },
+                    subject: of
+                        .map(|of| teller.title(&of.title).to_owned())
+                        .unwrap_or_default(),
+                    apart: apart(teller, &row.conflicts),
+                });
+            }
+        }
+        waiting
+    }
+
+    /// Where something waits, with its number.
+    fn below(&self, open: &[(String, RecordId)]) -> Vec<Link> {
+        let units = org::children(self.package, self.org).into_iter();
+        let counted = units.filter_map(|unit| {
+            let of_unit = open
+                .iter()
+                .filter(|(of, _)| of.starts_with(&unit.code))
+                .count();
+            (of_unit > 0).then(|| Link {
+                href: self.address(&unit.code, 1).in_language(self.asked.language),
+                title: format!("{} {of_unit}", unit.name),
+                here: false,
+            })
+        });
+        counted.collect()
+    }
+
+    fn address(&self, org: &str, page: usize) -> Address {
+        let is_all = org::banner(self.package).is_none_or(|banner| banner.code == org);
+        Address::Conflicts {
+            org: (!is_all).then(|| org.to_owned()),
+            page,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The banner console: what the office sees, as pages made on the server, for any browser and for
+//! the printer, without scripts.
+//!
+//! It listens on loopback only until there are accounts, on a listener and a router of its own that
+//! share nothing with the phones' (SECURITY.md). It changes nothing: everything is read in one
+//! transaction per page, so that the numbers of a page belong together. It shows the classes that
+//! the cadres hold ([`records::SHOWN`]), numbers that name somebody only in part ([`mask`]), and no
+//! record, name or search stands in an address ([`address`]).
+//!
+//! # A page
+//! 1. [`guard`]: is the request meant for this listener; a place; headers.
+//! 2. A handler below: what is asked for ([`asked`]), held against the plan of the moment.
+//! 3. A view: structs of finished texts, one per template in `server/templates`.
+//! 4. The template; what goes wrong becomes a page as well ([`trouble`]).
+//!
+//! # To add a page
+//! A variant of [`address::Address`], a route below, a file here with handler and view, a template
+//! that extends `base.html`, texts named `console-…` in `words`. Every text that a record holds goes
+//! through [`value`].
+
+mod address;
+mod asked;
+mod conflicts;
+mod figure;
+mod frame;
+mod freshness;
+mod guard;
+mod ids;
+mod indicator;
+mod mask;
+mod org;
+mod overview;
+mod paging;
+mod record;
+mod records;
+mod register;
+mod style;
+mod token;
+mod trouble;
+mod value;
+mod when;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::response::Redirect;
+use axum::routing::get;
+use sync_core::id::RecordId;
+use words::{Language, Words};
+
+use self::address::Address;
+use self::token::RecordSeal;
+use self::trouble::Trouble;
+use crate::app::App;
+use crate::clock::NoRandomness;
+
+/// What every page is made with.
+#[derive(Clone)]
+pub(super) struct Desk {
+    app: App,
+    seal: Arc<RecordSeal>,
+    chinese: Arc<Words>,
+    english: Arc<Words>,
+}
+
+impl Desk {
+    fn new(app: App) -> Result<Self, NoRandomness> {
+        Ok(Self {
+            app,
+            seal: Arc::new(RecordSeal::draw()?),
+            chinese: Arc::new(Words::new(Language::Chinese)),
+            english: Arc::new(Words::new(Language::English)),
+        })
+    }
+
+    fn words(&self, language: Language) -> &Words {
+        match language {
+            Language::Chinese => &self.chinese,
+            Language::English => &self.english,
+        }
+    }
+
+    /// The address of a record.
+    fn record(&self, unit: &str, record: RecordId) -> Address {
+        Address::Record(self.seal.token(unit, record).unwrap_or_default())
+    }
+}
+
+/// The console as a service, for a listener on loopback with this port.
+pub(crate) fn router(app: App, port: u16) -> Result<Router, NoRandomness> {
+    let desk = Desk::new(app)?;
+    let first = || Redirect::to(&Address::home().in_language(Language::Chinese));
+    let mut routes = Router::new()
+        .route("/", get(async move || first()))
+        .route("/assets/{sheet}", get(style::show));
+    for language in ["zh", "en"] {
+        let page = |path: &str| format!("/{language}/{path}");
+        routes = routes
+            .route(&page(""), get(overview::show))
+            .route(&page("conflicts"), get(conflicts::show))
+            .route(&page("freshness"), get(freshness::show))
+            .route(&page("indicator/{key}"), get(indicator::show))
+            .route(&page("record/{token}"), get(record::show))
+            .route(&page("registers"), get(register::list))
+            .route(
+                &page("register/{key}"),
+                get(register::show).post(register::search),
+            );
+    }
+    Ok(routes
+        .fallback(async || Trouble::NotFound)
+        .method_not_allowed_fallback(async || Trouble::Method)
+        .with_state(desk.clone())
+        .layer(middleware::from_fn_with_state(
+            guard::Gate::new(desk, port),
+            guard::guard,
+        )))
+}

@@ -1,0 +1,224 @@
+//! One record: what it says section by section, what follows from it, what somebody must look at,
+//! and who wrote what.
+
+mod history;
+mod sections;
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Html;
+use plan::Package;
+use plan::expression::{ExpressionError, Scope};
+use plan::register::Gives;
+use sync_core::date::date_in_china;
+use sync_core::facts::homes;
+use sync_core::figure::UnitFacts;
+use sync_core::history::ShownEvent;
+use sync_core::id::{DeviceId, RecordId};
+use sync_core::show::{self, ShownRecord, Source};
+use sync_core::value::Key;
+
+use self::history::KeyHistory;
+use self::sections::{Entry, Section};
+use super::address::Address;
+use super::asked::Asked;
+use super::conflicts::{Apart, apart};
+use super::frame::{Frame, Link};
+use super::trouble::Trouble;
+use super::value::{Teller, is_shown};
+use super::{Desk, mask, org, records};
+use crate::show::Unit;
+use crate::store::device::Device;
+
+#[derive(Template)]
+#[template(path = "record.html")]
+struct RecordPage<'a> {
+    frame: Frame<'a>,
+    way: Vec<Link>,
+    /// What kind of record it is.
+    subject: String,
+    unit: String,
+    /// A change could not be brought together with the others.
+    parked: bool,
+    conflicts: Vec<Apart>,
+    problems: Vec<String>,
+    sections: Vec<Section>,
+    computed: Vec<Entry>,
+    /// The other records of the same person.
+    linked: Vec<Link>,
+    /// Who lives in this household.
+    people: Vec<Link>,
+    history: Vec<KeyHistory>,
+}
+
+/// `GET /zh/record/TOKEN`.
+pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
+    let (unit, record) = desk.seal.open(&asked.name).ok_or(Trouble::Stale)?;
+    let shared = desk.app.shared();
+    let mut tx = shared.store.read().await?;
+    let roster = shared.roster.current(&mut tx).await?;
+    let package = roster.control.package().ok_or(Trouble::NotFound)?;
+    let held = records::load(&mut tx, Some(package), &unit).await?;
+    if !held.records_of(&unit).contains(&record) {
+        return Err(Trouble::Stale);
+    }
+    let events = history::events(&mut tx, desk.app.network(), &held, &unit, record).await?;
+    let devices = history::devices(&mut tx, &events).await?;
+    drop(tx);
+    let view = View {
+        desk: &desk,
+        asked: &asked,
+        package,
+        held: &held,
+        unit: &unit,
+        record,
+        today: date_in_china(shared.clock.now()),
+    };
+    Ok(Html(view.of(&events, &devices)?.render()?))
+}
+
+struct View<'a> {
+    desk: &'a Desk,
+    asked: &'a Asked,
+    package: &'a Package,
+    held: &'a Unit<'a>,
+    unit: &'a str,
+    record: RecordId,
+    today: String,
+}
+
+impl<'a> View<'a> {
+    fn of(
+        &self,
+        events: &[ShownEvent],
+        devices: &BTreeMap<DeviceId, Device>,
+    ) -> Result<RecordPage<'a>, Trouble> {
+        let language = self.asked.language;
+        let shown = show::record(self.held, self.unit, self.record, &self.today);
+        let facts = UnitFacts::read(self.held, self.package, self.unit);
+        let teller = self.teller();
+        let link = |record: RecordId| self.link(&facts, record);
+        let here = Address::Record(self.asked.name.clone());
+        let frame = Frame::new(
+            self.desk,
+            language,
+            teller.label_of(&facts, self.record),
+            &here,
+        );
+        let subject = self.package.subject(self.record.subject.key());
+        let place = self.package.unit(self.unit);
+        Ok(RecordPage {
+            way: org::way_to(self.package, self.unit, language, |unit| {
+                Address::Registers {
+                    org: Some(unit.code.clone()),
+                }
+            }),
+            subject: subject
+                .map(|subject| teller.title(&subject.title).to_owned())
+                .unwrap_or_default(),
+            unit: place.map(|place| place.name.clone()).unwrap_or_default(),
+            parked: self
+                .held
+                .states(self.record)
+                .any(|(_, state)| state.parked().is_some()),
+            conflicts: apart(teller, &shown.conflicts),
+            problems: self.problems(&shown, teller),
+            sections: sections::of(teller, &shown, &link),
+            computed: self.computed(&facts, teller)?,
+            linked: shown
+                .linked
+                .iter()
+                .filter_map(|record| link(*record))
+                .collect(),
+            people: self.people(&facts).filter_map(link).collect(),
+            history: history::by_key(teller, &shown, events, devices),
+            frame,
+        })
+    }
+
+    fn teller(&self) -> Teller<'a> {
+        Teller {
+            package: self.package,
+            words: self.desk.words(self.asked.language),
+        }
+    }
+
+    /// The link to a record of this unit; none to one that is not here.
+    fn link(&self, facts: &UnitFacts, record: RecordId) -> Option<Link> {
+        if !self.held.records_of(self.unit).contains(&record) {
+            return None;
+        }
+        let address = self.desk.record(self.unit, record);
+        Some(Link {
+            href: address.in_language(self.asked.language),
+            title: self.teller().label_of(facts, record),
+            here: false,
+        })
+    }
+
+    /// What is wrong or missing, in sentences that name the field and no value in full.
+    fn problems(&self, shown: &ShownRecord, teller: Teller<'_>) -> Vec<String> {
+        let problems = shown.problems.iter();
+        let told = problems.filter(|problem| is_shown(self.package, &problem.key));
+        told.map(|problem| {
+            let args: Vec<(&str, String)> = problem
+                .args
+                .iter()
+                .map(|(name, value)| (*name, mask::text(value)))
+                .collect();
+            teller
+                .words
+                .say(problem.code, &teller.key(&problem.key), &args)
+        })
+        .collect()
+    }
+
+    /// What follows from the record as of today; a yes or no without an answer is unknown.
+    fn computed(&self, facts: &UnitFacts, teller: Teller<'_>) -> Result<Vec<Entry>, Trouble> {
+        let group = facts
+            .groups
+            .values()
+            .find(|(group, _)| group.members().any(|member| member == self.record));
+        let Some((_, said)) = group else {
+            return Ok(Vec::new());
+        };
+        let of = self.record.subject.key();
+        let home = facts.home(self.package, said, &self.today);
+        let scope = match Scope::new(self.package, of, said, home, &self.today) {
+            Ok(scope) => scope,
+            Err(ExpressionError::TooLarge) => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut entries = Vec::new();
+        let statuses = self.package.computed.iter();
+        for status in statuses.filter(|status| status.of == of && status.gives != Gives::Item) {
+            let text = match scope.computed(&status.key) {
+                Ok(value) => teller.computed(status, &value),
+                Err(error @ ExpressionError::Compile(_)) => return Err(error.into()),
+                Err(_) if status.gives == Gives::Bool => teller.broken_down(status, ""),
+                Err(_) => String::new(),
+            };
+            if !text.is_empty() {
+                let title = teller.title(&status.title).to_owned();
+                entries.push(Entry::text(title, text));
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The people who name this household.
+    fn people<'f>(&self, facts: &'f UnitFacts) -> impl Iterator<Item = RecordId> + 'f {
+        let household = self.record;
+        let groups = facts.groups.iter();
+        groups
+            .filter(move |(_, (_, said))| homes(said).contains(&household))
+            .map(|(id, _)| *id)
+    }
+}
+
+/// Whether a key reads, and its section is shown.
+fn shown_key(package: &Package, key: &str) -> Option<Key> {
+    Key::parse(key).ok().filter(|key| is_shown(package, key))
+}

@@ -1,0 +1,247 @@
+//! A register of a 嘎查 as a table: who stands in it today, what is known, what is overdue.
+
+mod rows;
+
+use std::collections::BTreeSet;
+
+use askama::Template;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Html;
+use plan::Package;
+use plan::register::Register;
+use plan::unit::Unit;
+use sync_core::date::date_in_china;
+use sync_core::figure::UnitFacts;
+use sync_core::id::RecordId;
+
+use self::rows::{Row, Table};
+use super::Desk;
+use super::address::Address;
+use super::asked::{Asked, Search};
+use super::frame::{Frame, Link, title};
+use super::paging::Paging;
+use super::trouble::Trouble;
+use super::value::Teller;
+use super::{org, records};
+use crate::store::link;
+
+#[derive(Template)]
+#[template(path = "registers.html")]
+struct RegistersPage<'a> {
+    frame: Frame<'a>,
+    registers: Vec<Link>,
+}
+
+#[derive(Template)]
+#[template(path = "units.html")]
+struct UnitsPage<'a> {
+    frame: Frame<'a>,
+    way: Vec<Link>,
+    /// The 嘎查 by their 苏木.
+    groups: Vec<(String, Vec<Link>)>,
+}
+
+#[derive(Template)]
+#[template(path = "register.html")]
+struct RegisterPage<'a> {
+    frame: Frame<'a>,
+    way: Vec<Link>,
+    /// The same unit in the other registers.
+    registers: Vec<Link>,
+    /// Where the search form posts to.
+    here: String,
+    filter: String,
+    columns: Vec<String>,
+    rows: Vec<Row>,
+    paging: Paging,
+    previous: Option<String>,
+    next: Option<String>,
+}
+
+/// `GET /zh/registers?org`: the registers of the plan.
+pub(super) async fn list(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
+    let shared = desk.app.shared();
+    let mut tx = shared.store.read().await?;
+    let roster = shared.roster.current(&mut tx).await?;
+    let package = roster.control.package().ok_or(Trouble::NotFound)?;
+    let org = org::chosen(package, asked.org())?.map(|unit| unit.code.clone());
+    let here = Address::Registers { org: org.clone() };
+    let frame = Frame::new(&desk, asked.language, String::new(), &here);
+    let heading = frame.say("registers");
+    let page = RegistersPage {
+        frame: frame.titled(heading),
+        registers: registers(package, asked.language, None, org.as_deref()),
+    };
+    Ok(Html(page.render()?))
+}
+
+/// `GET /zh/register/KEY?org&page`: a register of a 嘎查, or the 嘎查 to choose from.
+pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
+    let page = asked.page()?;
+    let everything = Search {
+        text: String::new(),
+        page,
+    };
+    made(&desk, &asked, everything).await
+}
+
+/// `POST /zh/register/KEY?org` with `filter` and `page`: what is looked for stands in no address.
+pub(super) async fn search(
+    State(desk): State<Desk>,
+    asked: Asked,
+    body: Body,
+) -> Result<Html<String>, Trouble> {
+    let search = Search::read(body).await?;
+    made(&desk, &asked, search).await
+}
+
+async fn made(desk: &Desk, asked: &Asked, search: Search) -> Result<Html<String>, Trouble> {
+    let shared = desk.app.shared();
+    let mut tx = shared.store.read().await?;
+    let roster = shared.roster.current(&mut tx).await?;
+    let package = roster.control.package().ok_or(Trouble::NotFound)?;
+    let by_key = |register: &&Register| register.key == asked.name;
+    let register = package.registers.iter().find(by_key);
+    let register = register.ok_or(Trouble::NotFound)?;
+    let unit = org::chosen(package, asked.org())?.ok_or(Trouble::NotFound)?;
+    let view = View {
+        desk,
+        asked,
+        package,
+        register,
+        unit,
+    };
+    if !org::keeps_registers(unit) {
+        return Ok(Html(view.units().render()?));
+    }
+    let held = records::load(&mut tx, Some(package), &unit.code).await?;
+    let facts = UnitFacts::read(&held, package, &unit.code);
+    let ids: Vec<RecordId> = facts.groups.keys().copied().collect();
+    let open = link::open_of(&mut tx, &unit.code, &ids).await?;
+    drop(tx);
+    Ok(Html(view.of(&facts, &open, search)?.render()?))
+}
+
+struct View<'a> {
+    desk: &'a Desk,
+    asked: &'a Asked,
+    package: &'a Package,
+    register: &'a Register,
+    unit: &'a Unit,
+}
+
+impl<'a> View<'a> {
+    /// The 嘎查 to choose from.
+    fn units(&self) -> UnitsPage<'a> {
+        let language = self.asked.language;
+        let sumus = match self.unit.code.len() {
+            // A 苏木 has no 苏木 below it.
+            9 => vec![self.unit],
+            _ => org::children(self.package, &self.unit.code),
+        };
+        let group = |sumu: &&Unit| {
+            let units = org::leaves(self.package, &sumu.code).into_iter();
+            let links = units.map(|unit| Link {
+                href: self.address(&unit.code, 1).in_language(language),
+                title: unit.name.clone(),
+                here: false,
+            });
+            (sumu.name.clone(), links.collect())
+        };
+        UnitsPage {
+            frame: self.frame(),
+            way: self.way(),
+            groups: sumus.iter().map(group).collect(),
+        }
+    }
+
+    fn of(
+        &self,
+        facts: &UnitFacts,
+        open: &BTreeSet<RecordId>,
+        search: Search,
+    ) -> Result<RegisterPage<'a>, Trouble> {
+        let language = self.asked.language;
+        let table = Table {
+            teller: Teller {
+                package: self.package,
+                words: self.desk.words(language),
+            },
+            register: self.register,
+            today: &date_in_china(self.desk.app.shared().clock.now()),
+            open,
+        };
+        let link = |record| {
+            self.desk
+                .record(&self.unit.code, record)
+                .in_language(language)
+        };
+        let found = table.rows(facts, &search.text, &link)?;
+        let paging = Paging::of(search.page, found.len())?;
+        let turned = |page| self.address(&self.unit.code, page).in_language(language);
+        Ok(RegisterPage {
+            frame: self.frame(),
+            way: self.way(),
+            registers: registers(
+                self.package,
+                language,
+                Some(self.register),
+                Some(&self.unit.code),
+            ),
+            here: self.address(&self.unit.code, 1).in_language(language),
+            filter: search.text,
+            columns: table.titles(),
+            rows: paging.rows(&found).to_vec(),
+            previous: paging.previous().map(turned),
+            next: paging.next().map(turned),
+            paging,
+        })
+    }
+
+    fn frame(&self) -> Frame<'a> {
+        let (language, code) = (self.asked.language, &self.unit.code);
+        let heading = format!(
+            "{} · {}",
+            title(language, &self.register.title),
+            self.unit.name
+        );
+        Frame::new(self.desk, language, heading, &self.address(code, 1))
+    }
+
+    fn way(&self) -> Vec<Link> {
+        org::way_to(self.package, &self.unit.code, self.asked.language, |unit| {
+            self.address(&unit.code, 1)
+        })
+    }
+
+    fn address(&self, org: &str, page: usize) -> Address {
+        Address::Register {
+            key: self.register.key.clone(),
+            org: Some(org.to_owned()),
+            page,
+        }
+    }
+}
+
+/// All registers, of an org unit.
+fn registers(
+    package: &Package,
+    language: words::Language,
+    here: Option<&Register>,
+    org: Option<&str>,
+) -> Vec<Link> {
+    let link = |register: &Register| {
+        let address = Address::Register {
+            key: register.key.clone(),
+            org: org.map(str::to_owned),
+            page: 1,
+        };
+        Link {
+            href: address.in_language(language),
+            title: title(language, &register.title).to_owned(),
+            here: here.is_some_and(|here| here.key == register.key),
+        }
+    };
+    package.registers.iter().map(link).collect()
+}

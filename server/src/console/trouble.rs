@@ -1,0 +1,117 @@
+//! What a page says when it can't show what was asked for: what happened, and what to do.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+use words::Language;
+
+use super::Desk;
+use super::address::Address;
+use super::frame::Frame;
+use crate::store::StoreError;
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    /// The address names nothing: an org unit, indicator, register or year that the plan does not
+    /// have.
+    #[error("there is nothing here")]
+    NotFound,
+    /// A record's address of an earlier process, or of a record that is not shown here.
+    #[error("the record's address is stale")]
+    Stale,
+    /// The figures are being counted for the first time.
+    #[error("the figures are not counted yet")]
+    NotCounted,
+    /// Something else than reading and searching.
+    #[error("not with this method")]
+    Method,
+    /// The request names another host: a page from elsewhere that made its name point here.
+    #[error("the request is for another host")]
+    Foreign,
+    /// More was typed than anybody searches for.
+    #[error("the form is too long")]
+    FormTooLarge,
+    /// Too many are reading.
+    #[error("too many requests wait")]
+    Busy,
+    /// The store fails; the request may be made again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A page could not be written.
+    #[error(transparent)]
+    Page(#[from] askama::Error),
+    /// A rule of the plan that this program can't work out: the plan is newer.
+    #[error("a rule of the plan can't be worked out")]
+    Plan(#[from] plan::expression::ExpressionError),
+    /// A mistake in this program.
+    #[error("the request stopped the program")]
+    Stopped,
+}
+
+impl Trouble {
+    /// The status, and the name of the message.
+    fn kind(&self) -> Kind {
+        let (status, name) = match self {
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found"),
+            Self::Stale => (StatusCode::GONE, "stale"),
+            Self::NotCounted => (StatusCode::SERVICE_UNAVAILABLE, "not-counted"),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method"),
+            Self::Foreign => (StatusCode::MISDIRECTED_REQUEST, "foreign"),
+            Self::FormTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "form-too-large"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::Plan(_) => (StatusCode::INTERNAL_SERVER_ERROR, "plan"),
+            Self::Store(_) | Self::Page(_) | Self::Stopped => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "failed")
+            }
+        };
+        Kind { status, name }
+    }
+}
+
+/// What [`dressed`] makes a page of.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    status: StatusCode,
+    name: &'static str,
+}
+
+impl IntoResponse for Trouble {
+    /// A response without a page: whoever is on the way out knows the language.
+    fn into_response(self) -> Response {
+        let kind = self.kind();
+        if kind.status.is_server_error() {
+            let error = anyhow::Error::from(self);
+            tracing::error!(error = format!("{error:#}"), "a console page fails");
+        }
+        let mut response = kind.status.into_response();
+        response.extensions_mut().insert(kind);
+        response
+    }
+}
+
+#[derive(Template)]
+#[template(path = "trouble.html")]
+struct TroublePage<'a> {
+    frame: Frame<'a>,
+    advice: String,
+    home: String,
+}
+
+/// The response, with a page if it is trouble.
+pub(super) fn dressed(desk: &Desk, language: Language, response: Response) -> Response {
+    let Some(kind) = response.extensions().get::<Kind>().copied() else {
+        return response;
+    };
+    let words = desk.words(language);
+    let say = |part: &str| words.sentence(&format!("console-trouble-{}-{part}", kind.name), &[]);
+    let page = TroublePage {
+        frame: Frame::new(desk, language, say("title"), &Address::home()),
+        advice: say("advice"),
+        home: Address::home().in_language(language),
+    };
+    match page.render() {
+        Ok(page) => (kind.status, Html(page)).into_response(),
+        Err(_) => kind.status.into_response(),
+    }
+}

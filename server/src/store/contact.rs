@@ -1,0 +1,131 @@
+//! How fresh the data is: who was last heard of when, and where something last came in.
+
+use std::collections::BTreeMap;
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use sync_core::id::{DeviceId, Space};
+
+use super::{Read, StoreError, feed, statements};
+
+statements! {
+    LAST = "SELECT at FROM contact WHERE device = $1";
+    /// A clock that was set back begins anew.
+    NOTE = "INSERT INTO contact (device, at) VALUES ($1, $2)
+        ON CONFLICT (device) DO UPDATE SET at = excluded.at
+            WHERE excluded.at >= contact.at + $3 OR excluded.at < contact.at";
+    PHONES = "SELECT device.device, device.name, contact.at FROM device
+        LEFT JOIN contact ON contact.device = device.device";
+    MOVED = "SELECT space, moved FROM space WHERE moved IS NOT NULL";
+    RECORDS = "SELECT space, COUNT(*) AS records FROM record GROUP BY space";
+}
+
+/// A contact is written again when the last one is this old.
+const SECONDS_MIN: i64 = 15 * 60;
+
+/// Whether a contact of a device at `now` is to be written.
+pub(crate) async fn is_due(
+    conn: &mut SqliteConnection,
+    device: DeviceId,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let query = sqlx::query(LAST).bind(device.0.to_vec());
+    let Some(row) = query.fetch_optional(conn).await? else {
+        return Ok(true);
+    };
+    let at = Read::of("contact", &row).time("at")?;
+    Ok(now >= at.saturating_add(SECONDS_MIN) || now < at)
+}
+
+/// Writes that a device was heard of, if that is due.
+pub(crate) async fn note(
+    conn: &mut SqliteConnection,
+    device: DeviceId,
+    now: i64,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(NOTE)
+        .bind(device.0.to_vec())
+        .bind(now)
+        .bind(SECONDS_MIN);
+    query.execute(conn).await?;
+    Ok(())
+}
+
+/// A device as the office knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Phone {
+    /// Whom its last code was made for.
+    pub(crate) name: Option<String>,
+    /// When it last exchanged, Unix seconds; none if never.
+    pub(crate) at: Option<i64>,
+}
+
+/// All devices that ever used a code.
+pub(crate) async fn phones(
+    conn: &mut SqliteConnection,
+) -> Result<BTreeMap<DeviceId, Phone>, StoreError> {
+    let rows = sqlx::query(PHONES).fetch_all(conn).await?;
+    let phone = |row: &SqliteRow| {
+        let read = Read::of("device", row);
+        let phone = Phone {
+            name: read.text_if_any("name")?.map(str::to_owned),
+            at: row.try_get("at")?,
+        };
+        Ok((read.id("device", DeviceId::from_slice)?, phone))
+    };
+    rows.iter().map(phone).collect()
+}
+
+/// When a batch last came into each space, where that was noted.
+pub(crate) async fn moved(conn: &mut SqliteConnection) -> Result<BTreeMap<Space, i64>, StoreError> {
+    let rows = sqlx::query(MOVED).fetch_all(conn).await?;
+    let moved = |row: &SqliteRow| {
+        let read = Read::of("space", row);
+        Ok((feed::space(&read)?, read.time("moved")?))
+    };
+    rows.iter().map(moved).collect()
+}
+
+/// How many records each space has.
+pub(crate) async fn records(
+    conn: &mut SqliteConnection,
+) -> Result<BTreeMap<Space, u64>, StoreError> {
+    let rows = sqlx::query(RECORDS).fetch_all(conn).await?;
+    let records = |row: &SqliteRow| {
+        let read = Read::of("record", row);
+        Ok((feed::space(&read)?, read.number("records")?))
+    };
+    rows.iter().map(records).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn a_contact_is_written_again_after_a_quarter_of_an_hour() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let mut conn = store.connect().await.unwrap();
+        let device = DeviceId([1; 8]);
+        assert!(is_due(&mut conn, device, 1000).await.unwrap());
+        // What is asked of the table for each of these moments, and what it says then.
+        let steps = [
+            (1000, 1000),
+            (1000 + SECONDS_MIN - 1, 1000),
+            (1000 + SECONDS_MIN, 1000 + SECONDS_MIN),
+            (500, 500),
+        ];
+        for (now, expected) in steps {
+            let due = is_due(&mut conn, device, now).await.unwrap();
+            note(&mut conn, device, now).await.unwrap();
+            let row = sqlx::query(LAST).bind(device.0.to_vec());
+            let row = row.fetch_one(&mut conn).await.unwrap();
+            let at: i64 = row.get("at");
+            assert_eq!(at, expected);
+            // The first was due, and is asked for only once.
+            assert_eq!(due, at == now, "{now}");
+        }
+    }
+}
