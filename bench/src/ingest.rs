@@ -137,10 +137,8 @@ impl Hub {
 pub(crate) fn run() -> String {
     let runtime = Runtime::new().unwrap_or_else(|error| panic!("{error}"));
     let mut counting = Hub::new(&runtime, Package::builtin());
-    let without = Package {
-        indicators: Vec::new(),
-        ..Package::builtin()
-    };
+    let mut without = Package::builtin();
+    without.indicators.clear();
     let mut plain = Hub::new(&runtime, without);
     let mut documents = Documents::default();
     for (phone, unit) in counting.phones.iter().zip(UNITS) {

@@ -162,6 +162,7 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
             console: *console,
         };
         let running = serve(&app, &options).await?;
+        tokio::spawn(count(app.clone()));
         if app.founded() {
             advise(cli);
         }
@@ -245,6 +246,13 @@ fn options(sample: bool) -> Options {
     Options {
         sample,
         ..Options::default()
+    }
+}
+
+/// Counts by a plan that is new, beside serving.
+async fn count(app: App) {
+    if let Err(error) = app.count_figures().await {
+        tracing::error!(error = format!("{error:#}"), "the figures are not counted");
     }
 }
 

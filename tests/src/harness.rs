@@ -80,8 +80,8 @@ pub struct Server {
     pub url: String,
     /// The network's id.
     pub network: String,
-    /// The console's address, if the server has one.
-    pub console: Option<String>,
+    /// The address of the office's console.
+    pub console: String,
     child: Child,
     options: Vec<String>,
 }
@@ -123,7 +123,7 @@ impl Server {
             data: data.to_owned(),
             url: text("url"),
             network: text("network"),
-            console: first["console"].as_str().map(str::to_owned),
+            console: text("console"),
             child,
             options: options.iter().map(|option| (*option).to_owned()).collect(),
         };

@@ -54,7 +54,8 @@ fn test(all: bool) -> Outcome {
     let browser = find_browser();
     let skipped: Vec<&str> = [&wasm, &browser]
         .into_iter()
-        .filter_map(|missing| missing.as_deref().err())
+        .filter_map(|missing| missing.as_ref().err())
+        .map(String::as_str)
         .collect();
     if all && !skipped.is_empty() {
         return Err(format!(

@@ -2,6 +2,7 @@
 //! two phones, played through the main story on real programs, and left running for whoever wants to
 //! go on by hand. Arguments are those of `ortoo-server sample`.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -121,12 +122,10 @@ fn main() {
     ));
 
     part("The server rebuilds every record from its signed batches and compares");
-    say(&format!(
-        "$ ortoo-server --data {} verify",
-        server.data.display()
-    ));
+    typed_server(&server, &["verify"]);
     print(&server.run(&["verify"]).json());
 
+    figures(&a, &server);
     leave(&dir, server, &household);
 }
 
@@ -166,6 +165,51 @@ fn look_around(phone: &Phone) {
     }
 }
 
+/// From the records to what is due and to the plan's figures, on the phone and at the banner.
+fn figures(phone: &Phone, server: &Server) {
+    part("What is due in the 嘎查 today");
+    let tasks = play(phone, &["tasks"]);
+    let tasks = tasks.as_array().cloned().unwrap_or_default();
+    let mut due: BTreeMap<String, usize> = BTreeMap::new();
+    for task in &tasks {
+        let title = task["title"].as_str().unwrap_or_default();
+        *due.entry(title.to_owned()).or_default() += 1;
+    }
+    for (title, count) in due {
+        say(&format!("  {count:4} {title}"));
+    }
+
+    part("The plan's figures of the 嘎查, counted on the phone, and the banner's");
+    let own = play(phone, &["indicators"]);
+    typed_server(server, &["indicators"]);
+    let all = server.run(&["indicators"]).json();
+    let rows = |rows: &Value| rows.as_array().cloned().unwrap_or_default();
+    for (own, all) in rows(&own).iter().zip(rows(&all)) {
+        let shown = |row: &Value| match row["value"].as_f64() {
+            Some(value) => format!("{value:8.2}"),
+            None => format!("{:>8}", "–"),
+        };
+        let key = own["indicator"].as_str().unwrap_or_default();
+        let target = own["target"].as_f64();
+        let target = target.map_or_else(String::new, |target| format!("   target {target}"));
+        say(&format!(
+            "  {key:48} {}  {}{target}",
+            shown(own),
+            shown(&all)
+        ));
+    }
+
+    part("Other code counts every figure again and compares");
+    typed_server(server, &["verify-cells"]);
+    print(&server.run(&["verify-cells"]).json());
+}
+
+/// Shows a command of the server as somebody would type it.
+fn typed_server(server: &Server, args: &[&str]) {
+    let data = server.data.display();
+    say(&format!("$ ortoo-server --data {data} {}", args.join(" ")));
+}
+
 /// The conflicts of one record: the sample has some of its own.
 fn conflicts_of(phone: &Phone, record: &str) -> Value {
     let all = play(phone, &["conflicts"]);
@@ -195,7 +239,8 @@ fn leave(dir: &Path, server: Server, household: &str) {
             ),
         ),
         ("phone-a", "sync"),
-        ("phone-b", "sync"),
+        ("phone-a", "tasks --days 30"),
+        ("phone-a", "indicators --every-year"),
     ] {
         say(&format!("ortoo-field --dir {dir}/{phone} {what}"));
     }
@@ -205,11 +250,9 @@ fn leave(dir: &Path, server: Server, household: &str) {
     let console = server.console.clone();
     let pid = server.leave_running();
     say(&format!("kill {pid}; rm -r {dir}   # when you are done"));
-    if let Some(console) = console {
-        say(&format!(
-            "\nThe banner office's pages, in a browser on this machine: {console}"
-        ));
-    }
+    say(&format!(
+        "\nThe banner office's pages, in a browser on this machine: {console}"
+    ));
 }
 
 /// A new directory for everything, which stays.

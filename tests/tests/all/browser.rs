@@ -40,7 +40,10 @@ impl Chrome {
         let mut line = String::new();
         while port.is_none() && reader.read_line(&mut line).unwrap() > 0 {
             let said = line.trim_end().trim_end_matches('.');
-            port = said.rsplit("on port ").next().and_then(|port| port.parse().ok());
+            port = said
+                .rsplit("on port ")
+                .next()
+                .and_then(|port| port.parse().ok());
             line.clear();
         }
         std::thread::spawn(move || drop(std::io::copy(&mut reader, &mut std::io::sink())));
@@ -236,21 +239,29 @@ fn the_office_gets_from_the_overview_to_who_wrote_what_of_a_record() {
 
 async fn journey(visitor: &Visitor, server: &Server, number: &str) -> WebDriverResult<()> {
     let driver = &visitor.driver;
-    driver.goto(&format!("{}/zh/?year=2026", server.console)).await?;
-    assert_eq!(driver.title().await?.contains("阿巴嘎旗"), true);
+    driver
+        .goto(&format!("{}/zh/?year=2026", server.console))
+        .await?;
+    assert!(driver.title().await?.contains("阿巴嘎旗"));
     visitor.look("overview").await;
-    assert!(visitor.text().await.contains("100.0"), "one of one was screened");
+    assert!(
+        visitor.text().await.contains("100.0"),
+        "one of one was screened"
+    );
 
     // Who comes by keyboard gets past the menu in one step.
     let first = driver.find(By::Tag("body")).await?;
-    first.send_keys(Key::Tab.to_string()).await?;
+    first.send_keys("" + Key::Tab).await?;
     let focused = driver.active_element().await?;
     assert_eq!(focused.attr("href").await?.as_deref(), Some("#main"));
 
     visitor.follow("适龄妇女宫颈癌人群筛查率").await;
     assert_eq!(visitor.heading().await, "适龄妇女宫颈癌人群筛查率");
     let text = visitor.text().await;
-    assert!(text.contains("适龄妇女宫颈癌人群筛查率达到70％以上"), "{text}");
+    assert!(
+        text.contains("适龄妇女宫颈癌人群筛查率达到70％以上"),
+        "{text}"
+    );
     visitor.look("indicator").await;
 
     visitor.follow("别力古台镇").await;
@@ -261,7 +272,10 @@ async fn journey(visitor: &Visitor, server: &Server, number: &str) -> WebDriverR
 
     visitor.follow(WOMAN).await;
     let text = visitor.text().await;
-    assert!(text.contains("1980-05-20") && !text.contains(number), "{text}");
+    assert!(
+        text.contains("1980-05-20") && !text.contains(number),
+        "{text}"
+    );
     let history = driver.find(By::XPath("//h2[contains(., '历史')]")).await?;
     assert!(history.is_displayed().await?);
     let device = driver
@@ -286,7 +300,10 @@ async fn journey(visitor: &Visitor, server: &Server, number: &str) -> WebDriverR
     ] {
         driver.goto(&format!("{}{path}", server.console)).await?;
         let text = driver.source().await?;
-        assert!(!text.contains(number) && !text.contains("10012345678"), "{name}");
+        assert!(
+            !text.contains(number) && !text.contains("10012345678"),
+            "{name}"
+        );
         visitor.look(name).await;
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails there")]
 
+mod browser;
 mod by_hand;
 mod chaos;
 mod enrolment;
