@@ -5,6 +5,7 @@
 mod chaos;
 mod enrolment;
 mod hostile;
+mod sampling;
 mod secrecy;
 mod simulator;
 mod story;
