@@ -12,7 +12,7 @@
 //! samples may let them in.
 //!
 //! # The life of a sample
-//! [`record`] spreads the people over the units, and for each unit, two at a time: draws its
+//! [`record()`] spreads the people over the units, and for each unit, two at a time: draws its
 //! households and what the years bring them, writes the diary (first visits, water and toilets,
 //! absences and care, screening rounds, and a few mistakes on purpose), enrols the phones, saves
 //! entry after entry at its date, exchanges, and lets the phones go.
@@ -21,6 +21,7 @@
 
 mod care;
 mod day;
+mod desk;
 mod diary;
 mod draw;
 mod dwelling;
@@ -28,11 +29,11 @@ mod entry;
 mod family;
 mod life;
 mod names;
+mod numbers;
 mod oddities;
 pub mod people;
 pub mod phone;
 mod place;
-mod record;
 mod register;
 mod screening;
 
@@ -131,7 +132,7 @@ pub fn record<B: Banner>(
             scope.spawn(|| {
                 while let Some(place) = next(&waiting, &outcome) {
                     let recorded = progress.unit(&place, |step| {
-                        record::unit(banner, wish, &place, &names, step)
+                        desk::unit(banner, wish, &place, &names, step)
                     });
                     add(&outcome, recorded);
                 }

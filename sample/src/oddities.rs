@@ -8,8 +8,9 @@ use crate::day::Day;
 use crate::diary::Diary;
 use crate::draw::{Draw, Matter};
 use crate::entry::Puts;
-use crate::family::{Household, Numbers, Person};
+use crate::family::{Household, Person};
 use crate::names::Custom;
+use crate::numbers::Numbers;
 use crate::people::id_number;
 
 /// So long before the last day two phones write the same field: nobody exchanges in between.

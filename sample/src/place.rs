@@ -11,9 +11,10 @@ const BANNER: usize = 45_000;
 const GACHA: usize = 220;
 /// The smallest unit has one household.
 const PEOPLE_MIN: usize = 2;
-/// Phones of a community. Each holds the whole community, so one more costs as much as another
-/// community of that size.
-const COMMUNITY_PHONES: usize = 3;
+/// Phones of a community: one for so many people, between these numbers. Each phone holds the whole
+/// community, so one more costs as much as another community of that size.
+const COMMUNITY_PEOPLE: usize = 2000;
+const COMMUNITY_PHONES: (usize, usize) = (2, 3);
 
 /// A unit that keeps registers.
 #[derive(Clone, Debug)]
@@ -71,13 +72,15 @@ pub(crate) fn places(package: &Package, people: usize, seed: u64) -> Vec<Place<'
                 true => gacha_shares.next(),
                 false => community_shares.next(),
             };
+            let people = share.unwrap_or_default().max(PEOPLE_MIN);
+            let (few, many) = COMMUNITY_PHONES;
             Place {
                 unit,
                 number,
-                people: share.unwrap_or_default().max(PEOPLE_MIN),
+                people,
                 phones: match pastoral {
                     true => 1 + usize::from(number.is_multiple_of(2)),
-                    false => COMMUNITY_PHONES,
+                    false => (people / COMMUNITY_PEOPLE).clamp(few, many),
                 },
             }
         })

@@ -8,6 +8,7 @@ mod chaos;
 mod enrolment;
 mod figures;
 mod hostile;
+mod sampling;
 mod secrecy;
 mod simulator;
 mod story;
