@@ -55,6 +55,9 @@ impl Chrome {
     }
 
     async fn browser(&self) -> WebDriver {
+        // The driver's HTTP client asks for a provider even where there is no TLS; another test may
+        // have been first.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let mut wishes = DesiredCapabilities::chrome();
         let profile = format!("--user-data-dir={}", self.profile.path().display());
         for arg in [
