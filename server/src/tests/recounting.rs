@@ -105,7 +105,7 @@ pub(super) struct Cadre {
 }
 
 impl Cadre {
-    async fn of(station: &Station, seed: u8, space: &str) -> Self {
+    pub(super) async fn of(station: &Station, seed: u8, space: &str) -> Self {
         Self {
             phone: Phone::enrolled(station, seed, space).await,
             states: BTreeMap::new(),
