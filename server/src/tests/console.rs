@@ -3,6 +3,7 @@
 mod guarding;
 mod reading;
 mod secrecy;
+mod wording;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
