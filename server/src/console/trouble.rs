@@ -104,14 +104,49 @@ pub(super) fn dressed(desk: &Desk, language: Language, response: Response) -> Re
         return response;
     };
     let words = desk.words(language);
-    let say = |part: &str| words.sentence(&format!("console-trouble-{}-{part}", kind.name), &[]);
+    let part = |part: &str| words.sentence(&format!("console-trouble-{}-{part}", kind.name), &[]);
+    let mut frame = Frame::new(desk, language, part("title"), &Address::home());
+    // The reader is on none of the main pages.
+    frame.pages.iter_mut().for_each(|page| page.here = false);
     let page = TroublePage {
-        frame: Frame::new(desk, language, say("title"), &Address::home()),
-        advice: say("advice"),
+        frame,
+        advice: part("advice"),
         home: Address::home().in_language(language),
     };
     match page.render() {
         Ok(page) => (kind.status, Html(page)).into_response(),
         Err(_) => kind.status.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use words::Words;
+
+    #[test]
+    fn every_trouble_says_what_happened_and_what_to_do() {
+        let all = [
+            Trouble::NotFound,
+            Trouble::Stale,
+            Trouble::NotCounted,
+            Trouble::Method,
+            Trouble::Foreign,
+            Trouble::FormTooLarge,
+            Trouble::Busy,
+            Trouble::Plan(plan::expression::ExpressionError::Type),
+            Trouble::Stopped,
+        ];
+        for language in [Language::Chinese, Language::English] {
+            let words = Words::new(language);
+            for name in all.iter().map(|trouble| trouble.kind().name) {
+                for part in ["title", "advice"] {
+                    assert!(
+                        words.knows(&format!("console-trouble-{name}-{part}")),
+                        "{name}"
+                    );
+                }
+            }
+        }
     }
 }

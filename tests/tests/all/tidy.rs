@@ -202,6 +202,28 @@ fn automerge_is_touched_in_one_file_cel_in_one_module_and_sql_in_the_stores() {
 }
 
 #[test]
+fn what_a_template_shows_is_escaped() {
+    let templates = files("server/templates", ".html");
+    let sources = files("server/src", ".rs").into_iter();
+    for path in sources
+        .filter(|path| !path.to_string_lossy().contains("/src/tests/"))
+        .chain(templates)
+    {
+        let text = read(&path).replace(' ', "");
+        // The filter, and the ways to turn escaping off.
+        for banned in [
+            "|safe",
+            "autoescape",
+            "escape=\"none\"",
+            "filters::Safe",
+            "MarkupDisplay",
+        ] {
+            assert!(!text.contains(banned), "{}: {banned}", path.display());
+        }
+    }
+}
+
+#[test]
 fn tests_are_sentences_and_none_is_ignored() {
     for dir in [
         "plan",
