@@ -80,7 +80,7 @@ pub struct Server {
     pub url: String,
     /// The network's id.
     pub network: String,
-    /// The address of the office's console.
+    /// The address of the office's console, without a slash at its end.
     pub console: String,
     child: Child,
     options: Vec<String>,
@@ -123,7 +123,7 @@ impl Server {
             data: data.to_owned(),
             url: text("url"),
             network: text("network"),
-            console: text("console"),
+            console: text("console").trim_end_matches('/').to_owned(),
             child,
             options: options.iter().map(|option| (*option).to_owned()).collect(),
         };

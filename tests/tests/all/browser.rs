@@ -40,10 +40,11 @@ impl Chrome {
         let mut line = String::new();
         while port.is_none() && reader.read_line(&mut line).unwrap() > 0 {
             let said = line.trim_end().trim_end_matches('.');
-            port = said
-                .rsplit("on port ")
-                .next()
-                .and_then(|port| port.parse().ok());
+            let named = said.rsplit("on port ").next();
+            // It also says that it was asked for port 0.
+            port = named
+                .and_then(|port| port.parse().ok())
+                .filter(|port| *port > 0);
             line.clear();
         }
         std::thread::spawn(move || drop(std::io::copy(&mut reader, &mut std::io::sink())));
@@ -225,7 +226,9 @@ fn the_office_gets_from_the_overview_to_who_wrote_what_of_a_record() {
     let server = Server::sample(&dir.path().join("banner"));
     let phone = Phone::enrolled(dir.path().join("a"), &server, GACHA);
     let number = record(&phone);
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    // Two threads: a driver that is dropped in mid-way ends its session on the other.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
         .enable_all()
         .build()
         .unwrap();
