@@ -237,6 +237,7 @@ console-linked = Other records of the same person
 console-people = People recorded in this household
 console-history = History
 console-history-caption = The values written for each item, one after the other; times by the clock of the device
+console-item = Item
 console-written-value = Value written
 console-who = Written by
 console-device = Device

@@ -237,6 +237,7 @@ console-linked = 同一人的其他记录
 console-people = 登记在本户的人员
 console-history = 历史
 console-history-caption = 每个项目先后写入的值，时间按填写设备的时钟
+console-item = 项目
 console-written-value = 写入的值
 console-who = 填写人
 console-device = 设备

@@ -78,14 +78,14 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
     let mut open = link::open_all(&mut tx).await?;
     open.retain(|(unit, _)| unit.starts_with(org));
     let paging = Paging::of(asked.page()?, open.len())?;
+    let mut on_page: BTreeMap<&str, Vec<RecordId>> = BTreeMap::new();
+    for (unit, record) in paging.rows(&open) {
+        on_page.entry(unit).or_default().push(*record);
+    }
     let mut held = BTreeMap::new();
-    let on_page: BTreeSet<&str> = paging
-        .rows(&open)
-        .iter()
-        .map(|(unit, _)| unit.as_str())
-        .collect();
-    for unit in on_page {
-        held.insert(unit, records::load(&mut tx, Some(package), unit).await?);
+    for (unit, ids) in on_page {
+        let loaded = records::load_linked(&mut tx, Some(package), unit, ids).await?;
+        held.insert(unit, loaded);
     }
     drop(tx);
     let view = View {

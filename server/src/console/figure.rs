@@ -35,6 +35,9 @@ pub(super) struct Bar {
     pub(super) target: Option<i64>,
 }
 
+/// The width of the mark at the target, which lies inside the bar also at its end.
+pub(super) const MARK_WIDTH: i64 = 8;
+
 /// What stands for a value that there is not.
 pub(super) const NONE: &str = "—";
 
@@ -187,7 +190,7 @@ impl Bar {
         };
         Some(Self {
             value: part(value, full),
-            target: bound.map(|bound| part(bound, full)),
+            target: bound.map(|bound| part(bound, full).min(BAR_WIDTH - MARK_WIDTH)),
         })
     }
 }

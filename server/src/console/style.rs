@@ -40,3 +40,53 @@ pub(super) async fn show(uri: axum::http::Uri) -> Result<Response, Trouble> {
     ];
     Ok((headers, SHEET).into_response())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The value of a colour of the sheet: `--name: #rrggbb` or `#rgb`.
+    fn colour(name: &str) -> [f64; 3] {
+        let value = SHEET.split(&format!("--{name}: #")).nth(1).unwrap();
+        let digits: String = value.chars().take_while(char::is_ascii_hexdigit).collect();
+        let long: String = match digits.len() {
+            3 => digits.chars().flat_map(|digit| [digit, digit]).collect(),
+            _ => digits,
+        };
+        [0, 2, 4].map(|at| f64::from(u8::from_str_radix(&long[at..at + 2], 16).unwrap()) / 255.0)
+    }
+
+    /// WCAG 2.2, relative luminance.
+    fn luminance(name: &str) -> f64 {
+        let [red, green, blue] = colour(name).map(|part| match part {
+            ..=0.04045 => part / 12.92,
+            part => ((part + 0.055) / 1.055).powf(2.4),
+        });
+        0.2126 * red + 0.7152 * green + 0.0722 * blue
+    }
+
+    fn contrast(a: &str, b: &str) -> f64 {
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn text_and_pictures_stand_out_from_what_is_behind_them() {
+        // AA wants 4.5 for text and 3 for what is no text.
+        let text = ["ink", "quiet", "link", "warn"];
+        for behind in ["paper", "sheet", "band", "warn-paper"] {
+            for front in text {
+                assert!(contrast(front, behind) >= 4.5, "{front} on {behind}");
+            }
+            assert!(contrast("focus", behind) >= 3.0, "focus on {behind}");
+        }
+        assert!(contrast("ink", "mark") >= 4.5 && contrast("sheet", "link") >= 4.5);
+        assert!(contrast("value", "band") >= 3.0, "a bar on its track");
+        assert!(contrast("value", "sheet") >= 3.0, "a line on its sheet");
+        assert!(
+            contrast("ink", "value") >= 3.0,
+            "the target's mark on a bar"
+        );
+        assert!(contrast("ink", "sheet") > contrast("quiet", "sheet"));
+    }
+}
