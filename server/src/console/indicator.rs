@@ -17,7 +17,7 @@ use sync_core::figure::{Tally, UnitFacts};
 use sync_core::id::RecordId;
 use words::Language;
 
-use self::behind::Behind;
+use self::behind::{Behind, Chosen};
 use self::chart::Chart;
 use self::rule::Rule;
 use super::Desk;
@@ -30,7 +30,6 @@ use super::trouble::Trouble;
 use super::value::Teller;
 use super::{org, records};
 use crate::figures::Shown;
-use crate::show::Unit as Held;
 
 #[derive(Template)]
 #[template(path = "indicator.html")]
@@ -67,8 +66,6 @@ struct Numbers {
     cells: BTreeMap<(String, String), Tally>,
     by_year: BTreeMap<u16, Tally>,
     breakdown: Vec<(String, String, Tally)>,
-    /// At a 嘎查: the groups that count.
-    behind: Vec<(RecordId, Tally)>,
 }
 
 /// `GET /zh/indicator/KEY?org&year&part&page`.
@@ -85,18 +82,18 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
 
     let conn = &mut tx;
     let (key, code) = (indicator.key.as_str(), unit.code.as_str());
-    let is_leaf = org::keeps_registers(unit);
     let numbers = Numbers {
         cells: shown.by_unit(conn, code, year).await?,
         by_year: shown.by_year(conn, key, code).await?,
         breakdown: shown.breakdown(conn, key, code, year).await?,
-        behind: match is_leaf {
-            true => shown.behind(conn, key, code, year).await?,
-            false => Vec::new(),
-        },
     };
-    let held = match is_leaf {
-        true => Some(records::load(conn, Some(package), code).await?),
+    let behind = match org::keeps_registers(unit) {
+        true => {
+            let behind = shown.behind(conn, key, code, year).await?;
+            let chosen = Chosen::of(&behind, asked.part()?, asked.page()?)?;
+            let held = records::load_some(conn, Some(package), code, chosen.ids()).await?;
+            Some((chosen, UnitFacts::read(&held, package, code)))
+        }
         false => None,
     };
     drop(tx);
@@ -108,7 +105,7 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
         unit,
         year,
     };
-    Ok(Html(view.of(&numbers, held.as_ref())?.render()?))
+    Ok(Html(view.of(&numbers, behind.as_ref())?.render()?))
 }
 
 struct View<'a> {
@@ -121,7 +118,11 @@ struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn of(&self, numbers: &Numbers, held: Option<&Held<'_>>) -> Result<IndicatorPage<'a>, Trouble> {
+    fn of(
+        &self,
+        numbers: &Numbers,
+        behind: Option<&(Chosen, UnitFacts)>,
+    ) -> Result<IndicatorPage<'a>, Trouble> {
         let (indicator, language) = (self.indicator, self.asked.language);
         let teller = self.teller();
         let total = self.sum(numbers, &self.unit.code);
@@ -152,7 +153,7 @@ impl<'a> View<'a> {
             breakdowns: self.breakdowns(&numbers.breakdown),
             by_year: self.by_year(numbers, &years),
             chart: Chart::of(indicator, &numbers.by_year, &years),
-            behind: held.map(|held| self.behind(numbers, held)).transpose()?,
+            behind: behind.map(|(chosen, facts)| self.behind(chosen, facts)),
             frame,
         })
     }
@@ -208,23 +209,13 @@ impl<'a> View<'a> {
         years.iter().map(line).collect()
     }
 
-    fn behind(&self, numbers: &Numbers, held: &Held<'_>) -> Result<Behind, Trouble> {
-        let facts = UnitFacts::read(held, self.package, &self.unit.code);
-        let (part, page) = (self.asked.part()?, self.asked.page()?);
+    fn behind(&self, chosen: &Chosen, facts: &UnitFacts) -> Behind {
         let turned = |part, page| self.href(&self.unit.code, self.year, Some(part), page);
         let record = |record: RecordId| {
             let address = self.desk.record(&self.unit.code, record);
             address.in_language(self.asked.language)
         };
-        Behind::of(
-            self.teller(),
-            &numbers.behind,
-            &facts,
-            part,
-            page,
-            &turned,
-            &record,
-        )
+        Behind::of(self.teller(), chosen, facts, &turned, &record)
     }
 
     fn teller(&self) -> Teller<'a> {

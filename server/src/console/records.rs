@@ -27,16 +27,48 @@ pub(super) async fn load<'a>(
     Ok(loaded)
 }
 
-/// The same of some records alone, with all that are linked to them: a list over many units must
-/// not load all of each.
-pub(super) async fn load_linked<'a>(
+/// Loads some records alone, with all that are linked to them: one record of a community must not
+/// cost ten thousand.
+pub(super) async fn load_some<'a>(
     conn: &mut SqliteConnection,
     package: Option<&'a Package>,
     unit: &str,
     records: impl IntoIterator<Item = RecordId>,
 ) -> Result<Unit<'a>, StoreError> {
+    let linked = linked(conn, unit, records).await?;
+    let linked: Vec<RecordId> = linked.into_iter().collect();
+    let mut loaded = Unit::empty(package);
+    for space in spaces(unit) {
+        let states = record::states(conn, &space.to_string(), &linked).await?;
+        loaded.take(space.class, states)?;
+    }
+    Ok(loaded)
+}
+
+/// Loads a record with its people: the household of a person, the persons of a household.
+pub(super) async fn load_family<'a>(
+    conn: &mut SqliteConnection,
+    package: Option<&'a Package>,
+    unit: &str,
+    record: RecordId,
+) -> Result<Unit<'a>, StoreError> {
+    let mut family = linked(conn, unit, [record]).await?;
+    let known: Vec<RecordId> = family.iter().copied().collect();
+    let homes = link::homes_of(conn, unit, &known).await?;
+    family.extend(homes.into_iter().map(|(household, _)| household));
+    let dwellers = link::dwellers(conn, unit, &known).await?;
+    family.extend(dwellers.into_iter().map(|(_, person)| person));
+    load_some(conn, package, unit, family).await
+}
+
+/// These records and all that show a number of theirs. Whoever does may show another one as well,
+/// that of a third.
+async fn linked(
+    conn: &mut SqliteConnection,
+    unit: &str,
+    records: impl IntoIterator<Item = RecordId>,
+) -> Result<BTreeSet<RecordId>, StoreError> {
     let mut linked: BTreeSet<RecordId> = records.into_iter().collect();
-    // Whoever shows a number of somebody's may show another one, that of a third.
     loop {
         let known: Vec<RecordId> = linked.iter().copied().collect();
         let numbers = link::numbers_of(conn, unit, &known).await?;
@@ -46,16 +78,9 @@ pub(super) async fn load_linked<'a>(
         let here = holders.into_iter().filter(|(_, of, _)| of == unit);
         linked.extend(here.map(|(_, _, record)| record));
         if linked.len() == known.len() {
-            break;
+            return Ok(linked);
         }
     }
-    let linked: Vec<RecordId> = linked.into_iter().collect();
-    let mut loaded = Unit::empty(package);
-    for space in spaces(unit) {
-        let states = record::states(conn, &space.to_string(), &linked).await?;
-        loaded.take(space.class, states)?;
-    }
-    Ok(loaded)
 }
 
 fn spaces(unit: &str) -> impl Iterator<Item = Space> {

@@ -37,69 +37,97 @@ pub(super) struct Row {
     pub(super) weight: i64,
 }
 
-/// How much of a tally stands in a part.
+/// How much of a tally stands in a part. More people than a household has may use its water.
 fn weight(tally: &Tally, part: Part) -> i64 {
     match part {
         Part::Reached => tally.numerator,
-        Part::Rest => tally.denominator - tally.numerator,
+        Part::Rest => tally.denominator.saturating_sub(tally.numerator).max(0),
         Part::Unknown => tally.unknown,
     }
 }
 
-impl Behind {
-    /// `part` is the part that is asked for, or the first that has anything; `turned` gives the
-    /// address of a page of a part, `record` that of a record.
+/// The groups of one page of one part: what has to be read of all that count.
+pub(super) struct Chosen {
+    part: Part,
+    sums: [(Part, i64); 3],
+    weighted: bool,
+    /// The groups of the page, each with what it counts for.
+    groups: Vec<(RecordId, i64)>,
+    paging: Paging,
+}
+
+impl Chosen {
+    /// `part` is the part that is asked for; else it is the first that has anything.
     pub(super) fn of(
-        teller: Teller<'_>,
         behind: &[(RecordId, Tally)],
-        facts: &UnitFacts,
         part: Option<Part>,
         page: usize,
+    ) -> Result<Self, Trouble> {
+        let sums = Part::ALL.map(|part| {
+            let weights = behind.iter().map(|(_, tally)| weight(tally, part));
+            (part, weights.sum())
+        });
+        let first = sums.iter().find(|(_, sum)| *sum > 0);
+        let part = part
+            .or(first.map(|(part, _)| *part))
+            .unwrap_or(Part::Reached);
+        let weighed = behind.iter().map(|(id, tally)| (*id, weight(tally, part)));
+        let of_part: Vec<(RecordId, i64)> = weighed.filter(|(_, weight)| *weight > 0).collect();
+        let paging = Paging::of(page, of_part.len())?;
+        Ok(Self {
+            part,
+            sums,
+            weighted: of_part.iter().any(|(_, weight)| *weight != 1),
+            groups: paging.rows(&of_part).to_vec(),
+            paging,
+        })
+    }
+
+    /// The groups of the page, by their first records.
+    pub(super) fn ids(&self) -> impl Iterator<Item = RecordId> + '_ {
+        self.groups.iter().map(|(id, _)| *id)
+    }
+}
+
+impl Behind {
+    /// `turned` gives the address of a page of a part, `record` that of a record.
+    pub(super) fn of(
+        teller: Teller<'_>,
+        chosen: &Chosen,
+        facts: &UnitFacts,
         turned: &dyn Fn(Part, usize) -> String,
         record: &dyn Fn(RecordId) -> String,
-    ) -> Result<Self, Trouble> {
-        let of_part = |part: Part| {
-            let weighed = behind
-                .iter()
-                .map(move |(id, tally)| (*id, weight(tally, part)));
-            weighed
-                .filter(|(_, weight)| *weight > 0)
-                .collect::<Vec<_>>()
-        };
-        let sum_of = |part: Part| of_part(part).iter().map(|(_, weight)| weight).sum::<i64>();
-        let first = Part::ALL.into_iter().find(|part| sum_of(*part) > 0);
-        let part = part.or(first).unwrap_or(Part::Reached);
-        let groups = of_part(part);
-        let paging = Paging::of(page, groups.len())?;
-        let apart = groups.first().and_then(|(id, _)| tells_apart(teller, *id));
+    ) -> Self {
+        let (part, paging) = (chosen.part, chosen.paging);
+        let apart = chosen.ids().next().and_then(|id| tells_apart(teller, id));
         let row = |(id, weight): &(RecordId, i64)| Row {
+            label: teller.label_of(facts, *id),
             apart: apart
                 .map(|key| value(teller, facts, *id, key))
                 .unwrap_or_default(),
-            label: teller.label_of(facts, *id),
             href: record(*id),
             weight: *weight,
         };
-        let link = |of: Part| {
-            let count = sum_of(of).to_string();
-            let name = format!("console-part-{}", of.key());
-            Link {
-                href: turned(of, 1),
-                title: teller.words.sentence(&name, &[("count", &count)]),
-                here: of == part,
-            }
+        let link = |(of, sum): &(Part, i64)| Link {
+            href: turned(*of, 1),
+            title: teller.words.sentence(
+                &format!("console-part-{}", of.key()),
+                &[("count", &sum.to_string())],
+            ),
+            here: *of == part,
         };
-        Ok(Self {
-            parts: Part::ALL.into_iter().map(link).collect(),
+        let sum = chosen.sums.iter().find(|(of, _)| *of == part);
+        Self {
+            parts: chosen.sums.iter().map(link).collect(),
             part,
-            sum: sum_of(part),
+            sum: sum.map_or(0, |(_, sum)| *sum),
+            weighted: chosen.weighted,
             apart: apart.map(|(_, field)| teller.title(&field.title).to_owned()),
-            weighted: groups.iter().any(|(_, weight)| *weight != 1),
-            rows: paging.rows(&groups).iter().map(row).collect(),
+            rows: chosen.groups.iter().map(row).collect(),
             previous: paging.previous().map(|page| turned(part, page)),
             next: paging.next().map(|page| turned(part, page)),
             paging,
-        })
+        }
     }
 }
 

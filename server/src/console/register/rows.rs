@@ -1,12 +1,13 @@
 //! The rows of a register: which groups stand in it as of today, and their columns.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use plan::dictionary::{Field, Section};
-use plan::expression::{Datum, ExpressionError, Facts, Scope};
+use plan::expression::{Datum, Day, ExpressionError, Facts, Recorded, Scope};
 use plan::register::{Computed, Gives, Register};
 use sync_core::figure::UnitFacts;
-use sync_core::id::RecordId;
+use sync_core::id::{RecordId, Subject};
 use sync_core::task;
 
 use crate::console::mask;
@@ -73,13 +74,15 @@ impl<'a> Table<'a> {
         search: &str,
         link: &dyn Fn(RecordId) -> String,
     ) -> Result<Vec<Row>, Trouble> {
+        // What is in force today is worked out once for all.
+        let day = Arc::new(Day::new(self.teller.package, self.today)?);
         let mut rows = Vec::new();
         for (record, (_, said)) in &facts.groups {
             if record.subject.key() != self.register.of {
                 continue;
             }
             let home = facts.home(self.teller.package, said, self.today);
-            let row = match self.scope(said, home) {
+            let row = match self.scope(said, home, &day) {
                 Ok(scope) if task::takes(&scope, self.register)? => {
                     self.row(*record, said, Some(&scope), link)?
                 }
@@ -100,14 +103,13 @@ impl<'a> Table<'a> {
         &'f self,
         said: &'f Facts,
         home: Option<&'f Facts>,
+        day: &Arc<Day<'f>>,
     ) -> Result<Scope<'f>, ExpressionError> {
-        Scope::new(
-            self.teller.package,
-            &self.register.of,
-            said,
-            home,
-            self.today,
-        )
+        let package = self.teller.package;
+        let record = Recorded::new(package, &self.register.of, said)?;
+        let home = home.map(|home| Recorded::new(package, Subject::Household.key(), home));
+        let home = home.transpose()?.map(Arc::new);
+        Ok(Scope::of(Arc::new(record), home, day.clone()))
     }
 
     fn row(
