@@ -3,6 +3,7 @@
 //! `ORTOO_SCREENSHOTS=DIR` keeps a picture of every page that is visited.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -31,6 +32,8 @@ impl Chrome {
             .arg("--port=0")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
+            // Its browsers are of its group and end with it.
+            .process_group(0)
             .spawn()
             .unwrap_or_else(|error| {
                 panic!("chromedriver: {error} (apt install chromium chromium-driver)")
@@ -83,7 +86,8 @@ impl Chrome {
 
 impl Drop for Chrome {
     fn drop(&mut self) {
-        drop(self.process.kill());
+        let group = format!("-{}", self.process.id());
+        drop(Command::new("kill").args(["-9", "--", &group]).status());
         drop(self.process.wait());
     }
 }
