@@ -241,8 +241,8 @@ impl Ingest<'_> {
             }
             feed::set_counter(self.now, conn, &changed.name, held.counter).await?;
             let made = update(conn, self.network, &changed.name, changed.records).await?;
-            for (record, sections) in made {
-                touched.note(space.unit(), record, sections);
+            for (record, parts) in made {
+                touched.note(space.unit(), record, parts);
             }
         }
         Ok((self.taken, touched))
@@ -253,7 +253,7 @@ impl Ingest<'_> {
 struct NeedsAll;
 
 /// Makes the records of a space anew that something arrived for; gives those that show something
-/// else than before, with the sections that do.
+/// else than before, with the parts that do.
 async fn update(
     conn: &mut SqliteConnection,
     network: NetworkId,
@@ -278,11 +278,10 @@ async fn update(
                 RecordState::rebuild(&borrowed(&changes_of(conn, network, space, touched).await?))
             }
         };
-        let sections = before.unwrap_or_default();
-        let sections = sections.view().changed_sections(next.view());
-        if !sections.is_empty() {
-            let sections = sections.into_iter().map(str::to_owned).collect();
-            changed.push((touched, sections));
+        let parts = before.unwrap_or_default();
+        let parts = parts.view().changed_parts(next.view());
+        if !parts.is_empty() {
+            changed.push((touched, parts));
         }
         if let Some(reason) = next.parked() {
             tracing::warn!(%reason, "a record is parked");

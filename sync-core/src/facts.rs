@@ -85,8 +85,14 @@ fn datum(value: &Value) -> Datum {
     }
 }
 
-/// The sections of a person that tie her record to others: to whose is her too, and to a household.
-pub const TIES: [&str; 2] = ["identity", "residence"];
+/// What ties a person's record to others: to those that are her too, and to a household. Named as
+/// `View::changed_parts` does.
+pub const TIES: [&str; 4] = [
+    "identity.id_no",
+    "identity.name",
+    "identity.birth_date",
+    "residence",
+];
 
 /// Fields that tell persons apart: where linked records differ in one, it is open whether they are
 /// one person, and nothing of one is another's (R36).

@@ -92,11 +92,16 @@ impl View {
         self.slots.is_empty()
     }
 
-    /// The sections in which `after` shows something else, or has other values written apart.
-    pub fn changed_sections<'a>(&'a self, after: &'a View) -> BTreeSet<&'a str> {
+    /// Where `after` shows something else, or has other values written apart: `section.field` of a
+    /// single section, `section` of a repeating one.
+    pub fn changed_parts(&self, after: &View) -> BTreeSet<String> {
         let either = self.slots.keys().chain(after.slots.keys());
         let changed = either.filter(|key| self.get(key) != after.get(key));
-        changed.map(Key::section).collect()
+        let part = |key: &Key| match key.item() {
+            Some(_) => key.section().to_owned(),
+            None => format!("{}.{}", key.section(), key.field()),
+        };
+        changed.map(part).collect()
     }
 
     /// Takes in a change whose dependencies are in.

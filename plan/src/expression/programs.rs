@@ -1,6 +1,6 @@
 //! Compiled expressions and patterns, kept by their source text.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use cel::parser::Expression;
 use regex::{Regex, RegexBuilder};
 
 use super::reads::HomeReads;
-use super::{SOURCE_CHARS_MAX, functions};
+use super::{SOURCE_CHARS_MAX, functions, reads};
 
 /// Most programs and most patterns that are kept. The plan has a few hundred expressions; when the
 /// number is reached, all are dropped and compiled again as they are needed.
@@ -32,6 +32,8 @@ pub(super) struct Program {
     pub(super) names: Vec<String>,
     /// What it reads of the household.
     pub(super) home: HomeReads,
+    /// The names in it with what is selected on them.
+    pub(super) paths: BTreeSet<String>,
 }
 
 /// Compiled expressions and patterns by source text, shared by the clones of a package.
@@ -130,10 +132,12 @@ fn compile(source: &str) -> Result<Program, String> {
         .collect();
     names.sort();
     let home = HomeReads::of(&expression);
+    let paths = reads::paths(&expression);
     Ok(Program {
         expression,
         names,
         home,
+        paths,
     })
 }
 

@@ -6,6 +6,7 @@ use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, operators};
 use cel::parser::Expression;
 
 use super::HOME;
+use crate::dictionary::Repeating;
 use crate::package::Package;
 
 /// What one expression itself reads of `home`.
@@ -51,6 +52,48 @@ impl Package {
         sections
     }
 
+    /// What an expression over the subject `of` reads, finer than [`Self::reads`]: `section` of a
+    /// repeating section, whose items may be any, and of a single one that is used as a whole;
+    /// else `section.field`.
+    pub fn reads_parts(&self, of: &str, source: &str) -> BTreeSet<String> {
+        let sections = self.reads(of, source);
+        let single = |key: &str| {
+            let found = self.section(key).map(|(_, section)| &section.repeating);
+            found.is_some_and(|repeating| *repeating == Repeating::No)
+        };
+        let (single, mut parts): (BTreeSet<String>, BTreeSet<String>) =
+            sections.into_iter().partition(|key| single(key));
+        let (mut seen, mut open) = (BTreeSet::new(), vec![source]);
+        while let Some(source) = open.pop() {
+            let Ok(program) = self.programs.compile(source) else {
+                continue;
+            };
+            let statuses = program
+                .names
+                .iter()
+                .filter_map(|name| self.status(of, name));
+            let fresh = statuses.filter(|status| seen.insert(status.key.as_str()));
+            open.extend(fresh.map(|status| status.is.as_str()));
+            for path in &program.paths {
+                let path = path.strip_prefix("home.").unwrap_or(path);
+                let mut names = path.splitn(3, '.');
+                match (names.next(), names.next()) {
+                    (Some(section), Some(field)) if single.contains(section) => {
+                        parts.insert(format!("{section}.{field}"));
+                    }
+                    (Some(section), None) if single.contains(section) => {
+                        parts.insert(section.to_owned());
+                    }
+                    _ => {}
+                }
+            }
+            if program.home.whole {
+                parts.extend(self.home_sections(&program.home));
+            }
+        }
+        parts
+    }
+
     fn home_sections(&self, reads: &HomeReads) -> impl Iterator<Item = String> {
         let sections = self
             .subject("household")
@@ -61,6 +104,55 @@ impl Package {
             .iter()
             .map(|section| section.key.as_str());
         keys.filter(read).map(str::to_owned)
+    }
+}
+
+/// The names that an expression uses, as far as they are selected on: `identity.sex` of
+/// `identity.sex == '2'`, `screening` of a loop over it.
+pub(super) fn paths(expression: &Expression) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    let mut open = vec![expression];
+    while let Some(expression) = open.pop() {
+        if let Some(path) = path_of(expression) {
+            paths.insert(path);
+            continue;
+        }
+        match &expression.expr {
+            Expr::Select(select) => open.push(&select.operand),
+            Expr::Call(call) => {
+                open.extend(call.target.iter().map(AsRef::as_ref).chain(&call.args));
+            }
+            Expr::List(list) => open.extend(&list.elements),
+            Expr::Map(map) => {
+                for entry in &map.entries {
+                    match &entry.expr {
+                        EntryExpr::StructField(field) => open.push(&field.value),
+                        EntryExpr::MapEntry(entry) => open.extend([&entry.key, &entry.value]),
+                    }
+                }
+            }
+            Expr::Comprehension(each) => open.extend([
+                &each.iter_range,
+                &each.accu_init,
+                &each.loop_cond,
+                &each.loop_step,
+                &each.result,
+            ]),
+            Expr::Ident(_) | Expr::Literal(_) | Expr::Struct(_) | Expr::Unspecified => {}
+        }
+    }
+    paths
+}
+
+/// A name with what is selected on it.
+fn path_of(expression: &Expression) -> Option<String> {
+    match &expression.expr {
+        Expr::Ident(name) => Some(name.clone()),
+        Expr::Select(select) => {
+            let path = path_of(&select.operand)?;
+            Some(format!("{path}.{}", select.field))
+        }
+        _ => None,
     }
 }
 

@@ -298,6 +298,30 @@ fn what_an_expression_reads_is_known_through_statuses_and_the_household() {
         .collect();
     assert_eq!(reads, ["household"]);
     assert!(plan.reads("nobody", "identity.name").is_empty());
+    let parts = [
+        ("true", vec![]),
+        ("identity.name == 'x'", vec!["identity.name"]),
+        ("identity['name'] == 'x'", vec!["identity"]),
+        (
+            "moved && identity.name == 'x'",
+            vec!["identity.name", "stay"],
+        ),
+        ("home == null", vec![]),
+        (
+            "home != null && home.household.area == '1'",
+            vec!["household.area"],
+        ),
+        ("has(home.household)", vec!["household"]),
+        ("home == home", vec!["household", "water"]),
+        (
+            "[home.household.area, home.water.area] == []",
+            vec!["household.area", "water.area"],
+        ),
+    ];
+    for (source, expected) in parts {
+        let reads: Vec<String> = plan.reads_parts("person", source).into_iter().collect();
+        assert_eq!(reads, expected, "{source}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use plan::dictionary::Field;
 use sqlx::SqliteConnection;
 use sync_core::control::Control;
 use sync_core::id::Space;
@@ -87,12 +88,18 @@ pub(crate) async fn build_next(
     figure::set_reached(conn, building.number, unit).await?;
     // Everything may have changed.
     let all = control.package().into_iter().flat_map(|p| &p.subjects);
-    let sections = all.flat_map(|subject| &subject.sections);
-    let sections: BTreeSet<String> = sections.map(|section| section.key.clone()).collect();
+    let parts = all
+        .flat_map(|subject| &subject.sections)
+        .flat_map(|section| {
+            let field = |field: &Field| format!("{}.{}", section.key, field.key);
+            let fields = section.fields.iter().map(field);
+            fields.chain([section.key.clone()])
+        });
+    let parts: BTreeSet<String> = parts.collect();
     let mut touched = Touched::default();
     for space in spaces.iter().filter(|space| space.unit() == unit) {
         for (record, _) in record::of_space(conn, space).await? {
-            touched.note(unit, record, sections.clone());
+            touched.note(unit, record, parts.clone());
         }
     }
     let building = Generation {

@@ -1,4 +1,4 @@
-//! Which edits change no figure: those of sections that no indicator reads.
+//! Which edits change no figure: those of fields and sections that no indicator reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use sync_core::id::{EntryHash, Subject};
 
 use crate::store::figure::Generation;
 
-/// The sections that the figures of a package depend on.
+/// The parts of a record that the figures of a package depend on, `section` or `section.field`.
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
     of_subject: BTreeMap<Subject, BTreeSet<String>>,
@@ -21,24 +21,29 @@ impl Reads {
             let indicators = package.indicators.iter();
             let of = indicators.filter(|indicator| indicator.count.of == subject.key());
             let sources = of.flat_map(|indicator| indicator.count.expressions());
-            let sections = sources.flat_map(|source| package.reads(subject.key(), source));
-            (subject, sections.collect())
+            let parts = sources.flat_map(|source| package.reads_parts(subject.key(), source));
+            (subject, parts.collect())
         };
         Self {
             of_subject: Subject::ALL.into_iter().map(of_subject).collect(),
         }
     }
 
-    /// Whether a change of a record in these sections may change what its group adds.
-    pub(super) fn subject(&self, subject: Subject, sections: &BTreeSet<String>) -> bool {
-        let read = self.of_subject.get(&subject);
-        read.is_some_and(|read| !read.is_disjoint(sections))
+    /// Whether a change of these parts of a record may change what its group adds.
+    pub(super) fn subject(&self, subject: Subject, parts: &BTreeSet<String>) -> bool {
+        let Some(read) = self.of_subject.get(&subject) else {
+            return false;
+        };
+        parts.iter().any(|part| {
+            let section = part.split_once('.').map(|(section, _)| section);
+            read.contains(part) || section.is_some_and(|section| read.contains(section))
+        })
     }
 
-    /// Whether a change of a household in these sections may change what its people add.
-    pub(super) fn home(&self, sections: &BTreeSet<String>) -> bool {
+    /// Whether a change of these parts of a household may change what its people add.
+    pub(super) fn home(&self, parts: &BTreeSet<String>) -> bool {
         // Section keys are unique over all subjects.
-        self.subject(Subject::Person, sections)
+        self.subject(Subject::Person, parts)
     }
 }
 

@@ -26,24 +26,25 @@ use crate::store::figure::{self, Cell, Generation};
 use crate::store::link::{self, Blind, Holder, Home};
 use crate::store::{StoreError, control, record};
 
-/// The records whose shown values changed, by unit, with the sections that did.
+/// The records whose shown values changed, by unit, with the parts that did: `section.field`, or
+/// `section` of a repeating one.
 #[derive(Debug, Default)]
 pub(crate) struct Touched(BTreeMap<String, Changed>);
 
 type Changed = BTreeMap<RecordId, BTreeSet<String>>;
 
 impl Touched {
-    /// Notes that a record shows something else in these sections.
-    pub(crate) fn note(&mut self, unit: &str, record: RecordId, sections: BTreeSet<String>) {
+    /// Notes that a record shows something else in these parts.
+    pub(crate) fn note(&mut self, unit: &str, record: RecordId, parts: BTreeSet<String>) {
         let records = self.0.entry(unit.to_owned()).or_default();
-        records.entry(record).or_default().extend(sections);
+        records.entry(record).or_default().extend(parts);
     }
 
     /// Takes in what another part of the transaction touched.
     pub(crate) fn join(&mut self, other: Self) {
         for (unit, records) in other.0 {
-            for (record, sections) in records {
-                self.note(&unit, record, sections);
+            for (record, parts) in records {
+                self.note(&unit, record, parts);
             }
         }
     }
@@ -155,14 +156,14 @@ impl Concerned {
             let those = changed.iter().filter(|(record, in_)| holds(record, in_));
             those.map(|(record, _)| *record).collect::<Vec<RecordId>>()
         };
-        let tied = those(&|record, sections| {
-            record.subject == Subject::Person && TIES.iter().any(|tie| sections.contains(*tie))
+        let tied = those(&|record, parts| {
+            record.subject == Subject::Person && TIES.iter().any(|tie| parts.contains(*tie))
         });
-        let homes = those(&|record, sections| {
-            record.subject == Subject::Household && reads.iter().any(|of| of.home(sections))
+        let homes = those(&|record, parts| {
+            record.subject == Subject::Household && reads.iter().any(|of| of.home(parts))
         });
         let counted =
-            those(&|record, sections| reads.iter().any(|of| of.subject(record.subject, sections)));
+            those(&|record, parts| reads.iter().any(|of| of.subject(record.subject, parts)));
         let numbers = tie(conn, shared, package, unit, &tied).await?;
         self.numbers.extend(&numbers);
         self.tied.extend(numbers);
