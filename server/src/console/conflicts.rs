@@ -135,7 +135,7 @@ impl<'a> View<'a> {
             previous: paging.previous().map(turned),
             next: paging.next().map(turned),
             paging,
-            frame: frame.titled(heading),
+            frame: frame.headed(heading),
         }
     }
 

@@ -21,7 +21,11 @@ pub(super) struct Link {
 /// What the template `base.html` needs, and the words for every other one.
 pub(super) struct Frame<'a> {
     words: &'a Words,
-    pub(super) title: String,
+    /// What the page is about, as its heading says.
+    pub(super) heading: String,
+    /// The org unit that it is of; empty where the heading says that.
+    pub(super) place: String,
+    names_somebody: bool,
     /// The page's language as HTML names it.
     pub(super) lang: &'static str,
     /// The other language, and the same page in it.
@@ -38,7 +42,7 @@ pub(super) struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// The frame of the page at `here`.
-    pub(super) fn new(desk: &'a Desk, language: Language, title: String, here: &Address) -> Self {
+    pub(super) fn new(desk: &'a Desk, language: Language, heading: String, here: &Address) -> Self {
         let words = desk.words(language);
         let other = match language {
             Language::Chinese => Language::English,
@@ -51,7 +55,9 @@ impl<'a> Frame<'a> {
         };
         Self {
             words,
-            title,
+            heading,
+            place: String::new(),
+            names_somebody: false,
             lang: lang(language),
             other: other_link,
             other_lang: lang(other),
@@ -62,9 +68,37 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The same with another title.
-    pub(super) fn titled(self, title: String) -> Self {
-        Self { title, ..self }
+    /// The same with another heading.
+    pub(super) fn headed(self, heading: String) -> Self {
+        Self { heading, ..self }
+    }
+
+    /// The same of an org unit.
+    pub(super) fn of(self, place: &str) -> Self {
+        Self {
+            place: place.to_owned(),
+            ..self
+        }
+    }
+
+    /// The same with a heading that is somebody's name: it stays out of the document's title, which
+    /// browsers keep in their histories.
+    pub(super) fn naming_somebody(self) -> Self {
+        Self {
+            names_somebody: true,
+            ..self
+        }
+    }
+
+    /// The title of the document: what tells this page from others in a list of windows.
+    pub(super) fn title(&self) -> String {
+        let heading = match self.names_somebody {
+            true => String::new(),
+            false => self.heading.clone(),
+        };
+        let parts = [heading, self.place.clone(), self.say("site")];
+        let filled = parts.into_iter().filter(|part| !part.is_empty());
+        filled.collect::<Vec<_>>().join(" · ")
     }
 
     /// A text of the console, without its `console-`.

@@ -91,7 +91,7 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
     let frame = Frame::new(&desk, asked.language, String::new(), &Address::Freshness);
     let heading = frame.say("freshness-title");
     let page = FreshnessPage {
-        frame: frame.titled(heading),
+        frame: frame.headed(heading),
         summary: view.summary(&groups),
         groups,
     };

@@ -126,9 +126,9 @@ impl<'a> View<'a> {
         let (indicator, language) = (self.indicator, self.asked.language);
         let teller = self.teller();
         let total = self.sum(numbers, &self.unit.code);
-        let heading = format!("{} · {}", teller.title(&indicator.title), self.unit.name);
+        let heading = teller.title(&indicator.title).to_owned();
         let here = self.address(&self.unit.code, self.year, self.asked.part()?, 1);
-        let frame = Frame::new(self.desk, language, heading, &here);
+        let frame = Frame::new(self.desk, language, heading, &here).of(&self.unit.name);
         let now = self.desk.app.shared().clock.now();
         let years = years(self.package, now, self.year);
         let note = indicator.note.as_ref();

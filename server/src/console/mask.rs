@@ -3,6 +3,9 @@
 //!
 //! Everything that a page shows of a record goes through here. People type numbers where a form did
 //! not ask for one, so every text is looked through, not only the fields that are for numbers.
+//!
+//! Characters that turn the direction of what follows are left out as well: a value would otherwise
+//! rearrange the page around it. Those that Mongolian needs stay.
 
 /// From so many digits on a number may be somebody's; a telephone number has 7 at least.
 const DIGITS_MIN: usize = 7;
@@ -17,7 +20,7 @@ const HIDDEN: char = '*';
 
 /// The text with every number that may be somebody's masked.
 pub(super) fn text(text: &str) -> String {
-    let chars: Vec<char> = text.chars().collect();
+    let chars: Vec<char> = text.chars().filter(|char| !is_turn(*char)).collect();
     let mut masked = String::with_capacity(text.len());
     let mut at = 0;
     while at < chars.len() {
@@ -44,7 +47,7 @@ pub(super) fn text(text: &str) -> String {
 
 /// A whole value that is a number of somebody, masked whatever it looks like.
 pub(super) fn number(value: &str) -> String {
-    let chars: Vec<char> = value.chars().collect();
+    let chars: Vec<char> = value.chars().filter(|char| !is_turn(*char)).collect();
     hidden(&chars, chars.len()).collect()
 }
 
@@ -79,6 +82,11 @@ fn run(chars: &[char]) -> Run {
         run.chars = at + 1;
     }
     run
+}
+
+/// The bidirectional controls of Unicode (UAX 9).
+fn is_turn(char: char) -> bool {
+    matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Digits of ASCII and the full-width ones of a Chinese keyboard.
@@ -122,6 +130,15 @@ mod tests {
         for plain in ["2026-11-25", "0101", "户 12 人", "", "35-64", "x", "9-"] {
             assert_eq!(text(plain), plain);
         }
+    }
+
+    #[test]
+    fn characters_that_turn_the_direction_are_left_out_and_mongolian_stays() {
+        assert_eq!(text("a\u{202e}b\u{2067}c\u{200f}"), "abc");
+        assert_eq!(number("1\u{202e}0012345678"), "100******78");
+        // Letters with a free variation selector and a vowel separator.
+        let mongolian = "ᠮᠣᠩᠭᠣᠯ\u{180b}\u{180e}";
+        assert_eq!(text(mongolian), mongolian);
     }
 
     #[test]

@@ -158,7 +158,7 @@ impl<'a> View<'a> {
             counted,
             domains: self.domains(org, &totals, &frame),
             below: (!below.is_empty()).then(|| self.matrix(org, &below, &parts)),
-            frame: frame.titled(heading),
+            frame: frame.headed(heading),
         }
     }
 

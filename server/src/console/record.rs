@@ -37,9 +37,6 @@ use crate::store::device::Device;
 struct RecordPage<'a> {
     frame: Frame<'a>,
     way: Vec<Link>,
-    /// What kind of record it is.
-    subject: String,
-    unit: String,
     /// A change could not be brought together with the others.
     parked: bool,
     conflicts: Vec<Apart>,
@@ -101,24 +98,19 @@ impl<'a> View<'a> {
         let teller = self.teller();
         let link = |record: RecordId| self.link(&facts, record);
         let here = Address::Record(self.asked.name.clone());
-        let frame = Frame::new(
-            self.desk,
-            language,
-            teller.label_of(&facts, self.record),
-            &here,
-        );
-        let subject = self.package.subject(self.record.subject.key());
+        let label = teller.label_of(&facts, self.record);
+        let frame = Frame::new(self.desk, language, label, &here);
+        let kind = self.package.subject(self.record.subject.key());
+        let kind = kind.map_or("", |kind| teller.title(&kind.title));
         let place = self.package.unit(self.unit);
+        let place = place.map_or(self.unit, |place| place.name.as_str());
+        let frame = frame.of(&format!("{kind} · {place}")).naming_somebody();
         Ok(RecordPage {
             way: org::way_to(self.package, self.unit, language, |unit| {
                 Address::Registers {
                     org: Some(unit.code.clone()),
                 }
             }),
-            subject: subject
-                .map(|subject| teller.title(&subject.title).to_owned())
-                .unwrap_or_default(),
-            unit: place.map(|place| place.name.clone()).unwrap_or_default(),
             parked: self
                 .held
                 .states(self.record)

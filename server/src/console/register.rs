@@ -70,7 +70,7 @@ pub(super) async fn list(State(desk): State<Desk>, asked: Asked) -> Result<Html<
     let frame = Frame::new(&desk, asked.language, String::new(), &here);
     let heading = frame.say("registers");
     let page = RegistersPage {
-        frame: frame.titled(heading),
+        frame: frame.headed(heading),
         registers: registers(package, asked.language, None, org.as_deref()),
     };
     Ok(Html(page.render()?))
@@ -201,12 +201,9 @@ impl<'a> View<'a> {
 
     fn frame(&self) -> Frame<'a> {
         let (language, code) = (self.asked.language, &self.unit.code);
-        let heading = format!(
-            "{} · {}",
-            title(language, &self.register.title),
-            self.unit.name
-        );
-        Frame::new(self.desk, language, heading, &self.address(code, 1))
+        let heading = title(language, &self.register.title).to_owned();
+        let here = self.address(code, 1);
+        Frame::new(self.desk, language, heading, &here).of(&self.unit.name)
     }
 
     fn way(&self) -> Vec<Link> {

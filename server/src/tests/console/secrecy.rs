@@ -72,6 +72,12 @@ async fn no_address_names_a_record_or_a_person() {
         for id in &ids {
             assert!(!html.contains(id.as_str()), "{address} shows {id}");
         }
+        // Browsers keep titles as they keep addresses.
+        let title = html.split("<title>").nth(1).unwrap();
+        let title = title.split("</title>").next().unwrap();
+        for name in ["其其格", "琪琪格", "巴特尔"] {
+            assert!(!title.contains(name), "{address}: {title}");
+        }
     }
 }
 
