@@ -25,7 +25,7 @@ pub use asked::{Asked, UnknownYear};
 pub use contribution::{CellKey, Change, Contribution, TOTAL};
 pub use count::Counter;
 pub use seat::{Away, seats};
-pub use unit::{UnitFacts, of_unit};
+pub use unit::{Said, UnitFacts, of_unit};
 
 use std::ops::{Add, AddAssign, Neg};
 

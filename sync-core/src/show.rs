@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use plan::Package;
 
 use crate::check::{self, Problem};
-use crate::group::{self, Group, ID_NUMBER_KEY};
+use crate::group::{self, Group, ID_NUMBER_KEY, IdNumber};
 use crate::id::{RecordId, Subject};
 use crate::record::Slot;
 use crate::replica::{Replica, Shown};
@@ -151,24 +151,22 @@ pub fn row(source: &dyn Source, unit: &str, group: &Group, today: &str) -> Shown
 
 /// The groups of a subject's records in a unit, by their first record.
 pub fn groups(source: &dyn Source, unit: &str, subject: Subject) -> Vec<Group> {
-    let records: Vec<(RecordId, Shown<'_>)> = source
-        .records_of(unit)
-        .into_iter()
-        .filter(|record| record.subject == subject)
-        .map(|record| (record, source.view(unit, record)))
-        .collect();
-    group::groups(records.iter().map(|(record, shown)| {
-        // Persons have ID numbers. What stands under their key elsewhere ties nothing.
-        let numbers = shown.iter().filter(|_| subject == Subject::Person);
-        let slot = { numbers }.find(|(key, _)| key.as_str() == ID_NUMBER_KEY);
-        let values = slot.into_iter().flat_map(|(_, slot)| slot.values());
-        (
-            *record,
-            values
-                .filter_map(|written| written.value.as_text())
-                .collect(),
-        )
-    }))
+    let records = source.records_of(unit).into_iter();
+    group::groups_by(
+        records
+            .filter(|record| record.subject == subject)
+            .map(|record| (record, id_numbers(record, &source.view(unit, record)))),
+    )
+}
+
+/// The valid ID numbers that a record shows, all of them where it is in conflict. Persons have ID
+/// numbers: what stands under their key elsewhere ties nothing.
+pub fn id_numbers(record: RecordId, shown: &Shown<'_>) -> Vec<IdNumber> {
+    let shown = shown.iter().filter(|_| record.subject == Subject::Person);
+    let slot = { shown }.find(|(key, _)| key.as_str() == ID_NUMBER_KEY);
+    let values = slot.into_iter().flat_map(|(_, slot)| slot.values());
+    let texts = values.filter_map(|written| written.value.as_text());
+    texts.filter_map(IdNumber::parse).collect()
 }
 
 /// Everything of a unit that somebody must settle, by record.

@@ -84,7 +84,7 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
     }
     let mut held = BTreeMap::new();
     for (unit, ids) in on_page {
-        let loaded = records::load_some(&mut tx, Some(package), unit, ids).await?;
+        let loaded = records::load_some(&mut tx, package, unit, ids).await?;
         held.insert(unit, loaded);
     }
     drop(tx);

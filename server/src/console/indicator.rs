@@ -91,7 +91,7 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
         true => {
             let behind = shown.behind(conn, key, code, year).await?;
             let chosen = Chosen::of(&behind, asked.part()?, asked.page()?)?;
-            let held = records::load_some(conn, Some(package), code, chosen.ids()).await?;
+            let held = records::load_some(conn, package, code, chosen.ids()).await?;
             Some((chosen, UnitFacts::read(&held, package, code)))
         }
         false => None,

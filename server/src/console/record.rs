@@ -57,7 +57,7 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
     let mut tx = shared.store.read().await?;
     let roster = shared.roster.current(&mut tx).await?;
     let package = roster.control.package().ok_or(Trouble::NotFound)?;
-    let held = records::load_family(&mut tx, Some(package), &unit, record).await?;
+    let held = records::load_family(&mut tx, package, &unit, record).await?;
     if !held.records_of(&unit).contains(&record) {
         return Err(Trouble::Stale);
     }

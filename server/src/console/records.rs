@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use plan::Package;
 use sqlx::SqliteConnection;
+use sync_core::figure::{Said, UnitFacts};
 use sync_core::id::{Class, RecordId, Space};
+use sync_core::show::Source;
 
 use crate::show::Unit;
 use crate::store::link::{self, Blind};
@@ -14,41 +16,49 @@ use crate::store::{StoreError, record};
 /// named persons, and until there are accounts nobody is named.
 pub(super) const SHOWN: [Class; 3] = Class::CADRE;
 
-/// Loads a unit's records in these classes, and nothing of the others.
-pub(super) async fn load<'a>(
+/// Records that are read at a time. The states of a community are many times as large as what they
+/// say, so that no more of them are held at once.
+const PIECE: usize = 256;
+
+/// What all records of a unit say in these classes, and nothing of the others.
+pub(super) async fn facts(
     conn: &mut SqliteConnection,
-    package: Option<&'a Package>,
+    package: &Package,
     unit: &str,
-) -> Result<Unit<'a>, StoreError> {
-    let mut loaded = Unit::empty(package);
+) -> Result<UnitFacts, StoreError> {
+    let mut ids = BTreeSet::new();
     for space in spaces(unit) {
-        loaded.take(space.class, record::of_space(conn, &space).await?)?;
+        ids.extend(record::ids(conn, &space).await?);
     }
-    Ok(loaded)
+    let ids: Vec<RecordId> = ids.into_iter().collect();
+    let mut said = Vec::with_capacity(ids.len());
+    for piece in ids.chunks(PIECE) {
+        let held = load(conn, package, unit, piece).await?;
+        said.extend(piece.iter().map(|record| {
+            let shown = held.view(unit, *record);
+            (*record, Said::of(package, *record, &shown))
+        }));
+    }
+    Ok(UnitFacts::of(said))
 }
 
 /// Loads some records alone, with all that are linked to them: one record of a community must not
 /// cost ten thousand.
 pub(super) async fn load_some<'a>(
     conn: &mut SqliteConnection,
-    package: Option<&'a Package>,
+    package: &'a Package,
     unit: &str,
     records: impl IntoIterator<Item = RecordId>,
 ) -> Result<Unit<'a>, StoreError> {
     let linked = linked(conn, unit, records).await?;
     let linked: Vec<RecordId> = linked.into_iter().collect();
-    let mut loaded = Unit::empty(package);
-    for space in spaces(unit) {
-        let states = record::states(conn, &space.to_string(), &linked).await?;
-        loaded.take(space.class, states)?;
-    }
-    Ok(loaded)
+    load(conn, package, unit, &linked).await
 }
 
 /// Loads a record with its people: the household of a person, the persons of a household.
 pub(super) async fn load_family<'a>(
     conn: &mut SqliteConnection,
-    package: Option<&'a Package>,
+    package: &'a Package,
     unit: &str,
     record: RecordId,
 ) -> Result<Unit<'a>, StoreError> {
@@ -59,6 +69,21 @@ pub(super) async fn load_family<'a>(
     let dwellers = link::dwellers(conn, unit, &known).await?;
     family.extend(dwellers.into_iter().map(|(_, person)| person));
     load_some(conn, package, unit, family).await
+}
+
+/// Loads these records and no others.
+async fn load<'a>(
+    conn: &mut SqliteConnection,
+    package: &'a Package,
+    unit: &str,
+    records: &[RecordId],
+) -> Result<Unit<'a>, StoreError> {
+    let mut loaded = Unit::empty(Some(package));
+    for space in spaces(unit) {
+        let states = record::states(conn, &space.to_string(), records).await?;
+        loaded.take(space.class, states)?;
+    }
+    Ok(loaded)
 }
 
 /// These records and all that show a number of theirs. Whoever does may show another one as well,

@@ -115,8 +115,7 @@ async fn made(desk: &Desk, asked: &Asked, search: Search) -> Result<Html<String>
     if !org::keeps_registers(unit) {
         return Ok(Html(view.units().render()?));
     }
-    let held = records::load(&mut tx, Some(package), &unit.code).await?;
-    let facts = UnitFacts::read(&held, package, &unit.code);
+    let facts = records::facts(&mut tx, package, &unit.code).await?;
     let ids: Vec<RecordId> = facts.groups.keys().copied().collect();
     let open = link::open_of(&mut tx, &unit.code, &ids).await?;
     drop(tx);

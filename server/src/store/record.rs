@@ -12,6 +12,7 @@ statements! {
         JOIN batch ON batch.space = touched.space AND batch.arrival = touched.arrival
         WHERE touched.space = $1 AND touched.record = $2 ORDER BY touched.arrival";
     OF_SPACE = "SELECT record, state FROM record WHERE space = $1 ORDER BY record";
+    IDS = "SELECT record FROM record WHERE space = $1 ORDER BY record";
     TOUCHED = "SELECT record, arrival FROM touched WHERE space = $1 ORDER BY record, arrival";
     SPACES_OF = "SELECT space FROM record WHERE record = $1 ORDER BY space";
     SPACES = "SELECT DISTINCT space FROM record ORDER BY space";
@@ -135,6 +136,17 @@ pub(crate) async fn of_space(
         .fetch_all(conn)
         .await?;
     rows.iter().map(raw_state).collect()
+}
+
+/// The records of a space, without their states.
+pub(crate) async fn ids(
+    conn: &mut SqliteConnection,
+    space: &Space,
+) -> Result<Vec<RecordId>, StoreError> {
+    let query = sqlx::query(IDS).bind(space.to_string());
+    let rows = query.fetch_all(conn).await?;
+    let id = |row| Read::of("record", row).id("record", RecordId::from_slice);
+    rows.iter().map(id).collect()
 }
 
 /// Which batches change which record, of a whole space.

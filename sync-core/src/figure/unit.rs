@@ -8,8 +8,9 @@ use plan::expression::Facts;
 use super::{Contribution, Counter, Tally};
 use crate::control::Control;
 use crate::facts::{facts, home_of, joined};
-use crate::group::Group;
+use crate::group::{Group, IdNumber, groups_by};
 use crate::id::{RecordId, Subject};
+use crate::replica::Shown;
 use crate::show::{self, Source};
 
 /// What is recorded in a unit, group by group.
@@ -21,26 +22,49 @@ pub struct UnitFacts {
     homes: BTreeMap<RecordId, RecordId>,
 }
 
+/// What one record says: of its values as much as a figure or a register needs.
+#[derive(Debug)]
+pub struct Said {
+    numbers: Vec<IdNumber>,
+    facts: Facts,
+}
+
+impl Said {
+    /// Of the values that a record shows.
+    pub fn of(package: &Package, record: RecordId, shown: &Shown<'_>) -> Self {
+        let values = shown.iter().map(|(key, slot)| (*key, slot.winner()));
+        Self {
+            numbers: show::id_numbers(record, shown),
+            facts: facts(package, values),
+        }
+    }
+}
+
 impl UnitFacts {
     /// Reads a unit's records.
     pub fn read(source: &dyn Source, package: &Package, unit: &str) -> Self {
+        let records = source.records_of(unit).into_iter();
+        Self::of(records.map(|record| {
+            let shown = source.view(unit, record);
+            (record, Said::of(package, record, &shown))
+        }))
+    }
+
+    /// Of what each record says: whoever reads a large unit piece by piece need not keep the values.
+    pub fn of(records: impl IntoIterator<Item = (RecordId, Said)>) -> Self {
+        let (mut facts, mut numbers) = (BTreeMap::new(), Vec::new());
+        for (record, said) in records {
+            facts.insert(record, said.facts);
+            numbers.push((record, said.numbers));
+        }
         let mut read = Self::default();
-        for subject in Subject::ALL {
-            for group in show::groups(source, unit, subject) {
-                let facts_of = |record| {
-                    let shown = source.view(unit, record);
-                    facts(
-                        package,
-                        shown.iter().map(|(key, slot)| (*key, slot.winner())),
-                    )
-                };
-                let said = joined(group.members().map(facts_of));
-                if subject == Subject::Household {
-                    let members = group.members().map(|member| (member, group.id()));
-                    read.homes.extend(members);
-                }
-                read.groups.insert(group.id(), (group, said));
+        for group in groups_by(numbers) {
+            let said = joined(group.members().filter_map(|member| facts.remove(&member)));
+            if group.id().subject == Subject::Household {
+                let members = group.members().map(|member| (member, group.id()));
+                read.homes.extend(members);
             }
+            read.groups.insert(group.id(), (group, said));
         }
         read
     }
