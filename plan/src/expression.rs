@@ -73,7 +73,7 @@ pub(crate) const ITEM_DATE: &str = "item_date";
 pub(crate) const VARIABLES: [&str; 5] = [HOME, "as_of", "settings", PERIOD, "item"];
 
 /// The name of a person's household.
-const HOME: &str = "home";
+pub const HOME: &str = "home";
 
 /// The name of what an indicator's expressions know besides.
 pub(crate) const PERIOD: &str = "period";

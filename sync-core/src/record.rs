@@ -65,6 +65,10 @@ impl Slot {
     }
 }
 
+/// The part of a record that changes when it first shows anything: that it is there. No section has
+/// this name.
+pub const BEGUN: &str = "+";
+
 /// The values of a record, by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
@@ -93,7 +97,7 @@ impl View {
     }
 
     /// Where `after` shows something else, or has other values written apart: `section.field` of a
-    /// single section, `section` of a repeating one.
+    /// single section, `section` of a repeating one, and [`BEGUN`] of a record that showed nothing.
     pub fn changed_parts(&self, after: &View) -> BTreeSet<String> {
         let either = self.slots.keys().chain(after.slots.keys());
         let changed = either.filter(|key| self.get(key) != after.get(key));
@@ -101,7 +105,9 @@ impl View {
             Some(_) => key.section().to_owned(),
             None => format!("{}.{}", key.section(), key.field()),
         };
-        changed.map(part).collect()
+        let begun = self.is_empty() && !after.is_empty();
+        let begun = begun.then(|| BEGUN.to_owned());
+        changed.map(part).chain(begun).collect()
     }
 
     /// Takes in a change whose dependencies are in.

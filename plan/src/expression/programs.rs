@@ -1,6 +1,6 @@
 //! Compiled expressions and patterns, kept by their source text.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,8 +8,8 @@ use cel::common::ast::{EntryExpr, Expr};
 use cel::parser::Expression;
 use regex::{Regex, RegexBuilder};
 
-use super::reads::HomeReads;
-use super::{SOURCE_CHARS_MAX, functions, reads};
+use super::reads::Named;
+use super::{SOURCE_CHARS_MAX, functions};
 
 /// Most programs and most patterns that are kept. The plan has a few hundred expressions; when the
 /// number is reached, all are dropped and compiled again as they are needed.
@@ -30,10 +30,8 @@ pub(super) struct Program {
     pub(super) expression: Expression,
     /// The identifiers in it, ascending; also those that a loop declares.
     pub(super) names: Vec<String>,
-    /// What it reads of the household.
-    pub(super) home: HomeReads,
-    /// The names in it with what is selected on them.
-    pub(super) paths: BTreeSet<String>,
+    /// What it names, for [`Package::reads_parts`](crate::Package::reads_parts).
+    pub(super) named: Named,
 }
 
 /// Compiled expressions and patterns by source text, shared by the clones of a package.
@@ -131,13 +129,11 @@ fn compile(source: &str) -> Result<Program, String> {
         .map(str::to_owned)
         .collect();
     names.sort();
-    let home = HomeReads::of(&expression);
-    let paths = reads::paths(&expression);
+    let named = Named::of(&expression);
     Ok(Program {
         expression,
         names,
-        home,
-        paths,
+        named,
     })
 }
 

@@ -1,4 +1,4 @@
-//! What an expression reads: the sections that a change has to touch before the answer can change.
+//! What an expression reads: what a change has to touch before the answer can change.
 
 use std::collections::BTreeSet;
 
@@ -6,17 +6,8 @@ use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, operators};
 use cel::parser::Expression;
 
 use super::HOME;
-use crate::dictionary::Repeating;
+use crate::dictionary::{Repeating, Subject};
 use crate::package::Package;
-
-/// What one expression itself reads of `home`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct HomeReads {
-    /// The entries of `home` that it names, sections as a rule.
-    sections: BTreeSet<String>,
-    /// It uses `home` as a whole, so that any section may matter.
-    whole: bool,
-}
 
 impl Package {
     /// The sections that an expression over the subject `of` reads, by way of computed statuses too:
@@ -27,195 +18,138 @@ impl Package {
     /// is for the caller to know, and no part of this. An expression that can't be compiled never
     /// has an answer and reads nothing.
     pub fn reads(&self, of: &str, source: &str) -> BTreeSet<String> {
-        let mut sections = BTreeSet::new();
-        let mut seen = BTreeSet::new();
-        let mut open = vec![source];
-        while let Some(source) = open.pop() {
-            let Ok(program) = self.programs.compile(source) else {
-                continue;
-            };
-            for name in &program.names {
-                if name == HOME {
-                    sections.extend(self.home_sections(&program.home));
-                } else if let Some(computed) = self.status(of, name) {
-                    if seen.insert(computed.key.as_str()) {
-                        open.push(&computed.is);
-                    }
-                } else if self
-                    .subject(of)
-                    .is_some_and(|of| of.section(name).is_some())
-                {
-                    sections.insert(name.clone());
-                }
-            }
-        }
-        sections
+        let parts = self.reads_parts(of, source).into_iter();
+        let section = |part: String| match part.split_once('.') {
+            Some((section, _)) => section.to_owned(),
+            None => part,
+        };
+        parts.filter(|part| part != HOME).map(section).collect()
     }
 
-    /// What an expression over the subject `of` reads, finer than [`Self::reads`]: `section` of a
-    /// repeating section, whose items may be any, and of a single one that is used as a whole;
-    /// else `section.field`.
+    /// The same, finer: `section` of a repeating section, whose items may be any, and of a single
+    /// one that is used as a whole; else `section.field`; and `home` where it matters whether there
+    /// is one.
     pub fn reads_parts(&self, of: &str, source: &str) -> BTreeSet<String> {
-        let sections = self.reads(of, source);
-        let single = |key: &str| {
-            let found = self.section(key).map(|(_, section)| &section.repeating);
-            found.is_some_and(|repeating| *repeating == Repeating::No)
+        let Some(subject) = self.subject(of) else {
+            return BTreeSet::new();
         };
-        let (single, mut parts): (BTreeSet<String>, BTreeSet<String>) =
-            sections.into_iter().partition(|key| single(key));
-        let (mut seen, mut open) = (BTreeSet::new(), vec![source]);
+        let (mut parts, mut seen, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![source]);
         while let Some(source) = open.pop() {
             let Ok(program) = self.programs.compile(source) else {
                 continue;
             };
-            let statuses = program
-                .names
-                .iter()
-                .filter_map(|name| self.status(of, name));
-            let fresh = statuses.filter(|status| seen.insert(status.key.as_str()));
-            open.extend(fresh.map(|status| status.is.as_str()));
-            for path in &program.paths {
-                let path = path.strip_prefix("home.").unwrap_or(path);
-                let mut names = path.splitn(3, '.');
-                match (names.next(), names.next()) {
-                    (Some(section), Some(field)) if single.contains(section) => {
-                        parts.insert(format!("{section}.{field}"));
+            for path in &program.named.paths {
+                let (name, rest) = first_of(path);
+                if name == HOME {
+                    parts.insert(HOME.to_owned());
+                    parts.extend(self.parts_of_home(rest));
+                } else if let Some(status) = self.status(of, name) {
+                    if seen.insert(status.key.as_str()) {
+                        open.push(&status.is);
                     }
-                    (Some(section), None) if single.contains(section) => {
-                        parts.insert(section.to_owned());
-                    }
-                    _ => {}
+                } else {
+                    parts.extend(part_of(subject, name, rest));
                 }
             }
-            if program.home.whole {
-                parts.extend(self.home_sections(&program.home));
+            if program.named.asks_for_home {
+                parts.insert(HOME.to_owned());
             }
         }
         parts
     }
 
-    fn home_sections(&self, reads: &HomeReads) -> impl Iterator<Item = String> {
-        let sections = self
-            .subject("household")
-            .map(|home| home.sections.as_slice());
-        let read = |key: &&str| reads.whole || reads.sections.contains(*key);
-        let keys = sections
-            .unwrap_or_default()
-            .iter()
-            .map(|section| section.key.as_str());
-        keys.filter(read).map(str::to_owned)
+    /// What is read of the household by what stands behind `home`.
+    fn parts_of_home(&self, path: &str) -> Vec<String> {
+        let Some(household) = self.subject("household") else {
+            return Vec::new();
+        };
+        if path.is_empty() {
+            let sections = household.sections.iter();
+            return sections.map(|section| section.key.clone()).collect();
+        }
+        let (section, rest) = first_of(path);
+        part_of(household, section, rest).into_iter().collect()
     }
 }
 
-/// The names that an expression uses, as far as they are selected on: `identity.sex` of
-/// `identity.sex == '2'`, `screening` of a loop over it.
-pub(super) fn paths(expression: &Expression) -> BTreeSet<String> {
-    let mut paths = BTreeSet::new();
-    let mut open = vec![expression];
-    while let Some(expression) = open.pop() {
-        if let Some(path) = path_of(expression) {
-            paths.insert(path);
-            continue;
-        }
-        match &expression.expr {
-            Expr::Select(select) => open.push(&select.operand),
-            Expr::Call(call) => {
-                open.extend(call.target.iter().map(AsRef::as_ref).chain(&call.args));
+/// The part of a subject that a name, with what is selected on it, reads.
+fn part_of(subject: &Subject, section: &str, selected: &str) -> Option<String> {
+    let section = subject.section(section)?;
+    Some(match (&section.repeating, first_of(selected).0) {
+        (Repeating::No, field) if !field.is_empty() => format!("{}.{field}", section.key),
+        _ => section.key.clone(),
+    })
+}
+
+/// The first name of a path and the rest of it, either of which may be empty.
+fn first_of(path: &str) -> (&str, &str) {
+    path.split_once('.').unwrap_or((path, ""))
+}
+
+/// What one expression itself names.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    /// Its names with what is selected on them: `identity.sex` of `identity.sex == '2'`, `screening`
+    /// of a loop over it. Also those that a loop declares.
+    pub(super) paths: BTreeSet<String>,
+    /// It asks whether there is a home; of which that alone reads nothing.
+    pub(super) asks_for_home: bool,
+}
+
+impl Named {
+    pub(super) fn of(expression: &Expression) -> Self {
+        let mut named = Self::default();
+        let mut open = vec![expression];
+        while let Some(expression) = open.pop() {
+            if let Some(path) = path_of(expression) {
+                named.paths.insert(path);
+                continue;
             }
-            Expr::List(list) => open.extend(&list.elements),
-            Expr::Map(map) => {
-                for entry in &map.entries {
-                    match &entry.expr {
-                        EntryExpr::StructField(field) => open.push(&field.value),
-                        EntryExpr::MapEntry(entry) => open.extend([&entry.key, &entry.value]),
+            match &expression.expr {
+                Expr::Select(select) => open.push(&select.operand),
+                Expr::Call(call) if asks_for_home(call) => named.asks_for_home = true,
+                Expr::Call(call) => {
+                    open.extend(call.target.iter().map(AsRef::as_ref).chain(&call.args));
+                }
+                Expr::List(list) => open.extend(&list.elements),
+                Expr::Map(map) => {
+                    for entry in &map.entries {
+                        match &entry.expr {
+                            EntryExpr::StructField(field) => open.push(&field.value),
+                            EntryExpr::MapEntry(entry) => open.extend([&entry.key, &entry.value]),
+                        }
                     }
                 }
+                Expr::Comprehension(each) => open.extend([
+                    &each.iter_range,
+                    &each.accu_init,
+                    &each.loop_cond,
+                    &each.loop_step,
+                    &each.result,
+                ]),
+                Expr::Ident(_) | Expr::Literal(_) | Expr::Struct(_) | Expr::Unspecified => {}
             }
-            Expr::Comprehension(each) => open.extend([
-                &each.iter_range,
-                &each.accu_init,
-                &each.loop_cond,
-                &each.loop_step,
-                &each.result,
-            ]),
-            Expr::Ident(_) | Expr::Literal(_) | Expr::Struct(_) | Expr::Unspecified => {}
         }
+        named
     }
-    paths
 }
 
 /// A name with what is selected on it.
 fn path_of(expression: &Expression) -> Option<String> {
     match &expression.expr {
         Expr::Ident(name) => Some(name.clone()),
-        Expr::Select(select) => {
-            let path = path_of(&select.operand)?;
-            Some(format!("{path}.{}", select.field))
-        }
+        Expr::Select(select) => Some(format!("{}.{}", path_of(&select.operand)?, select.field)),
         _ => None,
     }
 }
 
-impl HomeReads {
-    /// Walks an expression whose depth was bounded before.
-    pub(super) fn of(expression: &Expression) -> Self {
-        let mut reads = Self::default();
-        reads.walk(expression);
-        reads
-    }
-
-    fn walk(&mut self, expression: &Expression) {
-        match &expression.expr {
-            Expr::Ident(name) => self.whole |= name == HOME,
-            Expr::Select(select) if is_home(&select.operand) => {
-                self.sections.insert(select.field.clone());
-            }
-            Expr::Select(select) => self.walk(&select.operand),
-            Expr::Call(call) if asks_for_null(call) => {}
-            Expr::Call(call) => {
-                let target = call.target.iter().map(AsRef::as_ref);
-                target.chain(&call.args).for_each(|part| self.walk(part));
-            }
-            Expr::List(list) => list.elements.iter().for_each(|each| self.walk(each)),
-            Expr::Map(map) => {
-                for entry in &map.entries {
-                    match &entry.expr {
-                        EntryExpr::StructField(field) => self.walk(&field.value),
-                        EntryExpr::MapEntry(entry) => {
-                            self.walk(&entry.key);
-                            self.walk(&entry.value);
-                        }
-                    }
-                }
-            }
-            Expr::Comprehension(each) => {
-                for part in [
-                    &each.iter_range,
-                    &each.accu_init,
-                    &each.loop_cond,
-                    &each.loop_step,
-                    &each.result,
-                ] {
-                    self.walk(part);
-                }
-            }
-            Expr::Literal(_) | Expr::Struct(_) | Expr::Unspecified => {}
-        }
-    }
-}
-
-fn is_home(expression: &Expression) -> bool {
-    matches!(&expression.expr, Expr::Ident(name) if name == HOME)
-}
-
 /// Whether it is `home == null` or `home != null`.
-fn asks_for_null(call: &CallExpr) -> bool {
+fn asks_for_home(call: &CallExpr) -> bool {
     let null = |part: &Expression| matches!(part.expr, Expr::Literal(LiteralValue::Null));
+    let home = |part: &Expression| matches!(&part.expr, Expr::Ident(name) if name == HOME);
     let compares = matches!(
         call.func_name.as_str(),
         operators::EQUALS | operators::NOT_EQUALS
     );
-    compares
-        && call.args.iter().any(null)
-        && call.args.iter().all(|part| is_home(part) || null(part))
+    compares && call.args.iter().any(null) && call.args.iter().any(home)
 }

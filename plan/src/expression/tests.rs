@@ -306,17 +306,18 @@ fn what_an_expression_reads_is_known_through_statuses_and_the_household() {
             "moved && identity.name == 'x'",
             vec!["identity.name", "stay"],
         ),
-        ("home == null", vec![]),
+        ("home == null", vec!["home"]),
         (
             "home != null && home.household.area == '1'",
-            vec!["household.area"],
+            vec!["home", "household.area"],
         ),
-        ("has(home.household)", vec!["household"]),
-        ("home == home", vec!["household", "water"]),
+        ("has(home.household)", vec!["home", "household"]),
+        ("home == home", vec!["home", "household", "water"]),
         (
             "[home.household.area, home.water.area] == []",
-            vec!["household.area", "water.area"],
+            vec!["home", "household.area", "water.area"],
         ),
+        ("household.area == '1'", vec![]),
     ];
     for (source, expected) in parts {
         let reads: Vec<String> = plan.reads_parts("person", source).into_iter().collect();

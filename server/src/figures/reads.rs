@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use plan::Package;
+use plan::expression::HOME;
 use sync_core::control::Control;
 use sync_core::id::{EntryHash, Subject};
+use sync_core::record::BEGUN;
 
 use crate::store::figure::Generation;
 
-/// The parts of a record that the figures of a package depend on, `section` or `section.field`.
+/// The parts of a record that the figures of a package depend on, as
+/// [`Package::reads_parts`] names them.
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
     of_subject: BTreeMap<Subject, BTreeSet<String>>,
@@ -42,8 +45,10 @@ impl Reads {
 
     /// Whether a change of these parts of a household may change what its people add.
     pub(super) fn home(&self, parts: &BTreeSet<String>) -> bool {
+        let of_persons = self.of_subject.get(&Subject::Person);
+        let asks_for_home = of_persons.is_some_and(|read| read.contains(HOME));
         // Section keys are unique over all subjects.
-        self.subject(Subject::Person, parts)
+        self.subject(Subject::Person, parts) || (asks_for_home && parts.contains(BEGUN))
     }
 }
 

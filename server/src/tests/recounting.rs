@@ -25,6 +25,7 @@ pub(super) const SCREENED: &str = "test.screened";
 const LEFT_BEHIND: &str = "test.left-behind";
 const TAP_WATER: &str = "test.tap-water";
 const MOVED: &str = "test.moved";
+const HOMELESS: &str = "test.homeless";
 
 fn indicator(key: &str, of: &str, numerator: &str, by: &[&str]) -> Indicator {
     let none = Words::default();
@@ -304,6 +305,23 @@ async fn a_woman_in_two_units_counts_in_the_one_where_she_lives() {
     there.writes(&station, person(2), &puts).await;
     assert_eq!(figures(&station, GACHA).await[SCREENED], (0, 1, 0));
     assert_eq!(figures(&station, OTHER_GACHA).await[SCREENED], (0, 1, 0));
+}
+
+#[tokio::test]
+async fn a_household_that_comes_after_its_people_is_their_home_from_then_on() {
+    let mut package = counting();
+    package
+        .indicators
+        .push(indicator(HOMELESS, "person", "woman && home == null", &[]));
+    let station = Station::sample_by(package).await;
+    let mut cadre = Cadre::of(&station, 1, "152522100200.general").await;
+    let puts = woman(&id_number(1), "2020-05", household(1));
+    cadre.writes(&station, person(1), &puts).await;
+    assert_eq!(figures(&station, GACHA).await[HOMELESS], (1, 0, 0));
+    // Nothing of what is written of it is read by any figure; that it is there is.
+    let puts = [("household.phone", text("10012345678"))];
+    cadre.writes(&station, household(1), &puts).await;
+    assert_eq!(figures(&station, GACHA).await[HOMELESS], (0, 0, 0));
 }
 
 /// The one cell that differs, as `indicator year breakdown=value`, stored and recounted numerators.
