@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sync_core::figure::UnitFacts;
 use sync_core::id::{RecordId, Subject};
 use sync_core::record::Slot;
 use sync_core::replica::{Context, Edit, Shown};
@@ -12,7 +13,7 @@ use sync_core::show::{self, ShownConflict, ShownRecord};
 use sync_core::value::{Key, Value};
 
 use crate::clock;
-use crate::dictionary::{Filter, repeats, section_of};
+use crate::dictionary::{register_of, repeats, section_of, stands_in};
 use crate::error::{Complaint, PhoneError};
 use crate::phone::{Open, Phone};
 use crate::typed::{self, Fields};
@@ -134,8 +135,11 @@ impl Phone {
         let open = self.opened()?;
         let today = open.today();
         let mut rows = Vec::new();
-        let filter = match register {
-            Some(name) => Some(Filter::new(open.package()?, name, subject, &today)?),
+        let register = match register {
+            Some(name) => {
+                let package = open.package()?;
+                Some((package, register_of(package, name, subject)?))
+            }
             None => None,
         };
         let search = search.map(str::to_lowercase);
@@ -146,19 +150,20 @@ impl Phone {
                 .into_iter()
                 .map(|record| (record, open.replica.view(unit, record)))
                 .collect();
+            let said = register.map(|(package, register)| {
+                let said = UnitFacts::read(&open.replica, package, unit);
+                (package, register, said)
+            });
             for group in show::groups(&open.replica, unit, subject) {
-                let members: Vec<RecordId> = group.members().collect();
-                let found =
-                    |search: &String| members.iter().any(|member| has(&views, *member, search));
+                let mut members = group.members();
+                let found = |search: &String| members.any(|member| has(&views, member, search));
                 if !search.as_ref().is_none_or(found) {
                     continue;
                 }
-                if let Some(filter) = &filter {
-                    let takes = |member: &RecordId| filter.takes(*member, &views);
-                    let taken: Vec<bool> = members.iter().map(takes).collect::<Result<_, _>>()?;
-                    if !taken.contains(&true) {
-                        continue;
-                    }
+                if let Some((package, register, said)) = &said
+                    && !stands_in(package, register, said, group.id(), &today)?
+                {
+                    continue;
                 }
                 rows.push(show::row(&open.replica, unit, &group, &today));
             }

@@ -6,7 +6,7 @@ use std::path::Path;
 use plan::Package;
 use sync_core::control::{Control, ControlEntry, Enrolment, RootStatement};
 use sync_core::enrol::{Link, code_from};
-use sync_core::id::{AuthorId, Class, Incarnation, Space, Subject};
+use sync_core::id::{AuthorId, Class, Incarnation, RecordId, Space, Subject};
 use sync_core::replica::{Edit, HubState, Me, Replica};
 use sync_core::seal::{KdfParams, SigningKey};
 use sync_core::show::ShownValue;
@@ -425,11 +425,47 @@ fn one_number_makes_one_row_and_a_corrected_number_two() {
     assert_eq!(phone.show(&first.to_string()).unwrap().linked, []);
 }
 
+#[test]
+fn linked_records_stand_in_a_register_as_the_one_person_that_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut phone = phone(dir.path(), &[UNIT]);
+    let number = "identity.id_no=99999919850607124X";
+    let home = RecordId::draw(Subject::Household, 1, [1; 10]);
+    // One cadre wrote who she is, the other where she lives: neither entry says enough alone.
+    let who = sets(&[
+        "identity.name=其其格",
+        "identity.sex=2",
+        "identity.id_type=01",
+        "identity.birth_date=1985-06-07",
+        number,
+    ]);
+    let lives = [
+        "identity.name=其其格",
+        "identity.id_type=01",
+        number,
+        "residence.since=2015-03-01",
+        "residence.status=1",
+        "residence.info_source=01",
+        &format!("residence.household={home}"),
+    ];
+    phone.add(Subject::Person, None, &who).unwrap();
+    let listed = |phone: &mut Phone| {
+        let rows = phone.list(Subject::Person, Some("screening"), None);
+        rows.unwrap().len()
+    };
+    assert_eq!(listed(&mut phone), 0, "nobody said that she lives here");
+    phone.add(Subject::Person, None, &sets(&lives)).unwrap();
+    assert_eq!(listed(&mut phone), 1);
+    let due = phone.tasks(0).unwrap();
+    assert!(due.iter().any(|task| task.task == "cervical_screening"));
+}
+
 /// The sources that make complaints.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     include_str!("dictionary.rs"),
     include_str!("enrol.rs"),
     include_str!("error.rs"),
+    include_str!("figures.rs"),
     include_str!("history.rs"),
     include_str!("phone.rs"),
     include_str!("records.rs"),

@@ -3,11 +3,12 @@
 //! Only tasks know today; figures don't (R44).
 
 use plan::Package;
-use plan::expression::{Datum, ExpressionError, Facts, Scope};
+use plan::expression::{Datum, ExpressionError, Scope};
 use plan::register::{Register, Task};
 
 use crate::figure::UnitFacts;
 use crate::id::RecordId;
+use crate::register::{label, takes};
 use crate::show::Source;
 
 /// Something to be done for a person or a household.
@@ -71,34 +72,11 @@ pub fn due<'a>(
     Ok(found)
 }
 
-/// Whether a group belongs in a register: not where that has no answer for lack of something.
-///
-/// # Errors
-/// A rule that this program can't compile.
-pub fn takes(scope: &Scope<'_>, register: &Register) -> Result<bool, ExpressionError> {
-    match scope.holds(&register.rows) {
-        Ok(holds) => Ok(holds),
-        Err(error @ ExpressionError::Compile(_)) => Err(error),
-        Err(_) => Ok(false),
-    }
-}
-
 /// The day on which a task is due; `YYYY-MM` is the first of that month.
 fn day(scope: &Scope<'_>, task: &Task) -> Option<String> {
     match scope.computed(&task.due) {
         Ok(Datum::Text(day)) if day.len() == 7 => Some(format!("{day}-01")),
         Ok(Datum::Text(day)) => Some(day),
         _ => None,
-    }
-}
-
-/// What a list calls a group.
-pub fn label(package: &Package, id: &RecordId, facts: &Facts) -> String {
-    let subject = package.subject(id.subject.key());
-    let field = subject.and_then(|subject| subject.label.split_once('.'));
-    let value = field.and_then(|(section, field)| facts.single.get(section)?.get(field));
-    match value {
-        Some(Datum::Text(text)) => text.clone(),
-        _ => String::new(),
     }
 }

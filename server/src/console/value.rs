@@ -8,8 +8,8 @@ use plan::register::Computed;
 use sync_core::check;
 use sync_core::figure::UnitFacts;
 use sync_core::id::RecordId;
+use sync_core::register;
 use sync_core::show::{ShownRecord, ShownValue};
-use sync_core::task;
 use sync_core::value::Key;
 use words::Words;
 
@@ -48,7 +48,7 @@ impl<'a> Teller<'a> {
     pub(super) fn label_of(&self, facts: &UnitFacts, record: RecordId) -> String {
         let mut groups = facts.groups.values();
         let group = groups.find(|(group, _)| group.members().any(|member| member == record));
-        let label = group.map(|(group, said)| task::label(self.package, &group.id(), said));
+        let label = group.map(|(group, said)| register::label(self.package, &group.id(), said));
         self.called(&label.unwrap_or_default())
     }
 

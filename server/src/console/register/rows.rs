@@ -8,7 +8,7 @@ use plan::expression::{Datum, Day, ExpressionError, Facts, Recorded, Scope};
 use plan::register::{Computed, Gives, Register};
 use sync_core::figure::UnitFacts;
 use sync_core::id::{RecordId, Subject};
-use sync_core::task;
+use sync_core::register;
 
 use crate::console::mask;
 use crate::console::trouble::Trouble;
@@ -83,7 +83,7 @@ impl<'a> Table<'a> {
             }
             let home = facts.home(self.teller.package, said, self.today);
             let row = match self.scope(said, home, &day) {
-                Ok(scope) if task::takes(&scope, self.register)? => {
+                Ok(scope) if register::takes(&scope, self.register)? => {
                     self.row(*record, said, Some(&scope), link)?
                 }
                 Ok(_) => continue,
@@ -119,7 +119,7 @@ impl<'a> Table<'a> {
         scope: Option<&Scope<'_>>,
         link: &dyn Fn(RecordId) -> String,
     ) -> Result<Row, Trouble> {
-        let label = mask::text(&task::label(self.teller.package, &record, said));
+        let label = mask::text(&register::label(self.teller.package, &record, said));
         let mut row = Row {
             href: link(record),
             sort: match self.register.sort == self.label() {
