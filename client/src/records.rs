@@ -347,6 +347,8 @@ fn keys_as_typed(error: PhoneError, typed: &dyn Fn(&str) -> bool) -> PhoneError 
             complaint.key = name;
         }
     }
+    // They came in the order of ids that were drawn.
+    complaints.sort_by(|one, other| one.key.cmp(&other.key));
     PhoneError::Wrong(complaints)
 }
 
