@@ -8,6 +8,8 @@
 //! above them.
 
 mod build;
+mod concerned;
+mod load;
 mod reads;
 mod update;
 
@@ -23,8 +25,9 @@ use crate::store::StoreError;
 use crate::store::figure::{self, Generation};
 
 pub(crate) use build::{Built, begin, begin_again, build_next};
+pub(crate) use concerned::Touched;
 pub(crate) use reads::KnownReads;
-pub(crate) use update::{Touched, update};
+pub(crate) use update::update;
 
 /// The figures that are shown, and the package by which they were counted.
 pub(crate) struct Shown<'a> {

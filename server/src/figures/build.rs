@@ -9,7 +9,8 @@ use sqlx::SqliteConnection;
 use sync_core::control::Control;
 use sync_core::id::Space;
 
-use super::update::{Touched, update_in};
+use super::concerned::Touched;
+use super::update::update_in;
 use crate::app::Shared;
 use crate::store::figure::{self, ALL_UNITS, Generation};
 use crate::store::{StoreError, record};

@@ -1,4 +1,6 @@
+use super::entry::seal_entry;
 use super::*;
+use crate::id::{AuthorId, Class};
 use crate::seal::SigningKey;
 
 fn key(n: u8) -> SigningKey {

@@ -74,7 +74,7 @@ impl Contribution {
         }
         if let Some(last) = self.shares.last_mut()
             && last.indicator == indicator
-            && last.to + 1 == year
+            && last.to.checked_add(1) == Some(year)
             && last.tally() == tally
             && last.values == values
         {

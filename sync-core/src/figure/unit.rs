@@ -18,7 +18,7 @@ use crate::show::{self, Source};
 pub struct UnitFacts {
     /// What each group says, by its first record.
     pub groups: BTreeMap<RecordId, (Group, Facts)>,
-    /// What each household says, by any record of it.
+    /// The household that each household's record belongs to, by its first record.
     homes: BTreeMap<RecordId, RecordId>,
 }
 

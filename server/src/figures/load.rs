@@ -1,0 +1,67 @@
+//! What is read of the records that are concerned.
+
+use std::collections::BTreeSet;
+
+use plan::Package;
+use sqlx::SqliteConnection;
+use sync_core::control::Control;
+use sync_core::id::{Class, RecordId, Space, Subject};
+
+use crate::show::Unit;
+use crate::store::figure::Generation;
+use crate::store::{StoreError, link, record};
+
+/// The classes that are read: what the indicators need, and what the office sees.
+pub(super) fn classes(control: &Control, generations: &[Generation]) -> BTreeSet<Class> {
+    let packages = generations
+        .iter()
+        .filter_map(|generation| control.package_of(generation.package));
+    let needed = packages
+        .flat_map(|package| &package.indicators)
+        .flat_map(|indicator| &indicator.count.classes)
+        .filter_map(|class| Class::from_key(class));
+    needed.chain(Class::CADRE).collect()
+}
+
+/// The records of a unit that are concerned, with the households that their persons name.
+pub(super) async fn load<'a>(
+    conn: &mut SqliteConnection,
+    package: &'a Package,
+    unit: &str,
+    classes: &BTreeSet<Class>,
+    records: &BTreeSet<RecordId>,
+) -> Result<Unit<'a>, StoreError> {
+    let homes = link::homes_of(conn, unit, &persons(records)).await?;
+    let mut wanted = records.clone();
+    wanted.extend(homes.into_iter().map(|(household, _)| household));
+    load_records(conn, package, unit, classes, &wanted).await
+}
+
+pub(super) async fn load_records<'a>(
+    conn: &mut SqliteConnection,
+    package: &'a Package,
+    unit: &str,
+    classes: &BTreeSet<Class>,
+    records: &BTreeSet<RecordId>,
+) -> Result<Unit<'a>, StoreError> {
+    let records: Vec<RecordId> = records.iter().copied().collect();
+    let mut source = Unit::empty(Some(package));
+    for class in classes {
+        let Ok(space) = Space::new(unit, *class) else {
+            continue;
+        };
+        for state in record::states(conn, &space.to_string(), &records).await? {
+            // A damaged cache must not keep a phone's batch out; `verify` names it.
+            if source.take(*class, vec![state]).is_err() {
+                tracing::error!(table = "record", column = "state", "a row does not read");
+            }
+        }
+    }
+    Ok(source)
+}
+
+/// Those of the records that are persons'.
+pub(super) fn persons(records: &BTreeSet<RecordId>) -> Vec<RecordId> {
+    let persons = records.iter().filter(|r| r.subject == Subject::Person);
+    persons.copied().collect()
+}
