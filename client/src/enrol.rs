@@ -11,7 +11,6 @@ use sync_core::control::{BadEntry, Control};
 use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link, six_digits};
 use sync_core::id::DeviceId;
 use sync_core::replica::{HubState, Me, Replica};
-use sync_core::seal::KdfParams;
 
 use crate::clock;
 use crate::error::{Complaint, PhoneError};
@@ -71,7 +70,7 @@ pub fn enrol(dir: &Path, secret: Secret, link: &str) -> Result<Enrolled, PhoneEr
     let root = prove(&address, &link)?;
     let mut store = match Store::exists(dir) {
         true => Store::open(dir, &secret)?,
-        false => Store::create(dir, &secret, KdfParams::default())?,
+        false => Store::create(dir, &secret, secret.kdf())?,
     };
     let keys = match DeviceKeys::load(&store)? {
         Some(keys) => keys,

@@ -4,12 +4,14 @@
 //! are a sealed row of the store. A device that loses its store becomes another device.
 
 use std::fmt;
+use std::sync::Arc;
 
 use rand_core::CryptoRng;
 use sync_core::id::DeviceId;
 use sync_core::row::{Row, Table};
 use sync_core::seal::{
-    KEY_BYTES, PublicKey, SIGNATURE_BYTES, SUITE, SealError, SealingKey, SigningKey,
+    KEY_BYTES, KEY_STORE_MAC_BYTES, KdfParams, Opener, PublicKey, SIGNATURE_BYTES, SUITE,
+    SealError, SealingKey, SigningKey,
 };
 use zeroize::{Zeroize, Zeroizing};
 
@@ -38,21 +40,48 @@ pub enum SecretError {
     NotText,
 }
 
-/// A PIN or passphrase. Wiped when dropped; never prints.
-pub struct Secret(Zeroizing<String>);
+/// The key store of a phone's system: Android's, or the keychain of iOS.
+pub trait KeyStore: Send + Sync {
+    /// HMAC-SHA-256 of `message` under a key of this app that never leaves the key store, the same
+    /// at every call; `None` where it doesn't answer.
+    fn mac(&self, message: &[u8]) -> Option<[u8; KEY_STORE_MAC_BYTES]>;
+}
+
+/// What opens a store: a PIN or passphrase, or the phone's key store with or without a PIN. Wiped
+/// when dropped; never prints.
+#[derive(Clone)]
+pub struct Secret {
+    typed: Zeroizing<String>,
+    key_store: Option<Arc<dyn KeyStore>>,
+}
 
 impl Secret {
     /// Takes a secret of acceptable length; whether it is strong enough for real people's data is
     /// [`secret_is_strong`].
     pub fn new(text: String) -> Result<Self, SecretError> {
-        let text = Zeroizing::new(text);
-        if text.len() > SECRET_BYTES_MAX {
+        let typed = Zeroizing::new(text);
+        if typed.len() > SECRET_BYTES_MAX {
             return Err(SecretError::NotText);
         }
-        if text.chars().count() < SECRET_CHARS_MIN {
+        if typed.chars().count() < SECRET_CHARS_MIN {
             return Err(SecretError::TooShort);
         }
-        Ok(Self(text))
+        Ok(Self {
+            typed,
+            key_store: None,
+        })
+    }
+
+    /// The phone's key store, and a PIN unless it is empty.
+    pub fn with_key_store(pin: String, key_store: Arc<dyn KeyStore>) -> Result<Self, SecretError> {
+        let typed = match pin.is_empty() {
+            true => Zeroizing::new(pin),
+            false => Self::new(pin)?.typed,
+        };
+        Ok(Self {
+            typed,
+            key_store: Some(key_store),
+        })
     }
 
     /// The secret in [`SECRET_VARIABLE`].
@@ -61,13 +90,28 @@ impl Secret {
         Self::new(text.into_string().map_err(|_| SecretError::NotText)?)
     }
 
-    /// Whether the secret may guard a store of real spaces ([`secret_is_strong`]).
+    /// Whether the secret may guard a store of real spaces: a long one ([`secret_is_strong`]), or
+    /// any with a key store, without which no PIN can be tried.
     pub fn is_strong(&self) -> bool {
-        secret_is_strong(&self.0)
+        self.key_store.is_some() || secret_is_strong(&self.typed)
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+    /// What a try should cost: as much as a phone bears, or the least where nobody can try without
+    /// the phone.
+    pub(crate) fn kdf(&self) -> KdfParams {
+        match self.key_store {
+            None => KdfParams::default(),
+            Some(_) => KdfParams::FLOOR,
+        }
+    }
+
+    /// Has `use_it` open or make a slot.
+    pub(crate) fn opens<T>(&self, use_it: impl FnOnce(Opener<'_>) -> T) -> T {
+        let typed = self.typed.as_bytes();
+        match &self.key_store {
+            None => use_it(Opener::Passphrase(typed)),
+            Some(key_store) => use_it(Opener::KeyStore(typed, &|message| key_store.mac(message))),
+        }
     }
 }
 

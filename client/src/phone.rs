@@ -353,6 +353,8 @@ impl From<StoreError> for PhoneError {
             StoreError::NotThere => Complaint::new("store_missing"),
             StoreError::Exists => Complaint::new("store_exists"),
             StoreError::WrongSecret => Complaint::new("wrong_secret"),
+            StoreError::OtherSecret => Complaint::new("other_secret"),
+            StoreError::KeyStoreSilent => Complaint::new("key_store_silent"),
             StoreError::Damaged { what } => Complaint::new("store_damaged").with("what", what),
             StoreError::TooNew { .. } => Complaint::new("store_too_new"),
             StoreError::Fenced => Complaint::new("store_fenced"),

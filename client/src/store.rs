@@ -33,7 +33,7 @@ use rusqlite::{
 use sync_core::id::Space;
 use sync_core::row::{ReadRows, Row, Table, Unreadable};
 use sync_core::seal::{
-    DataKey, KdfParams, KeyId, RowName, SUITE, SealError, Slot, StoreId, StoreKey,
+    DataKey, KdfParams, KeyId, RowName, SUITE, SealError, Slot, SlotKind, StoreId, StoreKey,
 };
 
 use crate::keys::Secret;
@@ -103,9 +103,7 @@ impl Store {
         }
         let mut db = connect(dir, OpenFlags::SQLITE_OPEN_CREATE)?;
         let key = StoreKey::generate(&mut rng);
-        let slot = key
-            .to_slot(&mut rng, secret.as_bytes(), kdf)
-            .map_err(|_| damaged("key slot"))?;
+        let slot = slot_of(&key, secret, kdf)?;
         let tx = begin(&mut db)?;
         if !is_empty(&tx)? {
             return Err(StoreError::Exists);
@@ -297,10 +295,7 @@ impl Store {
     /// Seals the store key under another secret; the old secret opens nothing any more. No row is
     /// written anew. [`StoreError::Busy`] as in [`Self::drop_space`].
     pub fn change_secret(&mut self, secret: &Secret, kdf: KdfParams) -> Result<(), StoreError> {
-        let slot = self
-            .key
-            .to_slot(&mut UnwrapErr(SysRng), secret.as_bytes(), kdf)
-            .map_err(|_| damaged("key slot"))?;
+        let slot = slot_of(&self.key, secret, kdf)?;
         write(&mut self.db, &mut self.unknown, self.fence, |tx| {
             tx.execute("DELETE FROM slot", [])?;
             tx.execute(
@@ -471,6 +466,15 @@ fn read_header(db: &Connection) -> Result<StoreId, StoreError> {
     }
 }
 
+/// The store's key, sealed for `secret`.
+fn slot_of(key: &StoreKey, secret: &Secret, kdf: KdfParams) -> Result<Slot, StoreError> {
+    let slot = secret.opens(|opener| key.to_slot(&mut UnwrapErr(SysRng), opener, kdf));
+    slot.map_err(|error| match error {
+        SealError::KeyStoreSilent => StoreError::KeyStoreSilent,
+        _ => damaged("key slot"),
+    })
+}
+
 /// Tries `secret` on the slots. What keeps a slot from being tried is only told if no other opens.
 fn unlock(db: &Connection, store: StoreId, secret: &Secret) -> Result<StoreKey, StoreError> {
     let mut statement = db.prepare("SELECT slot FROM slot ORDER BY id LIMIT ?1")?;
@@ -480,11 +484,19 @@ fn unlock(db: &Connection, store: StoreId, secret: &Secret) -> Result<StoreKey, 
     let mut refusal = damaged("key slots");
     for bytes in slots {
         let opened = Slot::from_bytes(&bytes)
-            .and_then(|slot| StoreKey::from_slot(store, &slot, secret.as_bytes()));
+            .and_then(|slot| secret.opens(|opener| StoreKey::from_slot(store, &slot, opener)));
         match opened {
             Ok(key) => return Ok(key),
             Err(SealError::DoesNotOpen) => refusal = StoreError::WrongSecret,
-            Err(_) if matches!(refusal, StoreError::WrongSecret) => {}
+            Err(SealError::KeyStoreSilent) => refusal = StoreError::KeyStoreSilent,
+            Err(_)
+                if matches!(
+                    refusal,
+                    StoreError::WrongSecret | StoreError::KeyStoreSilent
+                ) => {}
+            Err(SealError::SlotKind(kind)) if SlotKind::is_used(kind) => {
+                refusal = StoreError::OtherSecret;
+            }
             Err(SealError::SlotKind(kind)) => refusal = newer("key slot", kind.into()),
             Err(SealError::UnknownSuite(suite)) => refusal = newer("suite", suite.into()),
             Err(_) => refusal = damaged("key slot"),

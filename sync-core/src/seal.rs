@@ -23,7 +23,7 @@ use hpke::{Deserializable, OpModeR, OpModeS, Serializable};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-pub use slot::{KdfParams, Slot, SlotKind};
+pub use slot::{KEY_STORE_MAC_BYTES, KdfParams, KeyStoreMac, Opener, Slot, SlotKind};
 pub use store::{DataKey, KeyId, RowName, StoreId, StoreKey};
 
 /// The suite byte of everything made here.
@@ -53,9 +53,12 @@ pub enum SealError {
     /// Cost parameters outside the limits of [`KdfParams`]: refused before they are used.
     #[error("the parameters of the key derivation are outside the limits")]
     Parameters,
-    /// A slot that this program can't open, such as one that needs a phone's key store.
-    #[error("this program can't open slots of kind {0}")]
+    /// A slot made for something else than what it was tried with.
+    #[error("slots of kind {0} are opened with something else")]
     SlotKind(u8),
+    /// The phone's key store did not answer.
+    #[error("the key store does not answer")]
+    KeyStoreSilent,
     /// The bytes are no slot.
     #[error("not a key slot")]
     NotASlot,

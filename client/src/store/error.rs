@@ -17,6 +17,13 @@ pub enum StoreError {
     /// No slot opens with the secret: ask again.
     #[error("the secret does not open the store")]
     WrongSecret,
+    /// The store is opened with something else: a typed secret where a key store was tried, or the
+    /// other way round.
+    #[error("the store is opened with another kind of secret")]
+    OtherSecret,
+    /// The phone's key store did not answer: try again when the phone is unlocked.
+    #[error("the key store does not answer")]
+    KeyStoreSilent,
     /// The file is not a store, or part of it can't be read: take it from a copy, or enrol anew.
     #[error("the store is damaged: {what}")]
     Damaged {

@@ -264,3 +264,50 @@ fn a_full_disk_saves_nothing_and_says_so() {
         .unwrap();
     store.commit(&[row("a", None, &long)]).unwrap();
 }
+
+/// A key store that holds this key, until it stops answering.
+struct TestKeyStore {
+    key: u8,
+    silent: std::sync::atomic::AtomicBool,
+}
+
+impl crate::keys::KeyStore for TestKeyStore {
+    fn mac(&self, message: &[u8]) -> Option<[u8; 32]> {
+        use sha2::{Digest, Sha256};
+        let silent = self.silent.load(std::sync::atomic::Ordering::SeqCst);
+        // Not HMAC: here it only has to be a function of key and message.
+        (!silent).then(|| Sha256::digest([&[self.key], message].concat()).into())
+    }
+}
+
+#[test]
+fn a_store_of_a_key_store_opens_with_that_key_store_and_says_what_is_missing_else() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let dir = tempfile::tempdir().unwrap();
+    let key_store = |key| {
+        Arc::new(TestKeyStore {
+            key,
+            silent: AtomicBool::new(false),
+        })
+    };
+    let (mine, other) = (key_store(1), key_store(2));
+    let with = |pin: &str, of: &Arc<TestKeyStore>| {
+        Secret::with_key_store(pin.to_owned(), of.clone()).unwrap()
+    };
+    assert!(with("", &mine).is_strong());
+    Store::create(dir.path(), &with("2468", &mine), KdfParams::FLOOR).unwrap();
+    let refused = |secret: &Secret| Store::open(dir.path(), secret).unwrap_err();
+    assert_eq!(refused(&with("2469", &mine)), StoreError::WrongSecret);
+    assert_eq!(refused(&with("2468", &other)), StoreError::WrongSecret);
+    assert_eq!(refused(&secret("2468")), StoreError::OtherSecret);
+    mine.silent.store(true, Ordering::SeqCst);
+    assert_eq!(refused(&with("2468", &mine)), StoreError::KeyStoreSilent);
+    mine.silent.store(false, Ordering::SeqCst);
+    // From the phone's key store to a passphrase, and nothing of the key store opens it any more.
+    let mut store = Store::open(dir.path(), &with("2468", &mine)).unwrap();
+    let typed = secret("482913746502");
+    store.change_secret(&typed, KdfParams::FLOOR).unwrap();
+    assert_eq!(refused(&with("2468", &mine)), StoreError::OtherSecret);
+    Store::open(dir.path(), &typed).unwrap();
+}

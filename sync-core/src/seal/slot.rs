@@ -1,13 +1,15 @@
-//! Key slots: the store key, sealed under what somebody knows.
+//! Key slots: the store key, sealed under what somebody knows, or what a phone's hardware holds.
 //!
 //! A slot stands in clear in the store's header, so everything in it that is not sealed itself
 //! (kind, cost, salt) is authenticated with the key inside: a header with weaker parameters opens
 //! nothing, and parameters below the floor are not even tried.
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use hkdf::Hkdf;
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
+use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::store::{StoreId, open, seal};
@@ -18,6 +20,12 @@ use crate::cbor;
 const SLOT_BYTES_MAX: usize = 512;
 const SALT_BYTES: usize = 16;
 const SLOT_LABEL: &[u8] = b"ortoo slot v1\0";
+/// First in what a phone's key store is asked to authenticate.
+const KEY_STORE_LABEL: &[u8] = b"ortoo key store v1\0";
+/// What the key under a secret and a key store's answer is for.
+const KEY_STORE_INFO: &[u8] = b"ortoo key store slot v1";
+/// Length of a key store's answer: HMAC-SHA-256.
+pub const KEY_STORE_MAC_BYTES: usize = 32;
 
 /// What Argon2id costs. Read from a header that anybody may have written, hence the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,18 +115,46 @@ impl Default for KdfParams {
 pub enum SlotKind {
     /// A passphrase or PIN alone.
     Passphrase = 1,
-    /// A PIN mixed with a key that the phone's hardware holds. Reserved: this program refuses it.
+    /// A PIN, which may be empty, mixed with a key that the phone's key store holds.
     KeyStore = 2,
     /// Reserved for a slot of another kind.
     Reserved = 3,
 }
 
 impl SlotKind {
+    /// Whether this program opens slots with this number, given what they are made for.
+    pub fn is_used(number: u8) -> bool {
+        [Self::Passphrase as u8, Self::KeyStore as u8].contains(&number)
+    }
+
     fn from_number(number: u8) -> Result<Self, SealError> {
         [Self::Passphrase, Self::KeyStore, Self::Reserved]
             .into_iter()
             .find(|kind| *kind as u8 == number)
             .ok_or(SealError::SlotKind(number))
+    }
+}
+
+/// A phone's key store: HMAC-SHA-256 of a message under a key that never leaves it, or `None` where
+/// it doesn't answer.
+pub type KeyStoreMac<'a> = &'a dyn Fn(&[u8]) -> Option<[u8; KEY_STORE_MAC_BYTES]>;
+
+/// What a slot is made for or tried with.
+#[derive(Clone, Copy)]
+pub enum Opener<'a> {
+    /// A passphrase or PIN alone.
+    Passphrase(&'a [u8]),
+    /// A PIN, which may be empty, and the phone's key store: who has the file and not the phone
+    /// can't try a single PIN.
+    KeyStore(&'a [u8], KeyStoreMac<'a>),
+}
+
+impl Opener<'_> {
+    fn kind(&self) -> SlotKind {
+        match self {
+            Self::Passphrase(_) => SlotKind::Passphrase,
+            Self::KeyStore(..) => SlotKind::KeyStore,
+        }
     }
 }
 
@@ -149,22 +185,22 @@ struct SlotWire {
 }
 
 impl Slot {
-    /// Seals `key` under a passphrase.
+    /// Seals `key` for an opener.
     pub(super) fn seal(
         rng: &mut dyn CryptoRng,
         store: StoreId,
         key: &[u8; KEY_BYTES],
-        secret: &[u8],
+        opener: Opener<'_>,
         kdf: KdfParams,
     ) -> Result<Self, SealError> {
         let salt = *random::<SALT_BYTES>(rng);
         let slot = Self {
-            kind: SlotKind::Passphrase,
+            kind: opener.kind(),
             kdf,
             salt,
             sealed: Vec::new(),
         };
-        let slot_key = kdf.derive(secret, &salt)?;
+        let slot_key = slot.key(store, opener)?;
         Ok(Self {
             sealed: seal(rng, &slot_key, &slot.header(store), key)?,
             ..slot
@@ -172,22 +208,44 @@ impl Slot {
     }
 
     /// The key inside. [`SealError::DoesNotOpen`] for a wrong secret and for an altered header
-    /// alike.
+    /// alike; [`SealError::SlotKind`] if it is made for another kind of opener.
     pub(super) fn open(
         &self,
         store: StoreId,
-        secret: &[u8],
+        opener: Opener<'_>,
     ) -> Result<Zeroizing<[u8; KEY_BYTES]>, SealError> {
-        if self.kind != SlotKind::Passphrase {
+        if self.kind != opener.kind() {
             return Err(SealError::SlotKind(self.kind as u8));
         }
-        let slot_key = self.kdf.derive(secret, &self.salt)?;
+        let slot_key = self.key(store, opener)?;
         let key = Zeroizing::new(open(&slot_key, &self.header(store), &self.sealed)?);
         Ok(Zeroizing::new(
             key.as_slice()
                 .try_into()
                 .map_err(|_| SealError::DoesNotOpen)?,
         ))
+    }
+
+    /// The key that seals what is inside.
+    fn key(
+        &self,
+        store: StoreId,
+        opener: Opener<'_>,
+    ) -> Result<Zeroizing<[u8; KEY_BYTES]>, SealError> {
+        let (pin, mac) = match opener {
+            Opener::Passphrase(secret) => return self.kdf.derive(secret, &self.salt),
+            Opener::KeyStore(pin, mac) => (pin, mac),
+        };
+        // The salt is random, so no two slots ask the same, and an answer is good for one only.
+        let asked = [KEY_STORE_LABEL, &store.0, &self.salt].concat();
+        let answer = Zeroizing::new(mac(&asked).ok_or(SealError::KeyStoreSilent)?);
+        let typed = self.kdf.derive(pin, &self.salt)?;
+        let both = Zeroizing::new([typed.as_slice(), answer.as_slice()].concat());
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        Hkdf::<Sha256>::new(None, &both)
+            .expand(KEY_STORE_INFO, &mut *key)
+            .map_err(|_| SealError::Parameters)?;
+        Ok(key)
     }
 
     /// What opens the slot.
@@ -250,17 +308,84 @@ mod tests {
 
     fn slot() -> Slot {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        Slot::seal(&mut rng, STORE, &[8; 32], b"482913", KdfParams::FLOOR).unwrap()
+        Slot::seal(
+            &mut rng,
+            STORE,
+            &[8; 32],
+            typed(b"482913"),
+            KdfParams::FLOOR,
+        )
+        .unwrap()
+    }
+
+    fn typed(secret: &[u8]) -> Opener<'_> {
+        Opener::Passphrase(secret)
+    }
+
+    /// A key store that holds this key.
+    fn key_store(key: u8) -> impl Fn(&[u8]) -> Option<[u8; KEY_STORE_MAC_BYTES]> {
+        move |message| {
+            use hmac::{Hmac, KeyInit, Mac};
+            let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&[key; 32]).unwrap();
+            Some(mac.chain_update(message).finalize().into_bytes().into())
+        }
+    }
+
+    #[test]
+    fn a_key_store_slot_opens_with_its_pin_and_its_key_together_only() {
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
+        let (mac, other) = (key_store(3), key_store(4));
+        let with = Opener::KeyStore(b"2468", &mac);
+        let slot = Slot::seal(&mut rng, STORE, &[8; 32], with, KdfParams::FLOOR).unwrap();
+        let slot = Slot::from_bytes(&slot.to_bytes()).unwrap();
+        assert_eq!(slot.kind(), SlotKind::KeyStore);
+        assert_eq!(*slot.open(STORE, with).unwrap(), [8; 32]);
+        let refused = |opener| slot.open(STORE, opener).unwrap_err();
+        assert_eq!(
+            refused(Opener::KeyStore(b"2469", &mac)),
+            SealError::DoesNotOpen
+        );
+        assert_eq!(refused(Opener::KeyStore(b"", &mac)), SealError::DoesNotOpen);
+        assert_eq!(
+            refused(Opener::KeyStore(b"2468", &other)),
+            SealError::DoesNotOpen
+        );
+        assert_eq!(
+            refused(Opener::KeyStore(b"2468", &|_| None)),
+            SealError::KeyStoreSilent
+        );
+        assert_eq!(refused(typed(b"2468")), SealError::SlotKind(2));
+    }
+
+    #[test]
+    fn the_bytes_of_both_kinds_of_slot_are_pinned() {
+        let mut rng = ChaCha20Rng::seed_from_u64(4);
+        let mac = key_store(3);
+        let openers = [typed(b"482913"), Opener::KeyStore(b"2468", &mac)];
+        let slots = openers.map(|opener| {
+            let slot = Slot::seal(&mut rng, STORE, &[8; 32], opener, KdfParams::FLOOR).unwrap();
+            data_encoding::HEXLOWER.encode(&slot.to_bytes())
+        });
+        let typed_alone = "8601194c0002015007462f8d57dcc68ef55177aaec936593584901847b4f8e18e2d662b4\
+            0789a2f0d1cf8698e60b0f3d4fdfbce7bb52d98964bb0f6b071373c1294607f99765ebed031309e7237c42\
+            c3ce58cca69efe8cc788b94da5e23547acf7d09a";
+        let key_store = "8602194c0002015029577f23e771b6077fc8612a9c3212df58490162ca7fa74a426e9a80a5\
+            a3a349f843fcd1048bce5fcd70ceadd9c818ff8bc559f2d6479c2d6244ee787a6addf600124752bc38bc18\
+            828a06fa475db5e854b5c4721a09007dbed8a0";
+        assert_eq!(slots, [typed_alone, key_store]);
     }
 
     #[test]
     fn a_slot_opens_with_its_secret_in_its_store_only() {
         let slot = Slot::from_bytes(&slot().to_bytes()).unwrap();
-        assert_eq!(*slot.open(STORE, b"482913").unwrap(), [8; 32]);
-        assert_eq!(slot.open(STORE, b"482914"), Err(SealError::DoesNotOpen));
-        assert_eq!(slot.open(STORE, b""), Err(SealError::DoesNotOpen));
+        assert_eq!(*slot.open(STORE, typed(b"482913")).unwrap(), [8; 32]);
         assert_eq!(
-            slot.open(StoreId([6; 16]), b"482913"),
+            slot.open(STORE, typed(b"482914")),
+            Err(SealError::DoesNotOpen)
+        );
+        assert_eq!(slot.open(STORE, typed(b"")), Err(SealError::DoesNotOpen));
+        assert_eq!(
+            slot.open(StoreId([6; 16]), typed(b"482913")),
             Err(SealError::DoesNotOpen)
         );
     }
@@ -304,7 +429,10 @@ mod tests {
             ..KdfParams::FLOOR
         };
         let slot = Slot { kdf, ..slot() };
-        assert_eq!(slot.open(STORE, b"482913"), Err(SealError::DoesNotOpen));
+        assert_eq!(
+            slot.open(STORE, typed(b"482913")),
+            Err(SealError::DoesNotOpen)
+        );
     }
 
     #[test]
@@ -313,7 +441,7 @@ mod tests {
             let other = Slot { kind, ..slot() };
             let read = Slot::from_bytes(&other.to_bytes()).unwrap();
             assert_eq!(
-                read.open(STORE, b"482913"),
+                read.open(STORE, typed(b"482913")),
                 Err(SealError::SlotKind(kind as u8))
             );
         }

@@ -16,7 +16,7 @@ use rand_core::CryptoRng;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::slot::{KdfParams, Slot};
+use super::slot::{KdfParams, Opener, Slot};
 use super::{KEY_BYTES, SUITE, SealError, of_suite_1, random};
 use crate::id::Space;
 use crate::row::Table;
@@ -67,18 +67,18 @@ impl StoreKey {
 
     /// The key in `slot`, which costs what the slot's parameters say.
     /// [`SealError::DoesNotOpen`] means a wrong secret or an altered header.
-    pub fn from_slot(id: StoreId, slot: &Slot, secret: &[u8]) -> Result<Self, SealError> {
-        Ok(Self::new(id, slot.open(id, secret)?))
+    pub fn from_slot(id: StoreId, slot: &Slot, opener: Opener<'_>) -> Result<Self, SealError> {
+        Ok(Self::new(id, slot.open(id, opener)?))
     }
 
-    /// Seals the key under a passphrase.
+    /// Seals the key for an opener.
     pub fn to_slot(
         &self,
         rng: &mut dyn CryptoRng,
-        secret: &[u8],
+        opener: Opener<'_>,
         kdf: KdfParams,
     ) -> Result<Slot, SealError> {
-        Slot::seal(rng, self.id, &self.key, secret, kdf)
+        Slot::seal(rng, self.id, &self.key, opener, kdf)
     }
 
     /// The store's id.
@@ -400,15 +400,15 @@ mod tests {
         let mut rng = rng();
         let store = StoreKey::generate(&mut rng);
         let slot = store
-            .to_slot(&mut rng, b"secret", KdfParams::FLOOR)
+            .to_slot(&mut rng, Opener::Passphrase(b"secret"), KdfParams::FLOOR)
             .unwrap();
-        let again = StoreKey::from_slot(store.id(), &slot, b"secret").unwrap();
+        let again = StoreKey::from_slot(store.id(), &slot, Opener::Passphrase(b"secret")).unwrap();
         assert_eq!(
             again.row_name(Table::Key, b"k"),
             store.row_name(Table::Key, b"k")
         );
         assert_eq!(*again.own_key().key, *store.own_key().key);
-        assert!(StoreKey::from_slot(store.id(), &slot, b"Secret").is_err());
+        assert!(StoreKey::from_slot(store.id(), &slot, Opener::Passphrase(b"Secret")).is_err());
     }
 
     #[test]
