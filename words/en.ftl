@@ -65,6 +65,7 @@ no-connection = No connection to the server. Nothing is lost; try again later.
 server-untrusted = What answers at the server's address is not the server. Nothing was sent; try on another network, or ask the administrator.
 server-busy = The server can't answer now ({ $code-of-server }). Nothing is lost; try again later.
 bad-answer = The server's answer can't be read ({ $detail }). Nothing is lost; try again later.
+cancelled = Stopped. Nothing is lost; exchange again at any time.
 no-progress = The exchange does not get on. Nothing is lost; try again later and tell the administrator.
 
 ## The store

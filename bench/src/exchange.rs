@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use client::cancel::Cancel;
 use client::keys::Secret;
 use client::phone::Phone;
 use client::sync::SyncReport;
@@ -86,7 +87,8 @@ impl Bench {
 
 fn open(dir: &Path, link: &str, server: &str) -> Phone {
     let secret = || Secret::new(PIN.to_owned()).unwrap_or_else(|error| panic!("{error}"));
-    client::enrol::enrol(dir, secret(), link).unwrap_or_else(|error| panic!("enrol: {error}"));
+    client::enrol::enrol(dir, &secret(), link, &Cancel::new())
+        .unwrap_or_else(|error| panic!("enrol: {error}"));
     let mut phone = Phone::open(dir, secret()).unwrap_or_else(|error| panic!("open: {error}"));
     phone
         .set_server(server)

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use client::cancel::Cancel;
 use client::keys::Secret;
 use client::phone::Phone;
 use client::store::Store;
@@ -40,7 +41,7 @@ pub(crate) fn run() -> String {
         let server = Server::sample(&dir.path().join("server"));
         let records = village::make(&server, UNIT, 20 + scale as u64, scale);
         let store = dir.path().join("phone");
-        client::enrol::enrol(&store, secret(), &server.link(UNIT))
+        client::enrol::enrol(&store, &secret(), &server.link(UNIT), &Cancel::new())
             .unwrap_or_else(|error| panic!("{error}"));
         let mut phone = Phone::open(&store, secret()).unwrap_or_else(|error| panic!("{error}"));
         phone.sync().unwrap_or_else(|error| panic!("{error}"));

@@ -1,5 +1,6 @@
 //! A village on a running server: three devices that write its history.
 
+use client::cancel::Cancel;
 use client::transport::Transport;
 use ortoo_tests::harness::Server;
 use sync_core::enrol::Link;
@@ -17,7 +18,7 @@ pub(crate) struct Way(Transport);
 impl Way {
     /// To the server that `link` names.
     pub(crate) fn to(server: &Server) -> Self {
-        let (_, key) = Transport::first_contact(&server.url, "/v1/network")
+        let (_, key) = Transport::first_contact(&server.url, "/v1/network", &Cancel::new())
             .unwrap_or_else(|error| panic!("{}: {error}", server.url));
         Self(Transport::pinned(&server.url, &[key]).unwrap_or_else(|error| panic!("{error}")))
     }
@@ -25,7 +26,7 @@ impl Way {
     /// One exchange.
     pub(crate) fn exchange(&self, body: &[u8]) -> Vec<u8> {
         self.0
-            .post("/v1/exchange", body)
+            .post("/v1/exchange", body, &Cancel::new())
             .unwrap_or_else(|error| panic!("exchange: {error}"))
     }
 
@@ -33,7 +34,7 @@ impl Way {
     pub(crate) fn enrol(&self, link: &str, seed: u64) -> MemoryPhone {
         let link: Link = link.parse().unwrap_or_else(|_| panic!("no link: {link}"));
         MemoryPhone::enrol(&link, seed, |request| {
-            let answer = self.0.post("/v1/enrol", request);
+            let answer = self.0.post("/v1/enrol", request, &Cancel::new());
             answer.unwrap_or_else(|error| panic!("enrolment: {error}"))
         })
     }

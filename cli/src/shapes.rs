@@ -67,7 +67,7 @@ pub(crate) fn fail(error: &PhoneError, words: &Words, json: bool) -> ExitCode {
     }
     ExitCode::from(match error {
         PhoneError::Wrong(_) => EXIT_WRONG,
-        PhoneError::NoConnection(_) => EXIT_NO_CONNECTION,
+        PhoneError::NoConnection(_) | PhoneError::Cancelled(_) => EXIT_NO_CONNECTION,
         PhoneError::Store(_) => EXIT_STORE,
     })
 }

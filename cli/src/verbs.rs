@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
+use client::cancel::Cancel;
 use client::error::{Complaint, PhoneError};
 use client::keys::{SECRET_CHARS_MIN, Secret, SecretError};
 use client::phone::Phone;
@@ -103,7 +104,7 @@ fn enrol(dir: &Path, link: &str, words: &Words) -> Result<Said, PhoneError> {
     } else {
         link
     };
-    let enrolled = client::enrol::enrol(dir, secret()?, link)?;
+    let enrolled = client::enrol::enrol(dir, &secret()?, link, &Cancel::new())?;
     let mut said = Said::of(shapes::enrolled(&enrolled));
     if let Some(digits) = &enrolled.pending {
         said.notes

@@ -5,17 +5,18 @@
 //! leave the device, over a connection that takes listed keys alone. The keys are made and stored
 //! before that, so that a lost answer is repeated with the same ones (R26).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sync_core::control::{BadEntry, Control};
 use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link, six_digits};
 use sync_core::id::DeviceId;
 use sync_core::replica::{HubState, Me, Replica};
 
+use crate::cancel::Cancel;
 use crate::clock;
 use crate::error::{Complaint, PhoneError};
 use crate::keys::{DeviceKeys, STRONG_SECRET_CHARS_MIN, Secret};
-use crate::phone::{self, HostRow, Phone};
+use crate::phone::{self, HostRow};
 use crate::store::{FILE_NAME, Store};
 use crate::transport::{Transport, TransportError};
 
@@ -52,13 +53,18 @@ pub(crate) fn server_address(url: &str) -> Result<String, PhoneError> {
 
 /// Redeems an enrolment link: makes the store in `dir`, or goes on with one whose enrolment was
 /// broken off. The same link again after it was redeemed is no error.
-pub fn enrol(dir: &Path, secret: Secret, link: &str) -> Result<Enrolled, PhoneError> {
+pub fn enrol(
+    dir: &Path,
+    secret: &Secret,
+    link: &str,
+    cancel: &Cancel,
+) -> Result<Enrolled, PhoneError> {
     let link: Link = link
         .parse()
         .map_err(|_| PhoneError::wrong(Complaint::new("bad_link")))?;
     let address = server_address(&link.server)?;
     if Store::exists(dir) {
-        match phone::open(dir, &secret) {
+        match phone::open(dir, secret) {
             Ok(open) if open.host.link == link.to_string() => return Ok(enrolled(&open.replica)),
             Ok(_) => return Err(PhoneError::wrong(Complaint::new("already_enrolled"))),
             Err(error) if phone::is_pending(&error) => {}
@@ -67,55 +73,72 @@ pub fn enrol(dir: &Path, secret: Secret, link: &str) -> Result<Enrolled, PhoneEr
             Err(error) => return Err(error),
         }
     }
-    let root = prove(&address, &link)?;
+    let root = prove(&address, &link, cancel)?;
     let mut store = match Store::exists(dir) {
-        true => Store::open(dir, &secret)?,
-        false => Store::create(dir, &secret, secret.kdf())?,
+        true => Store::open(dir, secret)?,
+        false => Store::create(dir, secret, secret.kdf())?,
     };
     let keys = match DeviceKeys::load(&store)? {
         Some(keys) => keys,
         None => DeviceKeys::generate(&mut clock::rng()),
     };
     store.commit(&[keys.to_row(), HostRow::new(&address, &link).to_row()])?;
-    redeem(dir, &secret, store, &keys, &link, &address, &root)
+    let way = Way {
+        address: &address,
+        root: &root,
+        cancel,
+    };
+    redeem(dir, secret, store, &keys, &link, way)
 }
 
-/// Asks whether a pending enrolment has been approved.
-pub(crate) fn ask_again(phone: &mut Phone) -> Result<(), PhoneError> {
-    let (store, keys, host) = {
-        let store = Store::open(phone.dir(), phone.secret())?;
-        let (keys, host) = (DeviceKeys::load(&store)?, HostRow::read(&store)?);
-        let (Some(keys), Some(host)) = (keys, host) else {
-            return Err(PhoneError::Store(Complaint::new("not_enrolled")));
-        };
-        (store, keys, host)
-    };
-    let link: Link = host
-        .link
-        .parse()
-        .map_err(|_| PhoneError::Store(Complaint::new("not_enrolled")))?;
-    let root = prove(&host.server, &link)?;
-    let done = redeem(
-        phone.dir(),
-        phone.secret(),
-        store,
-        &keys,
-        &link,
-        &host.server,
-        &root,
-    )?;
-    match done.pending {
-        None => Ok(()),
-        Some(digits) => Err(PhoneError::wrong(
-            Complaint::new("enrolment_pending").with("digits", digits),
-        )),
+/// A device that waits for an administrator to let it in.
+pub struct Pending {
+    dir: PathBuf,
+    secret: Secret,
+}
+
+impl Pending {
+    pub(crate) fn new(dir: &Path, secret: &Secret) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            secret: secret.clone(),
+        }
     }
+
+    /// Asks whether the enrolment has been approved: an error with the code `enrolment_pending`
+    /// while it has not.
+    pub fn ask(&self, cancel: &Cancel) -> Result<(), PhoneError> {
+        let store = Store::open(&self.dir, &self.secret)?;
+        let not_enrolled = || PhoneError::Store(Complaint::new("not_enrolled"));
+        let (keys, host) = (DeviceKeys::load(&store)?, HostRow::read(&store)?);
+        let (keys, host) = keys.zip(host).ok_or_else(not_enrolled)?;
+        let link: Link = host.link.parse().map_err(|_| not_enrolled())?;
+        let way = Way {
+            address: &host.server,
+            root: &prove(&host.server, &link, cancel)?,
+            cancel,
+        };
+        let done = redeem(&self.dir, &self.secret, store, &keys, &link, way)?;
+        match done.pending {
+            None => Ok(()),
+            Some(digits) => Err(PhoneError::wrong(
+                Complaint::new("enrolment_pending").with("digits", digits),
+            )),
+        }
+    }
+}
+
+/// The way to a server that has proven to be of the link's network.
+struct Way<'a> {
+    address: &'a str,
+    root: &'a Control,
+    cancel: &'a Cancel,
 }
 
 /// The root entry of the server at `address`, which must be of the link's network and list the key
 /// that the server presented.
-fn prove(address: &str, link: &Link) -> Result<Control, PhoneError> {
-    let (entry, presented) = Transport::first_contact(address, NETWORK_PATH)?;
+fn prove(address: &str, link: &Link, cancel: &Cancel) -> Result<Control, PhoneError> {
+    let (entry, presented) = Transport::first_contact(address, NETWORK_PATH, cancel)?;
     let mut control = Control::new(link.network);
     let untrusted = || PhoneError::wrong(Complaint::about("other_network", address));
     let entry = control.check(&entry).map_err(|bad| match bad {
@@ -141,10 +164,10 @@ fn redeem(
     mut store: Store,
     keys: &DeviceKeys,
     link: &Link,
-    address: &str,
-    root: &Control,
+    way: Way<'_>,
 ) -> Result<Enrolled, PhoneError> {
-    let tls_keys = root
+    let tls_keys = way
+        .root
         .root()
         .map(|root| root.tls_keys.clone())
         .unwrap_or_default();
@@ -155,18 +178,19 @@ fn redeem(
         strong_secret: secret.is_strong(),
     };
     let body = request.encode(link.network, &|message| keys.sign(message));
-    let answer = match Transport::pinned(address, &tls_keys)?.post(ENROL_PATH, &body) {
-        // Nothing is in this store yet, and its secret can't be made stronger after the fact.
-        Err(TransportError::Refused { code }) if code == SECRET_WEAK => {
-            drop(store);
-            remove(dir);
-            let least = STRONG_SECRET_CHARS_MIN;
-            return Err(PhoneError::wrong(
-                Complaint::new(SECRET_WEAK).with("least", least),
-            ));
-        }
-        answer => answer?,
-    };
+    let answer =
+        match Transport::pinned(way.address, &tls_keys)?.post(ENROL_PATH, &body, way.cancel) {
+            // Nothing is in this store yet, and its secret can't be made stronger after the fact.
+            Err(TransportError::Refused { code }) if code == SECRET_WEAK => {
+                drop(store);
+                remove(dir);
+                let least = STRONG_SECRET_CHARS_MIN;
+                return Err(PhoneError::wrong(
+                    Complaint::new(SECRET_WEAK).with("least", least),
+                ));
+            }
+            answer => answer?,
+        };
     let answer = EnrolAnswer::decode(&answer).map_err(|bad| {
         PhoneError::NoConnection(Complaint::new("bad_answer").with("detail", bad.code()))
     })?;
@@ -250,7 +274,13 @@ mod tests {
     fn a_link_that_is_none_makes_no_store() {
         let dir = tempfile::tempdir().unwrap();
         let secret = Secret::new("246810".to_owned()).unwrap();
-        let error = enrol(dir.path(), secret, "ortoo://enrol?server=x").unwrap_err();
+        let error = enrol(
+            dir.path(),
+            &secret,
+            "ortoo://enrol?server=x",
+            &Cancel::new(),
+        )
+        .unwrap_err();
         assert_eq!(error.complaints()[0].code, "bad_link");
         assert!(!Store::exists(dir.path()));
     }

@@ -52,6 +52,10 @@ pub enum PhoneError {
     /// request may be made again at any time.
     #[error("no connection: {}", .0.code)]
     NoConnection(Complaint),
+    /// Somebody stopped it. Everything saved is still there, what was exchanged stays exchanged, and
+    /// the same request may be made again.
+    #[error("stopped")]
+    Cancelled(Complaint),
     /// The store can't be opened, read or written. What it holds has not changed as far as is
     /// known; after a failed write that is found out by opening it again.
     #[error("the store can't be used: {}", .0.code)]
@@ -72,11 +76,16 @@ impl PhoneError {
         Self::Wrong(vec![complaint])
     }
 
+    /// What a call gives that somebody stopped.
+    pub(crate) fn cancelled() -> Self {
+        Self::Cancelled(Complaint::new("cancelled"))
+    }
+
     /// What is wrong; the first is the one to show where there is room for one.
     pub fn complaints(&self) -> &[Complaint] {
         match self {
             Self::Wrong(complaints) => complaints,
-            Self::NoConnection(complaint) | Self::Store(complaint) => {
+            Self::NoConnection(complaint) | Self::Cancelled(complaint) | Self::Store(complaint) => {
                 std::slice::from_ref(complaint)
             }
         }

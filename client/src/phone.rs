@@ -18,6 +18,7 @@ use sync_core::replica::{Context, Edit, OpenError, OpenReport, Prepared, Replica
 use sync_core::row::{Row, Table, Unreadable};
 
 use crate::clock;
+use crate::enrol::Pending;
 use crate::error::{Complaint, PhoneError};
 use crate::keys::{DeviceKeys, Secret};
 use crate::store::{Store, StoreError};
@@ -180,12 +181,13 @@ impl Phone {
         }
     }
 
-    pub(crate) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    pub(crate) fn secret(&self) -> &Secret {
-        &self.secret
+    /// Whether this device still waits for an administrator, and how to ask him.
+    pub fn pending(&mut self) -> Result<Option<Pending>, PhoneError> {
+        match self.opened() {
+            Err(error) if is_pending(&error) => Ok(Some(Pending::new(&self.dir, &self.secret))),
+            Err(error) => Err(error),
+            Ok(_) => Ok(None),
+        }
     }
 
     /// What is open; opened again if it was dropped.

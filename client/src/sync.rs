@@ -6,11 +6,12 @@
 //! gets everything across, piece by piece. As long as nothing is cut each round carries more than
 //! the one before: a new phone of a village needs three.
 
-use sync_core::exchange::Budget;
+use sync_core::exchange::{Budget, Outgoing, Received};
 
+use crate::cancel::Cancel;
 use crate::error::{Complaint, PhoneError};
-use crate::phone::{Phone, is_pending};
-use crate::transport::Transport;
+use crate::phone::Phone;
+use crate::transport::{Transport, TransportError};
 
 /// Where the server takes exchanges.
 const EXCHANGE_PATH: &str = "/v1/exchange";
@@ -39,6 +40,15 @@ pub struct SyncReport {
     pub stash_full: bool,
 }
 
+/// How far an exchange has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What it has moved so far.
+    pub report: SyncReport,
+    /// Saved changes that the server is not known to hold yet.
+    pub unsent: usize,
+}
+
 /// Where an exchange stands.
 struct Course {
     /// The connection, kept from round to round: a handshake costs more than a quiet day's exchange.
@@ -51,6 +61,7 @@ struct Course {
     unsent: usize,
     /// Nothing was cut yet: the next round may carry more.
     whole: bool,
+    report: SyncReport,
 }
 
 impl Course {
@@ -68,113 +79,178 @@ impl Course {
     }
 }
 
-impl Phone {
-    /// Exchanges with the server until both hold the same. A device whose enrolment is pending asks
-    /// first whether it has been let in.
-    pub fn sync(&mut self) -> Result<SyncReport, PhoneError> {
-        match self.opened() {
-            Err(error) if is_pending(&error) => crate::enrol::ask_again(self)?,
-            Err(error) => return Err(error),
-            Ok(_) => {}
+/// Gives a phone to the steps of an exchange, one at a time. Between two steps the exchange waits
+/// for the server, and whoever else uses the phone has it.
+pub trait Turns {
+    /// Runs a step.
+    ///
+    /// # Errors
+    /// Those of the step, and whatever keeps the phone from being given.
+    fn turn<T>(
+        &mut self,
+        step: impl FnOnce(&mut Phone) -> Result<T, PhoneError>,
+    ) -> Result<T, PhoneError>;
+}
+
+impl Turns for Phone {
+    fn turn<T>(
+        &mut self,
+        step: impl FnOnce(&mut Phone) -> Result<T, PhoneError>,
+    ) -> Result<T, PhoneError> {
+        step(self)
+    }
+}
+
+/// Exchanges with the server until both hold the same. A device whose enrolment is pending asks
+/// first whether it has been let in. `progress` is told after every round.
+pub fn exchange(
+    phone: &mut impl Turns,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<SyncReport, PhoneError> {
+    if let Some(pending) = phone.turn(Phone::pending)? {
+        pending.ask(cancel)?;
+    }
+    let mut course = phone.turn(Course::begin)?;
+    loop {
+        if cancel.is_cancelled() {
+            return Err(PhoneError::cancelled());
         }
-        let unsent = self.opened()?.replica.unsent();
-        let mut course = Course {
+        let (transport, outgoing) = phone.turn(|phone| course.ask(phone))?;
+        let answer = transport.post(EXCHANGE_PATH, &outgoing.bytes, cancel);
+        let again = phone.turn(|phone| course.take(phone, transport, &outgoing, answer))?;
+        progress(&Progress {
+            report: course.report.clone(),
+            unsent: course.unsent,
+        });
+        if !again {
+            return Ok(course.report);
+        }
+    }
+}
+
+impl Phone {
+    /// Exchanges with the server until both hold the same ([`exchange`]).
+    pub fn sync(&mut self) -> Result<SyncReport, PhoneError> {
+        exchange(self, &Cancel::new(), &mut |_| {})
+    }
+}
+
+impl Course {
+    fn begin(phone: &mut Phone) -> Result<Self, PhoneError> {
+        Ok(Self {
             transport: None,
             budget: Budget::DEFAULT,
             asking: false,
             failures: 0,
             idle: 0,
-            unsent,
+            unsent: phone.opened()?.replica.unsent(),
             whole: true,
-        };
-        let mut report = SyncReport::default();
-        while self.round(&mut course, &mut report)? {}
-        Ok(report)
+            report: SyncReport::default(),
+        })
     }
 
-    /// One round; whether another one is needed.
-    fn round(&mut self, course: &mut Course, report: &mut SyncReport) -> Result<bool, PhoneError> {
-        let budget = if course.asking {
-            course.budget.asking()
-        } else {
-            course.budget
+    /// What the next round sends, and on which way.
+    fn ask(&mut self, phone: &mut Phone) -> Result<(Transport, Outgoing), PhoneError> {
+        let budget = match self.asking {
+            true => self.budget.asking(),
+            false => self.budget,
         };
-        let outgoing = self.step(&|open, context| {
+        let outgoing = phone.step(&|open, context| {
             let sign = |message: &[u8]| open.keys.sign(message);
             Ok(open
                 .replica
                 .prepare_exchange(context, &open.store, &sign, budget)?)
         })?;
-        let transport = match course.transport.take() {
+        let transport = match self.transport.take() {
             Some(transport) => transport,
-            None => self.transport()?,
+            None => transport(phone)?,
         };
-        report.bytes_up += outgoing.bytes.len();
-        let answer = match transport.post(EXCHANGE_PATH, &outgoing.bytes) {
+        self.report.bytes_up += outgoing.bytes.len();
+        Ok((transport, outgoing))
+    }
+
+    /// Takes what came back; whether another round is needed.
+    fn take(
+        &mut self,
+        phone: &mut Phone,
+        transport: Transport,
+        outgoing: &Outgoing,
+        answer: Result<Vec<u8>, TransportError>,
+    ) -> Result<bool, PhoneError> {
+        let answer = match answer.map_err(PhoneError::from) {
             Ok(answer) => answer,
-            Err(error) => match PhoneError::from(error) {
-                PhoneError::NoConnection(complaint) => {
-                    course.failed(complaint)?;
-                    return Ok(true);
-                }
-                error => return Err(error),
-            },
+            Err(PhoneError::NoConnection(complaint)) => {
+                self.failed(complaint)?;
+                return Ok(true);
+            }
+            Err(error) => return Err(error),
         };
-        course.transport = Some(transport);
-        report.bytes_down += answer.len();
-        report.round_trips += 1;
-        let taken = self.try_step(&|open, context| {
+        self.transport = Some(transport);
+        self.report.bytes_down += answer.len();
+        self.report.round_trips += 1;
+        let taken = phone.try_step(&|open, context| {
             Ok(open
                 .replica
-                .prepare_answer(context, &open.store, &outgoing, &answer)?)
+                .prepare_answer(context, &open.store, outgoing, &answer)?)
         });
         let received = match taken {
             Ok(Ok(received)) => received,
             // The answer was to a replica that is gone; what it brought comes again.
             Ok(Err(_)) => {
-                course.failed(Complaint::new("store_fenced"))?;
+                self.failed(Complaint::new("store_fenced"))?;
                 return Ok(true);
             }
             Err(PhoneError::NoConnection(complaint)) => {
-                course.failed(complaint)?;
+                self.failed(complaint)?;
                 return Ok(true);
             }
             Err(error) => return Err(error),
         };
+        let unsent = phone.opened()?.replica.unsent();
+        self.learn(outgoing, received, unsent)
+    }
+
+    /// Draws the conclusions of a round that came through.
+    fn learn(
+        &mut self,
+        outgoing: &Outgoing,
+        received: Received,
+        unsent: usize,
+    ) -> Result<bool, PhoneError> {
+        let report = &mut self.report;
         report.batches_up += outgoing.batches;
         report.batches_down += received.batches;
         report.refused.extend(received.refused);
-        report
-            .refused
-            .extend(received.not_held.iter().map(ToString::to_string));
+        let not_held = received.not_held.iter().map(ToString::to_string);
+        report.refused.extend(not_held);
         report.stash_full |= received.stash_full;
 
-        let unsent = self.opened()?.replica.unsent();
-        if received.batches > 0
-            || unsent < course.unsent
-            || (outgoing.batches > 0 && !received.again)
-        {
-            course.failures = 0;
-            course.idle = 0;
+        let moved = received.batches > 0
+            || unsent < self.unsent
+            || (outgoing.batches > 0 && !received.again);
+        if moved {
+            self.failures = 0;
+            self.idle = 0;
         } else {
-            course.idle += 1;
+            self.idle += 1;
         }
-        course.unsent = unsent;
-        course.asking = false;
-        if course.whole {
-            course.budget = course.budget.grown();
+        self.unsent = unsent;
+        self.asking = false;
+        if self.whole {
+            self.budget = self.budget.grown();
         }
-        if received.again && course.idle >= IDLE_ROUNDS_MAX {
+        if received.again && self.idle >= IDLE_ROUNDS_MAX {
             return Err(PhoneError::NoConnection(Complaint::new("no_progress")));
         }
         Ok(received.again)
     }
+}
 
-    /// The way to the server: its address, and the keys that the root statement lists.
-    fn transport(&mut self) -> Result<Transport, PhoneError> {
-        let open = self.opened()?;
-        let root = open.replica.control().root();
-        let keys = root.map(|root| root.tls_keys.clone()).unwrap_or_default();
-        Transport::pinned(&open.host.server, &keys).map_err(PhoneError::from)
-    }
+/// The way to the server: its address, and the keys that the root statement lists.
+fn transport(phone: &mut Phone) -> Result<Transport, PhoneError> {
+    let open = phone.opened()?;
+    let root = open.replica.control().root();
+    let keys = root.map(|root| root.tls_keys.clone()).unwrap_or_default();
+    Transport::pinned(&open.host.server, &keys).map_err(PhoneError::from)
 }

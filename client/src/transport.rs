@@ -3,12 +3,11 @@
 //! (REPLICATION.md §1). A self-signed certificate is as good as a bought one, and a phone with a
 //! wrong clock still connects.
 
-use std::io::Read;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reqwest::blocking::{Client, Response};
 use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, Response};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -16,7 +15,9 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use sha2::{Digest, Sha256};
 use sync_core::wire::MESSAGE_BYTES_MAX;
+use tokio::runtime::{self, Runtime};
 
+use crate::cancel::Cancel;
 use crate::error::{Complaint, PhoneError};
 
 /// How long a connection may take to come about.
@@ -24,9 +25,9 @@ pub const CONNECT_WAIT: Duration = Duration::from_secs(30);
 /// How long one request may take with its answer: 64 KiB each way over 2G are half a minute.
 pub const REQUEST_WAIT: Duration = Duration::from_secs(300);
 /// Longest answer that is read: a whole message and its algorithm byte.
-const ANSWER_BYTES_MAX: u64 = MESSAGE_BYTES_MAX as u64 + 1;
+const ANSWER_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 1;
 /// Longest problem that is read of a refusal.
-const PROBLEM_BYTES_MAX: u64 = 16 * 1024;
+const PROBLEM_BYTES_MAX: usize = 16 * 1024;
 
 /// SHA-256 of a public key's subject public key info.
 pub type KeyHash = [u8; 32];
@@ -55,6 +56,9 @@ pub enum TransportError {
     /// The answer is longer than any of this protocol.
     #[error("the answer is over the limit")]
     TooLong,
+    /// Somebody stopped it; the connection is closed. Whether the request arrived is not known.
+    #[error("stopped")]
+    Cancelled,
     /// This program can't make TLS connections: a mistake in how it was built.
     #[error("TLS can't be set up")]
     Unable,
@@ -76,6 +80,7 @@ impl From<TransportError> for PhoneError {
             TransportError::TooLong => {
                 Self::NoConnection(Complaint::new("bad_answer").with("detail", "length"))
             }
+            TransportError::Cancelled => Self::cancelled(),
             TransportError::Unable => {
                 Self::NoConnection(Complaint::new("bad_answer").with("detail", "tls"))
             }
@@ -89,6 +94,8 @@ pub struct Transport {
     http: Client,
     server: String,
     verifier: Arc<ListedKeys>,
+    /// Runs a request on the thread that waits for it, so that it can be broken off at any byte.
+    runtime: Runtime,
 }
 
 impl Transport {
@@ -99,22 +106,26 @@ impl Transport {
 
     /// Gets what a server shows to anybody at `path`, and the key that it presented. Who it is must
     /// be proven by what it shows, and that must list the key; nothing is sent but the request.
-    pub fn first_contact(server: &str, path: &str) -> Result<(Vec<u8>, KeyHash), TransportError> {
+    pub fn first_contact(
+        server: &str,
+        path: &str,
+        cancel: &Cancel,
+    ) -> Result<(Vec<u8>, KeyHash), TransportError> {
         let way = Self::with(server, None)?;
-        let response = way.http.get(way.address(path)).send();
-        let answer = way.answer(response)?;
+        let answer = way.ask(way.http.get(way.address(path)), cancel)?;
         let presented = way.verifier.presented().ok_or(TransportError::Untrusted)?;
         Ok((answer, presented))
     }
 
     /// Posts a message and gives the answer's body.
-    pub fn post(&self, path: &str, body: &[u8]) -> Result<Vec<u8>, TransportError> {
-        self.answer(
-            self.http
-                .post(self.address(path))
-                .body(body.to_vec())
-                .send(),
-        )
+    pub fn post(
+        &self,
+        path: &str,
+        body: &[u8],
+        cancel: &Cancel,
+    ) -> Result<Vec<u8>, TransportError> {
+        let request = self.http.post(self.address(path)).body(body.to_vec());
+        self.ask(request, cancel)
     }
 
     fn with(server: &str, keys: Option<Vec<KeyHash>>) -> Result<Self, TransportError> {
@@ -135,10 +146,12 @@ impl Transport {
             .timeout(REQUEST_WAIT)
             .build()
             .map_err(|_| TransportError::Unable)?;
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
         Ok(Self {
             http,
             server: server.to_owned(),
             verifier,
+            runtime: runtime.map_err(|_| TransportError::Unable)?,
         })
     }
 
@@ -146,20 +159,30 @@ impl Transport {
         format!("{}{path}", self.server)
     }
 
-    fn answer(
-        &self,
-        response: Result<Response, reqwest::Error>,
-    ) -> Result<Vec<u8>, TransportError> {
-        let response = response.map_err(|_| match self.verifier.refused() {
-            true => TransportError::Untrusted,
-            false => TransportError::NoConnection,
-        })?;
+    fn ask(&self, request: RequestBuilder, cancel: &Cancel) -> Result<Vec<u8>, TransportError> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => Err(TransportError::Cancelled),
+                answer = self.answer(request) => answer,
+            }
+        })
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<Vec<u8>, TransportError> {
+        let response = request
+            .send()
+            .await
+            .map_err(|_| match self.verifier.refused() {
+                true => TransportError::Untrusted,
+                false => TransportError::NoConnection,
+            })?;
         let status = response.status();
         if status.is_success() {
-            return read(response, ANSWER_BYTES_MAX);
+            return read(response, ANSWER_BYTES_MAX).await;
         }
-        let code = problem_code(&read(response, PROBLEM_BYTES_MAX).unwrap_or_default());
-        let code = code.unwrap_or_else(|| status.as_u16().to_string());
+        let body = read(response, PROBLEM_BYTES_MAX).await.unwrap_or_default();
+        let code = problem_code(&body).unwrap_or_else(|| status.as_u16().to_string());
         // Anything but a refusal in the server's own words is the link's fault, a proxy's perhaps.
         if status.is_client_error() && status.as_u16() != 408 && status.as_u16() != 429 {
             Err(TransportError::Refused { code })
@@ -182,13 +205,17 @@ fn tls_config(
     Ok(config)
 }
 
-fn read(response: Response, most: u64) -> Result<Vec<u8>, TransportError> {
+async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, TransportError> {
     let mut body = Vec::new();
-    let read = response.take(most + 1).read_to_end(&mut body);
-    match read {
-        Err(_) => Err(TransportError::NoConnection),
-        Ok(_) if body.len() as u64 > most => Err(TransportError::TooLong),
-        Ok(_) => Ok(body),
+    loop {
+        match response.chunk().await {
+            Err(_) => return Err(TransportError::NoConnection),
+            Ok(None) => return Ok(body),
+            Ok(Some(chunk)) if chunk.len() > most - body.len() => {
+                return Err(TransportError::TooLong);
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+        }
     }
 }
 

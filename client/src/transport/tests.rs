@@ -1,6 +1,6 @@
 //! Against a real TLS server on loopback, one connection at a time.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use rcgen::{CertificateParams, KeyPair, PublicKeyData};
@@ -56,10 +56,15 @@ fn http(status: &str, body: &str) -> Vec<u8> {
 #[test]
 fn a_listed_key_is_trusted_whatever_the_certificate_says() {
     let (address, key) = server(http("200 OK", "answer"), 2);
-    let (shown, presented) = Transport::first_contact(&address, "/v1/network").unwrap();
+    let (shown, presented) =
+        Transport::first_contact(&address, "/v1/network", &Cancel::new()).unwrap();
     assert_eq!((shown.as_slice(), presented), (b"answer".as_slice(), key));
     let way = Transport::pinned(&address, &[[0; 32], key]).unwrap();
-    assert_eq!(way.post("/v1/exchange", b"request").unwrap(), b"answer");
+    assert_eq!(
+        way.post("/v1/exchange", b"request", &Cancel::new())
+            .unwrap(),
+        b"answer"
+    );
 }
 
 #[test]
@@ -67,7 +72,7 @@ fn another_key_is_not_trusted_and_gets_no_byte_of_the_request() {
     let (address, _) = server(http("200 OK", "answer"), 1);
     let way = Transport::pinned(&address, &[[0; 32]]).unwrap();
     assert_eq!(
-        way.post("/v1/exchange", b"request"),
+        way.post("/v1/exchange", b"request", &Cancel::new()),
         Err(TransportError::Untrusted)
     );
 }
@@ -78,7 +83,7 @@ fn refusals_carry_the_servers_code_and_troubles_are_told_apart() {
         let (address, key) = server(http(status, body), 1);
         Transport::pinned(&address, &[key])
             .unwrap()
-            .post("/v1/enrol", b"x")
+            .post("/v1/enrol", b"x", &Cancel::new())
             .unwrap_err()
     };
     let code = |code: &str| code.to_owned();
@@ -108,7 +113,7 @@ fn a_connection_that_breaks_off_is_no_connection() {
     let (address, key) = server(cut, 1);
     let way = Transport::pinned(&address, &[key]).unwrap();
     assert_eq!(
-        way.post("/v1/exchange", b"x"),
+        way.post("/v1/exchange", b"x", &Cancel::new()),
         Err(TransportError::NoConnection)
     );
     let nobody = TcpListener::bind("127.0.0.1:0")
@@ -117,7 +122,7 @@ fn a_connection_that_breaks_off_is_no_connection() {
         .unwrap();
     let way = Transport::pinned(&format!("https://{nobody}"), &[key]).unwrap();
     assert_eq!(
-        way.post("/v1/exchange", b"x"),
+        way.post("/v1/exchange", b"x", &Cancel::new()),
         Err(TransportError::NoConnection)
     );
 }
@@ -128,8 +133,37 @@ fn an_answer_over_the_limit_is_refused() {
         "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n",
         ANSWER_BYTES_MAX + 1
     );
-    let long = [head.into_bytes(), vec![0; ANSWER_BYTES_MAX as usize + 1]].concat();
+    let long = [head.into_bytes(), vec![0; ANSWER_BYTES_MAX + 1]].concat();
     let (address, key) = server(long, 1);
     let way = Transport::pinned(&address, &[key]).unwrap();
-    assert_eq!(way.post("/v1/exchange", b"x"), Err(TransportError::TooLong));
+    assert_eq!(
+        way.post("/v1/exchange", b"x", &Cancel::new()),
+        Err(TransportError::TooLong)
+    );
+}
+
+#[test]
+fn a_request_that_is_cancelled_ends_at_once_and_closes_its_connection() {
+    // Takes the connection and the client's first bytes, and says nothing.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    let (reached, arrived) = std::sync::mpsc::channel();
+    let silent = std::thread::spawn(move || {
+        let (mut tcp, _) = listener.accept().unwrap();
+        tcp.read(&mut [0; 4096]).map(drop).unwrap();
+        reached.send(()).unwrap();
+        let mut rest = Vec::new();
+        tcp.read_to_end(&mut rest).map(drop)
+    });
+    let cancel = Cancel::new();
+    let theirs = cancel.clone();
+    let waiting = std::thread::spawn(move || {
+        let way = Transport::pinned(&address, &[[0; 32]]).unwrap();
+        way.post("/v1/exchange", b"x", &theirs)
+    });
+    arrived.recv().unwrap();
+    cancel.cancel();
+    assert_eq!(waiting.join().unwrap(), Err(TransportError::Cancelled));
+    // The other end sees the connection end; it would wait for minutes otherwise.
+    drop(silent.join().unwrap());
 }
