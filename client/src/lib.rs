@@ -14,6 +14,7 @@
 pub mod cancel;
 mod clock;
 mod dictionary;
+pub mod draft;
 pub mod enrol;
 pub mod error;
 pub mod figures;

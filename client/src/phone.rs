@@ -245,8 +245,24 @@ impl Phone {
 
     /// Saves an edit; returns how many changes it made, 0 when everything stood there already.
     pub(crate) fn save(&mut self, edit: &Edit) -> Result<usize, PhoneError> {
+        if edit.puts.is_empty() {
+            return Err(PhoneError::wrong(Complaint::new("nothing_set")));
+        }
         let saved = self.step(&|open, context| Ok(open.replica.prepare_edit(context, edit)?))?;
         Ok(saved.changes)
+    }
+
+    /// Prepares an edit as [`Self::save`] would, and lets it go.
+    pub(crate) fn try_edit(&mut self, edit: &Edit) -> Result<(), PhoneError> {
+        let open = self.opened()?;
+        let (now, today) = open.time();
+        let mut context = Context {
+            now,
+            today: &today,
+            rng: &mut clock::rng(),
+        };
+        open.replica.prepare_edit(&mut context, edit).map(drop)?;
+        Ok(())
     }
 
     /// Remembers another address of the server. It is asked for its key at the next exchange, so

@@ -7,16 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::figure::UnitFacts;
 use sync_core::id::{RecordId, Subject};
-use sync_core::record::Slot;
-use sync_core::replica::{Context, Edit, Shown};
+use sync_core::replica::{Edit, Shown};
 use sync_core::show::{self, ShownConflict, ShownRecord};
 use sync_core::value::{Key, Value};
 
-use crate::clock;
-use crate::dictionary::{register_of, repeats, section_of, stands_in};
+use crate::dictionary::{register_of, stands_in};
+use crate::draft::{Draft, edit_of, repeating, ticked};
 use crate::error::{Complaint, PhoneError};
 use crate::phone::{Open, Phone};
-use crate::typed::{self, Fields};
+use crate::typed;
 
 /// How a conflict is settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,63 +35,22 @@ impl Phone {
         unit: Option<&str>,
         sets: &[String],
     ) -> Result<RecordId, PhoneError> {
-        let open = self.opened()?;
-        let unit = unit_for(open, unit)?;
-        let mut context = Context {
-            now: clock::now(),
-            today: "",
-            rng: &mut clock::rng(),
-        };
-        let record = RecordId::draw(subject, context.now.saturating_mul(1000), context.random());
-        let names = |set: &String, key: &str| typed::split(set).is_ok_and(|(name, _)| name == key);
-        let as_typed = |error| keys_as_typed(error, &|key| sets.iter().any(|set| names(set, key)));
-        let puts = first_puts(open, sets, || typed::item_id(context.random()));
-        let edit = edit_of(open, record, &unit, puts.map_err(as_typed)?)?;
-        self.save(&edit).map_err(as_typed)?;
-        Ok(record)
+        let (edit, _) = self.save_draft(&Draft::New { subject, unit }, sets)?;
+        Ok(edit.record)
     }
 
     /// Writes `KEY=VALUE` each to a record; returns how many changes that made.
     pub fn edit(&mut self, id: &str, sets: &[String]) -> Result<usize, PhoneError> {
-        let open = self.opened()?;
-        let (record, unit) = find(open, id)?;
-        let shown = open.replica.view(&unit, record);
-        let mut puts = Vec::new();
-        let mut wrong = Vec::new();
-        for set in sets {
-            let (text, value) = typed::split(set)?;
-            let made = typed::key(text).and_then(|key| {
-                typed::puts(open.package()?, &key, value, &|key| ticked(&shown, key))
-            });
-            collect(made, &mut puts, &mut wrong)?;
-        }
-        let edit = edit_of(open, record, &unit, all_or(puts, wrong)?)?;
-        self.save(&edit)
+        let (_, changes) = self.save_draft(&Draft::Edit { id }, sets)?;
+        Ok(changes)
     }
 
-    /// Adds an item of a repeating section, or writes to the one that its natural key names.
+    /// Adds an item of a repeating section, or writes to the one that its natural key names; gives
+    /// the item's id.
     pub fn item(&mut self, id: &str, section: &str, sets: &[String]) -> Result<String, PhoneError> {
-        let open = self.opened()?;
-        let (record, unit) = find(open, id)?;
-        repeating(open, section)?;
-        let mut fields = Fields::new();
-        for set in sets {
-            let (name, value) = typed::split(set)?;
-            fields.insert(name.to_owned(), value.to_owned());
-        }
-        let mut context = Context {
-            now: clock::now(),
-            today: "",
-            rng: &mut clock::rng(),
-        };
-        let drawn = || typed::item_id(context.random());
-        let item = typed::item_of(open.package()?, section, &fields, drawn)?;
-        let shown = open.replica.view(&unit, record);
-        let as_typed = |error| keys_as_typed(error, &|_| true);
-        let puts = item_puts(open, section, &item, &fields, &|key| ticked(&shown, key));
-        let edit = edit_of(open, record, &unit, puts.map_err(as_typed)?)?;
-        self.save(&edit).map_err(as_typed)?;
-        Ok(item)
+        let (edit, _) = self.save_draft(&Draft::Item { id, section }, sets)?;
+        let item = edit.puts.first().and_then(|(key, _)| key.item());
+        Ok(item.unwrap_or_default().to_owned())
     }
 
     /// Withdraws an item; nothing of it is deleted, and writing `void=false` brings it back.
@@ -216,25 +174,6 @@ impl Phone {
     }
 }
 
-/// The unit that takes a new record.
-fn unit_for(open: &Open, unit: Option<&str>) -> Result<String, PhoneError> {
-    let units = open.replica.units();
-    match unit {
-        Some(unit) if units.contains(unit) => Ok(unit.to_owned()),
-        Some(unit) => Err(PhoneError::wrong(Complaint::about("unit_not_held", unit))),
-        None => match units.iter().collect::<Vec<_>>().as_slice() {
-            [unit] => Ok((**unit).to_owned()),
-            [] => Err(PhoneError::wrong(Complaint::new("no_unit"))),
-            several => {
-                let list: Vec<&str> = several.iter().map(|unit| **unit).collect();
-                Err(PhoneError::wrong(
-                    Complaint::new("which_unit").with("units", list.join(", ")),
-                ))
-            }
-        },
-    }
-}
-
 /// The record that `id` names, and the unit that holds it. An organisation's exists as soon as its
 /// unit is held.
 pub(crate) fn find(open: &Open, id: &str) -> Result<(RecordId, String), PhoneError> {
@@ -250,158 +189,6 @@ pub(crate) fn find(open: &Open, id: &str) -> Result<(RecordId, String), PhoneErr
         .find(|unit| RecordId::organisation(unit) == record);
     let unit = own.ok_or_else(|| PhoneError::wrong(Complaint::about("unknown_record", id)))?;
     Ok((record, unit.to_owned()))
-}
-
-fn edit_of(
-    open: &Open,
-    record: RecordId,
-    unit: &str,
-    puts: Vec<(Key, Value)>,
-) -> Result<Edit, PhoneError> {
-    if puts.is_empty() {
-        return Err(PhoneError::wrong(Complaint::new("nothing_set")));
-    }
-    let author = open.author()?;
-    Ok(Edit {
-        record,
-        unit: unit.to_owned(),
-        author,
-        puts,
-        seen: BTreeMap::new(),
-    })
-}
-
-/// The puts of a new record.
-fn first_puts(
-    open: &Open,
-    sets: &[String],
-    mut drawn: impl FnMut() -> String,
-) -> Result<Vec<(Key, Value)>, PhoneError> {
-    let package = open.package()?;
-    let mut items: BTreeMap<String, Fields> = BTreeMap::new();
-    let mut puts = Vec::new();
-    let mut wrong = Vec::new();
-    for set in sets {
-        let (text, value) = typed::split(set)?;
-        let key = match typed::key(text) {
-            Ok(key) => key,
-            Err(error) => {
-                collect(Err(error), &mut puts, &mut wrong)?;
-                continue;
-            }
-        };
-        let repeats = section_of(package, key.section()).is_some_and(repeats);
-        if repeats && key.item().is_none() {
-            let name = text.split_once('.').map_or(text, |(_, name)| name);
-            let fields = items.entry(key.section().to_owned()).or_default();
-            fields.insert(name.to_owned(), value.to_owned());
-        } else {
-            collect(
-                typed::puts(package, &key, value, &|_| Vec::new()),
-                &mut puts,
-                &mut wrong,
-            )?;
-        }
-    }
-    for (section, fields) in &items {
-        let made = typed::item_of(package, section, fields, &mut drawn)
-            .and_then(|item| item_puts(open, section, &item, fields, &|_| Vec::new()));
-        collect(made, &mut puts, &mut wrong)?;
-    }
-    all_or(puts, wrong)
-}
-
-fn item_puts(
-    open: &Open,
-    section: &str,
-    item: &str,
-    fields: &Fields,
-    ticked: &dyn Fn(&Key) -> Vec<String>,
-) -> Result<Vec<(Key, Value)>, PhoneError> {
-    let package = open.package()?;
-    let mut puts = Vec::new();
-    let mut wrong = Vec::new();
-    for (name, value) in fields {
-        let made = Key::item_field(section, item, name)
-            .map_err(|_| {
-                PhoneError::wrong(Complaint::about("bad_key", &format!("{section}.{name}")))
-            })
-            .and_then(|key| typed::puts(package, &key, value, ticked));
-        collect(made, &mut puts, &mut wrong)?;
-    }
-    all_or(puts, wrong)
-}
-
-/// Names the values of an item that was just made as they were typed, `section.field`: nobody has
-/// seen the item's id yet.
-fn keys_as_typed(error: PhoneError, typed: &dyn Fn(&str) -> bool) -> PhoneError {
-    let PhoneError::Wrong(mut complaints) = error else {
-        return error;
-    };
-    for complaint in &mut complaints {
-        let Ok(key) = Key::parse(&complaint.key) else {
-            continue;
-        };
-        let name = format!("{}.{}", key.section(), key.field());
-        if key.item().is_some() && typed(&name) {
-            complaint.key = name;
-        }
-    }
-    // They came in the order of ids that were drawn.
-    complaints.sort_by(|one, other| one.key.cmp(&other.key));
-    PhoneError::Wrong(complaints)
-}
-
-/// All complaints at once are kinder than one after the other.
-fn collect<T>(
-    made: Result<Vec<T>, PhoneError>,
-    puts: &mut Vec<T>,
-    wrong: &mut Vec<Complaint>,
-) -> Result<(), PhoneError> {
-    match made {
-        Ok(made) => puts.extend(made),
-        Err(PhoneError::Wrong(complaints)) => wrong.extend(complaints),
-        Err(error) => return Err(error),
-    }
-    Ok(())
-}
-
-fn all_or<T>(puts: Vec<T>, wrong: Vec<Complaint>) -> Result<Vec<T>, PhoneError> {
-    if wrong.is_empty() {
-        Ok(puts)
-    } else {
-        Err(PhoneError::Wrong(wrong))
-    }
-}
-
-fn repeating(open: &Open, section: &str) -> Result<(), PhoneError> {
-    match section_of(open.package()?, section).map(repeats) {
-        None => Err(PhoneError::wrong(Complaint::about(
-            "unknown_section",
-            section,
-        ))),
-        Some(false) => Err(PhoneError::wrong(Complaint::about(
-            "not_repeating",
-            section,
-        ))),
-        Some(true) => Ok(()),
-    }
-}
-
-/// The codes of a multi-choice that are chosen now.
-fn ticked(shown: &Shown<'_>, key: &Key) -> Vec<String> {
-    let of_field = |other: &&Key| {
-        (other.section(), other.item(), other.field()) == (key.section(), key.item(), key.field())
-    };
-    let chosen = |slot: &Slot| {
-        slot.values()
-            .any(|written| written.value == Value::Bool(true))
-    };
-    shown
-        .iter()
-        .filter(|(other, slot)| of_field(other) && chosen(slot))
-        .filter_map(|(other, _)| other.code().map(str::to_owned))
-        .collect()
 }
 
 /// Whether a text stands in a field of a single section of a record, or is its id.

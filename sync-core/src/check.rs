@@ -136,6 +136,72 @@ pub fn check_record(
         .iter()
         .map(|(key, slot)| (*key, slot.winner()))
         .collect();
+    problems_of(package, of, &values, today)
+}
+
+/// What a record would be like after an edit that [`check_edit`] lets pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Afterwards {
+    /// What would be wrong or missing in it, as [`check_record`] says it.
+    pub problems: Vec<Problem>,
+    /// The fields that are asked in it: those of single sections, and of the items that there are.
+    /// Whether a field is asked may depend on what others hold.
+    pub asked: Vec<Key>,
+}
+
+/// Looks at a record as it would be after an edit. `today` is `YYYY-MM-DD`.
+pub fn afterwards(package: &Package, replica: &Replica, edit: &Edit, today: &str) -> Afterwards {
+    let Some(of) = package.subject(edit.record.subject.key()) else {
+        return Afterwards::default();
+    };
+    let shown = replica.view(&edit.unit, edit.record);
+    let mut values: BTreeMap<&Key, &Value> = shown
+        .iter()
+        .map(|(key, slot)| (*key, slot.winner()))
+        .collect();
+    values.extend(edit.puts.iter().map(|(key, value)| (key, value)));
+    Afterwards {
+        problems: problems_of(package, of, &values, today),
+        asked: asked_of(package, of, &values, today),
+    }
+}
+
+/// The fields that are asked, given these values.
+fn asked_of(
+    package: &Package,
+    of: &Subject,
+    values: &BTreeMap<&Key, &Value>,
+    today: &str,
+) -> Vec<Key> {
+    let facts = facts(package, values.iter().map(|(key, value)| (*key, *value)));
+    let Ok(scope) = Scope::new(package, &of.key, &facts, None, today) else {
+        return Vec::new();
+    };
+    let nothing = Fields::new();
+    let mut keys = Vec::new();
+    for section in &of.sections {
+        let mut parts = parts(section, &facts);
+        if parts.is_empty() && section.repeating == Repeating::No {
+            parts.push(Part {
+                item: None,
+                fields: &nothing,
+            });
+        }
+        for part in &parts {
+            let asked = section.fields.iter();
+            let asked = asked.filter(|field| part.asks(&scope, section, field));
+            keys.extend(asked.filter_map(|field| part.key(section, &field.key)));
+        }
+    }
+    keys
+}
+
+fn problems_of(
+    package: &Package,
+    of: &Subject,
+    values: &BTreeMap<&Key, &Value>,
+    today: &str,
+) -> Vec<Problem> {
     let known = |key: &Key| {
         of.section(key.section())
             .is_some_and(|s| s.field(key.field()).is_some())
@@ -150,10 +216,10 @@ pub fn check_record(
         package,
         of,
         of.sections.iter(),
-        &values,
+        values,
         today,
     ));
-    problems.extend(missing(package, of, &values, today));
+    problems.extend(missing(package, of, values, today));
     problems.sort();
     problems.dedup();
     problems
@@ -362,6 +428,15 @@ impl Part<'_> {
         }
     }
 
+    /// Whether a field is asked here.
+    fn asks(&self, scope: &Scope<'_>, section: &Section, field: &Field) -> bool {
+        match (&field.ask_if, self.item) {
+            (None, _) => true,
+            (Some(rule), None) => scope.holds(rule) == Ok(true),
+            (Some(rule), Some(item)) => scope.item_holds(rule, &section.key, item) == Ok(true),
+        }
+    }
+
     fn is_empty(&self, field: &str) -> bool {
         match self.fields.get(field) {
             None | Some(Datum::Null) => true,
@@ -510,15 +585,11 @@ fn missing(
             if !filled && !names_record {
                 continue;
             }
-            let asked = |field: &Field| match (&field.ask_if, part.item) {
-                (None, _) => true,
-                (Some(rule), None) => scope.holds(rule) == Ok(true),
-                (Some(rule), Some(item)) => scope.item_holds(rule, &section.key, item) == Ok(true),
-            };
             let lacking = section
                 .fields
                 .iter()
-                .filter(|field| field.required && part.is_empty(&field.key) && asked(field))
+                .filter(|field| field.required && part.is_empty(&field.key))
+                .filter(|field| part.asks(&scope, section, field))
                 .filter_map(|field| part.key(section, &field.key));
             problems.extend(lacking.map(|key| Problem::new(&key, "required")));
         }
