@@ -26,6 +26,8 @@ no-package = No plan has reached this device yet. Exchange with the server first
 edit-too-large = The edit is too large to be sent in one piece. Save it in several steps.
 record-changed = The record has changed since it was shown. Look at it again and repeat the edit.
 
+unsent-changes = { $count } changes on this device have not reached the server. Exchange first, or say that they may be lost.
+
 ## Values
 unknown-key = { $key } is not in the plan. Check the spelling of section and field.
 wrong-subject = { $key } does not belong to this subject.

@@ -22,6 +22,7 @@ unit-not-held = 本机没有单位 { $key } 的数据。用 status 查看本机�
 which-unit = 本机有多个单位：{ $units }。请用 --unit 指明。
 no-unit = 本机还没有任何单位，请与服务器同步。
 not-granted = 本机无权保存 { $unit } 的 { $class } 类数据，不能填写。请联系管理员。
+unsent-changes = 本机还有 { $count } 处改动没有送到服务器。请先同步；确实不要了，请明确选择放弃。
 no-package = 方案尚未下发到本机，请先与服务器同步。
 edit-too-large = 一次修改的内容过多，请分几次保存。
 record-changed = 记录在显示之后已有变化。请重新查看后再修改。

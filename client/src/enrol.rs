@@ -17,7 +17,7 @@ use crate::clock;
 use crate::error::{Complaint, PhoneError};
 use crate::keys::{DeviceKeys, STRONG_SECRET_CHARS_MIN, Secret};
 use crate::phone::{self, HostRow};
-use crate::store::{FILE_NAME, Store};
+use crate::store::Store;
 use crate::transport::{Transport, TransportError};
 
 /// Where a server shows its root statement to anybody.
@@ -183,7 +183,8 @@ fn redeem(
             // Nothing is in this store yet, and its secret can't be made stronger after the fact.
             Err(TransportError::Refused { code }) if code == SECRET_WEAK => {
                 drop(store);
-                remove(dir);
+                // What is left over counts as no store, or is named when it is opened.
+                drop(Store::erase(dir));
                 let least = STRONG_SECRET_CHARS_MIN;
                 return Err(PhoneError::wrong(
                     Complaint::new(SECRET_WEAK).with("least", least),
@@ -229,16 +230,6 @@ fn enrolled(replica: &Replica) -> Enrolled {
         device: replica.me().device,
         spaces: replica.spaces().map(ToString::to_string).collect(),
         pending: None,
-    }
-}
-
-/// Removes a store that was never enrolled.
-fn remove(dir: &Path) {
-    for suffix in ["", "-wal", "-shm"] {
-        // What is left over counts as no store, or is named when it is opened.
-        drop(std::fs::remove_file(
-            dir.join(format!("{FILE_NAME}{suffix}")),
-        ));
     }
 }
 

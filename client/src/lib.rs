@@ -13,6 +13,7 @@
 
 pub mod cancel;
 mod clock;
+pub mod diagnostics;
 mod dictionary;
 pub mod draft;
 pub mod enrol;
@@ -26,6 +27,7 @@ pub mod store;
 pub mod sync;
 pub mod transport;
 mod typed;
+pub mod wipe;
 
 #[cfg(test)]
 mod tests;

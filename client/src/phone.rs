@@ -181,6 +181,29 @@ impl Phone {
         }
     }
 
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Lets go of everything in memory. The next call opens the store again, so nothing is lost and
+    /// nothing that went wrong in memory stays.
+    pub fn close(&mut self) {
+        self.open = None;
+    }
+
+    /// Has the store opened with another secret from now on; the old one opens nothing any more.
+    pub fn change_secret(&mut self, secret: Secret) -> Result<(), PhoneError> {
+        let kdf = secret.kdf();
+        self.opened()?.store.change_secret(&secret, kdf)?;
+        self.secret = secret;
+        Ok(())
+    }
+
+    /// The plan as it reached this device.
+    pub fn package(&mut self) -> Result<&Package, PhoneError> {
+        self.opened()?.package()
+    }
+
     /// Whether this device still waits for an administrator, and how to ask him.
     pub fn pending(&mut self) -> Result<Option<Pending>, PhoneError> {
         match self.opened() {

@@ -307,6 +307,36 @@ impl Store {
         self.cut_log()
     }
 
+    /// How many rows a table has.
+    pub fn count(&self, table: Table) -> Result<u32, StoreError> {
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT count(*) FROM row WHERE tbl = ?1")?;
+        Ok(statement.query_row([table as u8], |row| row.get(0))?)
+    }
+
+    /// Destroys the store in `dir`: overwrites its sealed keys where the file can still be read, and
+    /// deletes its files. No error where there is none.
+    pub fn erase(dir: &Path) -> Result<(), StoreError> {
+        if path(dir).is_file()
+            && let Ok(db) = connect(dir, OpenFlags::empty())
+        {
+            // Deleted rows are overwritten (`secure_delete`). What can't be read has no keys to lose.
+            drop(db.execute_batch("DELETE FROM slot; DELETE FROM dek; DELETE FROM row;"));
+            drop(db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+        }
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            let file = dir.join(format!("{FILE_NAME}{suffix}"));
+            match std::fs::remove_file(file) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StoreError::Io(Box::new(error)));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Moves the write-ahead log into the database and empties it.
     fn cut_log(&mut self) -> Result<(), StoreError> {
         let busy: bool = self

@@ -525,8 +525,53 @@ fn linked_records_stand_in_a_register_as_the_one_person_that_they_are() {
     assert!(due.iter().any(|task| task.task == "cervical_screening"));
 }
 
+#[test]
+fn diagnostics_count_and_name_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut phone = phone(dir.path(), &[UNIT]);
+    let id = phone.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
+    let text = phone.diagnostics().unwrap();
+    assert!(text.contains("records_general: 1\n"), "{text}");
+    assert!(text.contains("unsent: 1\n"), "{text}");
+    for planted in ["其其格", UNIT, &id.to_string(), "identity", "https"] {
+        assert!(!text.contains(planted), "{planted}: {text}");
+    }
+}
+
+#[test]
+fn a_wipe_asks_about_unsent_changes_and_leaves_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut phone = phone(dir.path(), &[UNIT]);
+    phone.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
+    let error = phone.wipe(false).unwrap_err();
+    assert_eq!(code(error).0, "unsent_changes");
+    assert_eq!(phone.status().unwrap().unsent, 1);
+    phone.wipe(true).unwrap();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    assert_eq!(code(phone.status().unwrap_err()).0, "store_missing");
+    // What nobody can open can be taken off all the same, and what is not there is no error.
+    std::fs::write(dir.path().join(crate::store::FILE_NAME), "no store").unwrap();
+    crate::wipe::wipe(dir.path()).unwrap();
+    crate::wipe::wipe(dir.path()).unwrap();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_store_opens_with_the_new_secret_alone_after_it_was_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut phone = phone(dir.path(), &[UNIT]);
+    let id = phone.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
+    let other = || Secret::new("another secret".to_owned()).unwrap();
+    phone.change_secret(other()).unwrap();
+    phone.close();
+    phone.show(&id.to_string()).unwrap();
+    let old = Phone::open(dir.path(), secret()).unwrap_err();
+    assert_eq!(code(old).0, "wrong_secret");
+    Phone::open(dir.path(), other()).unwrap();
+}
+
 /// The sources that make complaints.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     include_str!("dictionary.rs"),
     include_str!("draft.rs"),
     include_str!("enrol.rs"),
@@ -537,6 +582,7 @@ const SOURCES: [&str; 11] = [
     include_str!("records.rs"),
     include_str!("sync.rs"),
     include_str!("transport.rs"),
+    include_str!("wipe.rs"),
     include_str!("typed.rs"),
 ];
 

@@ -32,6 +32,19 @@ impl Table {
         Table::Stash,
         Table::Key,
     ];
+
+    /// The table's name, for people who look for a fault.
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Meta => "meta",
+            Table::Control => "control",
+            Table::Batch => "batch",
+            Table::Record => "record",
+            Table::Staged => "staged",
+            Table::Stash => "stash",
+            Table::Key => "key",
+        }
+    }
 }
 
 /// One row to write or, with no value, to delete.
