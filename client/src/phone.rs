@@ -169,15 +169,20 @@ impl Phone {
     /// A device whose enrolment is pending opens too, and says so at the first use;
     /// [`Phone::sync`] then asks again.
     pub fn open(dir: &Path, secret: Secret) -> Result<Self, PhoneError> {
-        let mut phone = Self {
-            dir: dir.to_owned(),
-            secret,
-            open: None,
-        };
+        let mut phone = Self::unopened(dir, secret);
         match phone.opened() {
             Ok(_) => Ok(phone),
             Err(error) if is_pending(&error) => Ok(phone),
             Err(error) => Err(error),
+        }
+    }
+
+    /// The phone whose store is in `dir`, which the first call that needs it opens.
+    pub fn unopened(dir: &Path, secret: Secret) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            secret,
+            open: None,
         }
     }
 
