@@ -13,7 +13,7 @@ pub enum Years {
     /// One year.
     One {
         /// The year.
-        year: u16,
+        year: i32,
     },
     /// Every year of the plan.
     Every,
@@ -23,7 +23,8 @@ impl From<Years> for Asked {
     fn from(years: Years) -> Self {
         match years {
             Years::This => Self::ThisYear,
-            Years::One { year } => Self::Year(year),
+            // No plan is for the year 65535, nor for one that is no such number.
+            Years::One { year } => Self::Year(u16::try_from(year).unwrap_or(u16::MAX)),
             Years::Every => Self::EveryYear,
         }
     }
@@ -37,7 +38,7 @@ pub struct Figure {
     /// The unit's code.
     pub unit: String,
     /// The year.
-    pub year: u16,
+    pub year: i32,
     /// Who has reached it; `None` if this device can't count it.
     pub numerator: Option<i64>,
     /// Of whom it is known; `None` for a plain number too.
@@ -59,7 +60,7 @@ impl From<figures::Figure> for Figure {
         Self {
             indicator: figure.indicator.key.clone(),
             unit: figure.unit.clone(),
-            year: figure.year,
+            year: figure.year.into(),
             numerator: tally.map(|tally| tally.numerator),
             denominator: tally.filter(|_| !whole).map(|tally| tally.denominator),
             unknown: tally.map(|tally| tally.unknown),

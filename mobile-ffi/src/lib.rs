@@ -19,6 +19,9 @@
 //! memory is dropped and the next call opens the store again, so the library must be built with
 //! `panic = "unwind"`.
 //!
+//! # Numbers
+//! Counts are signed and never negative, since unsigned numbers are clumsy in Kotlin.
+//!
 //! # What is to come
 //! Relay bundles will stand beside [`phone::Phone::start_exchange`], as bytes in and bytes out;
 //! photos in [`record`]; live nudges in [`work`]; the screens inside a WebView in a module of their

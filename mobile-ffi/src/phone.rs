@@ -97,9 +97,9 @@ impl Phone {
 
     /// Writes values to a record, under `section.field` or `section#item.field`; gives the number
     /// of changes, 0 if everything stood there already.
-    pub fn edit(&self, id: String, values: HashMap<String, String>) -> Result<u32, PhoneError> {
+    pub fn edit(&self, id: String, values: HashMap<String, String>) -> Result<i64, PhoneError> {
         let changes = self.with(|phone| phone.edit(&id, &sets(values)))?;
-        Ok(u32::try_from(changes).unwrap_or(u32::MAX))
+        Ok(changes as i64)
     }
 
     /// Adds an item to a repeating section, or writes to the one that its natural key names; gives
@@ -137,8 +137,9 @@ impl Phone {
     }
 
     /// What is due today, or within so many days from now; the most urgent first.
-    pub fn tasks(&self, days: u16) -> Result<Vec<Task>, PhoneError> {
-        let tasks = self.with(|phone| phone.tasks(days))?;
+    pub fn tasks(&self, days: i32) -> Result<Vec<Task>, PhoneError> {
+        let tasks =
+            self.with(|phone| phone.tasks(u16::try_from(days.max(0)).unwrap_or(u16::MAX)))?;
         Ok(tasks.into_iter().map(Task::from).collect())
     }
 

@@ -9,7 +9,7 @@ use crate::language::Title;
 #[derive(Clone, Debug, PartialEq, uniffi::Record)]
 pub struct Plan {
     /// Goes up with every change; an exchange may bring a newer one.
-    pub version: u32,
+    pub version: i64,
     /// What records are about.
     pub subjects: Vec<SubjectOfPlan>,
     /// The code lists of choices.
@@ -21,15 +21,15 @@ pub struct Plan {
     /// The org units, by code.
     pub units: Vec<OrgUnit>,
     /// The plan's first year.
-    pub first_year: u16,
+    pub first_year: i32,
     /// The plan's last year.
-    pub last_year: u16,
+    pub last_year: i32,
 }
 
 impl From<&plan::Package> for Plan {
     fn from(plan: &plan::Package) -> Self {
         Self {
-            version: plan.version,
+            version: plan.version.into(),
             subjects: plan.subjects.iter().map(SubjectOfPlan::from).collect(),
             code_lists: plan.codes.iter().map(CodeList::from).collect(),
             registers: plan
@@ -39,8 +39,8 @@ impl From<&plan::Package> for Plan {
                 .collect(),
             indicators: plan.indicators.iter().map(Indicator::from).collect(),
             units: plan.units.iter().map(OrgUnit::from).collect(),
-            first_year: plan.years.from,
-            last_year: plan.years.to,
+            first_year: plan.years.from.into(),
+            last_year: plan.years.to.into(),
         }
     }
 }
@@ -166,7 +166,7 @@ pub enum FieldKind {
     /// Text.
     Words {
         /// Most characters (Unicode scalar values).
-        max_chars: u32,
+        max_chars: i64,
     },
     /// `YYYY-MM-DD`, not before 1900.
     Day {
@@ -207,7 +207,7 @@ impl From<&Kind> for FieldKind {
     fn from(kind: &Kind) -> Self {
         match kind {
             Kind::Text { max_chars, .. } => Self::Words {
-                max_chars: *max_chars,
+                max_chars: (*max_chars).into(),
             },
             Kind::Date { month, future } => Self::Day {
                 or_month: *month,
@@ -373,7 +373,7 @@ pub struct Indicator {
     /// The amount that the plan wants, rounded to show; `None` where it names none.
     pub target: Option<f64>,
     /// By when.
-    pub target_year: u16,
+    pub target_year: i32,
 }
 
 impl From<&indicator::Indicator> for Indicator {
@@ -385,7 +385,7 @@ impl From<&indicator::Indicator> for Indicator {
             quote: indicator.quote.clone(),
             measure: target.unit.into(),
             target: target.bound.map(|bound| bound.amount().rounded()),
-            target_year: target.year,
+            target_year: target.year.into(),
         }
     }
 }

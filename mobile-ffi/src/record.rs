@@ -157,7 +157,7 @@ pub enum Choice {
     /// One of the values listed.
     Take {
         /// Counted from 0.
-        at: u32,
+        at: i64,
     },
     /// Another value.
     Write {
@@ -169,7 +169,7 @@ pub enum Choice {
 impl From<Choice> for records::Choice {
     fn from(choice: Choice) -> Self {
         match choice {
-            Choice::Take { at } => Self::Take(at as usize),
+            Choice::Take { at } => Self::Take(usize::try_from(at).unwrap_or(usize::MAX)),
             Choice::Write { value } => Self::Set(value),
         }
     }

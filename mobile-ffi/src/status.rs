@@ -6,9 +6,9 @@ use crate::work::ExchangeReport;
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct Status {
     /// Saved changes that the server is not known to hold.
-    pub unsent: u64,
+    pub unsent: i64,
     /// What came in and waits for something that has not come yet.
-    pub waiting: u64,
+    pub waiting: i64,
     /// When an exchange last came through, Unix seconds by this device's clock.
     pub last_exchange: Option<i64>,
     /// This device's id, as the administrator sees it.
@@ -22,21 +22,21 @@ pub struct Status {
     /// Whether that is so much that the user must set the clock.
     pub clock_is_off: bool,
     /// Rows of the store that did not read when it was opened; an exchange fetches them again.
-    pub unreadable_rows: u64,
+    pub unreadable_rows: i64,
 }
 
 impl From<client::phone::Status> for Status {
     fn from(status: client::phone::Status) -> Self {
         Self {
             clock_is_off: status.clock_is_off(),
-            unsent: status.unsent as u64,
-            waiting: status.waiting as u64,
+            unsent: status.unsent as i64,
+            waiting: status.waiting as i64,
             last_exchange: status.last_exchange,
             device: status.device.to_string(),
             spaces: status.spaces,
             server: status.server,
             clock_ahead: status.clock_ahead,
-            unreadable_rows: status.unreadable_rows as u64,
+            unreadable_rows: status.unreadable_rows as i64,
         }
     }
 }
@@ -69,14 +69,14 @@ pub struct Progress {
     /// What it has moved so far.
     pub moved: ExchangeReport,
     /// Saved changes that the server is not known to hold yet.
-    pub unsent: u64,
+    pub unsent: i64,
 }
 
 impl From<&client::sync::Progress> for Progress {
     fn from(progress: &client::sync::Progress) -> Self {
         Self {
             moved: progress.report.clone().into(),
-            unsent: progress.unsent as u64,
+            unsent: progress.unsent as i64,
         }
     }
 }

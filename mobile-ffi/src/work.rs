@@ -29,15 +29,15 @@ pub trait Listener: Send + Sync {
 #[derive(Clone, Debug, Default, PartialEq, Eq, uniffi::Record)]
 pub struct ExchangeReport {
     /// Batches sent.
-    pub batches_up: u64,
+    pub batches_up: i64,
     /// Batches that were new here.
-    pub batches_down: u64,
+    pub batches_down: i64,
     /// Bytes of message bodies sent.
-    pub bytes_up: u64,
+    pub bytes_up: i64,
     /// Bytes of message bodies received.
-    pub bytes_down: u64,
+    pub bytes_down: i64,
     /// Rounds that were answered.
-    pub round_trips: u64,
+    pub round_trips: i64,
     /// Codes of batches that the server would not hold, or that were not held here. They stay on
     /// this device; the administrator must know.
     pub refused: Vec<String>,
@@ -48,11 +48,11 @@ pub struct ExchangeReport {
 impl From<SyncReport> for ExchangeReport {
     fn from(report: SyncReport) -> Self {
         Self {
-            batches_up: report.batches_up as u64,
-            batches_down: report.batches_down as u64,
-            bytes_up: report.bytes_up as u64,
-            bytes_down: report.bytes_down as u64,
-            round_trips: report.round_trips as u64,
+            batches_up: report.batches_up as i64,
+            batches_down: report.batches_down as i64,
+            bytes_up: report.bytes_up as i64,
+            bytes_down: report.bytes_down as i64,
+            round_trips: report.round_trips as i64,
             refused: report.refused,
             stash_full: report.stash_full,
         }

@@ -3,9 +3,12 @@
 //! ```text
 //! cargo xtask demo [--people N]  builds all, makes a banner and plays the main story in it
 //! cargo xtask test [--all]    builds and passes all checks; --all fails where a tool is missing
+//! cargo xtask bindings LANGUAGE  generates the code of kotlin, swift or python from the library
 //! cargo xtask bench [NAME]    runs the benchmarks and prints their tables
 //! cargo xtask simulate A..B   runs the simulator over a range of seeds
 //! ```
+
+mod bindings;
 
 use std::env;
 use std::path::PathBuf;
@@ -21,6 +24,7 @@ fn main() -> ExitCode {
     let outcome = match verb.as_str() {
         "demo" => demo(&rest),
         "test" => test(rest.iter().any(|arg| arg == "--all")),
+        "bindings" => bindings::command(&rest),
         "bench" => bench(&rest),
         "simulate" => simulate(&rest),
         _ => Err(USAGE.to_owned()),
@@ -34,8 +38,8 @@ fn main() -> ExitCode {
     }
 }
 
-const USAGE: &str =
-    "usage: cargo xtask demo [--people N] | test [--all] | bench [NAME] | simulate A..B";
+const USAGE: &str = "usage: cargo xtask demo [--people N] | test [--all] | bindings LANGUAGE | \
+    bench [NAME] | simulate A..B";
 
 fn demo(args: &[String]) -> Outcome {
     run(built("ortoo-demo")?.args(args))
