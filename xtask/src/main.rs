@@ -10,6 +10,7 @@
 
 mod bindings;
 
+use bindings::Language;
 use std::env;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -56,7 +57,10 @@ fn built(program: &str) -> Result<Command, String> {
 fn test(all: bool) -> Outcome {
     let wasm = set_up_wasm();
     let browser = find_browser();
-    let skipped: Vec<&str> = [&wasm, &browser]
+    let kotlin = find_kotlin();
+    let python = find_python();
+    let needed = [&wasm, &browser, &kotlin, &python];
+    let mut skipped: Vec<&str> = needed
         .into_iter()
         .filter_map(|missing| missing.as_ref().err())
         .map(String::as_str)
@@ -106,6 +110,29 @@ fn test(all: bool) -> Outcome {
         "--quiet",
     ]);
     run(docs.env("RUSTDOCFLAGS", "-D warnings"))?;
+    // The layers of other languages against the programs and the library that were just built.
+    if python.is_ok() {
+        bindings::generate(Language::Python, "debug")?;
+        let mut pytest = Command::new("python3");
+        pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]);
+        run(pytest.current_dir(Language::Python.package()))?;
+    }
+    if kotlin.is_ok() {
+        bindings::generate(Language::Kotlin, "debug")?;
+        let mut maven = Command::new("mvn");
+        maven.args(["--batch-mode", "--quiet", "test"]);
+        run(maven.current_dir(Language::Kotlin.package()))?;
+    }
+    if there("swift") {
+        bindings::generate(Language::Swift, "debug")?;
+        let mut swift = Command::new("swift");
+        swift
+            .arg("test")
+            .env("ORTOO_LIBRARY_DIR", target_dir().join("debug"));
+        run(swift.current_dir(Language::Swift.package()))?;
+    } else {
+        skipped.push("the Swift layer, which needs a Swift toolchain (swift.org/install)");
+    }
     for what in skipped {
         eprintln!("skipped: {what}");
     }
@@ -132,12 +159,33 @@ fn set_up_wasm() -> Missing {
     }
 }
 
+/// Whether a program can be called.
+fn there(program: &str) -> bool {
+    let paths = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&paths).any(|path| path.join(program).is_file())
+}
+
+/// Looks for what compiles and runs the Kotlin layer.
+fn find_kotlin() -> Missing {
+    if there("javac") && there("mvn") {
+        return Ok(());
+    }
+    Err("the Kotlin layer (apt install openjdk-17-jdk-headless maven)".into())
+}
+
+/// Looks for what runs the Python layer's tests.
+fn find_python() -> Missing {
+    let mut pytest = Command::new("python3");
+    pytest.args(["-c", "import pytest"]);
+    let found = pytest.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    match found {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err("the Python layer (apt install python3-pytest)".into()),
+    }
+}
+
 /// Looks for the browser that the console is tested in, and the program that drives it.
 fn find_browser() -> Missing {
-    let there = |program: &str| {
-        let paths = env::var_os("PATH").unwrap_or_default();
-        env::split_paths(&paths).any(|path| path.join(program).is_file())
-    };
     if there("chromium") && there("chromedriver") {
         return Ok(());
     }
@@ -147,9 +195,26 @@ fn find_browser() -> Missing {
 fn bench(args: &[String]) -> Outcome {
     // The benchmarks start the server as a process.
     cargo(&["build", "--locked", "--release", "-p", "ortoo-server"])?;
+    if args.is_empty() || args.iter().any(|arg| arg == "calls") {
+        other_languages_for_bench()?;
+    }
     let mut all = vec!["run", "--locked", "--release", "-p", "ortoo-bench", "--"];
     all.extend(args.iter().map(String::as_str));
     cargo(&all)
+}
+
+/// Builds what the family `calls` starts of other languages, around the library as apps have it.
+fn other_languages_for_bench() -> Outcome {
+    cargo(&["build", "--locked", "--workspace"])?;
+    cargo(&["build", "--locked", "--release", "-p", "mobile-ffi"])?;
+    bindings::generate(Language::Python, "release")?;
+    if find_kotlin().is_ok() {
+        bindings::generate(Language::Kotlin, "release")?;
+        let mut maven = Command::new("mvn");
+        maven.args(["--batch-mode", "--quiet", "test-compile"]);
+        run(maven.current_dir(Language::Kotlin.package()))?;
+    }
+    Ok(())
 }
 
 fn simulate(args: &[String]) -> Outcome {
