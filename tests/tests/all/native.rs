@@ -1,0 +1,197 @@
+//! The library of native apps against a live server, from Rust: what holds in every language.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use ortoo_ffi::error::{HostError, PhoneError};
+use ortoo_ffi::language::Language;
+use ortoo_ffi::phone::Phone;
+use ortoo_ffi::record::{Record, Subject, Value};
+use ortoo_ffi::secret::Secret;
+use ortoo_ffi::status::Progress;
+use ortoo_ffi::work::{Listener, start_enrolment};
+use ortoo_tests::harness::{PIN, Server};
+
+const UNIT: &str = "152522100200";
+
+fn secret() -> Secret {
+    Secret::Typed {
+        secret: PIN.to_owned(),
+    }
+}
+
+fn enrolled(server: &Server, dir: &Path) -> Arc<Phone> {
+    let dir = dir.to_string_lossy().into_owned();
+    let link = server.link(UNIT);
+    let enrolment = start_enrolment(dir.clone(), secret(), link, Language::English, None).unwrap();
+    assert_eq!(enrolment.wait().unwrap().pending_digits, None);
+    Phone::open(dir, secret(), Language::English).unwrap()
+}
+
+fn exchange(phone: &Phone) {
+    phone.start_exchange(None).unwrap().wait().unwrap();
+}
+
+fn named(name: &str) -> HashMap<String, String> {
+    HashMap::from([("identity.name".to_owned(), name.to_owned())])
+}
+
+fn name_of(record: &Record) -> &str {
+    match &record.fields["identity.name"] {
+        Value::Text { value } => value,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Counts what it hears, and fails every time.
+#[derive(Default)]
+struct Faulty {
+    rounds: AtomicUsize,
+    ends: Mutex<Option<Sender<()>>>,
+}
+
+impl Listener for Faulty {
+    fn progress(&self, progress: Progress) -> Result<(), HostError> {
+        assert!(progress.moved.round_trips > 0);
+        self.rounds.fetch_add(1, Ordering::SeqCst);
+        Err(HostError::Failed {
+            detail: "the app's mistake".to_owned(),
+        })
+    }
+
+    fn ended(&self) -> Result<(), HostError> {
+        let told = self.ends.lock().unwrap().take();
+        told.expect("ends once").send(()).unwrap();
+        Err(HostError::Failed {
+            detail: String::new(),
+        })
+    }
+}
+
+#[test]
+fn a_listener_that_fails_is_told_all_the_same_and_stops_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::sample(&dir.path().join("server"));
+    let phone = enrolled(&server, &dir.path().join("phone"));
+    phone.add(Subject::Person, None, named("其其格")).unwrap();
+    let (sender, ended) = channel();
+    let listener = Arc::new(Faulty {
+        rounds: AtomicUsize::new(0),
+        ends: Mutex::new(Some(sender)),
+    });
+    let exchange = phone.start_exchange(Some(listener.clone())).unwrap();
+    ended.recv().unwrap();
+    assert!(!exchange.is_running());
+    let moved = exchange.wait().unwrap();
+    assert_eq!(moved.batches_up, 1);
+    let rounds = listener.rounds.load(Ordering::SeqCst);
+    assert_eq!(rounds as i64, moved.round_trips);
+}
+
+#[test]
+fn an_exchange_that_waits_holds_nothing_up_and_goes_on_after_it_was_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::sample(&dir.path().join("server"));
+    let phone = enrolled(&server, &dir.path().join("phone"));
+    let id = phone.add(Subject::Person, None, named("其其格")).unwrap();
+    // Whoever connects here is heard and never answered.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap();
+    let (reached, arrived) = channel();
+    std::thread::spawn(move || {
+        let (mut tcp, _) = listener.accept().unwrap();
+        tcp.read_exact(&mut [0; 1]).unwrap();
+        reached.send(()).unwrap();
+        let mut rest = Vec::new();
+        drop(tcp.read_to_end(&mut rest));
+    });
+    phone.set_server(format!("https://{silent}")).unwrap();
+    let waiting = phone.start_exchange(None).unwrap();
+    arrived.recv().unwrap();
+    assert_eq!(name_of(&phone.show(id.clone()).unwrap()), "其其格");
+    phone.edit(id.clone(), named("其其格玛")).unwrap();
+    let second = phone.start_exchange(None).map(drop).unwrap_err();
+    let PhoneError::Wrong { problems } = second else {
+        panic!("{second:?}");
+    };
+    assert_eq!(problems[0].code, "exchange_running");
+    waiting.cancel();
+    let stopped = waiting.wait().unwrap_err();
+    assert!(
+        matches!(stopped, PhoneError::Cancelled { .. }),
+        "{stopped:?}"
+    );
+
+    phone.set_server(server.url.clone()).unwrap();
+    exchange(&phone);
+    assert_eq!(phone.status().unwrap().unsent, 0);
+    let other = enrolled(&server, &dir.path().join("other"));
+    exchange(&other);
+    assert_eq!(name_of(&other.show(id).unwrap()), "其其格玛");
+}
+
+#[test]
+fn calls_from_eight_threads_and_exchanges_meanwhile_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::sample(&dir.path().join("server"));
+    let phone = enrolled(&server, &dir.path().join("phone"));
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let phone = phone.clone();
+            std::thread::spawn(move || {
+                let mut mine = Vec::new();
+                for round in 0..12 {
+                    let name = format!("其其格{writer}-{round}");
+                    let id = phone.add(Subject::Person, None, named("新")).unwrap();
+                    phone.edit(id.clone(), named(&name)).unwrap();
+                    assert_eq!(name_of(&phone.show(id.clone()).unwrap()), name);
+                    if writer == 0 {
+                        exchange(&phone);
+                    }
+                    mine.push((id, name));
+                }
+                mine
+            })
+        })
+        .collect();
+    let written = writers.into_iter().flat_map(|one| one.join().unwrap());
+    let written: HashMap<String, String> = written.collect();
+    assert_eq!(written.len(), 8 * 12);
+    exchange(&phone);
+    let other = enrolled(&server, &dir.path().join("other"));
+    exchange(&other);
+    for phone in [&phone, &other] {
+        let rows = phone.list(Subject::Person, None, None).unwrap();
+        let shown = rows
+            .iter()
+            .map(|row| (row.id.clone(), name_of(row).to_owned()));
+        assert_eq!(shown.collect::<HashMap<_, _>>(), written);
+    }
+    server.run(&["verify"]).json();
+}
+
+#[test]
+fn a_locked_phone_says_so_and_a_wiped_one_has_no_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::sample(&dir.path().join("server"));
+    let store = dir.path().join("phone");
+    let phone = enrolled(&server, &store);
+    phone.add(Subject::Person, None, named("其其格")).unwrap();
+    phone.lock();
+    let code = |error: PhoneError| match error {
+        PhoneError::Store { problems } | PhoneError::Wrong { problems } => problems[0].code.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code(phone.status().unwrap_err()), "phone_locked");
+    let place = store.to_string_lossy().into_owned();
+    let again = Phone::open(place.clone(), secret(), Language::Chinese).unwrap();
+    assert_eq!(code(again.wipe(false).unwrap_err()), "unsent_changes");
+    again.wipe(true).unwrap();
+    let gone = Phone::open(place, secret(), Language::Chinese).map(drop);
+    assert_eq!(code(gone.unwrap_err()), "store_missing");
+}
