@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use client::cancel::Cancel;
 use client::error::{Complaint, PhoneError as Inner};
 use client::phone;
 use client::sync::{self, Turns};
@@ -168,15 +168,12 @@ impl Phone {
         &self,
         listener: Option<Arc<dyn Listener>>,
     ) -> Result<Arc<Exchange>, PhoneError> {
-        if self.held.exchanging.swap(true, Ordering::SeqCst) {
-            let running = Inner::wrong(Complaint::new("exchange_running"));
-            return Err(PhoneError::of(&running, &self.words));
-        }
-        let turn = Turn(self.held.clone());
-        Exchange::start(self.words.clone(), listener, move |cancel, progress| {
-            let mut turn = turn;
-            sync::exchange(&mut turn, cancel, &mut |so_far| {
-                progress(Progress::from(so_far));
+        let cancel = Cancel::new();
+        let mut turns = Turn::begin(&self.held, &cancel)
+            .map_err(|error| PhoneError::of(&error, &self.words))?;
+        Exchange::start(cancel, self.words.clone(), listener, move |cancel, tell| {
+            sync::exchange(&mut turns, cancel, &mut |so_far| {
+                tell(Progress::from(so_far));
             })
         })
     }
@@ -192,8 +189,9 @@ impl Phone {
         self.with(|phone| phone.change_secret(secret.into_inner()?))
     }
 
-    /// Locks the phone: secret, keys and records leave memory at once, and every later call fails
-    /// with `phone_locked`; open another one. An exchange under way ends at its next step.
+    /// Locks the phone: an exchange under way is stopped, secret, keys and records leave memory, and
+    /// every later call fails with `phone_locked`; open another one. Waits at most for the step that
+    /// another call is in.
     pub fn lock(&self) {
         self.held.lock();
     }
@@ -235,14 +233,15 @@ fn catching<T>(call: impl FnOnce() -> Result<T, Inner>) -> Result<T, Inner> {
 /// The phone, given to one call at a time; `None` once it is locked.
 pub(crate) struct Held {
     phone: Mutex<Option<phone::Phone>>,
-    exchanging: AtomicBool,
+    /// What stops the exchange that is under way.
+    exchange: Mutex<Option<Cancel>>,
 }
 
 impl Held {
     pub(crate) fn new(phone: phone::Phone) -> Self {
         Self {
             phone: Mutex::new(Some(phone)),
-            exchanging: AtomicBool::new(false),
+            exchange: Mutex::new(None),
         }
     }
 
@@ -268,7 +267,14 @@ impl Held {
         done
     }
 
+    fn exchange(&self) -> MutexGuard<'_, Option<Cancel>> {
+        self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) {
+        if let Some(exchange) = self.exchange().as_ref() {
+            exchange.cancel();
+        }
         let mut phone = self.phone.lock().unwrap_or_else(PoisonError::into_inner);
         *phone = None;
     }
@@ -276,6 +282,18 @@ impl Held {
 
 /// The turns of an exchange, and that one is under way.
 struct Turn(Arc<Held>);
+
+impl Turn {
+    fn begin(held: &Arc<Held>, cancel: &Cancel) -> Result<Self, Inner> {
+        let mut exchange = held.exchange();
+        if exchange.is_some() {
+            return Err(Inner::wrong(Complaint::new("exchange_running")));
+        }
+        *exchange = Some(cancel.clone());
+        drop(exchange);
+        Ok(Self(held.clone()))
+    }
+}
 
 impl Turns for Turn {
     fn turn<T>(
@@ -288,6 +306,6 @@ impl Turns for Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.exchanging.store(false, Ordering::SeqCst);
+        *self.0.exchange() = None;
     }
 }

@@ -130,7 +130,7 @@ pub fn start_enrolment(
     let run = move |cancel: &Cancel, _: &mut dyn FnMut(Progress)| {
         client::enrol::enrol(dir.as_ref(), &secret, &link, cancel).map(Enrolled::from)
     };
-    let work = Work::start("ortoo-enrol", words, listener, run)?;
+    let work = Work::start("ortoo-enrol", Cancel::new(), words, listener, run)?;
     Ok(Arc::new(Enrolment(work)))
 }
 
@@ -149,11 +149,11 @@ impl<T> Drop for Work<T> {
 impl<T: Clone + Send + 'static> Work<T> {
     fn start(
         name: &str,
+        cancel: Cancel,
         words: Arc<Words>,
         listener: Option<Arc<dyn Listener>>,
         run: impl FnOnce(&Cancel, &mut dyn FnMut(Progress)) -> Result<T, Inner> + Send + 'static,
     ) -> Result<Self, PhoneError> {
-        let cancel = Cancel::new();
         let outcome = Arc::new(Outcome::default());
         let (heeds, gives, say) = (cancel.clone(), outcome.clone(), words.clone());
         let thread = std::thread::Builder::new().name(name.to_owned());
@@ -220,6 +220,7 @@ impl<T: Clone> Outcome<T> {
 
 impl Exchange {
     pub(crate) fn start(
+        cancel: Cancel,
         words: Arc<Words>,
         listener: Option<Arc<dyn Listener>>,
         run: impl FnOnce(&Cancel, &mut dyn FnMut(Progress)) -> Result<SyncReport, Inner>
@@ -229,7 +230,7 @@ impl Exchange {
         let run = move |cancel: &Cancel, progress: &mut dyn FnMut(Progress)| {
             run(cancel, progress).map(ExchangeReport::from)
         };
-        let work = Work::start("ortoo-exchange", words, listener, run)?;
+        let work = Work::start("ortoo-exchange", cancel, words, listener, run)?;
         Ok(Arc::new(Self(work)))
     }
 }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use ortoo_ffi::error::{HostError, PhoneError};
@@ -46,6 +46,20 @@ fn name_of(record: &Record) -> &str {
         Value::Text { value } => value,
         other => panic!("{other:?}"),
     }
+}
+
+/// The address of one who hears whoever connects and never answers, and word that somebody did.
+fn silent_server() -> (String, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    let (reached, arrived) = channel();
+    std::thread::spawn(move || {
+        let (mut tcp, _) = listener.accept().unwrap();
+        tcp.read_exact(&mut [0; 1]).unwrap();
+        reached.send(()).unwrap();
+        drop(tcp.read_to_end(&mut Vec::new()));
+    });
+    (address, arrived)
 }
 
 /// Counts what it hears, and fails every time.
@@ -99,18 +113,8 @@ fn an_exchange_that_waits_holds_nothing_up_and_goes_on_after_it_was_stopped() {
     let server = Server::sample(&dir.path().join("server"));
     let phone = enrolled(&server, &dir.path().join("phone"));
     let id = phone.add(Subject::Person, None, named("其其格")).unwrap();
-    // Whoever connects here is heard and never answered.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let silent = listener.local_addr().unwrap();
-    let (reached, arrived) = channel();
-    std::thread::spawn(move || {
-        let (mut tcp, _) = listener.accept().unwrap();
-        tcp.read_exact(&mut [0; 1]).unwrap();
-        reached.send(()).unwrap();
-        let mut rest = Vec::new();
-        drop(tcp.read_to_end(&mut rest));
-    });
-    phone.set_server(format!("https://{silent}")).unwrap();
+    let (silent, arrived) = silent_server();
+    phone.set_server(silent).unwrap();
     let waiting = phone.start_exchange(None).unwrap();
     arrived.recv().unwrap();
     assert_eq!(name_of(&phone.show(id.clone()).unwrap()), "其其格");
@@ -133,6 +137,23 @@ fn an_exchange_that_waits_holds_nothing_up_and_goes_on_after_it_was_stopped() {
     let other = enrolled(&server, &dir.path().join("other"));
     exchange(&other);
     assert_eq!(name_of(&other.show(id).unwrap()), "其其格玛");
+}
+
+#[test]
+fn locking_a_phone_stops_the_exchange_that_is_under_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::sample(&dir.path().join("server"));
+    let phone = enrolled(&server, &dir.path().join("phone"));
+    let (silent, arrived) = silent_server();
+    phone.set_server(silent).unwrap();
+    let waiting = phone.start_exchange(None).unwrap();
+    arrived.recv().unwrap();
+    phone.lock();
+    let stopped = waiting.wait().unwrap_err();
+    assert!(
+        matches!(stopped, PhoneError::Cancelled { .. }),
+        "{stopped:?}"
+    );
 }
 
 #[test]
