@@ -117,7 +117,11 @@ pub fn exchange(
             return Err(PhoneError::cancelled());
         }
         let (transport, outgoing) = phone.turn(|phone| course.ask(phone))?;
-        let answer = transport.post(EXCHANGE_PATH, &outgoing.bytes, cancel);
+        let answer = match transport.post(EXCHANGE_PATH, &outgoing.bytes, cancel) {
+            // Whoever stopped it may have taken the phone away.
+            Err(TransportError::Cancelled) => return Err(PhoneError::cancelled()),
+            answer => answer,
+        };
         let again = phone.turn(|phone| course.take(phone, transport, &outgoing, answer))?;
         progress(&Progress {
             report: course.report.clone(),
