@@ -189,6 +189,15 @@ fn sources_without(dir: &str, allowed: &[&str]) -> Vec<(PathBuf, String)> {
         .collect()
 }
 
+/// The words that `::` follows.
+fn paths(code: &str) -> impl Iterator<Item = &str> {
+    let words = code.split("::");
+    words.filter_map(|text| {
+        text.rsplit(|c: char| !c.is_alphanumeric() && c != '_')
+            .next()
+    })
+}
+
 #[test]
 fn automerge_is_touched_in_one_file_cel_in_one_module_and_sql_in_the_stores() {
     for (path, text) in sources_without("sync-core/src", &["document.rs"]) {
@@ -202,7 +211,7 @@ fn automerge_is_touched_in_one_file_cel_in_one_module_and_sql_in_the_stores() {
         for (path, text) in sources_without(dir, &[]) {
             let expression = path.to_string_lossy().contains("plan/src/expression");
             assert!(
-                expression || !text.contains("cel::"),
+                expression || !paths(&text).any(|path| path == "cel"),
                 "{} touches CEL",
                 path.display()
             );
