@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use client::cancel::Cancel;
+use client::draft::Typed;
 use client::keys::Secret;
 use client::phone::Phone;
 use client::sync::SyncReport;
@@ -101,7 +102,8 @@ fn edit(phone: &mut Phone, record: RecordId, draw: &mut dyn FnMut() -> Vec<Strin
     let id = record.to_string();
     loop {
         let sets = draw();
-        let changes = phone.edit(&id, &sets);
+        let typed: Result<Vec<Typed>, _> = sets.iter().map(|set| set.parse()).collect();
+        let changes = typed.and_then(|typed| phone.edit(&id, &typed));
         if changes.unwrap_or_else(|error| panic!("{sets:?}: {error}")) > 0 {
             return;
         }

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use client::cancel::Cancel;
+use client::draft::Typed;
 use client::error::{Complaint, PhoneError};
 use client::keys::{SECRET_CHARS_MIN, Secret, SecretError};
 use client::phone::Phone;
@@ -28,7 +29,8 @@ pub(crate) fn run(cli: &Cli, words: &Words) -> Result<Said, PhoneError> {
             unit,
             sets,
         } => {
-            let id = phone(&cli.dir)?.add((*subject).into(), unit.as_deref(), &sets.sets)?;
+            let id =
+                phone(&cli.dir)?.add((*subject).into(), unit.as_deref(), &typed(&sets.sets)?)?;
             Ok(Said::of(json!({ "id": id.to_string() })))
         }
         Verb::Edit { id, sets } => edit(&cli.dir, id, &sets.sets),
@@ -79,6 +81,11 @@ pub(crate) fn run(cli: &Cli, words: &Words) -> Result<Said, PhoneError> {
     }
 }
 
+/// What the options `--set` say.
+fn typed(sets: &[String]) -> Result<Vec<Typed>, PhoneError> {
+    sets.iter().map(|set| set.parse()).collect()
+}
+
 fn secret() -> Result<Secret, PhoneError> {
     Secret::from_env().map_err(|error| {
         PhoneError::Store(match error {
@@ -120,7 +127,7 @@ fn server(dir: &Path, url: &str) -> Result<Said, PhoneError> {
 }
 
 fn edit(dir: &Path, id: &str, sets: &[String]) -> Result<Said, PhoneError> {
-    phone(dir)?.edit(id, sets)?;
+    phone(dir)?.edit(id, &typed(sets)?)?;
     Ok(Said::of(json!({ "id": id })))
 }
 
@@ -137,7 +144,7 @@ fn item(
             phone.void_item(id, section, item)?;
             item.to_owned()
         }
-        None => phone.item(id, section, sets)?,
+        None => phone.item(id, section, &typed(sets)?)?,
     };
     Ok(Said::of(json!({ "item": item })))
 }

@@ -17,7 +17,8 @@ use crate::dictionary::{repeats, section_of};
 use crate::error::{Complaint, PhoneError, complaint_of};
 use crate::phone::{Open, Phone};
 use crate::records::find;
-use crate::typed::{self, Fields};
+pub use crate::typed::Typed;
+use crate::typed::{Fields, drawn_item, item_of, key_of, puts_of};
 
 /// What is being typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +60,8 @@ pub struct Checked {
 }
 
 impl Draft<'_> {
-    /// The edit that `sets` make, with or without a value.
-    fn edit(&self, open: &Open, sets: &[String]) -> Result<Edit, PhoneError> {
+    /// The edit that `typed` makes, with or without a value.
+    fn edit(&self, open: &Open, typed: &[Typed]) -> Result<Edit, PhoneError> {
         let mut context = Context {
             now: clock::now(),
             today: "",
@@ -71,24 +72,24 @@ impl Draft<'_> {
                 let unit = unit_for(open, unit)?;
                 let record =
                     RecordId::draw(subject, context.now.saturating_mul(1000), context.random());
-                let puts = first_puts(open, sets, || typed::item_id(context.random()))?;
+                let puts = first_puts(open, typed, || drawn_item(context.random()))?;
                 edit_of(open, record, &unit, puts)
             }
             Draft::Edit { id } => {
                 let (record, unit) = find(open, id)?;
-                let puts = puts_to(open, &unit, record, sets)?;
+                let puts = puts_to(open, &unit, record, typed)?;
                 edit_of(open, record, &unit, puts)
             }
             Draft::Item { id, section } => {
                 let (record, unit) = find(open, id)?;
                 repeating(open, section)?;
                 let mut fields = Fields::new();
-                for set in sets {
-                    let (name, value) = typed::split(set)?;
-                    fields.insert(name.to_owned(), value.to_owned());
+                for set in typed {
+                    let Typed { name, value } = set;
+                    fields.insert(name.clone(), value.clone());
                 }
-                let drawn = || typed::item_id(context.random());
-                let item = typed::item_of(open.package()?, section, &fields, drawn)?;
+                let drawn = || drawn_item(context.random());
+                let item = item_of(open.package()?, section, &fields, drawn)?;
                 let shown = open.replica.view(&unit, record);
                 let puts = item_puts(open, section, &item, &fields, &|key| ticked(&shown, key))?;
                 edit_of(open, record, &unit, puts)
@@ -96,16 +97,14 @@ impl Draft<'_> {
         }
     }
 
-    /// What a key is called to whoever typed `sets`: an item that was just made has an id that
+    /// What a key is called to whoever typed this: an item that was just made has an id that
     /// nobody has seen yet, so its values are named `section.field`.
-    fn as_typed(&self, sets: &[String], key: &str) -> String {
+    fn as_typed(&self, typed: &[Typed], key: &str) -> String {
         let parsed = Key::parse(key).ok().filter(|key| key.item().is_some());
         let Some(parsed) = parsed else {
             return key.to_owned();
         };
-        let whole = sets
-            .iter()
-            .any(|set| typed::split(set).is_ok_and(|(name, _)| name == key));
+        let whole = typed.iter().any(|one| one.name == key);
         match self {
             Draft::Edit { .. } => key.to_owned(),
             Draft::New { .. } if whole => key.to_owned(),
@@ -114,16 +113,18 @@ impl Draft<'_> {
         }
     }
 
-    fn error_as_typed(&self, sets: &[String], error: PhoneError) -> PhoneError {
+    fn error_as_typed(&self, typed: &[Typed], error: PhoneError) -> PhoneError {
         match error {
-            PhoneError::Wrong(complaints) => PhoneError::Wrong(self.all_as_typed(sets, complaints)),
+            PhoneError::Wrong(complaints) => {
+                PhoneError::Wrong(self.all_as_typed(typed, complaints))
+            }
             error => error,
         }
     }
 
-    fn all_as_typed(&self, sets: &[String], mut complaints: Vec<Complaint>) -> Vec<Complaint> {
+    fn all_as_typed(&self, typed: &[Typed], mut complaints: Vec<Complaint>) -> Vec<Complaint> {
         for complaint in &mut complaints {
-            complaint.key = self.as_typed(sets, &complaint.key);
+            complaint.key = self.as_typed(typed, &complaint.key);
         }
         // They came in the order of ids that were drawn.
         complaints.sort_by(|one, other| one.key.cmp(&other.key));
@@ -136,10 +137,10 @@ impl Phone {
     pub(crate) fn save_draft(
         &mut self,
         draft: &Draft<'_>,
-        sets: &[String],
+        typed: &[Typed],
     ) -> Result<(Edit, usize), PhoneError> {
-        let as_typed = |error| draft.error_as_typed(sets, error);
-        let edit = draft.edit(self.opened()?, sets).map_err(as_typed)?;
+        let as_typed = |error| draft.error_as_typed(typed, error);
+        let edit = draft.edit(self.opened()?, typed).map_err(as_typed)?;
         let changes = self.save(&edit).map_err(as_typed)?;
         Ok((edit, changes))
     }
@@ -149,9 +150,9 @@ impl Phone {
     /// # Errors
     /// [`PhoneError::Store`] only; everything else that saving would say stands in
     /// [`Checked::refused`].
-    pub fn check(&mut self, draft: &Draft<'_>, sets: &[String]) -> Result<Checked, PhoneError> {
+    pub fn check(&mut self, draft: &Draft<'_>, typed: &[Typed]) -> Result<Checked, PhoneError> {
         let open = self.opened()?;
-        let looked = draft.edit(open, sets).and_then(|edit| {
+        let looked = draft.edit(open, typed).and_then(|edit| {
             let refused = match self.try_edit(&edit) {
                 Err(PhoneError::Wrong(complaints)) => complaints,
                 Err(error) => return Err(error),
@@ -163,7 +164,7 @@ impl Phone {
             Ok(looked) => looked,
             Err(PhoneError::Wrong(complaints)) => {
                 return Ok(Checked {
-                    refused: draft.all_as_typed(sets, complaints),
+                    refused: draft.all_as_typed(typed, complaints),
                     ..Checked::default()
                 });
             }
@@ -174,14 +175,14 @@ impl Phone {
         let left = after.problems.iter().map(complaint_of).collect();
         let mut asked: Vec<String> = Vec::new();
         for key in &after.asked {
-            let key = draft.as_typed(sets, key.as_str());
+            let key = draft.as_typed(typed, key.as_str());
             if asked.last() != Some(&key) {
                 asked.push(key);
             }
         }
         Ok(Checked {
-            refused: draft.all_as_typed(sets, refused),
-            left: draft.all_as_typed(sets, left),
+            refused: draft.all_as_typed(typed, refused),
+            left: draft.all_as_typed(typed, left),
             asked,
         })
     }
@@ -211,15 +212,15 @@ fn puts_to(
     open: &Open,
     unit: &str,
     record: RecordId,
-    sets: &[String],
+    typed: &[Typed],
 ) -> Result<Vec<(Key, Value)>, PhoneError> {
     let shown = open.replica.view(unit, record);
     let mut puts = Vec::new();
     let mut wrong = Vec::new();
-    for set in sets {
-        let (text, value) = typed::split(set)?;
-        let made = typed::key(text)
-            .and_then(|key| typed::puts(open.package()?, &key, value, &|key| ticked(&shown, key)));
+    for set in typed {
+        let Typed { name: text, value } = set;
+        let made = key_of(text)
+            .and_then(|key| puts_of(open.package()?, &key, value, &|key| ticked(&shown, key)));
         collect(made, &mut puts, &mut wrong)?;
     }
     all_or(puts, wrong)
@@ -244,16 +245,16 @@ pub(crate) fn edit_of(
 /// The puts of a new record.
 fn first_puts(
     open: &Open,
-    sets: &[String],
+    typed: &[Typed],
     mut drawn: impl FnMut() -> String,
 ) -> Result<Vec<(Key, Value)>, PhoneError> {
     let package = open.package()?;
     let mut items: BTreeMap<String, Fields> = BTreeMap::new();
     let mut puts = Vec::new();
     let mut wrong = Vec::new();
-    for set in sets {
-        let (text, value) = typed::split(set)?;
-        let key = match typed::key(text) {
+    for set in typed {
+        let Typed { name: text, value } = set;
+        let key = match key_of(text) {
             Ok(key) => key,
             Err(error) => {
                 collect(Err(error), &mut puts, &mut wrong)?;
@@ -262,19 +263,19 @@ fn first_puts(
         };
         let repeats = section_of(package, key.section()).is_some_and(repeats);
         if repeats && key.item().is_none() {
-            let name = text.split_once('.').map_or(text, |(_, name)| name);
+            let name = text.split_once('.').map_or(text.as_str(), |(_, name)| name);
             let fields = items.entry(key.section().to_owned()).or_default();
             fields.insert(name.to_owned(), value.to_owned());
         } else {
             collect(
-                typed::puts(package, &key, value, &|_| Vec::new()),
+                puts_of(package, &key, value, &|_| Vec::new()),
                 &mut puts,
                 &mut wrong,
             )?;
         }
     }
     for (section, fields) in &items {
-        let made = typed::item_of(package, section, fields, &mut drawn)
+        let made = item_of(package, section, fields, &mut drawn)
             .and_then(|item| item_puts(open, section, &item, fields, &|_| Vec::new()));
         collect(made, &mut puts, &mut wrong)?;
     }
@@ -296,7 +297,7 @@ fn item_puts(
             .map_err(|_| {
                 PhoneError::wrong(Complaint::about("bad_key", &format!("{section}.{name}")))
             })
-            .and_then(|key| typed::puts(package, &key, value, ticked));
+            .and_then(|key| puts_of(package, &key, value, ticked));
         collect(made, &mut puts, &mut wrong)?;
     }
     all_or(puts, wrong)

@@ -15,7 +15,7 @@ use crate::dictionary::{register_of, stands_in};
 use crate::draft::{Draft, edit_of, repeating, ticked};
 use crate::error::{Complaint, PhoneError};
 use crate::phone::{Open, Phone};
-use crate::typed;
+use crate::typed::{Typed, key_of, puts_of};
 
 /// How a conflict is settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,22 +33,22 @@ impl Phone {
         &mut self,
         subject: Subject,
         unit: Option<&str>,
-        sets: &[String],
+        typed: &[Typed],
     ) -> Result<RecordId, PhoneError> {
-        let (edit, _) = self.save_draft(&Draft::New { subject, unit }, sets)?;
+        let (edit, _) = self.save_draft(&Draft::New { subject, unit }, typed)?;
         Ok(edit.record)
     }
 
     /// Writes `KEY=VALUE` each to a record; returns how many changes that made.
-    pub fn edit(&mut self, id: &str, sets: &[String]) -> Result<usize, PhoneError> {
-        let (_, changes) = self.save_draft(&Draft::Edit { id }, sets)?;
+    pub fn edit(&mut self, id: &str, typed: &[Typed]) -> Result<usize, PhoneError> {
+        let (_, changes) = self.save_draft(&Draft::Edit { id }, typed)?;
         Ok(changes)
     }
 
     /// Adds an item of a repeating section, or writes to the one that its natural key names; gives
     /// the item's id.
-    pub fn item(&mut self, id: &str, section: &str, sets: &[String]) -> Result<String, PhoneError> {
-        let (edit, _) = self.save_draft(&Draft::Item { id, section }, sets)?;
+    pub fn item(&mut self, id: &str, section: &str, typed: &[Typed]) -> Result<String, PhoneError> {
+        let (edit, _) = self.save_draft(&Draft::Item { id, section }, typed)?;
         let item = edit.puts.first().and_then(|(key, _)| key.item());
         Ok(item.unwrap_or_default().to_owned())
     }
@@ -144,7 +144,7 @@ impl Phone {
     pub fn resolve(&mut self, id: &str, key: &str, choice: &Choice) -> Result<(), PhoneError> {
         let open = self.opened()?;
         let (record, unit) = find(open, id)?;
-        let parsed = typed::key(key)?;
+        let parsed = key_of(key)?;
         let seen = open.replica.heads(&unit, record);
         let values = show::values_in_conflict(&open.replica, &unit, record, &parsed);
         if values.len() < 2 {
@@ -160,7 +160,7 @@ impl Phone {
             }
             Choice::Set(text) => {
                 let shown = open.replica.view(&unit, record);
-                typed::puts(open.package()?, &parsed, text.trim(), &|key| {
+                puts_of(open.package()?, &parsed, text.trim(), &|key| {
                     ticked(&shown, key)
                 })?
             }

@@ -13,7 +13,7 @@ use sync_core::show::ShownValue;
 use sync_core::value::{Key, Value};
 
 use crate::clock;
-use crate::draft::{Checked, Draft};
+use crate::draft::{Checked, Draft, Typed};
 use crate::error::{Complaint, PhoneError, complaint_of};
 use crate::keys::{DeviceKeys, Secret};
 use crate::phone::{HostRow, Phone};
@@ -84,8 +84,8 @@ fn phone(dir: &Path, units: &[&str]) -> Phone {
     Phone::open(dir, secret()).unwrap()
 }
 
-fn sets(sets: &[&str]) -> Vec<String> {
-    sets.iter().map(|set| (*set).to_owned()).collect()
+fn sets(sets: &[&str]) -> Vec<Typed> {
+    sets.iter().map(|set| set.parse().unwrap()).collect()
 }
 
 const WOMAN: [&str; 3] = [
@@ -170,7 +170,7 @@ fn an_item_with_a_natural_key_is_one_item_and_can_be_withdrawn() {
         .to_string();
     let key = ["cancer=C", "round=2026"];
     let item = |phone: &mut Phone, field: &str| {
-        let all: Vec<String> = sets(&key).into_iter().chain([field.to_owned()]).collect();
+        let all = [sets(&key), sets(&[field])].concat();
         phone.item(&id, "screening", &all).unwrap()
     };
     assert_eq!(item(&mut phone, "on_target_list=true"), "C-2026");
@@ -217,7 +217,7 @@ fn a_wrong_request_names_its_key_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let mut phone = phone(dir.path(), &[UNIT]);
     let refused = |phone: &mut Phone, set: &str| {
-        let all: Vec<String> = sets(&WOMAN).into_iter().chain([set.to_owned()]).collect();
+        let all = [sets(&WOMAN), sets(&[set])].concat();
         code(phone.add(Subject::Person, None, &all).unwrap_err())
     };
     assert_eq!(
@@ -225,8 +225,8 @@ fn a_wrong_request_names_its_key_and_changes_nothing() {
         "identity.nonsense"
     );
     assert_eq!(
-        refused(&mut phone, "nonsense"),
-        ("not_a_set".into(), "nonsense".into())
+        refused(&mut phone, "nonsense="),
+        ("bad_key".into(), "nonsense".into())
     );
     assert_eq!(
         refused(&mut phone, "Nonsense.x=1"),
@@ -235,6 +235,10 @@ fn a_wrong_request_names_its_key_and_changes_nothing() {
     assert_eq!(code(phone.show("p1").unwrap_err()).0, "bad_id");
     let other = sync_core::id::RecordId::draw(Subject::Person, 1, [1; 10]).to_string();
     assert_eq!(code(phone.show(&other).unwrap_err()).0, "unknown_record");
+    // A key is a key, whatever signs it holds: this one is not `identity.name`.
+    let odd = [Typed::new("identity.name=x", "y")];
+    let added = phone.add(Subject::Person, None, &odd);
+    assert_eq!(code(added.unwrap_err()).0, "bad_key");
     assert_eq!(phone.status().unwrap().unsent, 0);
 }
 
@@ -307,7 +311,7 @@ fn a_draft_hears_before_it_is_saved_what_saving_would_say() {
     );
     assert!(asked(&said, "screening.screened_on"));
     // What can't even be read is said too.
-    for text in ["nonsense", "Nonsense.x=1", "identity.nonsense=1"] {
+    for text in ["nonsense=", "Nonsense.x=1", "identity.nonsense=1"] {
         let typed = sets(&[text]);
         let said = phone.check(&new, &typed).unwrap();
         let saving = phone.add(Subject::Person, None, &typed).unwrap_err();

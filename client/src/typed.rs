@@ -4,6 +4,7 @@
 //! core's check says what is wrong with it, in the same words wherever it was typed.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use plan::Package;
 use plan::dictionary::{Kind, Repeating};
@@ -17,16 +18,39 @@ const ITEM_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Length of a drawn item id.
 pub(crate) const ITEM_ID_LEN: usize = 8;
 
-/// `name=value` as it is typed; the value may hold further equals signs or be empty.
-pub(crate) fn split(set: &str) -> Result<(&str, &str), PhoneError> {
-    let (name, value) = set
-        .split_once('=')
-        .ok_or_else(|| PhoneError::wrong(Complaint::about("not_a_set", set)))?;
-    Ok((name.trim(), value.trim()))
+/// A value as it is typed, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Typed {
+    /// A key, or a field's name where the section is known.
+    pub name: String,
+    /// The text, without blanks around it; nothing empties the field.
+    pub value: String,
+}
+
+impl Typed {
+    /// `value` under `name`.
+    pub fn new(name: &str, value: &str) -> Self {
+        Self {
+            name: name.trim().to_owned(),
+            value: value.trim().to_owned(),
+        }
+    }
+}
+
+impl FromStr for Typed {
+    type Err = PhoneError;
+
+    /// Reads `name=value`; the value may hold further equals signs or be empty.
+    fn from_str(set: &str) -> Result<Self, PhoneError> {
+        let halves = set.split_once('=');
+        let (name, value) =
+            halves.ok_or_else(|| PhoneError::wrong(Complaint::about("not_a_set", set)))?;
+        Ok(Self::new(name, value))
+    }
 }
 
 /// The id of a drawn item, from eight random bytes.
-pub(crate) fn item_id(random: [u8; ITEM_ID_LEN]) -> String {
+pub(crate) fn drawn_item(random: [u8; ITEM_ID_LEN]) -> String {
     random
         .iter()
         .map(|byte| ITEM_ALPHABET[usize::from(byte % 32)] as char)
@@ -34,13 +58,13 @@ pub(crate) fn item_id(random: [u8; ITEM_ID_LEN]) -> String {
 }
 
 /// Reads a full key.
-pub(crate) fn key(text: &str) -> Result<Key, PhoneError> {
+pub(crate) fn key_of(text: &str) -> Result<Key, PhoneError> {
     Key::parse(text).map_err(|_| PhoneError::wrong(Complaint::about("bad_key", text)))
 }
 
 /// What a text under `key` writes. `ticked` are the codes of a multi-choice that are chosen now:
 /// those that the text does not name are taken back.
-pub(crate) fn puts(
+pub(crate) fn puts_of(
     package: &Package,
     key: &Key,
     text: &str,
@@ -140,7 +164,7 @@ mod tests {
 
     fn one(text_key: &str, text: &str) -> Value {
         let key = Key::parse(text_key).unwrap();
-        puts(&package(), &key, text, &|_| Vec::new())
+        puts_of(&package(), &key, text, &|_| Vec::new())
             .unwrap()
             .remove(0)
             .1
@@ -182,7 +206,7 @@ mod tests {
     #[test]
     fn a_multi_choice_ticks_what_is_named_and_takes_back_the_rest() {
         let key = Key::parse("care_needs#n1.needs").unwrap();
-        let made = puts(&package(), &key, "01, 03", &|_| {
+        let made = puts_of(&package(), &key, "01, 03", &|_| {
             vec!["02".into(), "03".into()]
         })
         .unwrap();
@@ -196,7 +220,7 @@ mod tests {
     fn a_natural_key_names_its_item_and_other_items_are_drawn() {
         let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let fields = Fields::from([field("cancer", "C"), field("round", "2026")]);
-        let drawn = || item_id([0, 1, 31, 32, 255, 9, 10, 11]);
+        let drawn = || drawn_item([0, 1, 31, 32, 255, 9, 10, 11]);
         assert_eq!(
             item_of(&package(), "screening", &fields, drawn).unwrap(),
             "C-2026"
@@ -212,14 +236,13 @@ mod tests {
 
     #[test]
     fn a_set_is_split_at_its_first_equals_sign() {
+        let read = |set: &str| set.parse::<Typed>().unwrap();
         assert_eq!(
-            split("identity.name=a=b").unwrap(),
-            ("identity.name", "a=b")
+            read("identity.name=a=b"),
+            Typed::new("identity.name", "a=b")
         );
-        assert_eq!(split("identity.name=").unwrap(), ("identity.name", ""));
-        assert_eq!(
-            split("identity.name").unwrap_err().complaints()[0].code,
-            "not_a_set"
-        );
+        assert_eq!(read("identity.name ="), Typed::new("identity.name", ""));
+        let error = "identity.name".parse::<Typed>().unwrap_err();
+        assert_eq!(error.complaints()[0].code, "not_a_set");
     }
 }

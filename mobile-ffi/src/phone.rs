@@ -14,7 +14,7 @@ use crate::error::{PhoneError, internal};
 use crate::figure::{Figure, Task, Years};
 use crate::language::Language;
 use crate::plan::Plan;
-use crate::record::{Checked, Choice, Conflict, Draft, Event, Record, Subject, sets};
+use crate::record::{Checked, Choice, Conflict, Draft, Event, Record, Subject, typed};
 use crate::secret::Secret;
 use crate::status::{Progress, Status};
 use crate::work::{Exchange, Listener};
@@ -79,7 +79,7 @@ impl Phone {
         draft: Draft,
         values: HashMap<String, String>,
     ) -> Result<Checked, PhoneError> {
-        let checked = self.with(|phone| phone.check(&draft.as_inner(), &sets(values)))?;
+        let checked = self.with(|phone| phone.check(&draft.as_inner(), &typed(values)))?;
         Ok(Checked::of(checked, &self.words))
     }
 
@@ -91,14 +91,14 @@ impl Phone {
         unit: Option<String>,
         values: HashMap<String, String>,
     ) -> Result<String, PhoneError> {
-        let id = self.with(|phone| phone.add(subject.into(), unit.as_deref(), &sets(values)))?;
+        let id = self.with(|phone| phone.add(subject.into(), unit.as_deref(), &typed(values)))?;
         Ok(id.to_string())
     }
 
     /// Writes values to a record, under `section.field` or `section#item.field`; gives the number
     /// of changes, 0 if everything stood there already.
     pub fn edit(&self, id: String, values: HashMap<String, String>) -> Result<i64, PhoneError> {
-        let changes = self.with(|phone| phone.edit(&id, &sets(values)))?;
+        let changes = self.with(|phone| phone.edit(&id, &typed(values)))?;
         Ok(changes as i64)
     }
 
@@ -110,7 +110,7 @@ impl Phone {
         section: String,
         values: HashMap<String, String>,
     ) -> Result<String, PhoneError> {
-        self.with(|phone| phone.item(&id, &section, &sets(values)))
+        self.with(|phone| phone.item(&id, &section, &typed(values)))
     }
 
     /// Withdraws an item. Nothing of it is deleted; writing `false` to `section#item.void` brings it

@@ -262,12 +262,12 @@ impl From<ShownEvent> for Event {
     }
 }
 
-/// `KEY=VALUE` each, in the order of the keys: the order of a map means nothing.
-pub(crate) fn sets(values: HashMap<String, String>) -> Vec<String> {
-    let mut sets: Vec<String> = values
-        .into_iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    sets.sort_unstable();
-    sets
+/// What was typed, in the order of the keys: the order of a map means nothing.
+pub(crate) fn typed(values: HashMap<String, String>) -> Vec<draft::Typed> {
+    let mut values: Vec<(String, String)> = values.into_iter().collect();
+    values.sort_unstable();
+    let values = values.iter();
+    values
+        .map(|(name, value)| draft::Typed::new(name, value))
+        .collect()
 }
