@@ -137,7 +137,7 @@ struct Way<'a> {
 
 /// The root entry of the server at `address`, which must be of the link's network and list the key
 /// that the server presented.
-fn prove(address: &str, link: &Link, cancel: &Cancel) -> Result<Control, PhoneError> {
+pub(crate) fn prove(address: &str, link: &Link, cancel: &Cancel) -> Result<Control, PhoneError> {
     let (entry, presented) = Transport::first_contact(address, NETWORK_PATH, cancel)?;
     let mut control = Control::new(link.network);
     let untrusted = || PhoneError::wrong(Complaint::about("other_network", address));

@@ -56,6 +56,15 @@ impl HostRow {
         }
     }
 
+    /// Of a store that lost this row.
+    fn lost() -> Self {
+        Self {
+            kind: HOST_KIND,
+            server: String::new(),
+            link: String::new(),
+        }
+    }
+
     pub(crate) fn to_row(&self) -> Row {
         let mut value = Vec::new();
         // Writing to memory can't fail.
@@ -188,6 +197,15 @@ impl Phone {
 
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The network and address of this phone if the row with the root statement is lost, which lists
+    /// the server's keys: then no server could be trusted any more, and the root is asked for again.
+    pub(crate) fn lost_root(&mut self) -> Result<Option<(Link, String)>, PhoneError> {
+        let open = self.opened()?;
+        let lost = open.replica.control().root().is_none();
+        let link = open.host.link.parse::<Link>().ok().filter(|_| lost);
+        Ok(link.map(|link| (link, open.host.server.clone())))
     }
 
     /// Lets go of everything in memory. The next call opens the store again, so nothing is lost and
@@ -353,13 +371,32 @@ pub(crate) fn is_pending(error: &PhoneError) -> bool {
         .is_some_and(|complaint| complaint.code == "enrolment_pending")
 }
 
+/// Whether nothing was ever taken in or saved: an enrolment that has not come through.
+fn is_bare(store: &Store) -> Result<bool, StoreError> {
+    for table in [Table::Control, Table::Batch, Table::Record, Table::Staged] {
+        if store.count(table)? > 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Opens store and replica.
 pub(crate) fn open(dir: &Path, secret: &Secret) -> Result<Open, PhoneError> {
     let store = Store::open(dir, secret)?;
-    let keys = DeviceKeys::load(&store)?;
-    let host = HostRow::read(&store)?;
-    let (Some(keys), Some(host)) = (keys, host) else {
-        return Err(PhoneError::Store(Complaint::new("not_enrolled")));
+    let bare = is_bare(&store)?;
+    let not_enrolled = || match bare {
+        true => PhoneError::Store(Complaint::new("not_enrolled")),
+        // It was, and what says so is lost. No enrolment may go over what is left.
+        false => StoreError::Damaged { what: "device" }.into(),
+    };
+    let keys = DeviceKeys::load(&store)?.ok_or_else(not_enrolled)?;
+    let host = match HostRow::read(&store) {
+        Ok(Some(host)) => host,
+        // The address is lost: everything shows all the same, and `set_server` mends it.
+        Ok(None) | Err(_) if !bare => HostRow::lost(),
+        Ok(None) => return Err(not_enrolled()),
+        Err(error) => return Err(error),
     };
     let mut damaged = 0;
     let opened = Replica::open(&store, &mut |table, each| {
@@ -379,6 +416,7 @@ pub(crate) fn open(dir: &Path, secret: &Secret) -> Result<Open, PhoneError> {
                 report,
             })
         }
+        Err(OpenError::NotEnrolled) if !bare => Err(not_enrolled()),
         Err(OpenError::NotEnrolled) => {
             let digits = host.link.parse::<Link>().map(|link| {
                 let (signing, sealing) = (keys.signing_public(), keys.sealing_public());

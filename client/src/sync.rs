@@ -9,9 +9,10 @@
 use sync_core::exchange::{Budget, Outgoing, Received};
 
 use crate::cancel::Cancel;
+use crate::enrol;
 use crate::error::{Complaint, PhoneError};
 use crate::phone::Phone;
-use crate::transport::{Transport, TransportError};
+use crate::transport::{KeyHash, Transport, TransportError};
 
 /// Where the server takes exchanges.
 const EXCHANGE_PATH: &str = "/v1/exchange";
@@ -62,6 +63,8 @@ struct Course {
     /// Nothing was cut yet: the next round may carry more.
     whole: bool,
     report: SyncReport,
+    /// The server's keys, where the store has lost them and the server has proven them anew.
+    proven: Option<Vec<KeyHash>>,
 }
 
 impl Course {
@@ -112,6 +115,11 @@ pub fn exchange(
         pending.ask(cancel)?;
     }
     let mut course = phone.turn(Course::begin)?;
+    if let Some((link, server)) = phone.turn(Phone::lost_root)? {
+        let control = enrol::prove(&server, &link, cancel)?;
+        // The statement itself comes with the answer, among what this phone lacks of the control feed.
+        course.proven = control.root().map(|root| root.tls_keys.clone());
+    }
     loop {
         if cancel.is_cancelled() {
             return Err(PhoneError::cancelled());
@@ -151,6 +159,7 @@ impl Course {
             unsent: phone.opened()?.replica.unsent(),
             whole: true,
             report: SyncReport::default(),
+            proven: None,
         })
     }
 
@@ -168,7 +177,7 @@ impl Course {
         })?;
         let transport = match self.transport.take() {
             Some(transport) => transport,
-            None => transport(phone)?,
+            None => transport(phone, self.proven.as_deref())?,
         };
         self.report.bytes_up += outgoing.bytes.len();
         Ok((transport, outgoing))
@@ -252,9 +261,12 @@ impl Course {
 }
 
 /// The way to the server: its address, and the keys that the root statement lists.
-fn transport(phone: &mut Phone) -> Result<Transport, PhoneError> {
+fn transport(phone: &mut Phone, proven: Option<&[KeyHash]>) -> Result<Transport, PhoneError> {
     let open = phone.opened()?;
+    if open.host.server.is_empty() {
+        return Err(PhoneError::wrong(Complaint::new("address_lost")));
+    }
     let root = open.replica.control().root();
-    let keys = root.map(|root| root.tls_keys.clone()).unwrap_or_default();
-    Transport::pinned(&open.host.server, &keys).map_err(PhoneError::from)
+    let keys = root.map(|root| root.tls_keys.as_slice()).or(proven);
+    Transport::pinned(&open.host.server, keys.unwrap_or_default()).map_err(PhoneError::from)
 }

@@ -6,12 +6,14 @@ use std::path::Path;
 use plan::Package;
 use sync_core::control::{Control, ControlEntry, Enrolment, RootStatement};
 use sync_core::enrol::{Link, code_from};
-use sync_core::id::{AuthorId, Class, Incarnation, RecordId, Space, Subject};
+use sync_core::id::{AuthorId, Class, Incarnation, NetworkId, RecordId, Space, Subject};
 use sync_core::replica::{Edit, HubState, Me, Replica};
+use sync_core::row::{Row, Table};
 use sync_core::seal::{KdfParams, SigningKey};
 use sync_core::show::ShownValue;
 use sync_core::value::{Key, Value};
 
+use crate::cancel::Cancel;
 use crate::clock;
 use crate::draft::{Checked, Draft, Typed};
 use crate::error::{Complaint, PhoneError, complaint_of};
@@ -572,6 +574,67 @@ fn a_store_opens_with_the_new_secret_alone_after_it_was_changed() {
     let old = Phone::open(dir.path(), secret()).unwrap_err();
     assert_eq!(code(old).0, "wrong_secret");
     Phone::open(dir.path(), other()).unwrap();
+}
+
+#[test]
+fn a_store_that_lost_its_keys_is_damaged_and_no_enrolment_goes_over_it() {
+    for lost in [(Table::Key, "device"), (Table::Meta, "me")] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut phone = phone(dir.path(), &[UNIT]);
+        phone.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
+        drop(phone);
+        let mut store = Store::open(dir.path(), &secret()).unwrap();
+        let row = Row {
+            table: lost.0,
+            key: lost.1.as_bytes().to_vec(),
+            space: None,
+            value: None,
+        };
+        assert!(
+            store.row(row.table, &row.key).unwrap().is_some(),
+            "{lost:?}"
+        );
+        store.commit(&[row]).unwrap();
+        drop(store);
+        let file = dir.path().join(crate::store::FILE_NAME);
+        let opened = Phone::open(dir.path(), secret()).unwrap_err();
+        assert_eq!(code(opened).0, "store_damaged", "{lost:?}");
+        let before = std::fs::read(&file).unwrap();
+        let link = Link {
+            server: "https://127.0.0.1:1".to_owned(),
+            network: NetworkId([1; 32]),
+            code: code_from([7; 17]),
+        };
+        let link = link.to_string();
+        let again = crate::enrol::enrol(dir.path(), &secret(), &link, &Cancel::new());
+        assert_eq!(code(again.unwrap_err()).0, "store_damaged", "{lost:?}");
+        // The fence goes up with every opening; nothing else has changed.
+        assert_eq!(std::fs::read(&file).unwrap().len(), before.len());
+    }
+}
+
+#[test]
+fn a_store_that_lost_the_servers_address_shows_everything_and_takes_the_address_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = phone(dir.path(), &[UNIT]);
+    let id = first.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
+    drop(first);
+    let mut store = Store::open(dir.path(), &secret()).unwrap();
+    let row = Row {
+        table: Table::Meta,
+        key: b"host".to_vec(),
+        space: None,
+        value: None,
+    };
+    store.commit(&[row]).unwrap();
+    drop(store);
+    let mut phone = Phone::open(dir.path(), secret()).unwrap();
+    phone.show(&id.to_string()).unwrap();
+    assert_eq!(code(phone.sync().unwrap_err()).0, "address_lost");
+    phone.set_server("https://127.0.0.1:1").unwrap();
+    phone.close();
+    assert_eq!(phone.status().unwrap().server, "https://127.0.0.1:1");
+    assert_eq!(phone.status().unwrap().unsent, 1);
 }
 
 /// The sources that make complaints.
