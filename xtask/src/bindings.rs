@@ -2,7 +2,7 @@
 //! library itself, each where its language's package looks for them. Nothing of it is committed.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{Outcome, cargo, root, run, target_dir};
 
@@ -92,6 +92,9 @@ pub(crate) fn generate(language: Language, profile: &str) -> Outcome {
         .arg(&out)
         .arg(debug.join(LIBRARY));
     run(&mut bindgen)?;
+    if language == Language::Swift {
+        sort_swift(&out).map_err(|error| format!("{}: {error}", out.display()))?;
+    }
     if let Some(place) = language.library() {
         let library = target_dir().join(profile).join(LIBRARY);
         fs::create_dir_all(&place)
@@ -99,6 +102,19 @@ pub(crate) fn generate(language: Language, profile: &str) -> Outcome {
             .map_err(|error| format!("{}: {error}", library.display()))?;
     }
     Ok(())
+}
+
+/// Swift's packages want the C module in a folder of its own, under the name that clang looks for.
+fn sort_swift(out: &Path) -> std::io::Result<()> {
+    let (c, swift) = (out.join("ortoo_ffiFFI"), out.join("OrtooFFI"));
+    fs::create_dir_all(&c)?;
+    fs::create_dir_all(&swift)?;
+    fs::rename(out.join("ortoo_ffiFFI.h"), c.join("ortoo_ffiFFI.h"))?;
+    fs::rename(
+        out.join("ortoo_ffiFFI.modulemap"),
+        c.join("module.modulemap"),
+    )?;
+    fs::rename(out.join("OrtooFFI.swift"), swift.join("OrtooFFI.swift"))
 }
 
 /// The library as this system names it.

@@ -189,6 +189,18 @@ fn sources_without(dir: &str, allowed: &[&str]) -> Vec<(PathBuf, String)> {
         .collect()
 }
 
+#[test]
+fn the_apps_of_the_guide_stand_in_it_word_for_word() {
+    let guide = read(&root().join("docs/native-apps.md"));
+    for app in [
+        "mobile-ffi/kotlin/src/test/kotlin/guide/GuideApp.kt",
+        "mobile-ffi/swift/Example/GuideApp.swift",
+    ] {
+        let app = root().join(app);
+        assert!(guide.contains(&read(&app)), "{} differs", app.display());
+    }
+}
+
 /// The words that `::` follows.
 fn paths(code: &str) -> impl Iterator<Item = &str> {
     let words = code.split("::");

@@ -1,0 +1,47 @@
+import OrtooFFI
+
+/// Why something was not done, by who has to act.
+///
+/// Its description holds stable codes only, so that a log names nobody. Keys and sentences stand in
+/// `problems`: show them, never log them.
+public enum OrtooError: Error, CustomStringConvertible {
+    /// The request is wrong and nothing has changed: whoever asked can mend it.
+    case wrong([Problem])
+    /// The server was not reached, or not far enough. Nothing is lost; try again at any time.
+    case noConnection([Problem])
+    /// The phone was locked during an exchange. Nothing is lost.
+    case cancelled([Problem])
+    /// The store can't be opened, read or written.
+    case store([Problem])
+    /// A mistake in the library. Everything that was reported as saved is there.
+    case `internal`([Problem])
+
+    /// Everything that is wrong; never empty. The first is the one to show where there is room for one.
+    public var problems: [Problem] {
+        switch self {
+        case .wrong(let problems), .noConnection(let problems), .cancelled(let problems),
+            .store(let problems), .internal(let problems):
+            return problems
+        }
+    }
+
+    /// The stable code of the first problem, such as `future_date`.
+    public var code: String { problems.first?.code ?? "" }
+
+    public var description: String { problems.map(\.code).joined(separator: ", ") }
+}
+
+/// Calls the library. The one place where its errors become ours.
+func calling<T>(_ call: () throws -> T) throws -> T {
+    do {
+        return try call()
+    } catch let error as PhoneError {
+        switch error {
+        case .Wrong(let problems): throw OrtooError.wrong(problems)
+        case .NoConnection(let problems): throw OrtooError.noConnection(problems)
+        case .Cancelled(let problems): throw OrtooError.cancelled(problems)
+        case .Store(let problems): throw OrtooError.store(problems)
+        case .Internal(let problems): throw OrtooError.internal(problems)
+        }
+    }
+}

@@ -1,0 +1,198 @@
+import Foundation
+import OrtooFFI
+
+/// What `Phone.exchangeWithProgress` tells.
+public enum ExchangeStep: Sendable {
+    /// A round came through.
+    case progress(Progress)
+    /// The exchange has come to its end; the last step.
+    case finished(ExchangeReport)
+}
+
+/// A phone: the registers of its org units in a sealed store.
+///
+/// What a call reports as saved is on the disk. One process should have a store open at a time.
+///
+/// **Threads.** Every call may come from any task, several at once, and runs on a queue of the phone's own:
+/// neither the main thread nor the threads of Swift's concurrency are held.
+///
+/// **Errors.** Every call may throw `OrtooError`. `exchange`, `exchangeWithProgress` and `enrol` stop when
+/// their task is cancelled, also where they wait for the server, and throw `CancellationError`.
+public final class Phone: @unchecked Sendable {
+    private let native: OrtooFFI.Phone
+    private let queue = DispatchQueue(label: "ortoo.phone", attributes: .concurrent)
+
+    private init(_ native: OrtooFFI.Phone) { self.native = native }
+
+    /// Opens the store in `directory`, which an enrolment made. Takes what the secret costs to try: half a
+    /// second of a cheap phone and 64 MiB, or a tenth of that with a key store.
+    public static func open(
+        _ directory: URL, secret: PhoneSecret, language: Language
+    ) async throws -> Phone {
+        try await onQueue(DispatchQueue.global(qos: .userInitiated)) {
+            let native = try calling {
+                try OrtooFFI.Phone.open(
+                    dir: directory.path, secret: secret.native, language: language)
+            }
+            return Phone(native)
+        }
+    }
+
+    /// Redeems an enrolment link: makes the store in `directory`, or goes on with one whose enrolment was
+    /// broken off. The same link again after it was redeemed is no error. The phone is opened afterwards.
+    public static func enrol(
+        _ directory: URL, secret: PhoneSecret, link: String, language: Language
+    ) async throws -> Enrolled {
+        let listener = WorkListener()
+        let work = try calling {
+            try startEnrolment(
+                dir: directory.path, secret: secret.native, link: link, language: language,
+                listener: listener)
+        }
+        return try await working(listener, cancel: { work.cancel() }, outcome: { try work.wait() })
+    }
+
+    /// Erases the store in `directory` for good, also one that nobody can open any more. Nobody is asked
+    /// whether something in it was never sent.
+    public static func wipe(_ directory: URL, language: Language) async throws {
+        try await onQueue(DispatchQueue.global()) {
+            try calling { try OrtooFFI.wipe(dir: directory.path, language: language) }
+        }
+    }
+
+    /// The plan as it reached this device. Some hundred kilobytes: ask once, and after an exchange when its
+    /// version may have changed.
+    public func plan() async throws -> Plan { try await call { try $0.plan() } }
+
+    /// The records of a subject, a group of linked ones as one row without items: those that stand in a
+    /// register, and where `search` stands somewhere in a field.
+    public func list(
+        _ subject: Subject, register: String? = nil, search: String? = nil
+    ) async throws -> [Record] {
+        try await call { try $0.list(subject: subject, register: register, search: search) }
+    }
+
+    /// Everything that one record shows.
+    public func show(_ id: String) async throws -> Record { try await call { try $0.show(id: id) } }
+
+    /// Looks at what is typed before it is saved; with no values, at a fresh form. Nothing is written.
+    public func check(_ draft: Draft, values: [String: String] = [:]) async throws -> Checked {
+        try await call { try $0.check(draft: draft, values: values) }
+    }
+
+    /// Registers a person or household; gives the new record's id.
+    public func add(
+        _ subject: Subject, values: [String: String], unit: String? = nil
+    ) async throws -> String {
+        try await call { try $0.add(subject: subject, unit: unit, values: values) }
+    }
+
+    /// Writes values to a record; gives the number of changes, 0 if everything stood there already.
+    @discardableResult
+    public func edit(_ id: String, values: [String: String]) async throws -> Int64 {
+        try await call { try $0.edit(id: id, values: values) }
+    }
+
+    /// Adds an item to a repeating section, or writes to the one that its natural key names.
+    @discardableResult
+    public func addItem(
+        _ id: String, section: String, values: [String: String]
+    ) async throws -> String {
+        try await call { try $0.addItem(id: id, section: section, values: values) }
+    }
+
+    /// Withdraws an item; writing `false` to `section#item.void` brings it back.
+    public func voidItem(_ id: String, section: String, item: String) async throws {
+        try await call { try $0.voidItem(id: id, section: section, item: item) }
+    }
+
+    /// Everything that somebody must settle.
+    public func conflicts() async throws -> [Conflict] { try await call { try $0.conflicts() } }
+
+    /// Settles a key of a record for all who have seen no more than this phone has.
+    public func resolve(_ id: String, key: String, choice: Choice) async throws {
+        try await call { try $0.resolve(id: id, key: key, choice: choice) }
+    }
+
+    /// Every value ever written to a record, oldest first.
+    public func history(_ id: String) async throws -> [Event] {
+        try await call { try $0.history(id: id) }
+    }
+
+    /// What is due today, or within so many days from now; the most urgent first.
+    public func tasks(days: Int32 = 0) async throws -> [DueTask] {
+        try await call { try $0.tasks(days: days) }
+    }
+
+    /// The plan's figures of every unit held.
+    public func indicators(_ years: Years = .this) async throws -> [Figure] {
+        try await call { try $0.indicators(years: years) }
+    }
+
+    /// Where the phone stands.
+    public func status() async throws -> Status { try await call { try $0.status() } }
+
+    /// `name: value` lines for whoever helps; no personal data.
+    public func diagnostics() async throws -> String { try await call { try $0.diagnostics() } }
+
+    /// Exchanges with the server until both hold the same. Every other call goes on meanwhile.
+    @discardableResult
+    public func exchange() async throws -> ExchangeReport {
+        try await exchange(WorkListener())
+    }
+
+    /// The same as a stream: a step after every round, then the end. Whoever stops listening stops it.
+    public func exchangeWithProgress() -> AsyncThrowingStream<ExchangeStep, Error> {
+        AsyncThrowingStream { stream in
+            let listener = WorkListener { stream.yield(.progress($0)) }
+            let work = _Concurrency.Task {
+                do {
+                    stream.yield(.finished(try await self.exchange(listener)))
+                    stream.finish()
+                } catch {
+                    stream.finish(throwing: error)
+                }
+            }
+            stream.onTermination = { _ in work.cancel() }
+        }
+    }
+
+    /// Remembers another address of the server. Nothing is trusted by it: the server must show a key that
+    /// the network lists.
+    public func setServer(_ url: String) async throws {
+        try await call { try $0.setServer(url: url) }
+    }
+
+    /// Has the store opened with another secret from now on; the old one opens nothing any more.
+    public func changeSecret(_ secret: PhoneSecret) async throws {
+        try await call { try $0.changeSecret(secret: secret.native) }
+    }
+
+    /// Locks the phone: an exchange under way is stopped, secret, keys and records leave memory, and every
+    /// later call fails with `phone_locked`. Waits at most for the step that another call is in.
+    public func lock() { native.lock() }
+
+    /// Erases the store for good. Fails with `unsent_changes` while not everything is known to be on the
+    /// server, unless `loseUnsent`.
+    public func wipe(loseUnsent: Bool = false) async throws {
+        try await call { try $0.wipe(loseUnsent: loseUnsent) }
+    }
+
+    private func exchange(_ listener: WorkListener) async throws -> ExchangeReport {
+        let work = try await call { try $0.startExchange(listener: listener) }
+        return try await working(listener, cancel: { work.cancel() }, outcome: { try work.wait() })
+    }
+
+    private func call<T>(_ step: @escaping (OrtooFFI.Phone) throws -> T) async throws -> T {
+        let native = native
+        return try await Phone.onQueue(queue) { try calling { try step(native) } }
+    }
+
+    private static func onQueue<T>(
+        _ queue: DispatchQueue, _ work: @escaping () throws -> T
+    ) async throws -> T {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { continuation.resume(with: Result(catching: work)) }
+        }
+    }
+}
