@@ -120,7 +120,7 @@ fn test(all: bool) -> Outcome {
     if kotlin.is_ok() {
         bindings::generate(Language::Kotlin, "debug")?;
         let mut maven = Command::new("mvn");
-        maven.args(["--batch-mode", "--quiet", "test"]);
+        maven.args(["--batch-mode", "--no-transfer-progress", "test"]);
         run(maven.current_dir(Language::Kotlin.package()))?;
     }
     if there("swift") {
