@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use crate::{Outcome, cargo, root, run, target_dir};
 
@@ -79,7 +80,7 @@ pub(crate) fn generate(language: Language, profile: &str) -> Outcome {
     let debug = target_dir().join("debug");
     let out = language.generated();
     fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
-    let mut bindgen = std::process::Command::new(debug.join("ortoo-bindgen"));
+    let mut bindgen = Command::new(debug.join("ortoo-bindgen"));
     bindgen
         .current_dir(root())
         .args([
@@ -90,7 +91,9 @@ pub(crate) fn generate(language: Language, profile: &str) -> Outcome {
             "--out-dir",
         ])
         .arg(&out)
-        .arg(debug.join(LIBRARY));
+        .arg(debug.join(LIBRARY))
+        // It names what it writes, which would stand among what a bench prints.
+        .stdout(Stdio::null());
     run(&mut bindgen)?;
     if language == Language::Swift {
         sort_swift(&out).map_err(|error| format!("{}: {error}", out.display()))?;
