@@ -164,3 +164,65 @@ def figure_shape(figure):
 def without_target(figures):
     """Printed figures without the plan's target."""
     return [{key: of[key] for key in of if key != "target"} for of in figures]
+
+
+class Stalling:
+    """A proxy to a server that stalls: after so many bytes of answers it passes nothing on any more
+    and closes nothing, as a phone sees it behind a hill."""
+
+    def __init__(self, server, after):
+        self.server, self.left = server, after
+        self.has_stalled = threading.Event()
+        self._ended = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                phone, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self.server.address)
+            for pump in (self._requests, self._answers):
+                threading.Thread(target=pump, args=(phone, server), daemon=True).start()
+
+    def _requests(self, phone, server):
+        self._pass_on(phone, server)
+        server.close()
+
+    def _answers(self, phone, server):
+        while self.left > 0:
+            some = receive(server, min(self.left, 4096))
+            if not some:
+                phone.close()
+                return
+            self.left -= len(some)
+            phone.sendall(some)
+        if receive(server, 1):
+            # There is more, which the phone waits for.
+            self.has_stalled.set()
+        self._ended.wait()
+        phone.close()
+
+    @staticmethod
+    def _pass_on(source, sink):
+        try:
+            while some := receive(source, 4096):
+                sink.sendall(some)
+        except OSError:
+            # The other side is gone; so is what was still to pass on.
+            pass
+
+    def close(self):
+        self._ended.set()
+        self._listener.close()
+
+
+def receive(source, most):
+    """What comes in; nothing once the connection is gone."""
+    try:
+        return source.recv(most)
+    except OSError:
+        return b""

@@ -1,6 +1,7 @@
 """What shows only when calls wait, come from many threads, or come again and again."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import ortoo
+from harness import KEY_STORE, UNIT, Stalling
 from people import woman
 
 CYCLES = int(os.environ.get("ORTOO_CYCLES", "100"))
@@ -59,6 +61,128 @@ def test_a_stalled_exchange_holds_nothing_up_and_goes_on_after_it_was_cancelled(
     phone.exchange()
     other = enrolled("b")
     assert other.show(id).fields["identity.name"] == "其其格"
+
+
+@pytest.fixture
+def stalling(server):
+    """Makes proxies to the server that stall after so many bytes of answers."""
+    proxies = []
+
+    def make(after):
+        proxies.append(Stalling(server, after))
+        return proxies[-1]
+
+    yield make
+    for proxy in proxies:
+        proxy.close()
+
+
+# Before the handshake, in the middle of it, and early and late in the answer.
+@pytest.mark.parametrize("after", [0, 700, 1500, 2400])
+def test_an_exchange_that_stalls_anywhere_is_cancelled_at_once_and_the_next_one_passes(
+    enrolled, server, stalling, after
+):
+    a, b = enrolled("a"), enrolled("b")
+    for at in range(60):
+        a.add("person", woman(f"其其格{at}", sequence=100 + 2 * at))
+    a.exchange()
+    own = b.add("person", woman("乌云", sequence=90))
+    proxy = stalling(after)
+    b.set_server(proxy.url)
+    exchange = b.start_exchange()
+    assert proxy.has_stalled.wait(30)
+    # Everything but the exchange goes on meanwhile.
+    assert b.show(own).fields["identity.name"] == "乌云"
+    b.edit(own, {"identity.phone": "10012345678"})
+    with pytest.raises(TimeoutError):
+        exchange.wait(0.01)
+    assert exchange.is_running
+    started = time.monotonic()
+    exchange.cancel()
+    with pytest.raises(ortoo.Cancelled) as raised:
+        exchange.wait(30)
+    assert time.monotonic() - started < 2
+    assert raised.value.codes == ("cancelled",)
+    b.set_server(server.url)
+    b.exchange()
+    a.exchange()
+    for phone in (a, b):
+        assert len(phone.list("person")) == 61
+        assert phone.show(own).fields["identity.phone"] == "10012345678"
+        assert phone.status().unsent == 0
+
+
+def press_ctrl_c_when(event):
+    """As a user does who has waited long enough."""
+
+    def press():
+        if event.wait(30):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press, daemon=True).start()
+
+
+def test_ctrl_c_stops_an_enrolment_and_its_link_may_be_used_again(server, stalling, tmp_path):
+    proxy = stalling(0)
+    link = server.run("enrol-code", "--space", UNIT, "--url", proxy.url).json()["link"]
+    press_ctrl_c_when(proxy.has_stalled)
+    with pytest.raises(KeyboardInterrupt):
+        ortoo.enrol(tmp_path / "a", KEY_STORE, link)
+    proxy.close()
+    again = stalling(10**9)
+    ortoo.enrol(tmp_path / "a", KEY_STORE, link.replace(port(proxy), port(again)))
+    with ortoo.Phone.open(tmp_path / "a", KEY_STORE) as phone:
+        phone.exchange()
+
+
+def port(proxy):
+    return proxy.url.rpartition(":")[2]
+
+
+def test_ctrl_c_stops_an_exchange_and_the_phone_goes_on(enrolled, server, stalling):
+    phone = enrolled("a")
+    id = phone.add("person", woman())
+    proxy = stalling(700)
+    phone.set_server(proxy.url)
+    press_ctrl_c_when(proxy.has_stalled)
+    with pytest.raises(KeyboardInterrupt):
+        phone.exchange()
+    assert phone.show(id).id == id
+    phone.set_server(server.url)
+    phone.exchange()
+    assert phone.status().unsent == 0
+
+
+LEAVING = """
+import sys
+import ortoo
+from harness import KEY_STORE
+
+directory, url, how = sys.argv[1:]
+phone = ortoo.Phone.open(directory, KEY_STORE)
+phone.set_server(url)
+if how == "with":
+    with phone:
+        exchange = phone.start_exchange()
+elif how == "kept":
+    exchange = phone.start_exchange(print)
+else:
+    phone.start_exchange(print)
+"""
+
+
+@pytest.mark.parametrize("how", ["with", "kept", "dropped"])
+def test_a_script_that_ends_ends_its_exchange(enrolled, stalling, tmp_path, how):
+    enrolled("a").lock()
+    here = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING, str(tmp_path / "a"), stalling(0).url, how],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (here.parent, here)))},
+        timeout=30,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_eight_threads_on_one_phone_lose_nothing(enrolled, server):
