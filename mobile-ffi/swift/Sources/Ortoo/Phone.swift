@@ -4,7 +4,7 @@ import OrtooFFI
 /// What `Phone.exchangeWithProgress` tells.
 public enum ExchangeStep: Sendable {
     /// A round came through.
-    case progress(Progress)
+    case progress(ExchangeProgress)
     /// The exchange has come to its end; the last step.
     case finished(ExchangeReport)
 }
@@ -16,16 +16,22 @@ public enum ExchangeStep: Sendable {
 /// **Threads.** Every call may come from any task, several at once, and runs on a queue of the phone's own:
 /// neither the main thread nor the threads of Swift's concurrency are held.
 ///
-/// **Errors.** Every call may throw `OrtooError`. `exchange`, `exchangeWithProgress` and `enrol` stop when
-/// their task is cancelled, also where they wait for the server, and throw `CancellationError`.
+/// **Errors.** Every call may throw `OrtooError`. `exchange` and `enrol` stop when their task is cancelled,
+/// also where they wait for the server, and throw `CancellationError` when they have ended. A call of
+/// another kind that has begun is done to its end: what it says it saved is saved.
 public final class Phone: @unchecked Sendable {
     private let native: OrtooFFI.Phone
     private let queue = DispatchQueue(label: "ortoo.phone", attributes: .concurrent)
+    private let left = LeftExchanges()
 
     private init(_ native: OrtooFFI.Phone) { self.native = native }
 
     /// Opens the store in `directory`, which an enrolment made. Takes what the secret costs to try: half a
     /// second of a cheap phone and 64 MiB, or a tenth of that with a key store.
+    ///
+    /// - Parameter language: of the sentences in `Problem.message`.
+    /// - Throws: `OrtooError.store` such as `store_missing`, `wrong_secret`, `other_secret`,
+    ///   `key_store_silent`, `store_damaged`, `store_too_new`.
     public static func open(
         _ directory: URL, secret: PhoneSecret, language: Language
     ) async throws -> Phone {
@@ -40,6 +46,9 @@ public final class Phone: @unchecked Sendable {
 
     /// Redeems an enrolment link: makes the store in `directory`, or goes on with one whose enrolment was
     /// broken off. The same link again after it was redeemed is no error. The phone is opened afterwards.
+    ///
+    /// - Throws: `CancellationError` once it has ended if its task is cancelled; the same link may be used
+    ///   again.
     public static func enrol(
         _ directory: URL, secret: PhoneSecret, link: String, language: Language
     ) async throws -> Enrolled {
@@ -53,7 +62,7 @@ public final class Phone: @unchecked Sendable {
     }
 
     /// Erases the store in `directory` for good, also one that nobody can open any more. Nobody is asked
-    /// whether something in it was never sent.
+    /// whether something in it was never sent. No error where there is none.
     public static func wipe(_ directory: URL, language: Language) async throws {
         try await onQueue(DispatchQueue.global()) {
             try calling { try OrtooFFI.wipe(dir: directory.path, language: language) }
@@ -80,20 +89,23 @@ public final class Phone: @unchecked Sendable {
         try await call { try $0.check(draft: draft, values: values) }
     }
 
-    /// Registers a person or household; gives the new record's id.
+    /// Registers a person or household; gives the new record's id. Fields of a repeating section make its
+    /// first item. `unit` may be left out where the device holds one.
     public func add(
         _ subject: Subject, values: [String: String], unit: String? = nil
     ) async throws -> String {
         try await call { try $0.add(subject: subject, unit: unit, values: values) }
     }
 
-    /// Writes values to a record; gives the number of changes, 0 if everything stood there already.
+    /// Writes values to a record, under `section.field` or `section#item.field`; gives the number of
+    /// changes, 0 if everything stood there already.
     @discardableResult
     public func edit(_ id: String, values: [String: String]) async throws -> Int64 {
         try await call { try $0.edit(id: id, values: values) }
     }
 
-    /// Adds an item to a repeating section, or writes to the one that its natural key names.
+    /// Adds an item to a repeating section, or writes to the one that its natural key names; gives the
+    /// item's id.
     @discardableResult
     public func addItem(
         _ id: String, section: String, values: [String: String]
@@ -101,7 +113,7 @@ public final class Phone: @unchecked Sendable {
         try await call { try $0.addItem(id: id, section: section, values: values) }
     }
 
-    /// Withdraws an item; writing `false` to `section#item.void` brings it back.
+    /// Withdraws an item. Nothing of it is deleted; writing `false` to `section#item.void` brings it back.
     public func voidItem(_ id: String, section: String, item: String) async throws {
         try await call { try $0.voidItem(id: id, section: section, item: item) }
     }
@@ -136,29 +148,44 @@ public final class Phone: @unchecked Sendable {
     public func diagnostics() async throws -> String { try await call { try $0.diagnostics() } }
 
     /// Exchanges with the server until both hold the same. Every other call goes on meanwhile.
+    ///
+    /// If the task is cancelled the exchange is stopped, at once where it waits for the server. What was
+    /// exchanged stays exchanged; the next exchange goes on from there.
+    ///
+    /// - Throws: `OrtooError.wrong` with `exchange_running` while another one is, and `CancellationError`
+    ///   once it has ended if the task is cancelled.
     @discardableResult
     public func exchange() async throws -> ExchangeReport {
-        try await exchange(WorkListener())
+        try await exchange(WorkListener(), after: left.soFar())
     }
 
-    /// The same as a stream: a step after every round, then the end. Whoever stops listening stops it.
+    /// The same as a stream, which starts at once: a step after every round, then the end.
+    ///
+    /// Whoever stops listening stops it. As every `AsyncThrowingStream` this one ends without an error when
+    /// the task that listens is cancelled: only `ExchangeStep.finished` says that all was exchanged. The
+    /// next exchange waits until a stopped one has ended.
     public func exchangeWithProgress() -> AsyncThrowingStream<ExchangeStep, Error> {
         AsyncThrowingStream { stream in
+            let before = left.soFar()
             let listener = WorkListener { stream.yield(.progress($0)) }
             let work = _Concurrency.Task {
                 do {
-                    stream.yield(.finished(try await self.exchange(listener)))
+                    stream.yield(.finished(try await self.exchange(listener, after: before)))
                     stream.finish()
                 } catch {
                     stream.finish(throwing: error)
                 }
             }
-            stream.onTermination = { _ in work.cancel() }
+            stream.onTermination = { how in
+                guard case .cancelled = how else { return }
+                work.cancel()
+                self.left.add(work)
+            }
         }
     }
 
-    /// Remembers another address of the server. Nothing is trusted by it: the server must show a key that
-    /// the network lists.
+    /// Remembers another address of the server, `https://host[:port]`. Nothing is trusted by it: the server
+    /// must show a key that the network lists.
     public func setServer(_ url: String) async throws {
         try await call { try $0.setServer(url: url) }
     }
@@ -178,18 +205,23 @@ public final class Phone: @unchecked Sendable {
         try await call { try $0.wipe(loseUnsent: loseUnsent) }
     }
 
-    private func exchange(_ listener: WorkListener) async throws -> ExchangeReport {
+    private func exchange(
+        _ listener: WorkListener, after before: _Concurrency.Task<Void, Never>?
+    ) async throws -> ExchangeReport {
+        await before?.value
         let work = try await call { try $0.startExchange(listener: listener) }
         return try await working(listener, cancel: { work.cancel() }, outcome: { try work.wait() })
     }
 
-    private func call<T>(_ step: @escaping (OrtooFFI.Phone) throws -> T) async throws -> T {
+    private func call<T: Sendable>(
+        _ step: @escaping @Sendable (OrtooFFI.Phone) throws -> T
+    ) async throws -> T {
         let native = native
         return try await Phone.onQueue(queue) { try calling { try step(native) } }
     }
 
-    private static func onQueue<T>(
-        _ queue: DispatchQueue, _ work: @escaping () throws -> T
+    private static func onQueue<T: Sendable>(
+        _ queue: DispatchQueue, _ work: @escaping @Sendable () throws -> T
     ) async throws -> T {
         try await withCheckedThrowingContinuation { continuation in
             queue.async { continuation.resume(with: Result(catching: work)) }

@@ -9,7 +9,7 @@ public protocol PhoneKeyStore: AnyObject, Sendable {
     func mac(message: Data) throws -> Data
 }
 
-/// What opens a store.
+/// What opens a store. Never prints what it holds.
 public enum PhoneSecret: Sendable {
     /// A PIN or passphrase alone, of at least 4 characters; a server of real people's data takes only
     /// generated ones of at least 12.
@@ -26,6 +26,17 @@ public enum PhoneSecret: Sendable {
             return .inKeyStore(pin: pin, keyStore: Asked(keyStore))
         }
     }
+}
+
+extension PhoneSecret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// Nothing of what it holds.
+    public var description: String { "PhoneSecret" }
+
+    /// Nothing of what it holds.
+    public var debugDescription: String { description }
+
+    /// Nothing of what it holds.
+    public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// A key store as the library asks it.

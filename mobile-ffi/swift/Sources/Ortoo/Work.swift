@@ -25,13 +25,13 @@ final class WorkListener: Listener, @unchecked Sendable {
     private let lock = NSLock()
     private var isOver = false
     private var waits: CheckedContinuation<Void, Never>?
-    private let onProgress: @Sendable (Progress) -> Void
+    private let onProgress: @Sendable (ExchangeProgress) -> Void
 
-    init(onProgress: @escaping @Sendable (Progress) -> Void = { _ in }) {
+    init(onProgress: @escaping @Sendable (ExchangeProgress) -> Void = { _ in }) {
         self.onProgress = onProgress
     }
 
-    func progress(progress: Progress) throws { onProgress(progress) }
+    func progress(progress: ExchangeProgress) throws { onProgress(progress) }
 
     func ended() throws {
         lock.lock()
@@ -51,5 +51,30 @@ final class WorkListener: Listener, @unchecked Sendable {
             lock.unlock()
             if over { continuation.resume() }
         }
+    }
+}
+
+/// Exchanges whose listeners have gone and that are about to end.
+final class LeftExchanges: @unchecked Sendable {
+    private let lock = NSLock()
+    private var ending: _Concurrency.Task<Void, Never>?
+
+    func add(_ work: _Concurrency.Task<Void, Never>) {
+        lock.lock()
+        defer { lock.unlock() }
+        let before = ending
+        ending = _Concurrency.Task {
+            await before?.value
+            await work.value
+        }
+    }
+
+    /// What ends once all those that have been left so far have; `nil` if none was.
+    ///
+    /// An exchange asks before it can be left itself, or it would wait for its own end.
+    func soFar() -> _Concurrency.Task<Void, Never>? {
+        lock.lock()
+        defer { lock.unlock() }
+        return ending
     }
 }
