@@ -148,7 +148,7 @@ impl Phone {
     /// Looks at a draft, which may still be empty. Nothing is written.
     ///
     /// # Errors
-    /// [`PhoneError::Store`] only; everything else that saving would say stands in
+    /// [`PhoneError::Store`], and `enrolment_pending`; everything else that saving would say stands in
     /// [`Checked::refused`].
     pub fn check(&mut self, draft: &Draft<'_>, typed: &[Typed]) -> Result<Checked, PhoneError> {
         let open = self.opened()?;

@@ -77,7 +77,7 @@ impl HostRow {
         }
     }
 
-    pub(crate) fn read(store: &Store) -> Result<Option<Self>, PhoneError> {
+    pub(crate) fn read(store: &Store) -> Result<Option<Self>, StoreError> {
         let bytes = store.row(Table::Meta, HOST)?;
         let row = bytes
             .map(|bytes| minicbor::decode::<Self>(&bytes))
@@ -214,12 +214,25 @@ impl Phone {
         self.open = None;
     }
 
-    /// Has the store opened with another secret from now on; the old one opens nothing any more.
+    /// Has the store opened with another secret from now on; the old one opens nothing any more. On an
+    /// error the old one still does.
     pub fn change_secret(&mut self, secret: Secret) -> Result<(), PhoneError> {
         let kdf = secret.kdf();
-        self.opened()?.store.change_secret(&secret, kdf)?;
-        self.secret = secret;
-        Ok(())
+        let Err(error) = self.opened()?.store.change_secret(&secret, kdf) else {
+            self.secret = secret;
+            return Ok(());
+        };
+        // Written or not, which the error does not always tell: whichever secret opens the store is the
+        // one. What its log may still hold of the old slot goes when the last process lets go of it.
+        self.close();
+        match open(&self.dir, &secret) {
+            Ok(open) => {
+                self.open = Some(open);
+                self.secret = secret;
+                Ok(())
+            }
+            Err(_) => Err(error.into()),
+        }
     }
 
     /// The plan as it reached this device.
@@ -374,7 +387,7 @@ pub(crate) fn is_pending(error: &PhoneError) -> bool {
 /// Whether nothing was ever taken in or saved: an enrolment that has not come through.
 fn is_bare(store: &Store) -> Result<bool, StoreError> {
     for table in [Table::Control, Table::Batch, Table::Record, Table::Staged] {
-        if store.count(table)? > 0 {
+        if store.has_rows(table)? {
             return Ok(false);
         }
     }
@@ -394,9 +407,9 @@ pub(crate) fn open(dir: &Path, secret: &Secret) -> Result<Open, PhoneError> {
     let host = match HostRow::read(&store) {
         Ok(Some(host)) => host,
         // The address is lost: everything shows all the same, and `set_server` mends it.
-        Ok(None) | Err(_) if !bare => HostRow::lost(),
+        Ok(None) | Err(StoreError::Damaged { .. }) if !bare => HostRow::lost(),
         Ok(None) => return Err(not_enrolled()),
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
     let mut damaged = 0;
     let opened = Replica::open(&store, &mut |table, each| {

@@ -315,6 +315,14 @@ impl Store {
         Ok(statement.query_row([table as u8], |row| row.get(0))?)
     }
 
+    /// Whether a table has any.
+    pub fn has_rows(&self, table: Table) -> Result<bool, StoreError> {
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM row WHERE tbl = ?1)")?;
+        Ok(statement.query_row([table as u8], |row| row.get(0))?)
+    }
+
     /// Destroys the store in `dir`: overwrites its sealed keys where the file can still be read, and
     /// deletes its files. No error where there is none.
     pub fn erase(dir: &Path) -> Result<(), StoreError> {

@@ -105,7 +105,7 @@ impl Turns for Phone {
 }
 
 /// Exchanges with the server until both hold the same. A device whose enrolment is pending asks
-/// first whether it has been let in. `progress` is told after every round.
+/// first whether it has been let in. `progress` is told after every round that was answered.
 pub fn exchange(
     phone: &mut impl Turns,
     cancel: &Cancel,
@@ -120,6 +120,7 @@ pub fn exchange(
         // The statement itself comes with the answer, among what this phone lacks of the control feed.
         course.proven = control.root().map(|root| root.tls_keys.clone());
     }
+    let mut told = 0;
     loop {
         if cancel.is_cancelled() {
             return Err(PhoneError::cancelled());
@@ -131,10 +132,13 @@ pub fn exchange(
             answer => answer,
         };
         let again = phone.turn(|phone| course.take(phone, transport, &outgoing, answer))?;
-        progress(&Progress {
-            report: course.report.clone(),
-            unsent: course.unsent,
-        });
+        if course.report.round_trips > told {
+            told = course.report.round_trips;
+            progress(&Progress {
+                report: course.report.clone(),
+                unsent: course.unsent,
+            });
+        }
         if !again {
             return Ok(course.report);
         }

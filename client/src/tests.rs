@@ -577,6 +577,25 @@ fn a_store_opens_with_the_new_secret_alone_after_it_was_changed() {
 }
 
 #[test]
+fn a_secret_that_is_changed_while_somebody_reads_the_store_is_the_one_from_then_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut phone = phone(dir.path(), &[UNIT]);
+    let id = phone.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
+    // Another process looks at the file, so its log can't be cut.
+    let reader = rusqlite::Connection::open(dir.path().join(crate::store::FILE_NAME)).unwrap();
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM row;")
+        .unwrap();
+    let other = || Secret::new("another secret".to_owned()).unwrap();
+    phone.change_secret(other()).unwrap();
+    phone.close();
+    phone.show(&id.to_string()).unwrap();
+    let old = Phone::open(dir.path(), secret()).unwrap_err();
+    assert_eq!(code(old).0, "wrong_secret");
+    Phone::open(dir.path(), other()).unwrap();
+}
+
+#[test]
 fn a_store_that_lost_its_keys_is_damaged_and_no_enrolment_goes_over_it() {
     for lost in [(Table::Key, "device"), (Table::Meta, "me")] {
         let dir = tempfile::tempdir().unwrap();

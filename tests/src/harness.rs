@@ -153,14 +153,19 @@ impl Server {
 
     /// `kill -9`, then the same data on the same address again.
     pub fn kill_and_restart(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.stop();
         let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
         let address = self.address().to_string();
         let data = self.data.clone();
         let next = Self::start(&data, &options, &address);
         // The old handle has no process left to stop.
         *self = next;
+    }
+
+    /// `kill -9`, for good.
+    pub fn stop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 
     /// Runs another verb of `ortoo-server` on the same data.
@@ -184,8 +189,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.stop();
     }
 }
 

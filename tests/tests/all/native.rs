@@ -108,6 +108,84 @@ fn a_listener_that_fails_is_told_all_the_same_and_stops_nothing() {
 }
 
 #[test]
+fn a_round_that_does_not_come_through_is_no_progress() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::sample(&dir.path().join("server"));
+    let phone = enrolled(&server, &dir.path().join("phone"));
+    phone.add(Subject::Person, None, named("其其格")).unwrap();
+    server.stop();
+    let (sender, ended) = channel();
+    let listener = Arc::new(Faulty {
+        rounds: AtomicUsize::new(0),
+        ends: Mutex::new(Some(sender)),
+    });
+    let exchange = phone.start_exchange(Some(listener.clone())).unwrap();
+    ended.recv().unwrap();
+    let error = exchange.wait().unwrap_err();
+    assert!(
+        matches!(error, PhoneError::NoConnection { .. }),
+        "{error:?}"
+    );
+    assert_eq!(listener.rounds.load(Ordering::SeqCst), 0);
+}
+
+/// Whatever single row a store loses: opening says that it is damaged, or an exchange brings back
+/// all that the phone showed.
+#[test]
+fn a_store_that_lost_any_row_says_so_or_gets_everything_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::sample(&dir.path().join("server"));
+    let whole = dir.path().join("phone");
+    let phone = enrolled(&server, &whole);
+    for name in ["其其格", "乌云", "萨仁"] {
+        let id = phone.add(Subject::Person, None, named(name)).unwrap();
+        phone.edit(id, named(&format!("{name}玛"))).unwrap();
+        exchange(&phone);
+    }
+    let everything = phone.list(Subject::Person, None, None).unwrap();
+    phone.lock();
+    let rows: Vec<(i64, Vec<u8>)> = {
+        let store = rusqlite::Connection::open(whole.join("ortoo.db")).unwrap();
+        let mut all = store.prepare("SELECT tbl, name FROM row").unwrap();
+        let rows = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.unwrap().map(Result::unwrap).collect()
+    };
+    let mut damaged = 0;
+    for (at, (table, name)) in rows.iter().enumerate() {
+        let copy = dir.path().join(format!("without-{at}"));
+        std::fs::create_dir(&copy).unwrap();
+        std::fs::copy(whole.join("ortoo.db"), copy.join("ortoo.db")).unwrap();
+        let store = rusqlite::Connection::open(copy.join("ortoo.db")).unwrap();
+        let lost = store.execute(
+            "DELETE FROM row WHERE tbl = ?1 AND name = ?2",
+            rusqlite::params![table, name],
+        );
+        assert_eq!(lost, Ok(1));
+        drop(store);
+        let place = copy.to_string_lossy().into_owned();
+        let phone = match Phone::open(place, secret(), Language::English) {
+            Ok(phone) => phone,
+            Err(PhoneError::Store { problems }) => {
+                assert_eq!(problems[0].code, "store_damaged", "table {table}");
+                damaged += 1;
+                continue;
+            }
+            Err(error) => panic!("table {table}: {error:?}"),
+        };
+        if phone.status().unwrap().server.is_empty() {
+            phone.set_server(server.url.clone()).unwrap();
+        }
+        exchange(&phone);
+        let shows = phone.list(Subject::Person, None, None).unwrap();
+        assert_eq!(shows, everything, "table {table}, row {at}");
+        assert_eq!(phone.status().unwrap().unsent, 0, "table {table}, row {at}");
+    }
+    // The device's keys, and who it is.
+    assert_eq!(damaged, 2);
+    server.run(&["verify"]).json();
+}
+
+#[test]
 fn an_exchange_that_waits_holds_nothing_up_and_goes_on_after_it_was_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::sample(&dir.path().join("server"));
