@@ -1,5 +1,8 @@
 //! Phones without a server: a made-up network whose keys the test holds.
 
+mod draft;
+mod store;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -245,100 +248,6 @@ fn a_wrong_request_names_its_key_and_changes_nothing() {
 }
 
 #[test]
-fn what_is_wrong_with_a_new_item_is_named_as_it_was_typed() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
-    let more = [
-        "water.source=77",
-        "water.treatment=1,88",
-        "water#abc.users=many",
-    ];
-    let error = phone
-        .add(Subject::Household, None, &sets(&more))
-        .unwrap_err();
-    let keys: Vec<&str> = error.complaints().iter().map(|c| c.key.as_str()).collect();
-    assert_eq!(keys, ["water#abc.users", "water.source", "water.treatment"]);
-    let id = phone
-        .add(Subject::Person, None, &sets(&WOMAN))
-        .unwrap()
-        .to_string();
-    let set = sets(&["cancer=C", "round=2026", "screened_on=2999-01-01"]);
-    let error = phone.item(&id, "screening", &set).unwrap_err();
-    assert_eq!(
-        code(error),
-        ("future_date".into(), "screening.screened_on".into())
-    );
-    // An item that is there is named with its id.
-    let edit = sets(&["screening#C-2026.screened_on=2999-01-01"]);
-    let error = phone.edit(&id, &edit).unwrap_err();
-    assert_eq!(code(error).1, "screening#C-2026.screened_on");
-}
-
-#[test]
-fn a_draft_hears_before_it_is_saved_what_saving_would_say() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
-    let new = Draft::New {
-        subject: Subject::Person,
-        unit: None,
-    };
-    let keys = |complaints: &[Complaint]| -> Vec<(String, String)> {
-        let named = complaints.iter();
-        named.map(|c| (c.key.clone(), c.code.clone())).collect()
-    };
-    // An empty form asks, and refuses nothing.
-    let empty = phone.check(&new, &[]).unwrap();
-    assert_eq!(empty.refused, []);
-    let asked = |checked: &Checked, key: &str| checked.asked.iter().any(|asked| asked == key);
-    assert!(asked(&empty, "identity.name"));
-    let required = ("identity.name".to_owned(), "required".to_owned());
-    assert!(keys(&empty.left).contains(&required));
-
-    let bad = sets(&[
-        "identity.name=其其格",
-        "identity.birth_date=2999-01-01",
-        "screening.cancer=C",
-        "screening.round=2026",
-        "screening.screened_on=2999-01-01",
-    ]);
-    let said = phone.check(&new, &bad).unwrap();
-    let saving = phone.add(Subject::Person, None, &bad).unwrap_err();
-    assert_eq!(keys(&said.refused), keys(saving.complaints()));
-    assert_eq!(
-        keys(&said.refused),
-        [
-            ("identity.birth_date".into(), "future_date".into()),
-            ("screening.screened_on".into(), "future_date".into()),
-        ]
-    );
-    assert!(asked(&said, "screening.screened_on"));
-    // What can't even be read is said too.
-    for text in ["nonsense=", "Nonsense.x=1", "identity.nonsense=1"] {
-        let typed = sets(&[text]);
-        let said = phone.check(&new, &typed).unwrap();
-        let saving = phone.add(Subject::Person, None, &typed).unwrap_err();
-        assert_eq!(keys(&said.refused), keys(saving.complaints()), "{text}");
-    }
-
-    let good = sets(&WOMAN);
-    assert_eq!(phone.check(&new, &good).unwrap().refused, []);
-    assert_eq!(phone.status().unwrap().unsent, 0);
-    let id = phone.add(Subject::Person, None, &good).unwrap().to_string();
-    let shown = phone.show(&id).unwrap();
-    let problems: Vec<Complaint> = shown.problems.iter().map(complaint_of).collect();
-    let edit = Draft::Edit { id: &id };
-    let same = phone.check(&edit, &good).unwrap();
-    assert_eq!(keys(&same.left), keys(&problems));
-    let item = Draft::Item {
-        id: &id,
-        section: "screening",
-    };
-    let said = phone.check(&item, &sets(&["cancer=C", "round=x"])).unwrap();
-    assert_eq!(said.refused[0].key, "screening.round");
-    assert_eq!(phone.status().unwrap().unsent, 1);
-}
-
-#[test]
 fn a_device_with_several_units_must_be_told_which() {
     let dir = tempfile::tempdir().unwrap();
     let mut phone = phone(dir.path(), &[UNIT, "152522100201"]);
@@ -542,118 +451,6 @@ fn diagnostics_count_and_name_nobody() {
     for planted in ["其其格", UNIT, &id.to_string(), "identity", "https"] {
         assert!(!text.contains(planted), "{planted}: {text}");
     }
-}
-
-#[test]
-fn a_wipe_asks_about_unsent_changes_and_leaves_no_file() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
-    phone.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
-    let error = phone.wipe(false).unwrap_err();
-    assert_eq!(code(error).0, "unsent_changes");
-    assert_eq!(phone.status().unwrap().unsent, 1);
-    phone.wipe(true).unwrap();
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-    assert_eq!(code(phone.status().unwrap_err()).0, "store_missing");
-    // What nobody can open can be taken off all the same, and what is not there is no error.
-    std::fs::write(dir.path().join(crate::store::FILE_NAME), "no store").unwrap();
-    crate::wipe::wipe(dir.path()).unwrap();
-    crate::wipe::wipe(dir.path()).unwrap();
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-}
-
-#[test]
-fn a_store_opens_with_the_new_secret_alone_after_it_was_changed() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
-    let id = phone.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
-    let other = || Secret::new("another secret".to_owned()).unwrap();
-    phone.change_secret(other()).unwrap();
-    phone.close();
-    phone.show(&id.to_string()).unwrap();
-    let old = Phone::open(dir.path(), secret()).unwrap_err();
-    assert_eq!(code(old).0, "wrong_secret");
-    Phone::open(dir.path(), other()).unwrap();
-}
-
-#[test]
-fn a_secret_that_is_changed_while_somebody_reads_the_store_is_the_one_from_then_on() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
-    let id = phone.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
-    // Another process looks at the file, so its log can't be cut.
-    let reader = rusqlite::Connection::open(dir.path().join(crate::store::FILE_NAME)).unwrap();
-    reader
-        .execute_batch("BEGIN; SELECT count(*) FROM row;")
-        .unwrap();
-    let other = || Secret::new("another secret".to_owned()).unwrap();
-    phone.change_secret(other()).unwrap();
-    phone.close();
-    phone.show(&id.to_string()).unwrap();
-    let old = Phone::open(dir.path(), secret()).unwrap_err();
-    assert_eq!(code(old).0, "wrong_secret");
-    Phone::open(dir.path(), other()).unwrap();
-}
-
-#[test]
-fn a_store_that_lost_its_keys_is_damaged_and_no_enrolment_goes_over_it() {
-    for lost in [(Table::Key, "device"), (Table::Meta, "me")] {
-        let dir = tempfile::tempdir().unwrap();
-        let mut phone = phone(dir.path(), &[UNIT]);
-        phone.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
-        drop(phone);
-        let mut store = Store::open(dir.path(), &secret()).unwrap();
-        let row = Row {
-            table: lost.0,
-            key: lost.1.as_bytes().to_vec(),
-            space: None,
-            value: None,
-        };
-        assert!(
-            store.row(row.table, &row.key).unwrap().is_some(),
-            "{lost:?}"
-        );
-        store.commit(&[row]).unwrap();
-        drop(store);
-        let file = dir.path().join(crate::store::FILE_NAME);
-        let opened = Phone::open(dir.path(), secret()).unwrap_err();
-        assert_eq!(code(opened).0, "store_damaged", "{lost:?}");
-        let before = std::fs::read(&file).unwrap();
-        let link = Link {
-            server: "https://127.0.0.1:1".to_owned(),
-            network: NetworkId([1; 32]),
-            code: code_from([7; 17]),
-        };
-        let link = link.to_string();
-        let again = crate::enrol::enrol(dir.path(), &secret(), &link, &Cancel::new());
-        assert_eq!(code(again.unwrap_err()).0, "store_damaged", "{lost:?}");
-        // The fence goes up with every opening; nothing else has changed.
-        assert_eq!(std::fs::read(&file).unwrap().len(), before.len());
-    }
-}
-
-#[test]
-fn a_store_that_lost_the_servers_address_shows_everything_and_takes_the_address_anew() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut first = phone(dir.path(), &[UNIT]);
-    let id = first.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
-    drop(first);
-    let mut store = Store::open(dir.path(), &secret()).unwrap();
-    let row = Row {
-        table: Table::Meta,
-        key: b"host".to_vec(),
-        space: None,
-        value: None,
-    };
-    store.commit(&[row]).unwrap();
-    drop(store);
-    let mut phone = Phone::open(dir.path(), secret()).unwrap();
-    phone.show(&id.to_string()).unwrap();
-    assert_eq!(code(phone.sync().unwrap_err()).0, "address_lost");
-    phone.set_server("https://127.0.0.1:1").unwrap();
-    phone.close();
-    assert_eq!(phone.status().unwrap().server, "https://127.0.0.1:1");
-    assert_eq!(phone.status().unwrap().unsent, 1);
 }
 
 /// The sources that make complaints.
