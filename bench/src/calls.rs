@@ -63,9 +63,8 @@ pub(crate) fn run() -> String {
     village::make(&community, UNIT, 32, 10);
     waits.row(&waiting(&community, &dir.path().join("waits more")));
     format!(
-        "## Calls from apps\n\nMedians of {CALLS} calls ({SLOW_CALLS} of the slow ones) on a store of \
-         {} records through the same library (release). Rust calls it directly, so its row is the \
-         work itself.\n\n{}\n### A call while a first exchange is under way\n\nIt waits for the step \
+        "## Calls from apps\n\nMedians on a store of {} records through the same library (release); \
+         Kotlin's after a warm-up. Rust calls it directly, so its row is the work itself.\n\n{}\n### A call while a first exchange is under way\n\nIt waits for the step \
          that the exchange is in, never for the network.\n\n{}",
         thousands(600 * SCALE as u64),
         table.text(),

@@ -115,12 +115,15 @@ fn test(all: bool) -> Outcome {
         bindings::generate(Language::Python, "debug")?;
         let mut pytest = Command::new("python3");
         pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]);
+        pytest.env("ORTOO_PROGRAMS", target_dir().join("debug"));
         run(pytest.current_dir(Language::Python.package()))?;
     }
     if kotlin.is_ok() {
         bindings::generate(Language::Kotlin, "debug")?;
         let mut maven = Command::new("mvn");
+        let programs = target_dir().join("debug");
         maven.args(["--batch-mode", "--no-transfer-progress", "test"]);
+        maven.arg(format!("-Dortoo.programs={}", programs.display()));
         run(maven.current_dir(Language::Kotlin.package()))?;
     }
     // `swift` alone is also the name of a client of OpenStack.
