@@ -71,6 +71,17 @@ bad-answer = The server's answer can't be read ({ $detail }). Nothing is lost; t
 cancelled = Stopped. Nothing is lost; exchange again at any time.
 no-progress = The exchange does not get on. Nothing is lost; try again later and tell the administrator.
 
+## Files that are carried
+bundle-shape = This is no bundle, or not all of one. Ask whoever gave it to you for it again.
+bundle-too-large = The file is too large. Have it made in parts, with --max-bytes.
+bundle-version = The file was made by a newer version. Update this program.
+bundle-not-for-us = The file is not for this device. Carry it on; only those it is for can read it.
+bundle-altered = The file does not open: it was altered on its way, or belongs to another server. Ask for it again.
+bundle-no-key = The server has not told its key yet, so nothing can be sealed. Exchange with it once.
+bundle-too-small = Nothing fits: at least { $least } bytes are needed.
+file-unreadable = The file { $key } can't be read: { $detail }.
+file-unwritable = The file { $key } can't be written: { $detail }. Choose another place.
+
 ## The store
 secret-missing = The secret is missing. Set the environment variable ORTOO_PIN.
 secret-short = The secret is too short: at least { $least } characters.
@@ -98,6 +109,7 @@ record-unreadable = The history of this record can't be read. Start the program 
 ## Beside an answer
 batches-refused = Some batches were not taken: { $codes }. They stay on this device; tell the administrator.
 stash-full = More came in than could be put in order; it comes again with the next exchange.
+bundle-left = { $left } batches did not fit. Export another bundle for them.
 clock-off = The clock of this device is { $minutes } minutes off. Set it.
 rows-damaged = { $rows } rows of the store could not be read. Exchange with the server to fetch them again.
 unknown-message = Something else was found wrong: { $code } { $key }. Update this program to read more.
@@ -106,6 +118,8 @@ unknown-message = Something else was found wrong: { $code } { $key }. Update thi
 server-address-unknown = The server was never started here, so its address is not known. Start it, or give --url.
 server-bad-address = "{ $key }" is not a server address. Write https://host or https://host:port.
 server-bad-id = "{ $key }" is neither a record's or device's id nor a 12-digit code. Copy it from "records" or "pending".
+server-bundle-refused = { $key } is not taken ({ $reason }): it is no bundle for this server, or was altered on its way. Ask for it again.
+server-file-failed = The file { $key } can't be read or written: { $detail }.
 server-cannot-listen = Can't listen on { $key }: { $detail }. Choose another port, or stop what uses it.
 server-console-not-loopback = The console is for this machine's loopback address only, not for { $key }. Use 127.0.0.1.
 server-device-unknown = No device { $key } used an enrolment code. "pending" lists those that wait.

@@ -70,6 +70,17 @@ bad-answer = 无法读取服务器的应答（{ $detail }）。没有丢失任�
 cancelled = 已停止。没有丢失任何内容，可随时再次同步。
 no-progress = 同步没有进展。没有丢失任何内容，请稍后再试并告知管理员。
 
+## 携带的文件
+bundle-shape = 这不是携带包，或文件不完整。请向给您文件的人重新索取。
+bundle-too-large = 文件过大，无法处理。请让对方用 --max-bytes 分成几份。
+bundle-version = 该文件由较新的版本写成，请更新本程序。
+bundle-not-for-us = 该文件不是给本机的，请照样带给别人；内容只有收件者能读。
+bundle-altered = 该文件打不开：途中有改动，或属于别的服务器。请重新索取。
+bundle-no-key = 服务器还没有告知它的密钥，无法封包。请先与服务器同步一次。
+bundle-too-small = 太小，放不下任何内容：最少需要 { $least } 字节。
+file-unreadable = 无法读取文件 { $key }：{ $detail }。
+file-unwritable = 无法写入文件 { $key }：{ $detail }。请换一个位置。
+
 ## 本机存储
 secret-missing = 缺少口令。请设置环境变量 ORTOO_PIN。
 secret-short = 口令过短，至少 { $least } 个字符。
@@ -97,6 +108,7 @@ record-unreadable = 无法读取该记录的历史。请重新启动程序。
 ## 附注
 batches-refused = 有批次未被接收：{ $codes }。它们仍在本机，请告知管理员。
 stash-full = 收到的内容一时无法排序，下次同步会再次取得。
+bundle-left = 还有 { $left } 个批次没有放进去。请再导出一份。
 clock-off = 本机时钟相差 { $minutes } 分钟，请校准。
 rows-damaged = 存储中有 { $rows } 行无法读取。请与服务器同步以重新取得。
 unknown-message = 发现其他问题：{ $code } { $key }。请更新本程序以了解详情。
@@ -105,6 +117,8 @@ unknown-message = 发现其他问题：{ $code } { $key }。请更新本程序�
 server-address-unknown = 服务器尚未在此启动过，地址未知。请先启动，或给出 --url。
 server-bad-address = “{ $key }”不是服务器地址。请写成 https://主机 或 https://主机:端口。
 server-bad-id = “{ $key }”不是记录或设备的编号，也不是 12 位代码。请从 records 或 pending 复制。
+server-bundle-refused = 没有接收 { $key }（{ $reason }）：这不是给本服务器的携带包，或在途中有改动。请重新索取。
+server-file-failed = 无法读写文件 { $key }：{ $detail }。
 server-cannot-listen = 无法监听 { $key }：{ $detail }。请换一个端口，或停止占用它的程序。
 server-console-not-loopback = 控制台只在本机回环地址上提供，不能用于 { $key }。请改用 127.0.0.1。
 server-device-unknown = 没有设备 { $key } 使用过注册码。用 pending 查看等待中的设备。

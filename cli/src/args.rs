@@ -123,8 +123,41 @@ pub(crate) enum Verb {
     },
     /// Exchange with the server.
     Sync,
+    /// Exchange by a file that somebody carries.
+    #[command(subcommand)]
+    Bundle(BundleVerb),
+    /// Write what the server does not have to a file that only the server reads. Needs no PIN.
+    Outbox {
+        /// The file to write.
+        file: PathBuf,
+    },
     /// Show where this device stands.
     Status,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BundleVerb {
+    /// Write what the server lacks to a file, sealed to the server and to the devices that hold the
+    /// same data.
+    Export {
+        /// The file to write.
+        file: PathBuf,
+        /// How large it may get; what does not fit is for the next one.
+        #[arg(long, value_name = "N")]
+        max_bytes: Option<usize>,
+        /// As small as it goes, for a satellite's short message: for the server alone, 1750 bytes
+        /// unless --max-bytes says otherwise.
+        #[arg(long)]
+        short: bool,
+        /// Everything that is held here, for a phone that has seen neither the server nor this one.
+        #[arg(long, conflicts_with = "short")]
+        everything: bool,
+    },
+    /// Take what a file brings, from whoever carried it, any number of times.
+    Import {
+        /// The file to read.
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@
 //! one function in [`verbs`]; nothing is decided here.
 
 mod args;
+mod bundle;
 mod shapes;
 mod verbs;
 

@@ -171,6 +171,18 @@ pub(crate) fn sync(report: &SyncReport) -> Value {
     })
 }
 
+/// A note that something was not taken, and why; each code once.
+pub(crate) fn refused_note<'a>(
+    words: &Words,
+    codes: impl Iterator<Item = &'a str>,
+) -> Option<String> {
+    let mut codes: Vec<&str> = codes.collect();
+    codes.sort_unstable();
+    codes.dedup();
+    let told = codes.join(", ");
+    (!codes.is_empty()).then(|| words.sentence("batches-refused", &[("codes", &told)]))
+}
+
 /// `status`.
 pub(crate) fn status(status: &Status) -> Value {
     json!({

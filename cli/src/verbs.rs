@@ -15,6 +15,7 @@ use sync_core::show::json::conflict;
 use words::Words;
 
 use crate::args::{Cli, Verb};
+use crate::bundle;
 use crate::shapes::{self, Said};
 
 /// Longest link that is read from standard input.
@@ -77,6 +78,8 @@ pub(crate) fn run(cli: &Cli, words: &Words) -> Result<Said, PhoneError> {
             Ok(Said::of(events.iter().map(shapes::event).collect()))
         }
         Verb::Sync => sync(&cli.dir, words),
+        Verb::Bundle(verb) => bundle::run(&cli.dir, verb, words),
+        Verb::Outbox { file } => bundle::outbox(&cli.dir, file),
         Verb::Status => status(&cli.dir, words),
     }
 }
@@ -96,7 +99,7 @@ fn secret() -> Result<Secret, PhoneError> {
     })
 }
 
-fn phone(dir: &Path) -> Result<Phone, PhoneError> {
+pub(crate) fn phone(dir: &Path) -> Result<Phone, PhoneError> {
     Phone::open(dir, secret()?)
 }
 
@@ -169,13 +172,8 @@ fn sync(dir: &Path, words: &Words) -> Result<Said, PhoneError> {
     let mut phone = phone(dir)?;
     let report = phone.sync()?;
     let mut said = Said::of(shapes::sync(&report));
-    let mut codes = report.refused.clone();
-    codes.sort_unstable();
-    codes.dedup();
-    if !codes.is_empty() {
-        said.notes
-            .push(words.sentence("batches-refused", &[("codes", &codes.join(", "))]));
-    }
+    let codes = report.refused.iter().map(String::as_str);
+    said.notes.extend(shapes::refused_note(words, codes));
     if report.stash_full {
         said.notes.push(words.sentence("stash-full", &[]));
     }

@@ -11,6 +11,7 @@
 //!
 //! Nothing here decides what a record means or how edits merge.
 
+pub mod bundle;
 pub mod cancel;
 mod clock;
 pub mod diagnostics;

@@ -307,7 +307,12 @@ impl Phone {
         if edit.puts.is_empty() {
             return Err(PhoneError::wrong(Complaint::new("nothing_set")));
         }
-        let saved = self.step(&|open, context| Ok(open.replica.prepare_edit(context, edit)?))?;
+        let saved = self.step(&|open, context| {
+            let mut prepared = open.replica.prepare_edit(context, edit)?;
+            let sign = |message: &[u8]| open.keys.sign(message);
+            open.replica.add_outbox(&mut prepared, context, &sign);
+            Ok(prepared)
+        })?;
         Ok(saved.changes)
     }
 

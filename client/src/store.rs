@@ -6,7 +6,8 @@
 //! can be dropped, and works the same in a browser's store.
 //!
 //! In clear stand only: that it is a store of ours, its format and suite, its random id, what the
-//! key slots cost, and how many rows of which length each table has.
+//! key slots cost, and how many rows of which length each table has. Copies of what the server does
+//! not have (the outbox) are sealed to the server, and not by this store's key.
 //!
 //! # Two processes
 //! Whoever opens a store takes its **fence**: a number that goes up by one. Every commit compares
@@ -50,6 +51,8 @@ pub const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// SQLite's `application_id`: "ORTO".
 const APPLICATION_ID: u32 = 0x4f52_544f;
 const MAGIC: &str = "ortoo store";
+/// The number in the place of a data key's, of rows that the core has sealed.
+const SEALED_BY_CORE: KeyId = KeyId(u32::MAX);
 /// More slots than this are not tried: each costs half a second.
 const SLOTS_MAX: u32 = 8;
 
@@ -198,30 +201,27 @@ impl Store {
                     new_keys.push((space.clone(), add_data_key(tx, key, space)?));
                 }
                 let data_key = match &row.space {
-                    None => &data_keys.own,
-                    Some(space) => data_keys
-                        .of(space)
-                        .or_else(|| {
-                            new_keys
-                                .iter()
-                                .find(|(other, _)| other == space)
-                                .map(|(_, key)| key)
-                        })
-                        .ok_or(damaged("data keys"))?,
+                    // Sealed by the core, to the server.
+                    None if row.table == Table::Outbox => None,
+                    None => Some(&data_keys.own),
+                    Some(space) => {
+                        let new = new_keys.iter().find(|(other, _)| other == space);
+                        let key = data_keys.of(space).or(new.map(|(_, key)| key));
+                        Some(key.ok_or(damaged("data keys"))?)
+                    }
                 };
-                let sealed = data_key
-                    .seal(&mut rng, row.table, name, value)
-                    .map_err(|_| damaged("row to write"))?;
+                let (key_id, sealed) = match data_key {
+                    None => (SEALED_BY_CORE, value.clone()),
+                    Some(key) => {
+                        let sealed = key.seal(&mut rng, row.table, name, value);
+                        (key.id(), sealed.map_err(|_| damaged("row to write"))?)
+                    }
+                };
                 tx.prepare_cached(
                     "INSERT INTO row (tbl, name, key_id, value) VALUES (?1, ?2, ?3, ?4)
                      ON CONFLICT (tbl, name) DO UPDATE SET key_id = ?3, value = ?4",
                 )?
-                .execute(params![
-                    row.table as u8,
-                    name.0,
-                    data_key.id().0,
-                    sealed
-                ])?;
+                .execute(params![row.table as u8, name.0, key_id.0, sealed])?;
             }
             Ok(new_keys)
         })?;
@@ -249,6 +249,19 @@ impl Store {
         Ok(damaged)
     }
 
+    /// The outbox of the store in `dir`, for whoever has no secret: copies of what the server does not
+    /// have, which only the server opens.
+    pub fn outbox(dir: &Path) -> Result<Vec<Vec<u8>>, StoreError> {
+        if !Self::exists(dir) {
+            return Err(StoreError::NotThere);
+        }
+        let db = connect(dir, OpenFlags::empty())?;
+        read_header(&db)?;
+        let mut statement = db.prepare("SELECT value FROM row WHERE tbl = ?1")?;
+        let rows = statement.query_map([Table::Outbox as u8], |row| row.get(0))?;
+        rows.map(|row| Ok(row?)).collect()
+    }
+
     /// The value of one row, or `None` if there is none.
     pub fn row(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let name = self.key.row_name(table, key);
@@ -268,6 +281,9 @@ impl Store {
         let name = row.get(0).map(RowName).map_err(drop)?;
         let key = row.get(1).map(KeyId).map_err(drop)?;
         let sealed = row.get_ref(2).map_err(drop)?.as_blob().map_err(drop)?;
+        if table == Table::Outbox && key == SEALED_BY_CORE {
+            return Ok(sealed.to_vec());
+        }
         self.data_keys
             .numbered(key)
             .ok_or(())?

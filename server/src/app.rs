@@ -8,6 +8,7 @@ use plan::Package;
 use plan::indicator::Indicator;
 use plan::unit::Level;
 use rcgen::KeyPair;
+use sync_core::bundle::BadBundle;
 use sync_core::date::date_in_china;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link};
 use sync_core::figure::{Asked, Tally};
@@ -18,6 +19,7 @@ use sync_core::wire::{Answer, BadMessage};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
+use crate::bundle::{self, Brought, BundleReport, Letter, Unsealed};
 use crate::clock::Clock;
 use crate::enrol::{self, CodeRefusal, CodeWish, PendingDevice};
 use crate::error::CommandError;
@@ -27,6 +29,7 @@ use crate::install::install;
 use crate::keys::MatchKey;
 use crate::recount::{self, Recounted};
 use crate::roster::Remembered;
+use crate::seal_keys::SealKeys;
 use crate::store::contact;
 use crate::store::control::{self, meta};
 use crate::store::{FILE_NAME, Store, StoreError};
@@ -62,6 +65,7 @@ pub(crate) struct Shared {
     pub(crate) me: Node,
     pub(crate) node: SigningKey,
     pub(crate) numbers: MatchKey,
+    pub(crate) seal_keys: SealKeys,
     pub(crate) reads: KnownReads,
     pub(crate) roster: Remembered,
     pub(crate) sample: bool,
@@ -142,6 +146,9 @@ pub enum Refused {
     /// An enrolment's code.
     #[error(transparent)]
     Code(#[from] CodeRefusal),
+    /// A bundle.
+    #[error(transparent)]
+    Bundle(#[from] BadBundle),
 }
 
 impl Refused {
@@ -151,23 +158,16 @@ impl Refused {
             Refused::Exchange(refusal) => refusal.code(),
             Refused::Message(message) => message.code(),
             Refused::Code(code) => code.code(),
+            Refused::Bundle(bundle) => bundle.code(),
         }
     }
 }
 
-/// What is answered, before it is packed.
+/// What is answered, before it is packed or sealed.
 pub(crate) enum Reply {
     Exchange(Answer),
     Enrol(EnrolAnswer),
-}
-
-impl Reply {
-    fn encode(&self, network: NetworkId) -> Vec<u8> {
-        match self {
-            Reply::Exchange(answer) => answer.encode(network),
-            Reply::Enrol(answer) => answer.encode(),
-        }
-    }
+    Bundle(BundleReport, Vec<Letter>),
 }
 
 /// What a request comes to before anything is written.
@@ -188,6 +188,7 @@ impl App {
             me: Node(installed.me),
             node: installed.node,
             numbers: installed.numbers,
+            seal_keys: installed.seal_keys,
             reads: KnownReads::default(),
             roster: Remembered::new(installed.roster),
             sample: options.sample,
@@ -256,9 +257,13 @@ impl App {
             Prepared::ToWrite(job) => self.writer.perform(job).await?,
         };
         let network = self.network();
-        spawn_blocking(move || reply.encode(network))
-            .await
-            .map_err(|_| ServeError::Panicked)
+        let packed = spawn_blocking(move || match reply {
+            Reply::Exchange(answer) => Ok(answer.encode(network)),
+            Reply::Enrol(answer) => Ok(answer.encode()),
+            Reply::Bundle(_, letters) => bundle::seal(network, &letters),
+        });
+        let packed = packed.await.map_err(|_| ServeError::Panicked)?;
+        packed.map_err(|error| ServeError::Failed(error.into()))
     }
 
     async fn prepare_exchange(&self, packed: Vec<u8>) -> Result<Prepared, ServeError> {
@@ -285,8 +290,47 @@ impl App {
         }
         let incoming = Incoming::check(me, &roster.control, request);
         // Nothing was brought, so nothing was touched.
-        let (answer, _) = exchange::serve(now, &mut tx, me, &roster.control, &incoming).await?;
+        let (answer, _) = exchange::serve(
+            now,
+            &mut tx,
+            me,
+            &self.shared.node,
+            &roster.control,
+            &incoming,
+        )
+        .await?;
         Ok(Prepared::Answered(Reply::Exchange(answer)))
+    }
+
+    /// Takes a bundle, whoever carried it: everything that it brought is durable before the report
+    /// comes out, with the bundle to carry back.
+    pub async fn import_bundle(&self, file: Vec<u8>) -> Result<BundleReport, ServeError> {
+        let app = self.clone();
+        let handle = Handle::current();
+        let opened = spawn_blocking(move || handle.block_on(app.prepare_bundle(&file))).await;
+        let job = opened.map_err(|_| ServeError::Panicked)??;
+        let reply = self.writer.perform(job).await?;
+        let report = match &reply {
+            Reply::Bundle(report, _) => report.clone(),
+            Reply::Exchange(_) | Reply::Enrol(_) => BundleReport::default(),
+        };
+        let reply = self.reply(Prepared::Answered(reply)).await?;
+        Ok(BundleReport { reply, ..report })
+    }
+
+    async fn prepare_bundle(&self, file: &[u8]) -> Result<Job, ServeError> {
+        let now = self.shared.clock.now();
+        let keys = self.shared.seal_keys.read();
+        let keys = keys.map_err(|error| ServeError::Failed(error.into()))?;
+        let unsealed = Unsealed::open(self.network(), &keys, file).map_err(Refused::from)?;
+        let mut tx = self.shared.store.read().await?;
+        let roster = self.shared.roster.current(&mut tx).await?;
+        let brought = Box::new(Brought::check(&roster.control, unsealed));
+        Ok(Job::Bundle {
+            brought,
+            roster,
+            now,
+        })
     }
 
     /// The control entry that founded the network: what a phone asks for before it trusts anything.
@@ -327,6 +371,23 @@ impl App {
         let link = enrol::make_code(now, &mut tx, &self.shared, wish).await?;
         tx.commit().await.map_err(StoreError::from)?;
         Ok(link)
+    }
+
+    /// Makes this month's key for bundles if there is none, and destroys those that are too old. A
+    /// server that runs does so every hour.
+    pub async fn renew_seal_keys(&self) -> Result<(), CommandError> {
+        let mut tx = self.shared.store.write().await?;
+        let roster = self.shared.roster.last().current(&mut tx).await?;
+        let Shared {
+            seal_keys,
+            node,
+            clock,
+            ..
+        } = &*self.shared;
+        let renewed = seal_keys.renew(clock.now(), &mut tx, &roster.control, node);
+        renewed.await.map_err(anyhow::Error::from)?;
+        tx.commit().await.map_err(StoreError::from)?;
+        Ok(())
     }
 
     /// The devices that wait for an administrator.

@@ -4,6 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use getrandom::SysRng;
+use getrandom::rand_core::UnwrapErr;
+
 /// Where the time comes from, in Unix seconds.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
@@ -46,4 +49,9 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
     Ok(bytes)
+}
+
+/// The operating system's randomness, tried before it is handed out: it fails at the start or never.
+pub(crate) fn rng() -> Result<UnwrapErr<SysRng>, NoRandomness> {
+    random::<1>().map(|_| UnwrapErr(SysRng))
 }

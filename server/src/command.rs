@@ -3,21 +3,23 @@
 //! Exit codes are those of `ortoo-field`: 0 done, 1 the request is wrong (or `verify` or
 //! `verify-cells` found something), 3 the data directory can't be opened.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
+use sync_core::bundle::BUNDLE_BYTES_MAX;
 use sync_core::figure::{self, Asked, Tally};
 use sync_core::id::DeviceId;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use words::{Language, Words};
 
-use crate::app::Figure;
-use crate::app::{App, Options};
+use crate::app::{App, Figure, Options, ServeError};
 use crate::enrol::{CodeWish, PendingDevice};
 use crate::error::CommandError;
 use crate::recount::{CellDifference, Recounted};
@@ -94,6 +96,9 @@ enum Verb {
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
+    /// Take a file that somebody carried here.
+    #[command(subcommand)]
+    Bundle(BundleVerb),
     /// List the devices that wait to be let in.
     Pending,
     /// Let a device in, after comparing the six digits with its screen.
@@ -126,6 +131,18 @@ enum Verb {
     VerifyCells,
     /// Count every figure anew, beside those that are shown, and show the new ones.
     Recount,
+}
+
+#[derive(Debug, Subcommand)]
+enum BundleVerb {
+    /// Take what a bundle brings.
+    Import {
+        /// The file to read.
+        file: PathBuf,
+        /// The file to write for the way back: what its maker lacks, and the acknowledgement.
+        #[arg(long, value_name = "FILE")]
+        reply: Option<PathBuf>,
+    },
 }
 
 /// Does what the command line asks and gives the exit code.
@@ -163,6 +180,7 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
         };
         let running = serve(&app, &options).await?;
         tokio::spawn(count(app.clone()));
+        tokio::spawn(renew(app.clone()));
         if app.founded() {
             advise(cli);
         }
@@ -197,6 +215,9 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
                 url: url.clone(),
             };
             json!({ "link": app.enrol_code(&wish).await?.to_string() })
+        }
+        Verb::Bundle(BundleVerb::Import { file, reply }) => {
+            import(&app, file, reply.as_deref()).await?
         }
         Verb::Pending => app.pending().await?.iter().map(pending).collect(),
         Verb::Approve { device } => {
@@ -242,6 +263,37 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
     Ok(done)
 }
 
+async fn import(app: &App, file: &Path, reply: Option<&Path>) -> Result<Value, CommandError> {
+    let failed = |path: &Path, error: std::io::Error| {
+        CommandError::wrong("file_failed", path.display()).with("detail", error)
+    };
+    let mut bytes = Vec::new();
+    File::open(file)
+        .and_then(|file| {
+            file.take(BUNDLE_BYTES_MAX as u64 + 1)
+                .read_to_end(&mut bytes)
+        })
+        .map_err(|error| failed(file, error))?;
+    let report = app
+        .import_bundle(bytes)
+        .await
+        .map_err(|error| match error {
+            ServeError::Refused(refused) => {
+                CommandError::wrong("bundle_refused", file.display()).with("reason", refused.code())
+            }
+            other => CommandError::Data(other.into()),
+        })?;
+    if let Some(path) = reply {
+        std::fs::write(path, &report.reply).map_err(|error| failed(path, error))?;
+    }
+    Ok(json!({
+        "batches": report.batches,
+        "new": report.new,
+        "for_others": report.others,
+        "not_held": report.not_held,
+    }))
+}
+
 fn options(sample: bool) -> Options {
     Options {
         sample,
@@ -253,6 +305,17 @@ fn options(sample: bool) -> Options {
 async fn count(app: App) {
     if let Err(error) = app.count_figures().await {
         tracing::error!(error = format!("{error:#}"), "the figures are not counted");
+    }
+}
+
+/// Makes each month's key for bundles as the month begins.
+async fn renew(app: App) {
+    let mut hours = tokio::time::interval(Duration::from_secs(3600));
+    loop {
+        hours.tick().await;
+        if let Err(error) = app.renew_seal_keys().await {
+            tracing::error!(error = format!("{error:#}"), "no new key for bundles");
+        }
     }
 }
 

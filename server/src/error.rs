@@ -6,14 +6,16 @@ use crate::clock::NoRandomness;
 use crate::store::StoreError;
 
 /// Every code that a wrong request can have.
-pub(crate) const CODES: [&str; 20] = [
+pub(crate) const CODES: [&str; 22] = [
     "address_unknown",
     "bad_address",
     "bad_id",
+    "bundle_refused",
     "cannot_listen",
     "cells_differ",
     "console_not_loopback",
     "device_unknown",
+    "file_failed",
     "http_not_loopback",
     "not_a_sample",
     "package_unknown",

@@ -10,7 +10,8 @@ use sync_core::batch::{Batch, Unfit};
 use sync_core::control::Control;
 use sync_core::feed::{Feed, Node, Tip, short};
 use sync_core::hub::{self, HubMe, Plan, SpaceHeld};
-use sync_core::id::{BatchHash, DeviceId};
+use sync_core::id::{BatchHash, DeviceId, Space};
+use sync_core::seal::SigningKey;
 use sync_core::wire::{Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request, SpaceClaim};
 
 use crate::figures::Touched;
@@ -50,15 +51,36 @@ pub(crate) async fn serve(
     now: i64,
     conn: &mut SqliteConnection,
     me: &HubMe,
+    node: &SigningKey,
     control: &Control,
     incoming: &Incoming,
 ) -> Result<(Answer, Touched), StoreError> {
     let request = &incoming.request;
+    let (mut held, stashes) = load_all(conn, &request.spaces, &incoming.batches).await?;
+    let bases = hub::bases(me, request, &held);
+    let (taken, touched) =
+        ingest::take(now, conn, me.network, &mut held, stashes, &incoming.batches).await?;
+    let mut plan = hub::plan(me, control, request, bases.as_ref(), &held, taken, now);
+    if request.receipts {
+        plan.answer.receipts = hub::receipts(me, &held, node);
+    }
+    Ok((fill(conn, request.budget, plan).await?, touched))
+}
+
+/// What waits in each space for a parent.
+pub(crate) type Stashes = BTreeMap<Space, Vec<(DeviceId, Node)>>;
+
+/// Loads what an exchange or a bundle needs of each space that is claimed, and what waits there.
+pub(crate) async fn load_all(
+    conn: &mut SqliteConnection,
+    claims: &[SpaceClaim],
+    batches: &[Result<Batch, Unfit>],
+) -> Result<(BTreeMap<Space, SpaceHeld>, Stashes), StoreError> {
     let mut looked_up = 0;
     let mut held = BTreeMap::new();
-    let mut stashes = BTreeMap::new();
-    for claim in &request.spaces {
-        let brought = incoming.batches.iter().flatten();
+    let mut stashes = Stashes::new();
+    for claim in claims {
+        let brought = batches.iter().flatten();
         let brought: Vec<&Batch> = brought
             .filter(|batch| batch.header.space == claim.space)
             .collect();
@@ -76,11 +98,7 @@ pub(crate) async fn serve(
         );
         stashes.insert(claim.space.clone(), stash);
     }
-    let bases = hub::bases(me, request, &held);
-    let (taken, touched) =
-        ingest::take(now, conn, me.network, &mut held, stashes, incoming).await?;
-    let plan = hub::plan(me, control, request, bases.as_ref(), &held, taken, now);
-    Ok((fill(conn, request, plan).await?, touched))
+    Ok((held, stashes))
 }
 
 /// A space's nodes on their way into a [`SpaceHeld`].
@@ -203,9 +221,9 @@ async fn load_what_differs(
 
 /// Reads the batches that the plan names, in its order, until the budget is used up: at least one
 /// (R47).
-async fn fill(
+pub(crate) async fn fill(
     conn: &mut SqliteConnection,
-    request: &Request,
+    budget: u32,
     plan: Plan,
 ) -> Result<Answer, StoreError> {
     let Plan { mut answer, send } = plan;
@@ -215,7 +233,7 @@ async fn fill(
         .map(|entry| entry.len() + ELEMENT_BYTES)
         .sum();
     let mut message = MESSAGE_BYTES_MAX.saturating_sub(MESSAGE_BYTES_RESERVE + control);
-    let mut room = (request.budget as usize).min(ANSWER_BATCH_BYTES_MAX);
+    let mut room = (budget as usize).min(ANSWER_BATCH_BYTES_MAX);
     for (space, hash) in send {
         let Some(bytes) = feed::bytes(conn, &space.to_string(), hash).await? else {
             continue;

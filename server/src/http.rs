@@ -16,6 +16,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::json;
+use sync_core::bundle::BUNDLE_BYTES_MAX;
 use sync_core::wire::MESSAGE_BYTES_MAX;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -50,6 +51,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/network", get(network))
         .route("/v1/enrol", post(enrol))
         .route("/v1/exchange", post(exchange))
+        .route("/v1/bundles", post(bundle))
         .method_not_allowed_fallback(async || {
             Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -89,6 +91,13 @@ async fn exchange(State(serving): State<Serving>, request: Request) -> Result<Re
         .await
 }
 
+/// A bundle, from whoever carried it: what is inside is signed, and what goes back is sealed.
+async fn bundle(State(serving): State<Serving>, request: Request) -> Result<Response, Problem> {
+    let body = read_up_to(request, BUNDLE_BYTES_MAX).await?;
+    let take = async |app: App| Ok(app.import_bundle(body.into()).await?.reply);
+    serving.place(take).await
+}
+
 impl Serving {
     /// Serves once there is a place.
     async fn place(
@@ -116,18 +125,22 @@ fn bytes(body: Vec<u8>) -> Response {
     ([(CONTENT_TYPE, BYTES)], body).into_response()
 }
 
-/// Reads a body within the limits. One that says it is too long is refused before it is read.
 async fn read(request: Request) -> Result<Bytes, Problem> {
+    read_up_to(request, BODY_BYTES_MAX).await
+}
+
+/// Reads a body within the limits. One that says it is too long is refused before it is read.
+async fn read_up_to(request: Request, bytes_max: usize) -> Result<Bytes, Problem> {
     let said = request.headers().get(CONTENT_LENGTH);
     let said = said.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if said.is_some_and(|length| length > BODY_BYTES_MAX) {
-        return Err(Problem::too_large());
+    if said.is_some_and(|length| length > bytes_max) {
+        return Err(Problem::too_large(bytes_max));
     }
-    let body = to_bytes(request.into_body(), BODY_BYTES_MAX);
+    let body = to_bytes(request.into_body(), bytes_max);
     match timeout(Duration::from_secs(BODY_SECONDS_MAX), body).await {
         Ok(Ok(body)) => Ok(body),
         // Too long, or cut off on its way; whoever was cut off does not read this.
-        Ok(Err(_)) => Err(Problem::too_large()),
+        Ok(Err(_)) => Err(Problem::too_large(bytes_max)),
         Err(_) => Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
             "body_timeout",
@@ -165,8 +178,8 @@ impl Problem {
         }
     }
 
-    fn too_large() -> Self {
-        let title = format!("a body has at most {BODY_BYTES_MAX} bytes");
+    fn too_large(bytes_max: usize) -> Self {
+        let title = format!("a body has at most {bytes_max} bytes");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", title)
     }
 
@@ -182,13 +195,13 @@ impl Problem {
 /// The status of each code of the protocol.
 fn status(refused: Refused) -> StatusCode {
     match refused.code() {
-        "message_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+        "message_too_large" | "bundle_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         "device_unknown" | "request_signature" => StatusCode::UNAUTHORIZED,
         "space_not_granted" => StatusCode::FORBIDDEN,
         "code_unknown" => StatusCode::NOT_FOUND,
         "code_used" => StatusCode::CONFLICT,
         "code_expired" => StatusCode::GONE,
-        "secret_weak" => StatusCode::UNPROCESSABLE_ENTITY,
+        "secret_weak" | "bundle_not_for_us" => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::BAD_REQUEST,
     }
 }

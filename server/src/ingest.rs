@@ -14,7 +14,7 @@ use sync_core::id::{BatchHash, DeviceId, NetworkId, RecordId, Space};
 use sync_core::record::RecordState;
 use sync_core::wire::Refused;
 
-use crate::exchange::{Incoming, changes_of};
+use crate::exchange::{Stashes, changes_of};
 use crate::figures::Touched;
 use crate::store::{StoreError, feed, record};
 
@@ -22,15 +22,15 @@ use crate::store::{StoreError, feed, record};
 /// stash full sends its batch again with the next request.
 pub(crate) const STASH_MAX: usize = 64;
 
-/// Stores what `incoming` brought and moves `held` along. `stashes` is what waits in each space.
+/// Stores what was brought and moves `held` along. `stashes` is what waits in each space.
 /// Also gives the records whose shown values changed.
 pub(crate) async fn take(
     now: i64,
     conn: &mut SqliteConnection,
     network: NetworkId,
     held: &mut BTreeMap<Space, SpaceHeld>,
-    stashes: BTreeMap<Space, Vec<(DeviceId, Node)>>,
-    incoming: &Incoming,
+    stashes: Stashes,
+    batches: &[Result<Batch, Unfit>],
 ) -> Result<(Taken, Touched), StoreError> {
     let changed = |(space, stash): (Space, _)| {
         let name = space.to_string();
@@ -52,7 +52,7 @@ pub(crate) async fn take(
         taken: Taken::default(),
         spaces,
     };
-    for (index, batch) in (0u32..).zip(&incoming.batches) {
+    for (index, batch) in (0u32..).zip(batches) {
         ingest.batch(conn, index, batch).await?;
     }
     ingest.finish(conn).await

@@ -18,6 +18,7 @@ use crate::clock::random;
 use crate::figures;
 use crate::keys::{self, KeyError, MatchKey, NODE, ROOT, TLS, TLS_NEXT};
 use crate::roster::Roster;
+use crate::seal_keys::SealKeys;
 use crate::store::control::{self, meta};
 use crate::store::{Store, StoreError};
 
@@ -27,6 +28,7 @@ pub(crate) struct Installed {
     pub(crate) node: SigningKey,
     pub(crate) tls: KeyPair,
     pub(crate) numbers: MatchKey,
+    pub(crate) seal_keys: SealKeys,
     pub(crate) roster: Arc<Roster>,
     /// This start was the first one.
     pub(crate) founded: bool,
@@ -82,6 +84,11 @@ pub(crate) async fn install(
         let entry = ControlEntry::package(network, &options.package, (node.public().bytes, &sign));
         add(&mut tx, &roster.control, &entry).await?;
     }
+    let seal_keys = SealKeys::new(dir);
+    let now = options.clock.now();
+    seal_keys
+        .renew(now, &mut tx, &roster.control, &node)
+        .await?;
     let roster = roster.current(&mut tx).await?;
     figures::begin(&mut tx, &roster.control).await?;
     let life = |value: Option<[u8; 8]>| value.map(Incarnation);
@@ -105,6 +112,7 @@ pub(crate) async fn install(
         node,
         tls,
         numbers,
+        seal_keys,
         roster,
         founded,
     })
@@ -145,7 +153,7 @@ async fn found(
 }
 
 /// Adds an entry that this server made, through the same check as everybody's.
-async fn add(
+pub(crate) async fn add(
     conn: &mut SqliteConnection,
     control: &Control,
     entry: &[u8],

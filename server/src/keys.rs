@@ -14,7 +14,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use rcgen::{KeyPair, PublicKeyData};
 use sha2::{Digest, Sha256};
 use sync_core::group::IdNumber;
-use sync_core::seal::{KEY_BYTES, SUITE, SigningKey};
+use sync_core::seal::{KEY_BYTES, SUITE, SealingKey, SigningKey};
 use zeroize::Zeroizing;
 
 use crate::clock::{NoRandomness, random};
@@ -30,6 +30,10 @@ pub(crate) const MATCH: &str = "match.key";
 pub(crate) const TLS: &str = "tls.key";
 /// The TLS key that phones trust already, for when the one in use must be changed.
 pub(crate) const TLS_NEXT: &str = "tls-next.key";
+
+/// Of the sealing keys, one a month, with the month's number between.
+const SEAL_PREFIX: &str = "seal-";
+const SEAL_SUFFIX: &str = ".key";
 
 /// A key file is a line of text; longer ones are something else.
 const FILE_BYTES_MAX: u64 = 16 * 1024;
@@ -61,6 +65,54 @@ pub(crate) fn signing_key(dir: &Path, name: &str) -> Result<Option<SigningKey>, 
 pub(crate) fn signing_key_or_new(dir: &Path, name: &str) -> Result<SigningKey, KeyError> {
     let private = private_bytes_or_new(dir, name)?;
     Ok(SigningKey::from_bytes(&private))
+}
+
+/// The sealing key of a month; `None` if there is no file.
+pub(crate) fn sealing_key(dir: &Path, month: u32) -> Result<Option<SealingKey>, KeyError> {
+    let name = seal_name(month);
+    let private = private_bytes(dir, &name)?;
+    let key = private.map(|private| SealingKey::from_bytes(&private));
+    key.transpose()
+        .map_err(|_| KeyError::NotAKey(dir.join(name)))
+}
+
+/// The sealing key of a month, made if there is none.
+pub(crate) fn sealing_key_or_new(dir: &Path, month: u32) -> Result<SealingKey, KeyError> {
+    let name = seal_name(month);
+    let private = private_bytes_or_new(dir, &name)?;
+    SealingKey::from_bytes(&private).map_err(|_| KeyError::NotAKey(dir.join(name)))
+}
+
+/// The months whose sealing keys are here.
+pub(crate) fn seal_months(dir: &Path) -> Result<Vec<u32>, KeyError> {
+    let failed = |error| KeyError::File(dir.to_owned(), error);
+    let mut months = Vec::new();
+    for file in fs::read_dir(dir).map_err(failed)? {
+        let name = file.map_err(failed)?.file_name();
+        let month = name.to_str().and_then(|name| {
+            let digits = name.strip_prefix(SEAL_PREFIX)?.strip_suffix(SEAL_SUFFIX)?;
+            digits.parse::<u32>().ok()
+        });
+        months.extend(month);
+    }
+    Ok(months)
+}
+
+/// Overwrites the sealing key of a month, then removes its file.
+pub(crate) fn destroy_sealing_key(dir: &Path, month: u32) -> Result<(), KeyError> {
+    let path = dir.join(seal_name(month));
+    let destroyed = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).open(&path)?;
+        let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
+        file.write_all(&vec![b'0'; length.min(FILE_BYTES_MAX as usize)])?;
+        file.sync_all()?;
+        fs::remove_file(&path)
+    };
+    destroyed().map_err(|error| KeyError::File(path.clone(), error))
+}
+
+fn seal_name(month: u32) -> String {
+    format!("{SEAL_PREFIX}{month}{SEAL_SUFFIX}")
 }
 
 /// The key of the blind index, made if there is none.

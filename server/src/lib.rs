@@ -35,6 +35,7 @@
 //! ```
 
 mod app;
+mod bundle;
 mod clock;
 pub mod command;
 mod console;
@@ -49,6 +50,7 @@ mod keys;
 mod recount;
 mod roster;
 mod sample;
+mod seal_keys;
 mod serve;
 mod show;
 mod store;
@@ -60,6 +62,7 @@ mod writer;
 mod tests;
 
 pub use app::{App, Figure, Options, Refused, ServeError};
+pub use bundle::BundleReport;
 pub use clock::Clock;
 pub use enrol::{CodeRefusal, CodeWish, PendingDevice};
 pub use error::CommandError;

@@ -16,6 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::app::{Refused, Reply, ServeError, Shared};
+use crate::bundle::{self, Brought};
 use crate::enrol;
 use crate::exchange::{self, Incoming};
 use crate::figures::{self, Touched};
@@ -35,6 +36,12 @@ pub(crate) enum Job {
         /// As received, should the roster have changed meanwhile.
         packed: Vec<u8>,
         incoming: Box<Incoming>,
+        roster: Arc<Roster>,
+        now: i64,
+    },
+    /// A bundle, as it was checked under a roster.
+    Bundle {
+        brought: Box<Brought>,
         roster: Arc<Roster>,
         now: i64,
     },
@@ -192,22 +199,32 @@ async fn perform(
             let answer = enrol::redeem(*now, conn, shared, roster, request).await?;
             Ok((answer.map(Reply::Enrol), nothing))
         }
+        Job::Bundle {
+            brought,
+            roster: checked,
+            now,
+        } => {
+            let current = checked.arrival == roster.arrival;
+            let taken = bundle::take(*now, conn, shared, &roster.control, brought, current);
+            let (report, back, touched) = taken.await?;
+            Ok((Ok(Reply::Bundle(report, back)), touched))
+        }
         Job::Exchange {
             packed,
             incoming,
             roster: checked,
             now,
         } => {
-            let (me, control) = (&shared.me, &roster.control);
+            let (me, node, control) = (&shared.me, &shared.node, &roster.control);
             let (answer, touched) = if checked.arrival == roster.arrival {
-                exchange::serve(*now, conn, me, control, incoming).await?
+                exchange::serve(*now, conn, me, node, control, incoming).await?
             } else {
                 match hub::open(me, control, packed, *now) {
                     Err(refusal) => return Ok((Err(refusal.into()), nothing)),
                     Ok(Opened::StaleNonce(answer)) => (answer, nothing),
                     Ok(Opened::Request(request)) => {
                         let incoming = Incoming::check(me, control, request);
-                        exchange::serve(*now, conn, me, control, &incoming).await?
+                        exchange::serve(*now, conn, me, node, control, &incoming).await?
                     }
                 }
             };

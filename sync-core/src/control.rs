@@ -15,16 +15,16 @@ use sha2::{Digest, Sha256};
 
 use crate::figure::Away;
 use crate::id::{DeviceId, EntryHash, NetworkId, RecordId, Short, Space};
-use crate::seal;
+use crate::seal::{self, PublicKey};
 
 pub(crate) use entry::SpaceWire;
 pub use entry::{
     BadEntry, CONTROL_ENTRY_BYTES_MAX, ControlEntry, Elsewhere, Enrolment, GRANTS_MAX,
-    ROOT_LIST_MAX, RootStatement, Signer, plain_key, suite_key,
+    ROOT_LIST_MAX, RootStatement, SealKey, Signer, plain_key, suite_key,
 };
 use entry::{
-    BodyWire, Content, EntryWire, SUITE, decode_elsewhere, decode_enrolment, kind, network_of,
-    signed_message,
+    BodyWire, Content, EntryWire, SUITE, decode_elsewhere, decode_enrolment, decode_seal_key, kind,
+    network_of, signed_message,
 };
 
 /// The join of all control entries held.
@@ -41,6 +41,8 @@ pub struct Control {
     /// Who counts in another unit, by unit and group; the number and name of the entry that says
     /// so decide between several.
     elsewhere: BTreeMap<(String, RecordId), (u32, EntryHash, Away)>,
+    /// The newest key to which the server is sealed to.
+    seal_key: Option<SealKey>,
 }
 
 impl Control {
@@ -55,6 +57,7 @@ impl Control {
             roster: BTreeMap::new(),
             package: None,
             elsewhere: BTreeMap::new(),
+            seal_key: None,
         }
     }
 
@@ -110,6 +113,10 @@ impl Control {
             },
             kind::ELSEWHERE => match decode_elsewhere(&body.content) {
                 Some((statement, number)) => Content::Elsewhere(statement, number),
+                None => Content::Unknown,
+            },
+            kind::SEAL_KEY => match decode_seal_key(&body.content) {
+                Some(key) => Content::SealKey(key),
                 None => Content::Unknown,
             },
             _ => Content::Unknown,
@@ -210,6 +217,8 @@ impl Control {
                     self.elsewhere.insert(key, said);
                 }
             }
+            // Of two keys for one month the greater stands, in whatever order they came.
+            Content::SealKey(key) => self.seal_key = self.seal_key.max(Some(*key)),
             Content::Unknown => {}
         }
         self.arrivals.push(entry.hash);
@@ -246,6 +255,25 @@ impl Control {
             .unwrap_or_default()
     }
 
+    /// The key to which things for the server are sealed, once it has told one.
+    pub fn seal_key(&self) -> Option<SealKey> {
+        self.seal_key
+    }
+
+    /// The keys of the devices that hold a space.
+    pub fn holders(&self, space: &Space) -> impl Iterator<Item = PublicKey> {
+        self.roster
+            .values()
+            .filter(|enrolment| enrolment.spaces.contains(space))
+            .map(|enrolment| PublicKey::of_suite_1(enrolment.sealing_key))
+    }
+
+    /// The signing key of a server node.
+    pub fn node_key(&self, node: DeviceId) -> Option<[u8; 32]> {
+        let mut keys = self.node_keys.iter();
+        keys.find(|key| DeviceId::of_key(*key) == node).copied()
+    }
+
     /// A device's enrolment.
     pub fn enrolment(&self, device: DeviceId) -> Option<&Enrolment> {
         self.roster.get(&device)
@@ -259,10 +287,7 @@ impl Control {
                 .contains(space)
                 .then_some(enrolment.signing_key);
         }
-        self.node_keys
-            .iter()
-            .find(|key| DeviceId::of_key(*key) == device)
-            .copied()
+        self.node_key(device)
     }
 
     /// The device whose actors carry the tag `tag`, for history.

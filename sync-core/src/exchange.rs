@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::batch::{self, Batch, Header};
-use crate::control::Control;
+use crate::batch::{self, Batch};
+use crate::control::{BadEntry, Control};
 use crate::feed::{Feed, Misplaced, Node, Vector};
 use crate::id::{BatchHash, DeviceId, RecordId, Space};
 use crate::record::RecordState;
-use crate::replica::{Context, HubState, Prepared, Replica, STASH_BATCHES_MAX, Staged, Step};
+use crate::replica::{Context, HubState, Prepared, Replica, STASH_BATCHES_MAX, Step};
 use crate::row::{ReadRows, Table, Unreadable};
 use crate::stored;
 use crate::wire::{Answer, BadMessage, Request, SpaceClaim, base_digest};
@@ -93,7 +93,7 @@ pub enum ExchangeError {
     Message(#[from] BadMessage),
     /// The answer carries a control entry that does not check.
     #[error(transparent)]
-    Control(#[from] crate::control::BadEntry),
+    Control(#[from] BadEntry),
     /// The host could not read a row.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
@@ -138,11 +138,7 @@ impl Replica {
                 own.advance(self.me.device, &batch.node());
             }
             for (device, node) in self.lacking_at_server(space, fresh) {
-                let ready = fresh.iter().find(|batch| batch.hash == node.hash);
-                let bytes = match ready {
-                    Some(batch) => Some(batch.bytes().to_vec()),
-                    None => rows.read(Table::Batch, &stored::batch_key(space, node.hash))?,
-                };
+                let bytes = self.batch_bytes(rows, space, fresh, node.hash)?;
                 let Some(bytes) = bytes else { continue };
                 if room == 0 || (bytes.len() > room && !upload.is_empty()) {
                     more = true;
@@ -177,6 +173,7 @@ impl Replica {
             spaces: claims,
             batches: upload,
             budget: budget.down,
+            receipts: self.hub.relays,
         };
         let bytes = request.encode(self.me.network, sign);
         let batches = request.batches.len();
@@ -195,58 +192,33 @@ impl Replica {
     }
 
     /// Signs the staged edits of a space into batches that follow everything held of our feed.
-    fn seal_staged(
+    pub(crate) fn seal_staged(
         &self,
         context: &mut Context<'_>,
         space: &Space,
         sign: &dyn Fn(&[u8]) -> [u8; 64],
         out: &mut Prepared<()>,
     ) -> Vec<Batch> {
-        let Some(held) = self.spaces.get(space) else {
-            return Vec::new();
-        };
-        let (mut seq, mut prev) = held
-            .feeds
-            .get(&self.me.device)
-            .map_or((1, vec![]), Feed::next);
-        let mut batches = Vec::new();
-        for run in runs_of_one_author(held.staged.values()) {
-            let Some(first) = run.first() else { continue };
-            let (author, dictionary) = (first.author, first.dictionary);
-            let entries = run.iter().map(|staged| staged.entry.clone()).collect();
-            for entries in batch::split_for_batches(entries) {
-                let header = Header {
-                    space: space.clone(),
-                    device: self.me.device,
-                    author,
-                    seq,
-                    prev,
-                    dictionary,
-                    time: context.now,
-                };
-                let seed = context.random();
-                let batch = Batch::sign(self.me.network, header, entries, seed, sign);
-                seq += 1;
-                prev = vec![batch.hash];
-                out.rows.push(stored::batch_row(
-                    Table::Batch,
-                    space,
-                    batch.hash,
-                    Some(batch.bytes()),
-                ));
-                out.steps.push(hold_step(&batch));
-                batches.push(batch);
-            }
+        let staged = self.spaces.get(space).map(|held| &held.staged);
+        let staged: Vec<_> = staged.into_iter().flatten().collect();
+        let staged: Vec<_> = staged.into_iter().map(|(n, staged)| (*n, staged)).collect();
+        if !staged.is_empty() {
+            let copy = stored::staged_copy_key(space);
+            out.rows.push(stored::outbox_row(copy, None));
         }
-        for number in held.staged.keys() {
-            out.rows.push(stored::unstaged_row(space, *number));
-            out.steps.push(Step::Unstage(space.clone(), *number));
-        }
-        batches
+        let sealed = self.sign_staged(context, space, &staged, sign);
+        sealed
+            .into_iter()
+            .map(|sealed| self.close_batch(context, space, sealed, out))
+            .collect()
     }
 
     /// What the server is believed to lack in a space, parents first within each feed.
-    fn lacking_at_server(&self, space: &Space, fresh: &[Batch]) -> Vec<(DeviceId, Node)> {
+    pub(crate) fn lacking_at_server(
+        &self,
+        space: &Space,
+        fresh: &[Batch],
+    ) -> Vec<(DeviceId, Node)> {
         let Some(held) = self.spaces.get(space) else {
             return Vec::new();
         };
@@ -324,7 +296,7 @@ impl Replica {
             incoming.take(bytes, &mut received);
         }
         incoming.unstash(&mut received);
-        received.batches = incoming.held.len();
+        received.batches = incoming.count();
         incoming.write(rows, &mut out)?;
 
         for refused in &answer.refused {
@@ -338,13 +310,19 @@ impl Replica {
             received.again = true;
         }
         self.learn_bases(
+            context,
+            rows,
             outgoing,
             &answer.spaces,
             answer.reset,
             &mut received,
             &mut out,
-        );
+        )?;
 
+        if !answer.receipts.is_empty() {
+            self.take_receipts(context, rows, control, &answer.receipts, &mut out)?;
+            hub.relays &= outgoing.more;
+        }
         hub.last_exchange = Some(context.now);
         out.rows.push(stored::hub_row(&hub));
         out.steps.push(Step::Hub(hub));
@@ -365,27 +343,27 @@ impl Replica {
         }
         let mut control = self.control.clone();
         for bytes in entries {
-            if let Some(entry) = control.check(bytes)? {
-                out.rows.push(stored::control_row(
-                    control.entries().count() as u64,
-                    &entry,
-                ));
-                control.apply(entry);
-            }
+            add_control(&mut control, bytes, out)?;
         }
         out.steps.push(Step::Control(Box::new(control.clone())));
         Ok(Some(control))
     }
 
     /// What the server holds now is what we expect of it, changed by what it says.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an answer's parts and where they go"
+    )]
     fn learn_bases(
         &self,
+        context: &mut Context<'_>,
+        rows: &dyn ReadRows,
         outgoing: &Outgoing,
         states: &[crate::wire::SpaceState],
         reset: bool,
         received: &mut Received,
         out: &mut Prepared<()>,
-    ) {
+    ) -> Result<(), Unreadable> {
         for state in states {
             let Some(held) = self.spaces.get(&state.space) else {
                 continue;
@@ -406,10 +384,12 @@ impl Replica {
             out.steps.push(Step::Ladders(state.space.clone(), wanted));
             let base = (state.counter, vector);
             if base != held.base {
+                self.follow_outbox(context, rows, &state.space, &base.1, out)?;
                 out.rows.push(stored::base_row(&state.space, &base));
                 out.steps.push(Step::Base(state.space.clone(), base));
             }
         }
+        Ok(())
     }
 
     /// Whether the server is believed to lack something that is held here.
@@ -420,7 +400,21 @@ impl Replica {
     }
 }
 
-fn hold_step(batch: &Batch) -> Step {
+/// Takes a control entry, if it is new.
+pub(crate) fn add_control(
+    control: &mut Control,
+    bytes: &[u8],
+    out: &mut Prepared<()>,
+) -> Result<(), BadEntry> {
+    if let Some(entry) = control.check(bytes)? {
+        let arrival = control.entries().count() as u64;
+        out.rows.push(stored::control_row(arrival, &entry));
+        control.apply(entry);
+    }
+    Ok(())
+}
+
+pub(crate) fn hold_step(batch: &Batch) -> Step {
     Step::Hold {
         space: batch.header.space.clone(),
         device: batch.header.device,
@@ -429,26 +423,8 @@ fn hold_step(batch: &Batch) -> Step {
     }
 }
 
-/// Staged edits in order, cut where the author or the dictionary changes: a batch names one.
-fn runs_of_one_author<'a>(staged: impl Iterator<Item = &'a Staged>) -> Vec<Vec<&'a Staged>> {
-    let mut runs: Vec<Vec<&Staged>> = Vec::new();
-    for staged in staged {
-        match runs.last_mut() {
-            Some(run)
-                if run.last().is_some_and(|last| {
-                    (last.author, last.dictionary) == (staged.author, staged.dictionary)
-                }) =>
-            {
-                run.push(staged);
-            }
-            _ => runs.push(vec![staged]),
-        }
-    }
-    runs
-}
-
-/// The batches of an answer on their way into feeds and records.
-struct Incoming<'a> {
+/// The batches of an answer or a bundle on their way into feeds and records.
+pub(crate) struct Incoming<'a> {
     replica: &'a Replica,
     control: &'a Control,
     /// New batches in an order in which parents come first.
@@ -460,7 +436,7 @@ struct Incoming<'a> {
 }
 
 impl<'a> Incoming<'a> {
-    fn new(replica: &'a Replica, control: &'a Control) -> Self {
+    pub(crate) fn new(replica: &'a Replica, control: &'a Control) -> Self {
         Self {
             replica,
             control,
@@ -471,7 +447,22 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    fn take(&mut self, bytes: Vec<u8>, received: &mut Received) {
+    /// How many are new here.
+    pub(crate) fn count(&self) -> usize {
+        self.held.len()
+    }
+
+    /// How many of them wait for others.
+    pub(crate) fn waiting(&self) -> usize {
+        self.stashed.len()
+    }
+
+    /// Whether any that are new were written elsewhere than by `device`.
+    pub(crate) fn has_of_others(&self, device: DeviceId) -> bool {
+        self.held.iter().any(|batch| batch.header.device != device)
+    }
+
+    pub(crate) fn take(&mut self, bytes: Vec<u8>, received: &mut Received) {
         let network = self.replica.me.network;
         let batch = match Batch::from_store(network, &bytes) {
             Ok(batch) => batch,
@@ -545,7 +536,7 @@ impl<'a> Incoming<'a> {
     }
 
     /// Takes what waits in the stash for as long as something of it finds its place.
-    fn unstash(&mut self, received: &mut Received) {
+    pub(crate) fn unstash(&mut self, received: &mut Received) {
         let mut waiting: BTreeMap<(Space, BatchHash), Vec<u8>> = std::mem::take(&mut self.stashed);
         for (space, held) in &self.replica.spaces {
             let stash = held.stash.iter();
@@ -569,7 +560,11 @@ impl<'a> Incoming<'a> {
     }
 
     /// The rows and steps of everything that was taken.
-    fn write(self, rows: &dyn ReadRows, out: &mut Prepared<()>) -> Result<(), Unreadable> {
+    pub(crate) fn write(
+        self,
+        rows: &dyn ReadRows,
+        out: &mut Prepared<()>,
+    ) -> Result<(), Unreadable> {
         let mut arrived: BTreeMap<(Space, RecordId), Vec<Signed<'_>>> = BTreeMap::new();
         for batch in &self.held {
             for entry in &batch.entries {

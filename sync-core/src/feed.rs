@@ -311,6 +311,19 @@ impl Vector {
     }
 }
 
+/// One of each queue in turn, so that no space waits for another's backlog.
+pub(crate) fn by_turns<T>(queues: Vec<Vec<T>>) -> Vec<T> {
+    let mut queues: Vec<_> = queues.into_iter().map(Vec::into_iter).collect();
+    let mut out = Vec::new();
+    loop {
+        let before = out.len();
+        out.extend(queues.iter_mut().filter_map(Iterator::next));
+        if out.len() == before {
+            return out;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,10 +11,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::batch::{Batch, Unfit};
+use crate::bundle::Receipt;
 use crate::control::{Control, ControlPosition};
-use crate::feed::{Feed, Misplaced, Node, Tip, Vector};
+use crate::feed::{Feed, Misplaced, Node, Tip, Vector, by_turns};
 use crate::id::{BatchHash, DeviceId, Incarnation, NetworkId, Space};
-use crate::seal;
+use crate::seal::{self, SigningKey};
 use crate::wire::{
     Answer, BadMessage, Refused, Request, SpaceClaim, SpaceState, Unopened, base_digest,
 };
@@ -326,6 +327,21 @@ pub fn plan(
     }
 }
 
+/// What is held now of each space, signed by this node: acknowledgements that can be carried.
+pub fn receipts(me: &HubMe, held: &BTreeMap<Space, SpaceHeld>, node: &SigningKey) -> Vec<Vec<u8>> {
+    let receipt = |(space, held): (&Space, &SpaceHeld)| {
+        let receipt = Receipt {
+            node: DeviceId::of_key(&node.public().bytes),
+            incarnation: me.incarnation,
+            space: space.clone(),
+            counter: held.counter,
+            vector: held.vector(),
+        };
+        receipt.sign(me.network, &|message| node.sign(message))
+    };
+    held.iter().map(receipt).collect()
+}
+
 fn answer_space(
     claim: &SpaceClaim,
     space: &SpaceHeld,
@@ -400,17 +416,4 @@ fn control_for(control: &Control, request: &Request) -> Vec<Vec<u8>> {
         .iter()
         .map(|entry| entry.bytes().to_vec())
         .collect()
-}
-
-/// One of each queue in turn, so that no space waits for another's backlog.
-fn by_turns<T>(queues: Vec<Vec<T>>) -> Vec<T> {
-    let mut queues: Vec<_> = queues.into_iter().map(Vec::into_iter).collect();
-    let mut out = Vec::new();
-    loop {
-        let before = out.len();
-        out.extend(queues.iter_mut().filter_map(Iterator::next));
-        if out.len() == before {
-            return out;
-        }
-    }
 }

@@ -18,6 +18,7 @@
 
 pub mod admit;
 pub mod batch;
+pub mod bundle;
 mod cbor;
 pub mod change;
 pub mod check;
@@ -33,8 +34,10 @@ pub mod group;
 pub mod history;
 pub mod hub;
 pub mod id;
+mod outbox;
 pub mod record;
 pub mod register;
+pub mod relay;
 pub mod replica;
 pub mod row;
 pub mod seal;

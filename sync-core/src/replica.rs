@@ -85,6 +85,7 @@ pub(crate) enum Step {
     Ladders(Space, BTreeSet<DeviceId>),
     Hub(HubState),
     Refused(BatchHash),
+    Receipt(Space, Vec<u8>),
 }
 
 /// A saved edit that no batch holds yet.
@@ -108,6 +109,8 @@ pub(crate) struct Held {
     pub(crate) base: (u64, Vector),
     /// Feeds of which the server knew none of our tips in its last answer (R3).
     pub(crate) ladders_wanted: BTreeSet<DeviceId>,
+    /// The server's newest acknowledgement that can be passed on.
+    pub(crate) receipt: Option<Vec<u8>>,
 }
 
 impl Held {
@@ -279,6 +282,7 @@ impl Replica {
             }
             Step::Hub(hub) => self.hub = hub,
             Step::Refused(hash) => drop(self.refused.insert(hash)),
+            Step::Receipt(space, receipt) => self.held_mut(space).receipt = Some(receipt),
         }
     }
 

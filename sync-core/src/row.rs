@@ -19,11 +19,14 @@ pub enum Table {
     Stash = 5,
     /// Private keys; the host's own, never read by the core.
     Key = 6,
+    /// Copies of what the server does not have yet, sealed to the server by the core: stored as they
+    /// are, so that they can be brought to the server by whoever has no secret of the store.
+    Outbox = 7,
 }
 
 impl Table {
     /// All tables, in the order of their numbers.
-    pub const ALL: [Table; 7] = [
+    pub const ALL: [Table; 8] = [
         Table::Meta,
         Table::Control,
         Table::Batch,
@@ -31,6 +34,7 @@ impl Table {
         Table::Staged,
         Table::Stash,
         Table::Key,
+        Table::Outbox,
     ];
 
     /// The table's name, for people who look for a fault.
@@ -43,6 +47,7 @@ impl Table {
             Table::Staged => "staged",
             Table::Stash => "stash",
             Table::Key => "key",
+            Table::Outbox => "outbox",
         }
     }
 }

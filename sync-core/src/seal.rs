@@ -11,7 +11,7 @@
 //! The keys of a store and the rows that they seal are in [`StoreKey`] and [`DataKey`].
 
 mod slot;
-mod store;
+pub(crate) mod store;
 
 use std::fmt;
 
@@ -77,7 +77,7 @@ impl PublicKey {
     /// Length of the byte form: suite and key.
     pub const LEN: usize = 1 + KEY_BYTES;
 
-    fn of_suite_1(bytes: [u8; KEY_BYTES]) -> Self {
+    pub(crate) fn of_suite_1(bytes: [u8; KEY_BYTES]) -> Self {
         Self {
             suite: SUITE,
             bytes,
@@ -268,7 +268,7 @@ fn of_suite_1(bytes: &[u8]) -> Result<&[u8], SealError> {
     }
 }
 
-fn random<const N: usize>(rng: &mut dyn CryptoRng) -> Zeroizing<[u8; N]> {
+pub(crate) fn random<const N: usize>(rng: &mut dyn CryptoRng) -> Zeroizing<[u8; N]> {
     let mut bytes = Zeroizing::new([0; N]);
     rng.fill_bytes(&mut *bytes);
     bytes

@@ -24,6 +24,7 @@ mod meta {
     pub(super) const ME: u8 = 0;
     pub(super) const HUB: u8 = 1;
     pub(super) const BASE: u8 = 2;
+    pub(super) const RECEIPT: u8 = 5;
 }
 
 fn key(space: &Space, rest: &[u8]) -> Vec<u8> {
@@ -40,6 +41,26 @@ pub(crate) fn batch_row(table: Table, space: &Space, hash: BatchHash, bytes: Opt
         key: batch_key(space, hash),
         space: Some(space.clone()),
         value: bytes.map(<[u8]>::to_vec),
+    }
+}
+
+/// Key of the copy of a batch that the server does not have.
+pub(crate) fn copy_key(space: &Space, hash: BatchHash) -> Vec<u8> {
+    batch_key(space, hash)
+}
+
+/// Key of the copy of what is staged in a space.
+pub(crate) fn staged_copy_key(space: &Space) -> Vec<u8> {
+    key(space, b"staged")
+}
+
+/// A copy sealed to the server, which the host stores as it is, or its deletion.
+pub(crate) fn outbox_row(key: Vec<u8>, sealed: Option<Vec<u8>>) -> Row {
+    Row {
+        table: Table::Outbox,
+        key,
+        space: None,
+        value: sealed,
     }
 }
 
@@ -93,6 +114,8 @@ struct HubWire {
     clock_ahead: i64,
     #[n(5)]
     heard: i64,
+    #[n(6)]
+    relays: Option<bool>,
 }
 
 pub(crate) fn hub_row(hub: &HubState) -> Row {
@@ -103,6 +126,7 @@ pub(crate) fn hub_row(hub: &HubState) -> Row {
         last_exchange: hub.last_exchange,
         clock_ahead: hub.clock_ahead,
         heard: hub.heard,
+        relays: hub.relays.then_some(true),
     };
     meta_row(HUB.to_vec(), cbor::encode(&wire))
 }
@@ -117,6 +141,7 @@ pub(crate) fn read_hub(bytes: &[u8]) -> Option<HubState> {
         last_exchange: wire.last_exchange,
         clock_ahead: wire.clock_ahead,
         heard: wire.heard,
+        relays: wire.relays.unwrap_or(false),
     })
 }
 
@@ -183,6 +208,32 @@ pub(crate) fn read_base(bytes: &[u8]) -> Option<(Space, (u64, Vector))> {
         vector.set(DeviceId(feed.device.into()), tips.map(tip));
     }
     Some((wire.space.space()?, (wire.counter, vector)))
+}
+
+#[derive(Encode, Decode)]
+struct ReceiptWire {
+    #[n(0)]
+    kind: u8,
+    #[n(1)]
+    space: SpaceWire,
+    #[n(2)]
+    receipt: ByteVec,
+}
+
+/// The server's newest acknowledgement of a space that can be passed on.
+pub(crate) fn receipt_row(space: &Space, receipt: &[u8]) -> Row {
+    let wire = ReceiptWire {
+        kind: meta::RECEIPT,
+        space: SpaceWire::of(space),
+        receipt: receipt.to_vec().into(),
+    };
+    meta_row(key(space, b"receipt"), cbor::encode(&wire))
+}
+
+pub(crate) fn read_receipt(bytes: &[u8]) -> Option<(Space, Vec<u8>)> {
+    let wire: ReceiptWire = minicbor::decode(bytes).ok()?;
+    let space = wire.space.space().filter(|_| wire.kind == meta::RECEIPT)?;
+    Some((space, wire.receipt.into()))
 }
 
 #[derive(Encode, Decode)]

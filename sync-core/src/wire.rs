@@ -130,6 +130,8 @@ pub struct Request {
     pub batches: Vec<Vec<u8>>,
     /// How many bytes of batches the phone wants in the answer, at least one batch (R47).
     pub budget: u32,
+    /// The phone carries batches of others and wants acknowledgements that it can pass on.
+    pub receipts: bool,
 }
 
 /// What the server says of one space.
@@ -179,6 +181,8 @@ pub struct Answer {
     pub more: bool,
     /// Batches of the request that are not held, and why.
     pub refused: Vec<Refused>,
+    /// Signed acknowledgements, a space each, where the phone asked for them.
+    pub receipts: Vec<Vec<u8>>,
 }
 
 /// The digest over a phone's bases: the server's incarnation and, for each space, the counter and
@@ -206,16 +210,16 @@ struct Sealed {
     signature: ByteArray<64>,
 }
 
-#[derive(Encode, Decode)]
-struct TipWire {
+#[derive(Clone, Debug, Encode, Decode)]
+pub(crate) struct TipWire {
     #[n(0)]
     seq: u32,
     #[n(1)]
     hash: ByteArray<16>,
 }
 
-#[derive(Encode, Decode)]
-struct FeedWire {
+#[derive(Clone, Debug, Encode, Decode)]
+pub(crate) struct FeedWire {
     #[n(0)]
     device: ByteArray<8>,
     #[n(1)]
@@ -254,6 +258,8 @@ struct RequestWire {
     batches: ByteVec,
     #[n(8)]
     budget: u32,
+    #[n(11)]
+    receipts: Option<bool>,
 }
 
 #[derive(Encode, Decode)]
@@ -298,11 +304,13 @@ struct AnswerWire {
     more: Option<bool>,
     #[n(9)]
     refused: Option<List<RefusedWire, BATCHES_MAX>>,
+    #[n(13)]
+    receipts: Option<List<ByteVec, SPACES_MAX>>,
 }
 
-type Feeds = List<FeedWire, CHANGES_MAX>;
+pub(crate) type Feeds = List<FeedWire, CHANGES_MAX>;
 
-fn feeds_to_wire(feeds: &[(DeviceId, Vec<Tip>)]) -> Feeds {
+pub(crate) fn feeds_to_wire(feeds: &[(DeviceId, Vec<Tip>)]) -> Feeds {
     let tip = |tip: &Tip| TipWire {
         seq: tip.seq,
         hash: tip.hash.0.into(),
@@ -316,7 +324,7 @@ fn feeds_to_wire(feeds: &[(DeviceId, Vec<Tip>)]) -> Feeds {
         .collect()
 }
 
-fn feeds_from_wire(feeds: Feeds) -> Vec<(DeviceId, Vec<Tip>)> {
+pub(crate) fn feeds_from_wire(feeds: Feeds) -> Vec<(DeviceId, Vec<Tip>)> {
     let tip = |tip: TipWire| Tip {
         seq: tip.seq,
         hash: Short(tip.hash.into()),
@@ -332,15 +340,15 @@ fn feeds_from_wire(feeds: Feeds) -> Vec<(DeviceId, Vec<Tip>)> {
         .collect()
 }
 
-fn some_if_any<T, const N: usize>(list: List<T, N>) -> Option<List<T, N>> {
+pub(crate) fn some_if_any<T, const N: usize>(list: List<T, N>) -> Option<List<T, N>> {
     (!list.0.is_empty()).then_some(list)
 }
 
-fn bytes_list<const N: usize>(list: &[Vec<u8>]) -> List<ByteVec, N> {
+pub(crate) fn bytes_list<const N: usize>(list: &[Vec<u8>]) -> List<ByteVec, N> {
     list.iter().map(|bytes| bytes.clone().into()).collect()
 }
 
-fn decode<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, BadMessage> {
+pub(crate) fn decode<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, BadMessage> {
     let mut decoder = Decoder::new(bytes);
     let value = decoder.decode().map_err(|error| {
         if error.is_message() {
@@ -357,11 +365,11 @@ fn decode<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, BadMessage> {
 }
 
 /// The version stands first in every message, whatever follows it.
-fn check_version(bytes: &[u8]) -> Result<(), BadMessage> {
+pub(crate) fn check_version(bytes: &[u8], known: u16) -> Result<(), BadMessage> {
     let mut decoder = Decoder::new(bytes);
     decoder.array().map_err(|_| BadMessage::Shape)?;
     match decoder.u16() {
-        Ok(VERSION) => Ok(()),
+        Ok(version) if version == known => Ok(()),
         Ok(_) => Err(BadMessage::Version),
         Err(_) => Err(BadMessage::Shape),
     }
@@ -387,8 +395,9 @@ impl Request {
                     ladders: some_if_any(feeds_to_wire(&claim.ladders)),
                 })
                 .collect(),
-            batches: compact::encode(network, &self.batches).into(),
+            batches: encode_batches(network, &self.batches).into(),
             budget: self.budget,
+            receipts: self.receipts.then_some(true),
         });
         let signature = sign(&request_message(network, &body)).into();
         pack(&cbor::encode(&Sealed {
@@ -419,7 +428,7 @@ impl Unopened {
     pub(crate) fn read(network: NetworkId, packed: &[u8]) -> Result<Self, BadMessage> {
         let bytes = unpack(packed)?;
         let sealed: Sealed = decode(&bytes)?;
-        check_version(&sealed.body)?;
+        check_version(&sealed.body, VERSION)?;
         let wire: RequestWire = decode(&sealed.body)?;
         let spaces = wire
             .spaces
@@ -444,6 +453,7 @@ impl Unopened {
             spaces,
             batches: Vec::new(),
             budget: wire.budget,
+            receipts: wire.receipts.unwrap_or(false),
         };
         let message = request_message(network, &sealed.body);
         let signed = Signed {
@@ -467,7 +477,11 @@ impl Unopened {
     }
 }
 
-fn open_batches(network: NetworkId, compact: &[u8]) -> Result<Vec<Vec<u8>>, BadMessage> {
+pub(crate) fn encode_batches(network: NetworkId, batches: &[Vec<u8>]) -> Vec<u8> {
+    compact::encode(network, batches)
+}
+
+pub(crate) fn open_batches(network: NetworkId, compact: &[u8]) -> Result<Vec<Vec<u8>>, BadMessage> {
     compact::decode(network, compact, BATCHES_MAX, MESSAGE_BYTES_MAX).map_err(|bad| match bad {
         BadCompact::Shape => BadMessage::Shape,
         BadCompact::TooLarge => BadMessage::TooLarge,
@@ -501,6 +515,7 @@ impl Answer {
             batches: Vec::new(),
             more: false,
             refused: Vec::new(),
+            receipts: Vec::new(),
         }
     }
 
@@ -539,16 +554,17 @@ impl Answer {
             incarnation: self.incarnation.filter(|_| self.reset).map(|i| i.0.into()),
             spaces: some_if_any(spaces),
             batches: (!self.batches.is_empty())
-                .then(|| compact::encode(network, &self.batches).into()),
+                .then(|| encode_batches(network, &self.batches).into()),
             more: self.more.then_some(true),
             refused: some_if_any(refused),
+            receipts: some_if_any(bytes_list(&self.receipts)),
         }))
     }
 
     /// Reads an answer.
     pub fn decode(network: NetworkId, packed: &[u8]) -> Result<Self, BadMessage> {
         let bytes = unpack(packed)?;
-        check_version(&bytes)?;
+        check_version(&bytes, VERSION)?;
         let wire: AnswerWire = decode(&bytes)?;
         let spaces = wire
             .spaces
@@ -597,6 +613,12 @@ impl Answer {
                     code: refused.code,
                 })
                 .collect(),
+            receipts: wire
+                .receipts
+                .unwrap_or_default()
+                .into_iter()
+                .map(Into::into)
+                .collect(),
         })
     }
 }
@@ -629,6 +651,7 @@ mod tests {
             }],
             batches,
             budget: 65_536,
+            receipts: false,
         }
     }
 

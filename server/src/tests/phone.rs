@@ -139,6 +139,7 @@ impl Phone {
             }],
             batches: batches.iter().map(|batch| batch.bytes().to_vec()).collect(),
             budget: self.budget,
+            receipts: false,
         }
     }
 

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::cbor::{self, List};
 use crate::figure::Away;
 use crate::id::{AuthorId, Class, DeviceId, EntryHash, NetworkId, RecordId, Space};
+use crate::seal::PublicKey;
 
 /// The only suite there is.
 pub(super) const SUITE: u8 = 1;
@@ -33,6 +34,7 @@ pub(super) mod kind {
     pub(crate) const ENROL: u16 = 1;
     pub(crate) const PACKAGE: u16 = 2;
     pub(crate) const ELSEWHERE: u16 = 3;
+    pub(crate) const SEAL_KEY: u16 = 4;
 }
 
 /// Why a control entry is not taken.
@@ -207,6 +209,7 @@ pub(super) enum Content {
     Enrol(Enrolment),
     Package(Box<Package>),
     Elsewhere(Elsewhere, u32),
+    SealKey(SealKey),
     Unknown,
 }
 
@@ -227,6 +230,24 @@ struct ElsewhereWire {
     number: u32,
     #[n(2)]
     away: List<(String, String), AWAY_MAX>,
+}
+
+/// The public key of a month to which bundles and outbox copies for the server are sealed. The server
+/// destroys the private half thirteen months later, and with it what anybody may have kept of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SealKey {
+    /// The month: twelve times its year and the months of that year before it.
+    pub month: u32,
+    /// The key.
+    pub key: PublicKey,
+}
+
+#[derive(Encode, Decode)]
+struct SealKeyWire {
+    #[n(0)]
+    month: u32,
+    #[n(1)]
+    key: ByteArray<33>,
 }
 
 /// An entry whose signatures have been checked, with its bytes as received.
@@ -314,6 +335,15 @@ impl ControlEntry {
         seal_entry(network, kind::ELSEWHERE, scope, content, signer)
     }
 
+    /// The entry that tells the key of a month to which the server is sealed to.
+    pub fn seal_key(network: NetworkId, key: &SealKey, signer: Signer<'_>) -> Vec<u8> {
+        let content = cbor::encode(&SealKeyWire {
+            month: key.month,
+            key: key.key.to_bytes().into(),
+        });
+        seal_entry(network, kind::SEAL_KEY, None, content, signer)
+    }
+
     /// The bytes that are stored and sent.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -371,6 +401,13 @@ pub(super) fn decode_elsewhere(content: &[u8]) -> Option<(Elsewhere, u32)> {
     let record = RecordId::from_slice(wire.record.as_slice()).ok()?;
     let away = Away::of(wire.away.0);
     Some((Elsewhere { record, away }, wire.number))
+}
+
+pub(super) fn decode_seal_key(content: &[u8]) -> Option<SealKey> {
+    let wire: SealKeyWire = minicbor::decode(content).ok()?;
+    let key = PublicKey::from_slice(wire.key.as_slice()).ok()?;
+    let month = wire.month;
+    Some(SealKey { month, key })
 }
 
 pub(super) fn decode_enrolment(content: &[u8]) -> Result<Enrolment, BadEntry> {

@@ -15,6 +15,8 @@ pub struct HubState {
     pub clock_ahead: i64,
     /// The server's clock when it was last heard, Unix seconds; 0 if never.
     pub heard: i64,
+    /// Batches of others came by bundle: their authors wait for the server's acknowledgement.
+    pub relays: bool,
 }
 
 /// A moment after every other, for a device that can't tell which day it is.
@@ -30,6 +32,7 @@ impl HubState {
             last_exchange: None,
             clock_ahead: now.saturating_sub(time),
             heard: time,
+            relays: false,
         }
     }
 

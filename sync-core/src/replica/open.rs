@@ -111,6 +111,11 @@ impl Replica {
             {
                 held.base = base;
             }
+            if let Some((space, receipt)) = stored::read_receipt(&value)
+                && let Some(held) = replica.spaces.get_mut(&space)
+            {
+                held.receipt = Some(receipt);
+            }
         })?;
         report.rebuilt = replica.rebuild_lost_records(rows)?;
         Ok((replica, report))

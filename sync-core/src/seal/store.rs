@@ -234,7 +234,7 @@ fn derive(key: &[u8; KEY_BYTES], info: &[u8]) -> Zeroizing<[u8; KEY_BYTES]> {
 }
 
 /// Suite, random nonce, XChaCha20-Poly1305 under `key` with `header` authenticated.
-pub(super) fn seal(
+pub(crate) fn seal(
     rng: &mut dyn CryptoRng,
     key: &[u8; KEY_BYTES],
     header: &[u8],
@@ -259,7 +259,7 @@ pub(super) fn seal(
 }
 
 /// Opens what [`seal`] sealed.
-pub(super) fn open(
+pub(crate) fn open(
     key: &[u8; KEY_BYTES],
     header: &[u8],
     sealed: &[u8],

@@ -303,6 +303,7 @@ impl Hostile {
                 .collect(),
             batches,
             budget: dice.below(10_000) as u32,
+            receipts: false,
         };
         let sign = |message: &[u8]| self.signing.sign(message).to_bytes();
         (

@@ -178,6 +178,7 @@ impl Device {
             spaces,
             batches,
             budget: 0,
+            receipts: false,
         };
         request.encode(self.network, &|message| self.sign(message))
     }
