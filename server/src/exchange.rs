@@ -6,17 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::SqliteConnection;
-use sync_core::batch::{Batch, Unfit};
+use sync_core::batch::{Batch, Reference};
 use sync_core::control::Control;
 use sync_core::feed::{Feed, Node, Tip, short};
-use sync_core::hub::{self, HubMe, Plan, SpaceHeld};
-use sync_core::id::{BatchHash, DeviceId};
-use sync_core::wire::{Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request, SpaceClaim};
+use sync_core::hub::{self, Brought, HubMe, Plan, Refusal, SpaceHeld};
+use sync_core::id::{BatchHash, DeviceId, Space};
+use sync_core::wire::{Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request, SpaceClaim, Unopened};
 
 use crate::figures::Touched;
-use crate::ingest;
 use crate::store::feed::{self, Placed};
 use crate::store::{StoreError, record};
+use crate::{explain, ingest};
 
 /// Bytes of batches in one answer, whatever the phone asks for: half a message, so that control and
 /// vectors always find room beside them.
@@ -29,19 +29,21 @@ const MESSAGE_BYTES_RESERVE: usize = 64 * 1024;
 /// Bytes that CBOR puts around one list element.
 const ELEMENT_BYTES: usize = 5;
 
-/// A checked request with what it brought, ready for a transaction.
-pub(crate) struct Incoming {
-    pub(crate) request: Request,
-    pub(crate) batches: Vec<Result<Batch, Unfit>>,
-}
-
-impl Incoming {
-    /// Checks every batch of a request: the part that costs signatures, outside any lock.
-    pub(crate) fn check(me: &HubMe, control: &Control, request: Request) -> Self {
-        let receive = |bytes: &Vec<u8>| hub::receive(me, control, request.device, bytes);
-        let batches = request.batches.iter().map(receive).collect();
-        Self { request, batches }
-    }
+/// Takes the batches of a request apart and checks each: the part that costs signatures, outside of
+/// any lock unless the roster has changed. What they refer to is looked up first.
+pub(crate) async fn take_apart(
+    conn: &mut SqliteConnection,
+    me: &HubMe,
+    control: &Control,
+    unopened: Unopened,
+) -> Result<Result<Brought, Refusal>, StoreError> {
+    let references = match unopened.references(me.network) {
+        Ok(references) => references,
+        Err(bad) => return Ok(Err(bad.into())),
+    };
+    let found = explain::referred_to(conn, &references).await?;
+    let mut find = |reference: &Reference| found.get(reference).cloned();
+    Ok(hub::take_apart(me, control, unopened, &mut find))
 }
 
 /// Serves a request in the transaction of `conn`; the answer may leave once that has committed. Also
@@ -51,7 +53,7 @@ pub(crate) async fn serve(
     conn: &mut SqliteConnection,
     me: &HubMe,
     control: &Control,
-    incoming: &Incoming,
+    incoming: &Brought,
 ) -> Result<(Answer, Touched), StoreError> {
     let request = &incoming.request;
     let mut looked_up = 0;
@@ -80,7 +82,7 @@ pub(crate) async fn serve(
     let (taken, touched) =
         ingest::take(now, conn, me.network, &mut held, stashes, incoming).await?;
     let plan = hub::plan(me, control, request, bases.as_ref(), &held, taken, now);
-    Ok((fill(conn, request, plan).await?, touched))
+    Ok((fill(conn, me, request, plan).await?, touched))
 }
 
 /// A space's nodes on their way into a [`SpaceHeld`].
@@ -205,31 +207,40 @@ async fn load_what_differs(
 /// (R47).
 async fn fill(
     conn: &mut SqliteConnection,
+    me: &HubMe,
     request: &Request,
     plan: Plan,
 ) -> Result<Answer, StoreError> {
-    let Plan { mut answer, send } = plan;
-    let control: usize = answer
-        .control
-        .iter()
+    let mut plan = plan;
+    let control: usize = (plan.answer.control.iter())
         .map(|entry| entry.len() + ELEMENT_BYTES)
         .sum();
     let mut message = MESSAGE_BYTES_MAX.saturating_sub(MESSAGE_BYTES_RESERVE + control);
     let mut room = (request.budget as usize).min(ANSWER_BATCH_BYTES_MAX);
-    for (space, hash) in send {
+    let mut chosen: Vec<(Space, Vec<u8>)> = Vec::new();
+    for (space, hash) in std::mem::take(&mut plan.send) {
         let Some(bytes) = feed::bytes(conn, &space.to_string(), hash).await? else {
             continue;
         };
-        let spent = bytes.len() > room && !answer.batches.is_empty();
-        let full = bytes.len() + ELEMENT_BYTES > message || answer.batches.len() == BATCHES_MAX;
+        let spent = bytes.len() > room && !chosen.is_empty();
+        let full = bytes.len() + ELEMENT_BYTES > message || chosen.len() == BATCHES_MAX;
         if spent || full {
-            answer.more = true;
+            plan.answer.more = true;
             break;
         }
         room = room.saturating_sub(bytes.len());
         message -= bytes.len() + ELEMENT_BYTES;
-        answer.batches.push(bytes);
+        chosen.push((space, bytes));
     }
+    let known = match plan.may_refer() {
+        true => explain::known_at_phone(conn, me.network, &plan, &chosen).await?,
+        false => Vec::new(),
+    };
+    let mut answer = plan.answer;
+    if let Some(refer) = &mut answer.refer {
+        refer.known = known;
+    }
+    answer.batches = chosen.into_iter().map(|(_, bytes)| bytes).collect();
     Ok(answer)
 }
 

@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Unfit};
 use sync_core::feed::Node;
-use sync_core::hub::{Place, SpaceHeld, Taken};
+use sync_core::hub::{Brought, Place, SpaceHeld, Taken};
 use sync_core::id::{BatchHash, DeviceId, NetworkId, RecordId, Space};
 use sync_core::record::RecordState;
 use sync_core::wire::Refused;
 
-use crate::exchange::{Incoming, changes_of};
+use crate::exchange::changes_of;
 use crate::figures::Touched;
 use crate::store::{StoreError, feed, record};
 
@@ -30,7 +30,7 @@ pub(crate) async fn take(
     network: NetworkId,
     held: &mut BTreeMap<Space, SpaceHeld>,
     stashes: BTreeMap<Space, Vec<(DeviceId, Node)>>,
-    incoming: &Incoming,
+    incoming: &Brought,
 ) -> Result<(Taken, Touched), StoreError> {
     let changed = |(space, stash): (Space, _)| {
         let name = space.to_string();

@@ -41,6 +41,7 @@ mod console;
 mod enrol;
 mod error;
 mod exchange;
+mod explain;
 mod figures;
 mod http;
 mod ingest;

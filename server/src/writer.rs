@@ -11,13 +11,13 @@ use std::thread;
 
 use sqlx::{Connection, SqliteConnection};
 use sync_core::enrol::EnrolRequest;
-use sync_core::hub::{self, Opened};
+use sync_core::hub::{self, Brought, Opened};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::app::{Refused, Reply, ServeError, Shared};
 use crate::enrol;
-use crate::exchange::{self, Incoming};
+use crate::exchange;
 use crate::figures::{self, Touched};
 use crate::roster::Roster;
 use crate::store::{BEGIN_WRITE, StoreError, contact};
@@ -34,7 +34,7 @@ pub(crate) enum Job {
     Exchange {
         /// As received, should the roster have changed meanwhile.
         packed: Vec<u8>,
-        incoming: Box<Incoming>,
+        incoming: Box<Brought>,
         roster: Arc<Roster>,
         now: i64,
     },
@@ -205,9 +205,13 @@ async fn perform(
                 match hub::open(me, control, packed, *now) {
                     Err(refusal) => return Ok((Err(refusal.into()), nothing)),
                     Ok(Opened::StaleNonce(answer)) => (answer, nothing),
-                    Ok(Opened::Request(request)) => {
-                        let incoming = Incoming::check(me, control, request);
-                        exchange::serve(*now, conn, me, control, &incoming).await?
+                    Ok(Opened::Request(unopened)) => {
+                        match exchange::take_apart(conn, me, control, *unopened).await? {
+                            Err(refusal) => return Ok((Err(refusal.into()), nothing)),
+                            Ok(incoming) => {
+                                exchange::serve(*now, conn, me, control, &incoming).await?
+                            }
+                        }
                     }
                 }
             };

@@ -34,6 +34,7 @@ pub mod history;
 pub mod hub;
 pub mod id;
 pub mod record;
+pub mod refer;
 pub mod register;
 pub mod replica;
 pub mod row;

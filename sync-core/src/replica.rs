@@ -85,6 +85,7 @@ pub(crate) enum Step {
     Ladders(Space, BTreeSet<DeviceId>),
     Hub(HubState),
     Refused(BatchHash),
+    Plain(bool),
 }
 
 /// A saved edit that no batch holds yet.
@@ -133,6 +134,8 @@ pub struct Replica {
     pub(crate) actor: Option<[u8; 8]>,
     /// Batches that the server would not hold; not offered again before the next opening.
     pub(crate) refused: BTreeSet<BatchHash>,
+    /// References did not resolve lately: messages refer to nothing, both ways.
+    pub(crate) plain: bool,
 }
 
 /// The values of a record over its classes, by key.
@@ -168,6 +171,7 @@ impl Replica {
             hub,
             actor: None,
             refused: BTreeSet::new(),
+            plain: false,
         };
         replica.make_spaces();
         replica
@@ -279,6 +283,7 @@ impl Replica {
             }
             Step::Hub(hub) => self.hub = hub,
             Step::Refused(hash) => drop(self.refused.insert(hash)),
+            Step::Plain(plain) => self.plain = plain,
         }
     }
 
