@@ -74,8 +74,8 @@ pub(crate) fn encode(frame: &Frame<'_>, batches: &[Vec<u8>], known: &[Known]) ->
 /// What a message of any form refers to: at most [`REFERENCES_MAX`] batches.
 pub(crate) fn references(frame: &Frame<'_>, bytes: &[u8]) -> Result<Vec<Reference>, BadCompact> {
     match opened(bytes)? {
+        None | Some([]) => Ok(Vec::new()),
         Some(rest) => list(frame, &mut StreamReader::new(rest), &[]),
-        None => Ok(Vec::new()),
     }
 }
 

@@ -62,6 +62,7 @@ fn an_edit_of_what_the_receiver_holds_is_little_beyond_its_signature() {
 fn nothing_is_one_byte_and_comes_back_as_nothing() {
     assert_eq!(written(&[], &[]), [2]);
     assert_eq!(read(&[2], &[]), Ok(Vec::new()));
+    assert_eq!(read_list(&[2]), Vec::new());
 }
 
 #[test]
