@@ -85,8 +85,8 @@ impl Replica {
         Ok(known)
     }
 
-    /// Looks up what an answer refers to.
-    fn find(
+    /// The batch that a reference names, if it is held and the only one there.
+    pub fn held_at(
         &self,
         rows: &dyn ReadRows,
         reference: &Reference,
@@ -129,7 +129,7 @@ impl Replica {
             let refers = !references.map_err(crate::wire::bad_batches)?.is_empty();
             let mut unreadable = None;
             let opened = open_batches(&frame, &compact, &mut |reference| {
-                let found = self.find(rows, reference);
+                let found = self.held_at(rows, reference);
                 found.unwrap_or_else(|error| {
                     unreadable = Some(error);
                     None

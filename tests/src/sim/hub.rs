@@ -279,9 +279,10 @@ impl MemoryHub {
             room = room.saturating_sub(bytes.len());
             answer.batches.push(bytes.to_vec());
         }
+        let mut untidy = untidy;
         if let Some(refer) = &mut answer.refer {
-            // An untidy server also refers to what the phone has not said that it holds.
-            let all = untidy.is_some();
+            // An untidy server may refer to what the phone has not said that it holds.
+            let all = untidy.as_mut().is_some_and(|dice| dice.chance(300));
             let holds = |space: &Space, device, seq| all || plan.phone_holds(space, device, seq);
             refer.known = known(&state.spaces, &refer.spaces, holds);
         }
@@ -323,7 +324,10 @@ impl MemoryHub {
                         index,
                         code: unfit.code().into(),
                     });
-                    self.doubt_all(request, held, &mut taken);
+                    // What a phone is told to send again it does not count as held here.
+                    if unfit != Unfit::Reference {
+                        self.doubt_all(request, held, &mut taken);
+                    }
                     continue;
                 }
             };

@@ -244,6 +244,43 @@ fn a_change_is_not_looked_through_twice() {
 }
 
 #[test]
+fn puts_that_a_change_could_hold_by_the_thousand_are_counted_one_by_one() {
+    // Every batch one change that writes one key 4,096 times: a run in the change, 80 bytes each.
+    let mut device = Device::new(1);
+    let actor = ActorId::new(device.device(), [1; 8]);
+    let key = Key::parse("abc.def").unwrap();
+    let put = Put {
+        key,
+        value: Value::Null,
+        preds: Vec::new(),
+    };
+    let (change, raw) = Change::make(vec![], actor, 1, 1, 0, vec![put; CHANGE_OPS_MAX]);
+    assert!(raw.len() < 100);
+    let entry = Entry {
+        record: RecordId::organisation("1"),
+        change: raw,
+    };
+    let entries = vec![entry; BATCH_ENTRIES_MAX / 4];
+    let stored = device.batch(space(Class::General), 1, entries);
+    assert!(stored.len() < BATCH_BYTES_MAX);
+    let mut plan = plan(NETWORK, &spaces(), &[stored], &[]);
+    for told in &mut plan.batches {
+        if let Told::Apart(apart) = told {
+            for entry in &mut apart.entries {
+                entry.change = Some(change.clone());
+            }
+        }
+    }
+    let spaces = spaces();
+    let stream = Writer::after(vec![FORM as u8]);
+    let mut course = Course::new(&frame(&spaces), stream, plan.list, usize::MAX);
+    course.tell(&plan.batches).unwrap();
+    let packed = course.stream.finish();
+    assert!(packed.len() < 200_000, "{}", packed.len());
+    assert_eq!(read(&packed, &[]), Err(BadCompact::TooLarge));
+}
+
+#[test]
 fn the_bytes_of_form_2_do_not_change() {
     let batches = history(&mut Device::new(1), 6);
     let (held, new) = batches.split_at(3);
