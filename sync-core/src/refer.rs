@@ -199,3 +199,6 @@ impl Shared {
         known.into_iter().map(|(_, hash)| hash).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

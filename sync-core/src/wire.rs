@@ -541,11 +541,6 @@ impl Unopened {
             ..self.request
         })
     }
-
-    /// The request without its batches.
-    pub fn without_batches(self) -> Request {
-        self.request
-    }
 }
 
 pub(crate) fn open_batches(
