@@ -53,10 +53,15 @@ impl Bench {
 
     /// A real phone, which talks through the proxy.
     fn phone(&self, name: &str) -> Phone {
+        self.phone_of(name, UNIT)
+    }
+
+    /// One of a single space, or of a unit.
+    fn phone_of(&self, name: &str, space: &str) -> Phone {
         let dir = self.dir.path().join(name);
         open(
             &dir,
-            &self.server.link(UNIT),
+            &self.server.link(space),
             &format!("https://{}", self.proxy.address),
         )
     }
@@ -195,6 +200,8 @@ pub(crate) fn run() -> String {
         "≤ 200 B both ways, 1",
     );
 
+    one_space(&bench, &records, &mut table);
+
     let conflicts = w5(&bench, &records, &mut a, &mut b, &mut table);
     drop((a, b, way));
     let flat = flat();
@@ -204,6 +211,42 @@ pub(crate) fn run() -> String {
         table.text(),
         flat
     )
+}
+
+/// A phone of a single space: what a day of edits of one or two fields each costs, and a day of
+/// none.
+fn one_space(bench: &Bench, records: &[RecordId], table: &mut Table) {
+    let mut phone = bench.phone_of("one-space", &format!("{UNIT}.general"));
+    bench.sync(&mut phone);
+    let mut draw = Workload::of_village(5);
+    let mut day = |phone: &mut Phone, place: &dyn Fn(usize) -> usize| {
+        for n in 0..DELTA {
+            let record = records[place(n)];
+            edit(phone, record, &mut || draw.edit_of(Kind::Household, 2));
+        }
+        bench.sync(phone)
+    };
+    let spread = day(&mut phone, &|n| 100 + (n * 37) % 150);
+    row(
+        table,
+        "20 edits of 1–2 fields up, one space, all over the village",
+        &spread,
+        "≤ 500 B",
+    );
+    let beside = day(&mut phone, &|n| 80 + n);
+    row(
+        table,
+        "the same the next day, households side by side",
+        &beside,
+        "≤ 500 B",
+    );
+    let quiet = bench.sync(&mut phone);
+    row(
+        table,
+        "W3 nothing new, 1 space",
+        &quiet,
+        "≤ 200 B both ways, 1",
+    );
 }
 
 /// 300 records edited on both phones: 100 under the same key, 200 under different ones.

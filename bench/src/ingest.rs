@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use automerge::{Automerge, Change};
 use ortoo_server::{App, CodeWish, Options};
 use plan::Package;
-use sync_core::batch::Batch;
 use sync_core::id::{RecordId, Space};
 use tokio::runtime::Runtime;
 
@@ -94,9 +93,10 @@ impl Hub {
                 phone.request()
             })
             .collect();
-        let changes = requests
-            .iter()
-            .flat_map(|outgoing| changes_of(&self.app, &outgoing.bytes));
+        let network = self.app.network();
+        let changes = (self.phones.iter())
+            .zip(&requests)
+            .flat_map(|(phone, outgoing)| phone.changes_in(network, &outgoing.bytes));
         let changes = changes.collect();
         let started = Instant::now();
         let answers: Vec<Vec<u8>> = if round.is_multiple_of(2) {
@@ -217,19 +217,6 @@ fn enrol(runtime: &Runtime, app: &App, unit: &str, seed: u64) -> MemoryPhone {
 fn exchange(runtime: &Runtime, app: &App, body: &[u8]) -> Vec<u8> {
     let answer = runtime.block_on(app.exchange(body.to_vec()));
     answer.unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// The changes that a request carries.
-fn changes_of(app: &App, packed: &[u8]) -> Vec<(RecordId, Vec<u8>)> {
-    let (request, _) = sync_core::wire::Request::decode(app.network(), packed)
-        .unwrap_or_else(|bad| panic!("{bad}"));
-    let batches = request.batches.iter().map(|bytes| {
-        Batch::from_store(app.network(), bytes).unwrap_or_else(|unfit| panic!("{unfit}"))
-    });
-    batches
-        .flat_map(|batch| batch.entries)
-        .map(|entry| (entry.record, entry.change))
-        .collect()
 }
 
 /// The same documents, kept by Automerge alone: saved, and loaded for each edit.

@@ -2,11 +2,13 @@
 
 use plan::Package;
 use plan::dictionary::{Kind, Repeating};
+use sync_core::batch::{Batch, Reference};
 use sync_core::enrol::Link;
 use sync_core::exchange::{Budget, Outgoing, Received};
-use sync_core::id::{RecordId, Subject};
+use sync_core::id::{NetworkId, RecordId, Subject};
 use sync_core::replica::Replica;
 use sync_core::value::{Key, Value};
+use sync_core::wire::Request;
 
 use crate::workload::{self, Sets};
 
@@ -51,6 +53,18 @@ impl MemoryPhone {
     pub(crate) fn request(&mut self) -> Outgoing {
         let outgoing = self.0.request(NOW, Budget::LARGEST);
         outgoing.unwrap_or_else(|error| panic!("request: {error}"))
+    }
+
+    /// The changes that a request of its own carries.
+    pub(crate) fn changes_in(&self, network: NetworkId, packed: &[u8]) -> Vec<(RecordId, Vec<u8>)> {
+        let mut find = |reference: &Reference| self.0.held_at(reference);
+        let request = Request::decode_with(network, packed, &mut find);
+        let (request, _) = request.unwrap_or_else(|bad| panic!("{bad}"));
+        let batches = request.batches.iter().map(|bytes| {
+            Batch::from_store(network, bytes).unwrap_or_else(|unfit| panic!("{unfit}"))
+        });
+        let entries = batches.flat_map(|batch| batch.entries);
+        entries.map(|entry| (entry.record, entry.change)).collect()
     }
 
     /// What an answer changes.

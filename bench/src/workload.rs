@@ -186,7 +186,12 @@ impl Workload {
     /// An edit of one to three fields of sections that every record of the kind has in the class
     /// that the village and the clinic share. Values are new with near certainty.
     pub(crate) fn edit(&mut self, kind: Kind) -> Sets {
-        let count = 1 + self.below(3);
+        self.edit_of(kind, 3)
+    }
+
+    /// The same of at most so many fields.
+    pub(crate) fn edit_of(&mut self, kind: Kind, most: usize) -> Sets {
+        let count = 1 + self.below(most);
         let mut fields: Vec<usize> = (0..6).collect();
         let mut sets = Vec::new();
         for _ in 0..count {

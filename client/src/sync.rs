@@ -7,6 +7,7 @@
 //! the one before: a new phone of a village needs three.
 
 use sync_core::exchange::{Budget, Outgoing, Received};
+use sync_core::wire::BadMessage;
 
 use crate::cancel::Cancel;
 use crate::enrol;
@@ -62,6 +63,8 @@ struct Course {
     unsent: usize,
     /// Nothing was cut yet: the next round may carry more.
     whole: bool,
+    /// The server is of an earlier version.
+    older: bool,
     report: SyncReport,
     /// The server's keys, where the store has lost them and the server has proven them anew.
     proven: Option<Vec<KeyHash>>,
@@ -162,6 +165,7 @@ impl Course {
             idle: 0,
             unsent: phone.opened()?.replica.unsent(),
             whole: true,
+            older: false,
             report: SyncReport::default(),
             proven: None,
         })
@@ -195,6 +199,17 @@ impl Course {
         outgoing: &Outgoing,
         answer: Result<Vec<u8>, TransportError>,
     ) -> Result<bool, PhoneError> {
+        if let Err(TransportError::Refused { code }) = &answer
+            && code == BadMessage::Shape.code()
+            && outgoing.refers
+            && !self.older
+        {
+            // A server of an earlier version, which reads only what refers to nothing.
+            phone.opened()?.replica.refer_to_nothing();
+            self.older = true;
+            self.transport = Some(transport);
+            return Ok(true);
+        }
         let answer = match answer.map_err(PhoneError::from) {
             Ok(answer) => answer,
             Err(PhoneError::NoConnection(complaint)) => {
@@ -236,7 +251,9 @@ impl Course {
         unsent: usize,
     ) -> Result<bool, PhoneError> {
         let report = &mut self.report;
-        report.batches_up += outgoing.batches;
+        if !received.untaken {
+            report.batches_up += outgoing.batches;
+        }
         report.batches_down += received.batches;
         report.refused.extend(received.refused);
         let not_held = received.not_held.iter().map(ToString::to_string);

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
+use sync_core::batch::{Known, Reference};
 use sync_core::control::{BadEntry, Control};
 use sync_core::date::date_in_china;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link};
@@ -200,6 +201,11 @@ impl Phone {
         })?;
         self.rows.write(std::mem::take(&mut prepared.rows));
         Ok(self.replica.apply(prepared))
+    }
+
+    /// The batch that a reference of the phone's own names.
+    pub fn held_at(&self, reference: &Reference) -> Option<Known> {
+        self.replica.held_at(&self.rows, reference).ok()?
     }
 
     /// What an answer changes.

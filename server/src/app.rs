@@ -19,11 +19,11 @@ use sync_core::wire::{Answer, BadMessage};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
-use crate::bundle::{self, Brought, BundleReport, Letter, Unsealed};
+use crate::bundle::{self, BundleReport, Letter, Unpacked, Unsealed};
 use crate::clock::Clock;
 use crate::enrol::{self, CodeRefusal, CodeWish, PendingDevice};
 use crate::error::CommandError;
-use crate::exchange::{self, Incoming};
+use crate::exchange;
 use crate::figures::{self, Built, KnownReads, Shown};
 use crate::install::install;
 use crate::keys::MatchKey;
@@ -272,15 +272,19 @@ impl App {
         let mut tx = self.shared.store.read().await?;
         let roster = self.shared.roster.current(&mut tx).await?;
         let opened = hub::open(me, &roster.control, &packed, now).map_err(Refused::from)?;
-        let request = match opened {
+        let unopened = match opened {
             Opened::StaleNonce(answer) => return Ok(Prepared::Answered(Reply::Exchange(answer))),
-            Opened::Request(request) => request,
+            Opened::Request(unopened) => unopened,
         };
+        let control = &roster.control;
+        let incoming = exchange::take_apart(&mut tx, me, control, *unopened).await?;
+        let incoming = incoming.map_err(Refused::from)?;
+        let request = &incoming.request;
         // What brings nothing is read only, but for the note once in a while that the phone was here.
         let brings = !request.batches.is_empty();
         if brings || contact::is_due(&mut tx, request.device, now).await? {
             drop(tx);
-            let incoming = Box::new(Incoming::check(me, &roster.control, request));
+            let incoming = Box::new(incoming);
             return Ok(Prepared::ToWrite(Job::Exchange {
                 packed,
                 incoming,
@@ -288,17 +292,9 @@ impl App {
                 now,
             }));
         }
-        let incoming = Incoming::check(me, &roster.control, request);
         // Nothing was brought, so nothing was touched.
-        let (answer, _) = exchange::serve(
-            now,
-            &mut tx,
-            me,
-            &self.shared.node,
-            &roster.control,
-            &incoming,
-        )
-        .await?;
+        let node = &self.shared.node;
+        let (answer, _) = exchange::serve(now, &mut tx, me, node, control, &incoming).await?;
         Ok(Prepared::Answered(Reply::Exchange(answer)))
     }
 
@@ -325,9 +321,9 @@ impl App {
         let unsealed = Unsealed::open(self.network(), &keys, file).map_err(Refused::from)?;
         let mut tx = self.shared.store.read().await?;
         let roster = self.shared.roster.current(&mut tx).await?;
-        let brought = Box::new(Brought::check(&roster.control, unsealed));
+        let unpacked = Box::new(Unpacked::check(&roster.control, unsealed));
         Ok(Job::Bundle {
-            brought,
+            unpacked,
             roster,
             now,
         })

@@ -76,7 +76,7 @@ impl Unsealed {
 }
 
 /// A bundle with its signatures checked, ready for a transaction.
-pub(crate) struct Brought {
+pub(crate) struct Unpacked {
     unsealed: Unsealed,
     parts: Vec<Part>,
 }
@@ -87,15 +87,15 @@ struct Part {
     batches: Vec<Result<Batch, Unfit>>,
 }
 
-impl Brought {
+impl Unpacked {
     /// Checks every signature: the part that costs time, outside any lock.
     pub(crate) fn check(control: &Control, unsealed: Unsealed) -> Self {
-        let mut brought = Self {
+        let mut unpacked = Self {
             unsealed,
             parts: Vec::new(),
         };
-        brought.parts = brought.check_again(control);
-        brought
+        unpacked.parts = unpacked.check_again(control);
+        unpacked
     }
 
     /// The parts under another roster.
@@ -123,18 +123,18 @@ pub(crate) async fn take(
     conn: &mut SqliteConnection,
     shared: &Shared,
     control: &Control,
-    brought: &Brought,
+    unpacked: &Unpacked,
     is_current: bool,
 ) -> Result<(BundleReport, Vec<Letter>, Touched), StoreError> {
     let again;
     let parts = match is_current {
-        true => &brought.parts,
+        true => &unpacked.parts,
         false => {
-            again = brought.check_again(control);
+            again = unpacked.check_again(control);
             &again
         }
     };
-    let mut report = brought.unsealed.report.clone();
+    let mut report = unpacked.unsealed.report.clone();
     let mut back = Vec::new();
     let mut touched = Touched::default();
     for part in parts {
@@ -194,7 +194,7 @@ async fn take_part(
         taken,
         now,
     );
-    let answer = exchange::fill(conn, request.budget, plan).await?;
+    let answer = exchange::fill(conn, &shared.me, &request, plan).await?;
     back.extend(letters(shared, control, &held, answer));
     Ok(touched)
 }
@@ -213,6 +213,7 @@ fn as_request(claims: Option<&Claims>) -> Request {
         batches: Vec::new(),
         budget: u32::try_from(ANSWER_BATCH_BYTES_MAX).unwrap_or(u32::MAX),
         receipts: true,
+        refer: None,
     }
 }
 

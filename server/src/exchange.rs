@@ -6,18 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::SqliteConnection;
-use sync_core::batch::{Batch, Unfit};
+use sync_core::batch::{Batch, Reference, Unfit};
 use sync_core::control::Control;
 use sync_core::feed::{Feed, Node, Tip, short};
-use sync_core::hub::{self, HubMe, Plan, SpaceHeld};
+use sync_core::hub::{self, Brought, HubMe, Plan, Refusal, SpaceHeld};
 use sync_core::id::{BatchHash, DeviceId, Space};
 use sync_core::seal::SigningKey;
-use sync_core::wire::{Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request, SpaceClaim};
+use sync_core::wire::{Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request, SpaceClaim, Unopened};
 
 use crate::figures::Touched;
-use crate::ingest;
 use crate::store::feed::{self, Placed};
 use crate::store::{StoreError, record};
+use crate::{explain, ingest};
 
 /// Bytes of batches in one answer, whatever the phone asks for: half a message, so that control and
 /// vectors always find room beside them.
@@ -30,19 +30,21 @@ const MESSAGE_BYTES_RESERVE: usize = 64 * 1024;
 /// Bytes that CBOR puts around one list element.
 const ELEMENT_BYTES: usize = 5;
 
-/// A checked request with what it brought, ready for a transaction.
-pub(crate) struct Incoming {
-    pub(crate) request: Request,
-    pub(crate) batches: Vec<Result<Batch, Unfit>>,
-}
-
-impl Incoming {
-    /// Checks every batch of a request: the part that costs signatures, outside any lock.
-    pub(crate) fn check(me: &HubMe, control: &Control, request: Request) -> Self {
-        let receive = |bytes: &Vec<u8>| hub::receive(me, control, request.device, bytes);
-        let batches = request.batches.iter().map(receive).collect();
-        Self { request, batches }
-    }
+/// Takes the batches of a request apart and checks each: the part that costs signatures, outside of
+/// any lock unless the roster has changed. What they refer to is looked up first.
+pub(crate) async fn take_apart(
+    conn: &mut SqliteConnection,
+    me: &HubMe,
+    control: &Control,
+    unopened: Unopened,
+) -> Result<Result<Brought, Refusal>, StoreError> {
+    let references = match unopened.references(me.network) {
+        Ok(references) => references,
+        Err(bad) => return Ok(Err(bad.into())),
+    };
+    let found = explain::referred_to(conn, &references).await?;
+    let mut find = |reference: &Reference| found.get(reference).cloned();
+    Ok(hub::take_apart(me, control, unopened, &mut find))
 }
 
 /// Serves a request in the transaction of `conn`; the answer may leave once that has committed. Also
@@ -53,7 +55,7 @@ pub(crate) async fn serve(
     me: &HubMe,
     node: &SigningKey,
     control: &Control,
-    incoming: &Incoming,
+    incoming: &Brought,
 ) -> Result<(Answer, Touched), StoreError> {
     let request = &incoming.request;
     let (mut held, stashes) = load_all(conn, &request.spaces, &incoming.batches).await?;
@@ -64,7 +66,7 @@ pub(crate) async fn serve(
     if request.receipts {
         plan.answer.receipts = hub::receipts(me, &held, node);
     }
-    Ok((fill(conn, request.budget, plan).await?, touched))
+    Ok((fill(conn, me, request, plan).await?, touched))
 }
 
 /// What waits in each space for a parent.
@@ -223,31 +225,40 @@ async fn load_what_differs(
 /// (R47).
 pub(crate) async fn fill(
     conn: &mut SqliteConnection,
-    budget: u32,
+    me: &HubMe,
+    request: &Request,
     plan: Plan,
 ) -> Result<Answer, StoreError> {
-    let Plan { mut answer, send } = plan;
-    let control: usize = answer
-        .control
-        .iter()
+    let mut plan = plan;
+    let control: usize = (plan.answer.control.iter())
         .map(|entry| entry.len() + ELEMENT_BYTES)
         .sum();
     let mut message = MESSAGE_BYTES_MAX.saturating_sub(MESSAGE_BYTES_RESERVE + control);
-    let mut room = (budget as usize).min(ANSWER_BATCH_BYTES_MAX);
-    for (space, hash) in send {
+    let mut room = (request.budget as usize).min(ANSWER_BATCH_BYTES_MAX);
+    let mut chosen: Vec<(Space, Vec<u8>)> = Vec::new();
+    for (space, hash) in std::mem::take(&mut plan.send) {
         let Some(bytes) = feed::bytes(conn, &space.to_string(), hash).await? else {
             continue;
         };
-        let spent = bytes.len() > room && !answer.batches.is_empty();
-        let full = bytes.len() + ELEMENT_BYTES > message || answer.batches.len() == BATCHES_MAX;
+        let spent = bytes.len() > room && !chosen.is_empty();
+        let full = bytes.len() + ELEMENT_BYTES > message || chosen.len() == BATCHES_MAX;
         if spent || full {
-            answer.more = true;
+            plan.answer.more = true;
             break;
         }
         room = room.saturating_sub(bytes.len());
         message -= bytes.len() + ELEMENT_BYTES;
-        answer.batches.push(bytes);
+        chosen.push((space, bytes));
     }
+    let known = match plan.may_refer() {
+        true => explain::known_at_phone(conn, me.network, &plan, &chosen).await?,
+        false => Vec::new(),
+    };
+    let mut answer = plan.answer;
+    if let Some(refer) = &mut answer.refer {
+        refer.known = known;
+    }
+    answer.batches = chosen.into_iter().map(|(_, bytes)| bytes).collect();
     Ok(answer)
 }
 

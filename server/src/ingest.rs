@@ -97,7 +97,10 @@ impl Ingest<'_> {
             other => {
                 let unfit = other.as_ref().err().copied().unwrap_or(Unfit::Space);
                 self.refuse(index, unfit);
-                self.doubt_all();
+                // What a phone is told to send again it does not count as held here.
+                if unfit != Unfit::Reference {
+                    self.doubt_all();
+                }
                 return Ok(());
             }
         };

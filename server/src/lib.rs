@@ -42,6 +42,7 @@ mod console;
 mod enrol;
 mod error;
 mod exchange;
+mod explain;
 mod figures;
 mod http;
 mod ingest;

@@ -11,14 +11,14 @@ use std::thread;
 
 use sqlx::{Connection, SqliteConnection};
 use sync_core::enrol::EnrolRequest;
-use sync_core::hub::{self, Opened};
+use sync_core::hub::{self, Brought, Opened};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::app::{Refused, Reply, ServeError, Shared};
-use crate::bundle::{self, Brought};
+use crate::bundle::{self, Unpacked};
 use crate::enrol;
-use crate::exchange::{self, Incoming};
+use crate::exchange;
 use crate::figures::{self, Touched};
 use crate::roster::Roster;
 use crate::store::{BEGIN_WRITE, StoreError, contact};
@@ -35,13 +35,13 @@ pub(crate) enum Job {
     Exchange {
         /// As received, should the roster have changed meanwhile.
         packed: Vec<u8>,
-        incoming: Box<Incoming>,
+        incoming: Box<Brought>,
         roster: Arc<Roster>,
         now: i64,
     },
     /// A bundle, as it was checked under a roster.
     Bundle {
-        brought: Box<Brought>,
+        unpacked: Box<Unpacked>,
         roster: Arc<Roster>,
         now: i64,
     },
@@ -200,12 +200,12 @@ async fn perform(
             Ok((answer.map(Reply::Enrol), nothing))
         }
         Job::Bundle {
-            brought,
+            unpacked,
             roster: checked,
             now,
         } => {
             let current = checked.arrival == roster.arrival;
-            let taken = bundle::take(*now, conn, shared, &roster.control, brought, current);
+            let taken = bundle::take(*now, conn, shared, &roster.control, unpacked, current);
             let (report, back, touched) = taken.await?;
             Ok((Ok(Reply::Bundle(report, back)), touched))
         }
@@ -222,9 +222,13 @@ async fn perform(
                 match hub::open(me, control, packed, *now) {
                     Err(refusal) => return Ok((Err(refusal.into()), nothing)),
                     Ok(Opened::StaleNonce(answer)) => (answer, nothing),
-                    Ok(Opened::Request(request)) => {
-                        let incoming = Incoming::check(me, control, request);
-                        exchange::serve(*now, conn, me, node, control, &incoming).await?
+                    Ok(Opened::Request(unopened)) => {
+                        match exchange::take_apart(conn, me, control, *unopened).await? {
+                            Err(refusal) => return Ok((Err(refusal.into()), nothing)),
+                            Ok(incoming) => {
+                                exchange::serve(*now, conn, me, node, control, &incoming).await?
+                            }
+                        }
                     }
                 }
             };

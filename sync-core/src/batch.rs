@@ -8,6 +8,8 @@
 
 pub(crate) mod compact;
 
+pub use compact::reference::{FEED_BYTES, Known, REFERENCES_MAX, Reference, records_of};
+
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Decoder, Encode};
 use sha2::{Digest, Sha256};
@@ -59,6 +61,10 @@ pub enum Unfit {
     /// `seq` is not one more than the highest parent's, or a parent is in another feed.
     #[error("the batch does not follow its parents")]
     Parents,
+    /// The batch came with references that don't resolve here, or not to what its author signed:
+    /// it must come again in the form that refers to nothing.
+    #[error("the batch refers to what is not held here")]
+    Reference,
 }
 
 impl Unfit {
@@ -72,6 +78,7 @@ impl Unfit {
             Unfit::Signature => "batch_signature",
             Unfit::Blotted => "batch_blotted",
             Unfit::Parents => "batch_parents",
+            Unfit::Reference => "batch_reference",
         }
     }
 }

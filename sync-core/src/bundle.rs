@@ -84,7 +84,7 @@ impl From<BadMessage> for BadBundle {
         match bad {
             BadMessage::TooLarge => Self::TooLarge,
             BadMessage::Version => Self::Version,
-            BadMessage::Packing | BadMessage::Shape => Self::Altered,
+            BadMessage::Packing | BadMessage::Shape | BadMessage::Reference => Self::Altered,
         }
     }
 }

@@ -7,10 +7,11 @@ use crate::control::{BadEntry, Control};
 use crate::feed::{Feed, Misplaced, Node, Vector};
 use crate::id::{BatchHash, DeviceId, RecordId, Space};
 use crate::record::RecordState;
+use crate::refer::Heard;
 use crate::replica::{Context, HubState, Prepared, Replica, STASH_BATCHES_MAX, Step};
 use crate::row::{ReadRows, Table, Unreadable};
 use crate::stored;
-use crate::wire::{Answer, BadMessage, Request, SpaceClaim, base_digest};
+use crate::wire::{BadMessage, Request, SpaceClaim, base_digest};
 
 /// How much one round trip may carry. After a cut the host halves both, down to one batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +66,20 @@ pub struct Outgoing {
     pub batches: usize,
     /// Batches that the budget left out.
     pub more: bool,
+    /// Whether it is in the form that may refer to what the server holds.
+    pub refers: bool,
+    /// The server's vectors as they were told last.
+    before: BTreeMap<Space, Vector>,
     /// The server's vectors if it holds everything that this request carries.
     expected: BTreeMap<Space, Vector>,
     sent: Vec<BatchHash>,
+}
+
+impl Outgoing {
+    /// The spaces of the request, in its order.
+    pub fn spaces(&self) -> impl Iterator<Item = &Space> {
+        self.expected.keys()
+    }
 }
 
 /// What an answer brought.
@@ -83,6 +95,12 @@ pub struct Received {
     pub not_held: Vec<&'static str>,
     /// The stash was full and batches were left out; they come again (R6).
     pub stash_full: bool,
+    /// The server did not find what the request's batches refer to, and took none of them: they go
+    /// again, referring to nothing.
+    pub untaken: bool,
+    /// What the answer's batches refer to was not found here, and none of them was taken: they come
+    /// again, referring to nothing.
+    pub unread: bool,
 }
 
 /// Why an exchange can't go on. Nothing has changed.
@@ -126,7 +144,7 @@ impl Replica {
         let mut bases = BTreeMap::new();
         let mut expected = BTreeMap::new();
         let mut claims = Vec::new();
-        let mut upload: Vec<Vec<u8>> = Vec::new();
+        let mut upload: Vec<(Space, Vec<u8>)> = Vec::new();
         let mut sent = Vec::new();
         let mut room = budget.up;
         let mut more = false;
@@ -148,7 +166,7 @@ impl Replica {
                 room = room.saturating_sub(bytes.len());
                 server.advance(device, &node);
                 sent.push(node.hash);
-                upload.push(bytes);
+                upload.push((space.clone(), bytes));
             }
             let changes = own.changes_from(&server);
             let ladders = held
@@ -165,13 +183,18 @@ impl Replica {
             bases.insert(space.clone(), held.base.clone());
             expected.insert(space.clone(), server);
         }
+        let refer = match self.plain {
+            true => None,
+            false => Some(self.known_at_server(rows, &upload)?),
+        };
         let request = Request {
             device: self.me.device,
             nonce: self.hub.nonce,
             control: self.control.position(),
             base: base_digest(self.hub.incarnation, &bases),
             spaces: claims,
-            batches: upload,
+            batches: upload.into_iter().map(|(_, bytes)| bytes).collect(),
+            refer,
             budget: budget.down,
             receipts: self.hub.relays,
         };
@@ -181,6 +204,11 @@ impl Replica {
             bytes,
             batches,
             more,
+            refers: request.refer.is_some(),
+            before: bases
+                .into_iter()
+                .map(|(space, (_, vector))| (space, vector))
+                .collect(),
             expected,
             sent,
         };
@@ -254,7 +282,11 @@ impl Replica {
         outgoing: &Outgoing,
         bytes: &[u8],
     ) -> Result<Prepared<Received>, ExchangeError> {
-        let answer = Answer::decode(self.me.network, bytes)?;
+        let Heard {
+            answer,
+            refers,
+            unread,
+        } = self.hear(rows, outgoing, bytes)?;
         let mut hub = HubState {
             nonce: answer.nonce.unwrap_or(self.hub.nonce),
             clock_ahead: context.now.saturating_sub(answer.time),
@@ -295,16 +327,28 @@ impl Replica {
         for bytes in answer.batches {
             incoming.take(bytes, &mut received);
         }
+        received.unread = unread;
+        if refers && !received.not_held.is_empty() {
+            // They may be another than their author's for what they refer to.
+            received.unread = true;
+            received.not_held.clear();
+            incoming = Incoming::new(self, control);
+        }
         incoming.unstash(&mut received);
         received.batches = incoming.count();
         incoming.write(rows, &mut out)?;
 
         for refused in &answer.refused {
+            if refused.code == batch::Unfit::Reference.code() {
+                received.untaken = true;
+                continue;
+            }
             received.refused.push(refused.code.clone());
             if let Some(hash) = outgoing.sent.get(refused.index as usize) {
                 out.steps.push(Step::Refused(*hash));
             }
         }
+        received.again |= received.untaken || received.unread;
         if answer.reset {
             hub.incarnation = answer.incarnation;
             received.again = true;
@@ -323,6 +367,10 @@ impl Replica {
             self.take_receipts(context, rows, control, &answer.receipts, &mut out)?;
             hub.relays &= outgoing.more;
         }
+        let failed = received.untaken || received.unread;
+        let plain = failed || (self.plain && received.again);
+        out.steps.push(Step::Plain(plain));
+
         hub.last_exchange = Some(context.now);
         out.rows.push(stored::hub_row(&hub));
         out.steps.push(Step::Hub(hub));
@@ -372,7 +420,11 @@ impl Replica {
             if !reset && state.counter < held.base.0 {
                 continue;
             }
-            let mut vector = match outgoing.expected.get(&state.space) {
+            let expected = match received.untaken {
+                true => &outgoing.before,
+                false => &outgoing.expected,
+            };
+            let mut vector = match expected.get(&state.space) {
                 Some(expected) if !reset => expected.clone(),
                 _ => Vector::default(),
             };

@@ -160,6 +160,21 @@ impl Feed {
             .filter(|node| short(node.hash) == tip)
     }
 
+    /// The held batch with this number, if there is one and no other.
+    pub fn only(&self, seq: u32) -> Option<&Node> {
+        let mut with = self.nodes.values().filter(|node| node.seq == seq);
+        with.next().filter(|_| with.next().is_none())
+    }
+
+    /// The held batches from the first on, up to the first number that was used twice.
+    pub fn path(&self) -> impl Iterator<Item = &Node> {
+        let mut nodes: Vec<&Node> = self.nodes.values().collect();
+        nodes.sort_by_key(|node| node.seq);
+        let twice = nodes.windows(2).position(|pair| pair[0].seq == pair[1].seq);
+        nodes.truncate(twice.unwrap_or(nodes.len()));
+        nodes.into_iter()
+    }
+
     /// The held batches that a holder of `have` lacks, parents first. Names in `have` that are not
     /// known here count for nothing: then too much is sent, never too little.
     pub fn missing<'a>(&self, have: impl IntoIterator<Item = &'a Tip>) -> Vec<&Node> {

@@ -1,23 +1,25 @@
 //! The server's side of an exchange: from a request and what is held to what to store and what to
 //! answer. The host does the reading and the storing, in one transaction per request.
 //!
-//! The order of a call: [`open`] the bytes (signature, roster), load a [`SpaceHeld`] for each space
-//! claimed, [`receive`] and [`SpaceHeld::place`] each batch, [`SpaceHeld::hold`] the new ones, then
-//! [`plan()`] the answer and read the batches it names until the budget is used up.
+//! The order of a call: [`open`] the bytes (signature, roster), look up what its batches refer to and
+//! [`take_apart`], load a [`SpaceHeld`] for each space claimed, [`SpaceHeld::place`] each batch,
+//! [`SpaceHeld::hold`] the new ones, then [`plan()`] the answer, read the batches it names until the
+//! budget is used up, and add to [`Answer::refer`] what explains them and [`Plan::phone_holds`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::batch::{Batch, Unfit};
+use crate::batch::{Batch, Reference, Unfit};
 use crate::bundle::Receipt;
 use crate::control::{Control, ControlPosition};
 use crate::feed::{Feed, Misplaced, Node, Tip, Vector, by_turns};
 use crate::id::{BatchHash, DeviceId, Incarnation, NetworkId, Space};
 use crate::seal::{self, SigningKey};
 use crate::wire::{
-    Answer, BadMessage, Refused, Request, SpaceClaim, SpaceState, Unopened, base_digest,
+    Answer, BadMessage, Find, Refer, Refused, Request, SpaceClaim, SpaceState, Unopened,
+    base_digest,
 };
 
 /// A nonce is taken for this many days of the server's clock, so that a phone that syncs weekly
@@ -99,8 +101,8 @@ impl Refusal {
 
 /// A request that may be served.
 pub enum Opened {
-    /// Serve it.
-    Request(Request),
+    /// Serve it: look up its [`Unopened::references`], then [`take_apart`].
+    Request(Box<Unopened>),
     /// Its nonce is too old or another server's: answer this and do nothing.
     StaleNonce(Answer),
 }
@@ -130,7 +132,50 @@ pub fn open(me: &HubMe, control: &Control, packed: &[u8], now: i64) -> Result<Op
             ..Answer::at(now)
         }));
     }
-    Ok(Opened::Request(unopened.open(me.network)?))
+    Ok(Opened::Request(Box::new(unopened)))
+}
+
+/// A request with what it brought, each batch checked.
+pub struct Brought {
+    /// The request.
+    pub request: Request,
+    /// Its batches, in its order.
+    pub batches: Vec<Result<Batch, Unfit>>,
+}
+
+/// Takes the batches of a request apart and checks each ([`receive`]); `find` knows what was looked
+/// up of its references.
+///
+/// Where they refer to something, all of them must come out as their authors signed them: else none
+/// is taken and the phone is told to refer to nothing ([`Unfit::Reference`]). What is wrong with
+/// them otherwise shows then.
+pub fn take_apart(
+    me: &HubMe,
+    control: &Control,
+    unopened: Unopened,
+    find: &mut Find<'_>,
+) -> Result<Brought, Refusal> {
+    let refers = !unopened.references(me.network)?.is_empty();
+    let request = unopened.request.clone();
+    let nothing = |request| Brought {
+        request,
+        batches: vec![Err(Unfit::Reference)],
+    };
+    match unopened.open(me.network, find) {
+        Ok(request) => {
+            let receive = |bytes: &Vec<u8>| receive(me, control, request.device, bytes);
+            let batches: Vec<_> = request.batches.iter().map(receive).collect();
+            if refers && batches.iter().any(Result::is_err) {
+                return Ok(nothing(Request {
+                    batches: Vec::new(),
+                    ..request
+                }));
+            }
+            Ok(Brought { request, batches })
+        }
+        Err(_) if refers => Ok(nothing(request)),
+        Err(bad) => Err(bad.into()),
+    }
 }
 
 /// Checks one batch of a request: size, shape, author, signature (R5). Its author need not be its
@@ -269,6 +314,22 @@ pub struct Plan {
     /// The batches that the phone lacks, the most useful first: by turns over the spaces, in each
     /// in the order in which they came in here.
     pub send: Vec<(Space, BatchHash)>,
+    /// How far the phone is known to hold each feed.
+    holds: BTreeMap<(Space, DeviceId), u32>,
+}
+
+impl Plan {
+    /// Whether the phone holds the batch with this number, as long as the feed is a path up to it.
+    /// Feeds that a reference can't name are left out.
+    pub fn phone_holds(&self, space: &Space, device: DeviceId, seq: u32) -> bool {
+        let highest = self.holds.get(&(space.clone(), device));
+        highest.is_some_and(|highest| seq <= *highest)
+    }
+
+    /// Whether it is of any use to look for what the phone holds.
+    pub fn may_refer(&self) -> bool {
+        self.answer.refer.is_some() && !self.holds.is_empty()
+    }
 }
 
 /// Plans the answer: control, acknowledgement, batches. `bases` is what [`bases`] gave before
@@ -289,8 +350,18 @@ pub fn plan(
         reset: bases.is_none(),
         incarnation: bases.is_none().then_some(me.incarnation),
         refused: taken.refused,
+        refer: request.refer.as_ref().map(|_| Refer {
+            device: request.device,
+            spaces: request
+                .spaces
+                .iter()
+                .map(|claim| claim.space.clone())
+                .collect(),
+            known: Vec::new(),
+        }),
         ..Answer::at(now)
     };
+    let mut holds = BTreeMap::new();
     let mut queues: Vec<Vec<(Space, BatchHash)>> = Vec::new();
     for claim in &request.spaces {
         let Some(space) = held.get(&claim.space) else {
@@ -304,7 +375,11 @@ pub fn plan(
                 for (_, device, node) in sent {
                     expected.advance(*device, node);
                 }
-                let (state, queue) = answer_space(claim, space, &expected, doubtful);
+                let phone = phone_vector(claim, &expected);
+                if request.refer.is_some() {
+                    holds.extend(phone_holds(claim, space, &phone));
+                }
+                let (state, queue) = answer_space(claim, space, &expected, &phone, doubtful);
                 if state.counter != claim.counter
                     || !state.changes.is_empty()
                     || !state.ladders_wanted.is_empty()
@@ -324,6 +399,7 @@ pub fn plan(
     Plan {
         answer,
         send: by_turns(queues),
+        holds,
     }
 }
 
@@ -342,16 +418,38 @@ pub fn receipts(me: &HubMe, held: &BTreeMap<Space, SpaceHeld>, node: &SigningKey
     held.iter().map(receipt).collect()
 }
 
-fn answer_space(
-    claim: &SpaceClaim,
-    space: &SpaceHeld,
-    expected: &Vector,
-    doubtful: impl Fn(&DeviceId) -> bool,
-) -> (SpaceState, Vec<(Space, BatchHash)>) {
+/// What the phone holds of a space, as it says.
+fn phone_vector(claim: &SpaceClaim, expected: &Vector) -> Vector {
     let mut phone = expected.clone();
     for (device, tips) in &claim.changes {
         phone.set(*device, tips.iter().copied());
     }
+    phone
+}
+
+/// The highest number of each feed that the phone says it holds and that is held here.
+fn phone_holds(
+    claim: &SpaceClaim,
+    space: &SpaceHeld,
+    phone: &Vector,
+) -> Vec<((Space, DeviceId), u32)> {
+    let devices = Reference::nameable(space.feeds.keys().copied());
+    let highest = |device: DeviceId| {
+        let feed = space.feeds.get(&device)?;
+        let tips = phone.tips(device).filter_map(|tip| feed.find(tip.hash));
+        let highest = tips.map(|node| node.seq).max()?;
+        Some(((claim.space.clone(), device), highest))
+    };
+    devices.into_values().filter_map(highest).collect()
+}
+
+fn answer_space(
+    claim: &SpaceClaim,
+    space: &SpaceHeld,
+    expected: &Vector,
+    phone: &Vector,
+    doubtful: impl Fn(&DeviceId) -> bool,
+) -> (SpaceState, Vec<(Space, BatchHash)>) {
     let vector = space.vector();
     let mut changes = vector.changes_from(expected);
     for device in vector.devices().filter(|device| doubtful(device)) {

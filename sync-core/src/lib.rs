@@ -36,6 +36,7 @@ pub mod hub;
 pub mod id;
 mod outbox;
 pub mod record;
+pub mod refer;
 pub mod register;
 pub mod relay;
 pub mod replica;

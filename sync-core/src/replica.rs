@@ -86,6 +86,7 @@ pub(crate) enum Step {
     Hub(HubState),
     Refused(BatchHash),
     Receipt(Space, Vec<u8>),
+    Plain(bool),
 }
 
 /// A saved edit that no batch holds yet.
@@ -136,6 +137,8 @@ pub struct Replica {
     pub(crate) actor: Option<[u8; 8]>,
     /// Batches that the server would not hold; not offered again before the next opening.
     pub(crate) refused: BTreeSet<BatchHash>,
+    /// References did not resolve lately: messages refer to nothing, both ways.
+    pub(crate) plain: bool,
 }
 
 /// The values of a record over its classes, by key.
@@ -171,6 +174,7 @@ impl Replica {
             hub,
             actor: None,
             refused: BTreeSet::new(),
+            plain: false,
         };
         replica.make_spaces();
         replica
@@ -283,6 +287,7 @@ impl Replica {
             Step::Hub(hub) => self.hub = hub,
             Step::Refused(hash) => drop(self.refused.insert(hash)),
             Step::Receipt(space, receipt) => self.held_mut(space).receipt = Some(receipt),
+            Step::Plain(plain) => self.plain = plain,
         }
     }
 

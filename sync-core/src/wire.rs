@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Decoder, Encode};
 
+use crate::batch::compact::reference::{Known, Reference};
+use crate::batch::compact::referring::{self, Frame};
 use crate::batch::compact::{self, BadCompact};
 use crate::cbor::{self, List};
 use crate::control::{ControlPosition, SpaceWire};
@@ -49,6 +51,10 @@ pub enum BadMessage {
     /// A version that this program doesn't speak.
     #[error("the message is of another protocol version")]
     Version,
+    /// The batches refer to something that is not held here: they must come in the form that
+    /// refers to nothing.
+    #[error("the message refers to batches that are not held here")]
+    Reference,
 }
 
 impl BadMessage {
@@ -59,6 +65,7 @@ impl BadMessage {
             BadMessage::TooLarge => "message_too_large",
             BadMessage::Shape => "message_shape",
             BadMessage::Version => "message_version",
+            BadMessage::Reference => "batch_reference",
         }
     }
 }
@@ -128,6 +135,9 @@ pub struct Request {
     pub spaces: Vec<SpaceClaim>,
     /// Batches that the phone believes the server lacks, in their stored form.
     pub batches: Vec<Vec<u8>>,
+    /// What the batches may refer to, or `None` to refer to nothing (form 1), which also asks for
+    /// an answer that refers to nothing. Empty in what was read.
+    pub refer: Option<Vec<Known>>,
     /// How many bytes of batches the phone wants in the answer, at least one batch (R47).
     pub budget: u32,
     /// The phone carries batches of others and wants acknowledgements that it can pass on.
@@ -177,6 +187,9 @@ pub struct Answer {
     pub spaces: Vec<SpaceState>,
     /// Batches that the phone lacks, in their stored form.
     pub batches: Vec<Vec<u8>>,
+    /// What the batches may refer to, or `None` to refer to nothing (form 1). `None` in what was
+    /// read.
+    pub refer: Option<Refer>,
     /// Something is left that the budget cut off.
     pub more: bool,
     /// Batches of the request that are not held, and why.
@@ -184,6 +197,20 @@ pub struct Answer {
     /// Signed acknowledgements, a space each, where the phone asked for them.
     pub receipts: Vec<Vec<u8>>,
 }
+
+/// What the batches of an answer may refer to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refer {
+    /// Who asked.
+    pub device: DeviceId,
+    /// The spaces of the request, in its order.
+    pub spaces: Vec<Space>,
+    /// Batches that the phone holds.
+    pub known: Vec<Known>,
+}
+
+/// Looks up a batch that a message refers to; `None` if it is not held, or not the only one there.
+pub type Find<'a> = dyn FnMut(&Reference) -> Option<Known> + 'a;
 
 /// The digest over a phone's bases: the server's incarnation and, for each space, the counter and
 /// the vector that the phone remembers for it.
@@ -378,6 +405,18 @@ pub(crate) fn check_version(bytes: &[u8], known: u16) -> Result<(), BadMessage> 
 impl Request {
     /// The packed, signed bytes to send.
     pub fn encode(&self, network: NetworkId, sign: &dyn Fn(&[u8]) -> [u8; 64]) -> Vec<u8> {
+        let batches = match &self.refer {
+            None => compact::encode(network, &self.batches),
+            Some(known) => {
+                let spaces = self.claimed();
+                let frame = Frame {
+                    network,
+                    device: self.device,
+                    spaces: &spaces,
+                };
+                referring::encode(&frame, &self.batches, known)
+            }
+        };
         let body = cbor::encode(&RequestWire {
             version: VERSION,
             device: self.device.0.into(),
@@ -395,7 +434,7 @@ impl Request {
                     ladders: some_if_any(feeds_to_wire(&claim.ladders)),
                 })
                 .collect(),
-            batches: encode_batches(network, &self.batches).into(),
+            batches: batches.into(),
             budget: self.budget,
             receipts: self.receipts.then_some(true),
         });
@@ -406,17 +445,32 @@ impl Request {
         }))
     }
 
-    /// Reads a request, whoever may have signed it, for those who need not ask.
+    /// Reads a request that refers to nothing, whoever may have signed it, for those who need not
+    /// ask.
     pub fn decode(network: NetworkId, packed: &[u8]) -> Result<(Self, Signed), BadMessage> {
+        Self::decode_with(network, packed, &mut |_| None)
+    }
+
+    /// Reads a request, whoever may have signed it; `find` looks up what it refers to.
+    pub fn decode_with(
+        network: NetworkId,
+        packed: &[u8],
+        find: &mut Find<'_>,
+    ) -> Result<(Self, Signed), BadMessage> {
         let unopened = Unopened::read(network, packed)?;
         let signed = unopened.signed.clone();
-        Ok((unopened.open(network)?, signed))
+        Ok((unopened.open(network, find)?, signed))
+    }
+
+    fn claimed(&self) -> Vec<Space> {
+        let claims = self.spaces.iter();
+        claims.map(|claim| claim.space.clone()).collect()
     }
 }
 
 /// A request of which the batches are not taken apart yet: that costs more than all the rest, and
-/// is not done for somebody who did not sign.
-pub(crate) struct Unopened {
+/// is not done for somebody who did not sign. What they refer to has to be looked up first.
+pub struct Unopened {
     /// The request without its batches.
     pub(crate) request: Request,
     /// What must verify before the batches are opened.
@@ -452,6 +506,9 @@ impl Unopened {
             base: Short(wire.base.into()),
             spaces,
             batches: Vec::new(),
+            refer: referring::opened(&wire.batches)
+                .map_err(bad_batches)?
+                .map(|_| Vec::new()),
             budget: wire.budget,
             receipts: wire.receipts.unwrap_or(false),
         };
@@ -467,9 +524,28 @@ impl Unopened {
         })
     }
 
-    /// The request with its batches in their stored form.
-    pub(crate) fn open(self, network: NetworkId) -> Result<Request, BadMessage> {
-        let batches = open_batches(network, &self.batches)?;
+    /// What its batches refer to: at most [`crate::batch::REFERENCES_MAX`] batches, in the spaces
+    /// of the request only.
+    pub fn references(&self, network: NetworkId) -> Result<Vec<Reference>, BadMessage> {
+        let spaces = self.request.claimed();
+        let frame = Frame {
+            network,
+            device: self.request.device,
+            spaces: &spaces,
+        };
+        referring::references(&frame, &self.batches).map_err(bad_batches)
+    }
+
+    /// The request with its batches in their stored form. [`BadMessage::Reference`] if `find` does
+    /// not find what they refer to.
+    pub fn open(self, network: NetworkId, find: &mut Find<'_>) -> Result<Request, BadMessage> {
+        let spaces = self.request.claimed();
+        let frame = Frame {
+            network,
+            device: self.request.device,
+            spaces: &spaces,
+        };
+        let batches = open_batches(&frame, &self.batches, find)?;
         Ok(Request {
             batches,
             ..self.request
@@ -477,15 +553,21 @@ impl Unopened {
     }
 }
 
-pub(crate) fn encode_batches(network: NetworkId, batches: &[Vec<u8>]) -> Vec<u8> {
-    compact::encode(network, batches)
+pub(crate) fn open_batches(
+    frame: &Frame<'_>,
+    compact: &[u8],
+    find: &mut Find<'_>,
+) -> Result<Vec<Vec<u8>>, BadMessage> {
+    let limits = (BATCHES_MAX, MESSAGE_BYTES_MAX);
+    referring::decode(frame, compact, find, limits).map_err(bad_batches)
 }
 
-pub(crate) fn open_batches(network: NetworkId, compact: &[u8]) -> Result<Vec<Vec<u8>>, BadMessage> {
-    compact::decode(network, compact, BATCHES_MAX, MESSAGE_BYTES_MAX).map_err(|bad| match bad {
+pub(crate) fn bad_batches(bad: BadCompact) -> BadMessage {
+    match bad {
         BadCompact::Shape => BadMessage::Shape,
         BadCompact::TooLarge => BadMessage::TooLarge,
-    })
+        BadCompact::Unresolved => BadMessage::Reference,
+    }
 }
 
 /// What a request's signature covers, and the signature.
@@ -513,6 +595,7 @@ impl Answer {
             incarnation: None,
             spaces: Vec::new(),
             batches: Vec::new(),
+            refer: None,
             more: false,
             refused: Vec::new(),
             receipts: Vec::new(),
@@ -553,16 +636,55 @@ impl Answer {
             control: some_if_any(bytes_list(&self.control)),
             incarnation: self.incarnation.filter(|_| self.reset).map(|i| i.0.into()),
             spaces: some_if_any(spaces),
-            batches: (!self.batches.is_empty())
-                .then(|| encode_batches(network, &self.batches).into()),
+            batches: (!self.batches.is_empty()).then(|| self.compact(network).into()),
             more: self.more.then_some(true),
             refused: some_if_any(refused),
             receipts: some_if_any(bytes_list(&self.receipts)),
         }))
     }
 
-    /// Reads an answer.
+    fn compact(&self, network: NetworkId) -> Vec<u8> {
+        match &self.refer {
+            None => compact::encode(network, &self.batches),
+            Some(refer) => {
+                let frame = Frame {
+                    network,
+                    device: refer.device,
+                    spaces: &refer.spaces,
+                };
+                referring::encode(&frame, &self.batches, &refer.known)
+            }
+        }
+    }
+
+    /// Reads an answer to a request that refers to nothing.
     pub fn decode(network: NetworkId, packed: &[u8]) -> Result<Self, BadMessage> {
+        Self::decode_with(network, packed, DeviceId([0; 8]), &[], &mut |_| None)
+    }
+
+    /// Reads an answer to `device`, which asked for `spaces`; `find` looks up what it refers to.
+    pub fn decode_with(
+        network: NetworkId,
+        packed: &[u8],
+        device: DeviceId,
+        spaces: &[Space],
+        find: &mut Find<'_>,
+    ) -> Result<Self, BadMessage> {
+        let (answer, batches) = Self::read(packed)?;
+        let frame = Frame {
+            network,
+            device,
+            spaces,
+        };
+        let batches = batches.map(|batches| open_batches(&frame, &batches, find));
+        Ok(Self {
+            batches: batches.transpose()?.unwrap_or_default(),
+            ..answer
+        })
+    }
+
+    /// Reads an answer but for its batches, which are given as they stand there.
+    pub(crate) fn read(packed: &[u8]) -> Result<(Self, Option<Vec<u8>>), BadMessage> {
         let bytes = unpack(packed)?;
         check_version(&bytes, VERSION)?;
         let wire: AnswerWire = decode(&bytes)?;
@@ -584,7 +706,7 @@ impl Answer {
                 })
             })
             .collect::<Result<Vec<_>, BadMessage>>()?;
-        Ok(Self {
+        let answer = Self {
             nonce: wire.nonce.map(Into::into),
             stale_nonce: wire.stale_nonce.unwrap_or(false),
             time: wire.time,
@@ -599,10 +721,8 @@ impl Answer {
                 .incarnation
                 .map(|incarnation| Incarnation(incarnation.into())),
             spaces,
-            batches: match wire.batches {
-                Some(compact) => open_batches(network, &compact)?,
-                None => Vec::new(),
-            },
+            batches: Vec::new(),
+            refer: None,
             more: wire.more.unwrap_or(false),
             refused: wire
                 .refused
@@ -619,7 +739,8 @@ impl Answer {
                 .into_iter()
                 .map(Into::into)
                 .collect(),
-        })
+        };
+        Ok((answer, wire.batches.map(Into::into)))
     }
 }
 
@@ -650,6 +771,7 @@ mod tests {
                 ladders: vec![],
             }],
             batches,
+            refer: None,
             budget: 65_536,
             receipts: false,
         }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
-use sync_core::batch::Batch;
+use sync_core::batch::{Batch, Known, Reference};
 use sync_core::feed::Node;
 use sync_core::id::{BatchHash, DeviceId, Space};
 
-use super::{ROWS_MAX, Read, StoreError, one_row, over_list, statements, stored};
+use super::{ROWS_MAX, Read, StoreError, one_row, over_list, over_rows, statements, stored};
 
 statements! {
     COUNTER = "SELECT counter FROM space WHERE space = $1";
@@ -36,6 +36,7 @@ statements! {
                 WHERE other.space = $1 AND other.device = $4 AND other.seq = $5)
             THEN 1 ELSE 0 END,
             $6, $7)";
+    TIP_DEVICES = "SELECT DISTINCT device FROM tip WHERE space = $1";
     WHOLE = "SELECT arrival, hash, device, seq, branch, prev, bytes FROM batch
         WHERE space = $1 AND arrival > $2 ORDER BY arrival LIMIT $3";
     STASHED = "SELECT hash, device, seq, prev FROM stash WHERE space = $1 ORDER BY seq, hash";
@@ -46,13 +47,22 @@ statements! {
     STASH_COUNT = "SELECT COUNT(*) AS waiting FROM stash";
 }
 
-// Over many rows, see `over_list`.
+// Over many rows, see `over_list` and `over_rows`.
 const NAMED: &str =
     "SELECT arrival, hash, device, seq, prev FROM batch WHERE space = $1 AND hash IN";
+const NUMBERED: (&str, &str) = (
+    "SELECT space, device, seq, hash, bytes FROM batch WHERE (space, device, seq) IN (VALUES",
+    ")",
+);
+const AT: &str = "SELECT device, seq, hash, bytes FROM batch WHERE space = $1 AND arrival IN";
 
 #[cfg(test)]
-pub(crate) fn built(count: usize) -> [sqlx::AssertSqlSafe<String>; 1] {
-    [over_list(NAMED, 1, count)]
+pub(crate) fn built(count: usize) -> [sqlx::AssertSqlSafe<String>; 3] {
+    [
+        over_list(NAMED, 1, count),
+        over_rows(NUMBERED, 3, count),
+        over_list(AT, 1, count),
+    ]
 }
 
 /// A batch's place, without its bytes.
@@ -263,6 +273,69 @@ pub(crate) async fn bytes(
     let row = query.fetch_optional(conn).await?;
     row.map(|row| Ok(Read::of("batch", &row).blob("bytes")?.to_vec()))
         .transpose()
+}
+
+/// The devices that have a feed in a space.
+pub(crate) async fn devices(
+    conn: &mut SqliteConnection,
+    space: &Space,
+) -> Result<Vec<DeviceId>, StoreError> {
+    let query = sqlx::query(TIP_DEVICES).bind(space.to_string());
+    let rows = query.fetch_all(conn).await?;
+    let device = |row| Read::of("tip", row).id("device", DeviceId::from_slice);
+    rows.iter().map(device).collect()
+}
+
+fn known(read: &Read<'_>, space: &Space) -> Result<(DeviceId, Known), StoreError> {
+    let device = read.id("device", DeviceId::from_slice)?;
+    let known = Known {
+        reference: Reference::to(space, device, read.seq("seq")?),
+        hash: read.id("hash", BatchHash::from_slice)?,
+        bytes: read.blob("bytes")?.to_vec(),
+    };
+    Ok((device, known))
+}
+
+/// The batches with these numbers in these feeds, as far as they are held: several where a number
+/// was used twice.
+pub(crate) async fn numbered(
+    conn: &mut SqliteConnection,
+    numbers: &[(&Space, DeviceId, u32)],
+) -> Result<Vec<Known>, StoreError> {
+    let mut held = Vec::new();
+    for chunk in numbers.chunks(ROWS_MAX) {
+        let mut query = sqlx::query(over_rows(NUMBERED, 3, chunk.len()));
+        for (space, device, seq) in chunk {
+            query = query
+                .bind(space.to_string())
+                .bind(device.0.to_vec())
+                .bind(i64::from(*seq));
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            let read = Read::of("batch", &row);
+            held.push(known(&read, &space(&read)?)?.1);
+        }
+    }
+    Ok(held)
+}
+
+/// The batches that came into a space with these numbers of arrival, and their feeds' devices.
+pub(crate) async fn at(
+    conn: &mut SqliteConnection,
+    space: &Space,
+    arrivals: &[u64],
+) -> Result<Vec<(DeviceId, Known)>, StoreError> {
+    let mut held = Vec::new();
+    for chunk in arrivals.chunks(ROWS_MAX) {
+        let mut query = sqlx::query(over_list(AT, 1, chunk.len())).bind(space.to_string());
+        for arrival in chunk {
+            query = query.bind(stored(*arrival));
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            held.push(known(&Read::of("batch", &row), space)?);
+        }
+    }
+    Ok(held)
 }
 
 /// Adds a batch; a second one with a used number stands beside the first (R2).

@@ -20,6 +20,7 @@ statements! {
 
 // Over many rows, see `over_rows`.
 const STATES: &str = "SELECT record, state FROM record WHERE space = $1 AND record IN";
+const TOUCHING: &str = "SELECT record, arrival FROM touched WHERE space = $1 AND record IN";
 const SET_STATES: (&str, &str) = (
     "INSERT INTO record (space, record, state) VALUES",
     "ON CONFLICT (space, record) DO UPDATE SET state = excluded.state",
@@ -27,9 +28,10 @@ const SET_STATES: (&str, &str) = (
 const TOUCH: (&str, &str) = ("INSERT INTO touched (space, record, arrival) VALUES", "");
 
 #[cfg(test)]
-pub(crate) fn built(count: usize) -> [sqlx::AssertSqlSafe<String>; 3] {
+pub(crate) fn built(count: usize) -> [sqlx::AssertSqlSafe<String>; 4] {
     [
         over_list(STATES, 1, count),
+        over_list(TOUCHING, 1, count),
         over_rows(SET_STATES, 3, count),
         over_rows(TOUCH, 3, count),
     ]
@@ -149,6 +151,32 @@ pub(crate) async fn ids(
     rows.iter().map(id).collect()
 }
 
+fn touch_of(row: &SqliteRow) -> Result<(RecordId, u64), StoreError> {
+    let read = Read::of("touched", row);
+    Ok((
+        read.id("record", RecordId::from_slice)?,
+        read.number("arrival")?,
+    ))
+}
+
+/// Which batches change these records.
+pub(crate) async fn touching(
+    conn: &mut SqliteConnection,
+    space: &Space,
+    records: &[RecordId],
+) -> Result<Vec<(RecordId, u64)>, StoreError> {
+    let mut touching = Vec::new();
+    for chunk in records.chunks(ROWS_MAX) {
+        let mut query = sqlx::query(over_list(TOUCHING, 1, chunk.len())).bind(space.to_string());
+        for record in chunk {
+            query = query.bind(record.to_bytes().to_vec());
+        }
+        let rows = query.fetch_all(&mut *conn).await?;
+        touching.extend(rows.iter().map(touch_of).collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(touching)
+}
+
 /// Which batches change which record, of a whole space.
 pub(crate) async fn touched(
     conn: &mut SqliteConnection,
@@ -158,14 +186,7 @@ pub(crate) async fn touched(
         .bind(space.to_string())
         .fetch_all(conn)
         .await?;
-    let touch = |row| {
-        let read = Read::of("touched", row);
-        Ok((
-            read.id("record", RecordId::from_slice)?,
-            read.number("arrival")?,
-        ))
-    };
-    rows.iter().map(touch).collect()
+    rows.iter().map(touch_of).collect()
 }
 
 /// The spaces in which something of a record is held.

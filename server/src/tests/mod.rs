@@ -9,6 +9,7 @@ mod installing;
 mod loading;
 mod phone;
 mod recounting;
+mod referring;
 mod refusing;
 mod sampling;
 mod verifying;

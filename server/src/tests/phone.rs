@@ -138,6 +138,7 @@ impl Phone {
                 ladders: vec![],
             }],
             batches: batches.iter().map(|batch| batch.bytes().to_vec()).collect(),
+            refer: None,
             budget: self.budget,
             receipts: false,
         }

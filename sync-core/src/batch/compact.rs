@@ -10,10 +10,16 @@
 //! That works because a valid change has exactly one encoding ([`Change::parse`] refuses the
 //! others), and so has a batch as we write it. What is not in that form travels as it is.
 //!
-//! Three streams, each with what compresses well together: numbers (LEB128), random bytes (ids,
-//! hashes, signatures) and texts.
+//! Form 1 is a message by itself. It has three streams, each with what compresses well together:
+//! numbers (LEB128), random bytes (ids, hashes, signatures) and texts. Form 2 ([`referring`]) may
+//! also refer to what the receiver holds.
 
-use std::collections::BTreeMap;
+mod coder;
+mod plan;
+pub(crate) mod reference;
+pub(crate) mod referring;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::change::columns::{Reader, put_signed, put_unsigned};
@@ -31,6 +37,8 @@ pub(crate) enum BadCompact {
     Shape,
     /// More batches or bytes than allowed.
     TooLarge,
+    /// They refer to something that is not held here.
+    Unresolved,
 }
 
 impl From<Invalid> for BadCompact {
@@ -189,6 +197,29 @@ impl<T: Clone + Ord> Table<T> {
         self.list.push(thing);
     }
 
+    /// How many places back something stands, from 1; 0 if it doesn't.
+    fn back(&self, thing: &T) -> u64 {
+        let place = self.places.get(thing);
+        place.map_or(0, |place| (self.list.len() - place) as u64)
+    }
+
+    /// What stands so many places back.
+    fn at_back(&self, back: u64) -> Result<T, BadCompact> {
+        let back = usize::try_from(back).ok().filter(|back| *back > 0);
+        let place = back.and_then(|back| self.list.len().checked_sub(back));
+        place
+            .and_then(|place| self.list.get(place))
+            .cloned()
+            .ok_or(BadCompact::Shape)
+    }
+
+    /// Adds something unless it is there.
+    fn note(&mut self, thing: T) {
+        if !self.places.contains_key(&thing) {
+            self.add(thing);
+        }
+    }
+
     fn at(&self, number: u64) -> Result<T, BadCompact> {
         let place = usize::try_from(number)
             .ok()
@@ -312,12 +343,10 @@ impl Out {
 
     /// Something that stood here `n` places back, or 0 and its bytes.
     fn past<T: Clone + Ord>(&mut self, table: &Table<T>, thing: &T, bytes: &[u8]) {
-        match table.places.get(thing) {
-            Some(place) => self.number((table.list.len() - place) as u64),
-            None => {
-                self.number(0);
-                self.random.extend_from_slice(bytes);
-            }
+        let back = table.back(thing);
+        self.number(back);
+        if back == 0 {
+            self.random.extend_from_slice(bytes);
         }
     }
 
@@ -450,14 +479,7 @@ impl<'a> In<'a> {
     ) -> Result<T, BadCompact> {
         match self.number()? {
             0 => Ok(make(self.random()?)),
-            back => {
-                let back = usize::try_from(back).ok();
-                let place = back.and_then(|back| table.list.len().checked_sub(back));
-                place
-                    .and_then(|place| table.list.get(place))
-                    .cloned()
-                    .ok_or(BadCompact::Shape)
-            }
+            back => table.at_back(back),
         }
     }
 

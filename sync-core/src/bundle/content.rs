@@ -5,14 +5,15 @@ use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 
 use super::BadBundle;
+use crate::batch::compact;
 use crate::cbor::{self, List};
 use crate::control::{Control, ControlPosition, SpaceWire};
 use crate::feed::Vector;
 use crate::id::{DeviceId, Incarnation, NetworkId, Short, Space};
 use crate::seal;
 use crate::wire::{
-    CONTROL_MAX, Feeds, SPACES_MAX, bytes_list, decode, encode_batches, feeds_from_wire,
-    feeds_to_wire, open_batches, some_if_any,
+    BATCHES_MAX, CONTROL_MAX, Feeds, MESSAGE_BYTES_MAX, SPACES_MAX, bad_batches, bytes_list,
+    decode, feeds_from_wire, feeds_to_wire, some_if_any,
 };
 
 /// The version of what is inside.
@@ -55,7 +56,7 @@ impl Content {
         cbor::encode(&ContentWire {
             version: VERSION,
             batches: (!self.batches.is_empty())
-                .then(|| encode_batches(network, &self.batches).into()),
+                .then(|| compact::encode(network, &self.batches).into()),
             control: some_if_any(bytes_list(&self.control)),
             claims: self.claims.clone().map(Into::into),
             receipts: some_if_any(bytes_list(&self.receipts)),
@@ -69,7 +70,8 @@ impl Content {
         let list = |list: Vec<ByteVec>| list.into_iter().map(Into::into).collect();
         Ok(Self {
             batches: match wire.batches {
-                Some(compact) => open_batches(network, &compact)?,
+                Some(bytes) => compact::decode(network, &bytes, BATCHES_MAX, MESSAGE_BYTES_MAX)
+                    .map_err(bad_batches)?,
                 None => Vec::new(),
             },
             control: list(wire.control.unwrap_or_default().0),

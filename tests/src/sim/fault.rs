@@ -127,13 +127,23 @@ pub enum Fault {
     /// The server answers and then loses what it was about to commit.
     AnsweredNotCommitted,
     /// An answer's batches come in any order, one of them or the control entries left out: what a
-    /// bag of bundles does.
+    /// bag of bundles does. It may also refer to what the phone does not hold.
     Untidy,
+    /// A request's batches refer to what the server holds.
+    RefersUp,
+    /// An answer's batches refer to what the phone holds.
+    RefersDown,
+    /// The server does not find what a request refers to and takes none of its batches.
+    Untaken,
+    /// A phone does not find what an answer refers to and takes none of its batches.
+    Unread,
+    /// A phone asks again, referring to nothing.
+    ToldPlainly,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 34] = [
+    pub const ALL: [Fault; 39] = [
         Fault::Lost,
         Fault::Repeated,
         Fault::Overtaken,
@@ -168,6 +178,11 @@ impl Fault {
         Fault::Stashed,
         Fault::AnsweredNotCommitted,
         Fault::Untidy,
+        Fault::RefersUp,
+        Fault::RefersDown,
+        Fault::Untaken,
+        Fault::Unread,
+        Fault::ToldPlainly,
     ];
 }
 

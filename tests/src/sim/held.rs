@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use sync_core::batch::Batch;
+use sync_core::batch::{Batch, Known, Reference};
 use sync_core::feed::{Feed, Node, Tip, Vector};
 use sync_core::hub::SpaceHeld;
-use sync_core::id::{BatchHash, DeviceId, RecordId};
+use sync_core::id::{BatchHash, DeviceId, RecordId, Space};
 use sync_core::wire::SpaceClaim;
 
 /// A batch in the server's store.
@@ -57,6 +57,42 @@ impl SpaceStore {
         Rc::make_mut(feed).insert(stored.node.clone());
         self.arrivals.push(stored);
     }
+}
+
+impl Stored {
+    fn known(&self) -> Known {
+        let header = &self.batch.header;
+        Known {
+            reference: Reference::to(&header.space, header.device, header.seq),
+            hash: self.node.hash,
+            bytes: self.batch.bytes().to_vec(),
+        }
+    }
+}
+
+/// What the server finds of a reference.
+pub(super) fn find(spaces: &BTreeMap<Space, SpaceStore>, reference: &Reference) -> Option<Known> {
+    let store = spaces.get(&reference.space)?;
+    let devices = Reference::nameable(store.feeds.keys().copied());
+    let feed = store.feeds.get(devices.get(&reference.feed)?)?;
+    let stored = store.get(feed.only(reference.seq)?.hash)?;
+    Some(stored.known())
+}
+
+/// What the server may refer to in an answer about `claimed` spaces.
+pub(super) fn known(
+    spaces: &BTreeMap<Space, SpaceStore>,
+    claimed: &[Space],
+    holds: impl Fn(&Space, DeviceId, u32) -> bool,
+) -> Vec<Known> {
+    let mut known = Vec::new();
+    for (space, store) in spaces.iter().filter(|(space, _)| claimed.contains(space)) {
+        for (device, feed) in &store.feeds {
+            let nodes = feed.path().filter(|node| holds(space, *device, node.seq));
+            known.extend(nodes.filter_map(|node| Some(store.get(node.hash)?.known())));
+        }
+    }
+    known
 }
 
 /// All changes of a record with the device that signed each.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ed25519_dalek::{Signer, SigningKey};
-use sync_core::batch::{Batch, Entry, Header};
+use sync_core::batch::{Batch, Entry, Header, Known};
 use sync_core::change::{Change, Put};
 use sync_core::control::ControlPosition;
 use sync_core::feed::Feed;
@@ -15,6 +15,7 @@ use sync_core::value::{Key, Value};
 use sync_core::wire::{Request, SpaceClaim};
 
 use super::fault::Dice;
+use super::held::known;
 use super::hub::HubState;
 
 /// What it does in one request.
@@ -287,6 +288,9 @@ impl Hostile {
             batches.append(&mut self.withheld);
         }
         self.sent.extend(batches.iter().cloned());
+        let refer = dice
+            .chance(500)
+            .then(|| references(dice, hub, &self.spaces));
         let request = Request {
             device: self.device,
             nonce: self.nonce,
@@ -302,6 +306,7 @@ impl Hostile {
                 })
                 .collect(),
             batches,
+            refer,
             budget: dice.below(10_000) as u32,
             receipts: false,
         };
@@ -364,6 +369,23 @@ impl Hostile {
         let bytes = self.next(dice, network, space, vec![entry]);
         self.withheld.push(bytes);
     }
+}
+
+/// What its batches refer to: true places, some of them with other batches than stand there.
+fn references(dice: &mut Dice, hub: &HubState, spaces: &[Space]) -> Vec<Known> {
+    let mut known = known(&hub.spaces, spaces, |_, _, _| true);
+    if dice.chance(400) && known.len() > 1 {
+        let from = dice.below(known.len());
+        let to = dice.below(known.len());
+        let reference = known[from].reference.clone();
+        known[to].reference = reference;
+    }
+    if dice.chance(200) {
+        for known in &mut known {
+            known.reference.seq += 1000;
+        }
+    }
+    known
 }
 
 fn ungranted(granted: &[Space], near: &Space) -> Space {

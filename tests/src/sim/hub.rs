@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use ed25519_dalek::{Signer, SigningKey};
 use plan::Package;
-use sync_core::batch::{Batch, Unfit};
+use sync_core::batch::{Batch, Reference, Unfit};
 use sync_core::control::{Control, ControlEntry, Enrolment, RootStatement};
 use sync_core::enrol::{EnrolAnswer, EnrolRequest};
 use sync_core::hub::{self, HubMe, Opened, Place, SpaceHeld, Taken};
@@ -15,7 +15,7 @@ use sync_core::record::RecordState;
 use sync_core::wire::{Answer, Refused, Request};
 
 use super::fault::{Dice, Plant};
-use super::held::{SpaceStore, Stored, changes_of, load_all, load_part};
+use super::held::{SpaceStore, Stored, changes_of, find, known, load_all, load_part};
 
 /// Batches with a parent missing that the server keeps for later, per space (R6).
 const STASH_MAX: usize = 64;
@@ -53,6 +53,8 @@ pub(super) struct MemoryHub {
 pub(super) struct Served {
     /// The state after it.
     pub(super) state: HubState,
+    /// The spaces that were asked for, in the request's order.
+    pub(super) asked: Vec<Space>,
     /// The answer's bytes.
     pub(super) answer: Vec<u8>,
     /// Codes of batches that are not held.
@@ -220,17 +222,19 @@ impl MemoryHub {
             Ok(Opened::StaleNonce(answer)) => {
                 return Ok(Served {
                     state,
+                    asked: Vec::new(),
                     answer: answer.encode(self.me.network),
                     refused: Vec::new(),
                 });
             }
-            Ok(Opened::Request(request)) => request,
+            Ok(Opened::Request(unopened)) => unopened,
         };
-        let incoming: Vec<Result<Batch, Unfit>> = request
-            .batches
-            .iter()
-            .map(|bytes| hub::receive(&self.me, &state.control, request.device, bytes))
-            .collect();
+        let mut find = |reference: &Reference| find(&state.spaces, reference);
+        let brought = hub::take_apart(&self.me, &state.control, *request, &mut find);
+        let hub::Brought {
+            request,
+            batches: incoming,
+        } = brought.map_err(|refusal| refusal.code())?;
         let mut held = BTreeMap::new();
         for claim in &request.spaces {
             let store = state.spaces.entry(claim.space.clone()).or_default();
@@ -261,10 +265,10 @@ impl MemoryHub {
             taken,
             now,
         );
-        let mut answer: Answer = plan.answer;
+        let mut answer: Answer = plan.answer.clone();
         let mut room = request.budget as usize;
-        for (space, hash) in plan.send {
-            let Some(stored) = state.spaces.get(&space).and_then(|store| store.get(hash)) else {
+        for (space, hash) in &plan.send {
+            let Some(stored) = state.spaces.get(space).and_then(|store| store.get(*hash)) else {
                 continue;
             };
             let bytes = stored.batch.bytes();
@@ -274,6 +278,13 @@ impl MemoryHub {
             }
             room = room.saturating_sub(bytes.len());
             answer.batches.push(bytes.to_vec());
+        }
+        let mut untidy = untidy;
+        if let Some(refer) = &mut answer.refer {
+            // An untidy server may refer to what the phone has not said that it holds.
+            let all = untidy.as_mut().is_some_and(|dice| dice.chance(300));
+            let holds = |space: &Space, device, seq| all || plan.phone_holds(space, device, seq);
+            refer.known = known(&state.spaces, &refer.spaces, holds);
         }
         if let Some(dice) = untidy {
             dice.shuffle(&mut answer.batches);
@@ -286,6 +297,11 @@ impl MemoryHub {
         }
         Ok(Served {
             state,
+            asked: request
+                .spaces
+                .into_iter()
+                .map(|claim| claim.space)
+                .collect(),
             answer: answer.encode(self.me.network),
             refused,
         })
@@ -308,7 +324,10 @@ impl MemoryHub {
                         index,
                         code: unfit.code().into(),
                     });
-                    self.doubt_all(request, held, &mut taken);
+                    // What a phone is told to send again it does not count as held here.
+                    if unfit != Unfit::Reference {
+                        self.doubt_all(request, held, &mut taken);
+                    }
                     continue;
                 }
             };

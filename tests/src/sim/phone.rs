@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use ed25519_dalek::{Signer, SigningKey};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use sync_core::batch::{Batch, Known, Reference};
 use sync_core::exchange::{Budget, Outgoing};
-use sync_core::id::{AuthorId, ChangeHash, Class, DeviceId, RecordId, Space};
+use sync_core::id::{AuthorId, ChangeHash, Class, DeviceId, NetworkId, RecordId, Space};
 use sync_core::record::RecordState;
 use sync_core::replica::{OpenError, OpenReport, Replica};
 use sync_core::row::Table;
@@ -182,6 +183,22 @@ impl Phone {
             budget,
         });
         Ok(report)
+    }
+
+    /// The batch in the store that a reference of its own names.
+    pub(super) fn find(&self, network: NetworkId, reference: &Reference) -> Option<Known> {
+        let batches = self.disk.table(Table::Batch);
+        let mut known = batches.filter_map(|(_, bytes)| {
+            let batch = Batch::from_store(network, bytes).ok()?;
+            let header = &batch.header;
+            let place = Reference::to(&header.space, header.device, header.seq);
+            (place == *reference).then(|| Known {
+                reference: place,
+                hash: batch.hash,
+                bytes: bytes.to_vec(),
+            })
+        });
+        known.next().filter(|_| known.next().is_none())
     }
 
     /// Kills the processes.

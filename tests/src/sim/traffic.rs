@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use ed25519_dalek::Signer;
+use sync_core::batch::{Reference, Unfit};
 use sync_core::date::date_in_china;
 use sync_core::exchange::Received;
 use sync_core::replica::Context;
@@ -12,7 +13,9 @@ use sync_core::wire::{Answer, Request};
 
 use super::agree::check_secrecy;
 use super::fault::{Fault, Plant};
+use super::held;
 use super::host::Persisted;
+use super::hub::Served;
 use super::network::{Packet, To};
 use super::oracle::{Broken, Checked, broken, require};
 use super::world::World;
@@ -83,9 +86,15 @@ impl World {
 
     /// Bytes leave a phone: by now every batch in them is in its store (R1).
     pub(super) fn send_request(&mut self, p: usize, exchange: u64, bytes: Rc<[u8]>) -> Checked {
-        let (request, _) = Request::decode(self.hub.network(), &bytes)
-            .map_err(|bad| broken("R5", format!("our own request: {bad}")))?;
+        let network = self.hub.network();
         let phone = &self.phones[p];
+        let mut refers = false;
+        let mut find = |reference: &Reference| {
+            refers = true;
+            phone.find(network, reference)
+        };
+        let (request, _) = Request::decode_with(network, &bytes, &mut find)
+            .map_err(|bad| broken("R5", format!("our own request: {bad}")))?;
         let durable: BTreeSet<&[u8]> = phone
             .disk
             .table(Table::Batch)
@@ -100,6 +109,12 @@ impl World {
             || format!("{} sends a batch that is not in its store", phone.name),
         )?;
         let (count, size) = (request.batches.len(), bytes.len());
+        if refers {
+            self.count(Fault::RefersUp);
+        }
+        if request.refer.is_none() {
+            self.count(Fault::ToldPlainly);
+        }
         self.say(|w| {
             format!(
                 "{} asks ({exchange}): {count} batches, {size} bytes",
@@ -152,7 +167,12 @@ impl World {
             }
         };
         require("R5", !packet.cut, || "a cut request is served".into())?;
-        require("R5", served.refused.is_empty(), || {
+        let refused = &served.refused;
+        let untaken = refused.iter().any(|code| code == Unfit::Reference.code());
+        if untaken {
+            self.count(Fault::Untaken);
+        }
+        require("R5", refused.is_empty() || untaken, || {
             format!(
                 "the server does not hold from {}: {:?}",
                 self.name(packet.phone),
@@ -166,6 +186,7 @@ impl World {
                 packet.exchange
             )
         });
+        self.check_answer(packet.phone, &served)?;
         let mut answered = true;
         if self.dice.chance(self.config.hub_crash) {
             match self.dice.below(5) {
@@ -190,7 +211,6 @@ impl World {
         } else {
             self.hub.state = served.state;
         }
-        self.check_answer(packet.phone, &served.answer)?;
         if answered {
             let bytes: Rc<[u8]> = served.answer.into();
             self.post(Packet {
@@ -204,9 +224,20 @@ impl World {
     }
 
     /// Looks at an answer on its way to a phone.
-    pub(super) fn check_answer(&mut self, p: usize, answer: &[u8]) -> Checked {
-        let answer = Answer::decode(self.hub.network(), answer)
+    fn check_answer(&mut self, p: usize, served: &Served) -> Checked {
+        let phone = &self.phones[p];
+        let network = self.hub.network();
+        let mut refers = false;
+        let mut find = |reference: &Reference| {
+            refers = true;
+            held::find(&served.state.spaces, reference)
+        };
+        let (asked, bytes) = (&served.asked, &served.answer);
+        let answer = Answer::decode_with(network, bytes, phone.device, asked, &mut find)
             .map_err(|bad| broken("Secrecy", format!("our own answer: {bad}")))?;
+        if refers {
+            self.count(Fault::RefersDown);
+        }
         let ladders = answer
             .spaces
             .iter()
@@ -294,6 +325,9 @@ impl World {
                 self.name(p)
             )
         })?;
+        if received.unread {
+            self.count(Fault::Unread);
+        }
         if self.phones[p].disk.table(Table::Stash).next().is_some() {
             self.count(Fault::Stashed);
         }

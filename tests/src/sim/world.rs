@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plan::Package;
-use sync_core::batch::Batch;
+use sync_core::batch::{Batch, Reference};
 use sync_core::enrol::{EnrolAnswer, EnrolRequest};
-use sync_core::id::{AuthorId, ChangeHash, Class, Space};
+use sync_core::id::{AuthorId, ChangeHash, Class, DeviceId, Space};
 use sync_core::row::Table;
 use sync_core::wire::Answer;
 
 use super::Options;
 use super::agree::check_secrecy;
 use super::fault::{Config, Dice, Fault, TRUE_TIME_START};
+use super::held;
 use super::hostile::Hostile;
 use super::hub::{HubState, MemoryHub};
 use super::network::Network;
@@ -389,9 +390,12 @@ impl World {
         self.say(|_| format!("the hostile device sends {what}: {result}"));
         if let Ok(served) = served {
             self.hub.state = served.state;
-            if let (Some(hostile), Ok(answer)) =
-                (&mut self.hostile, Answer::decode(network, &served.answer))
-            {
+            let mut find = |reference: &Reference| held::find(&self.hub.state.spaces, reference);
+            let device = self.hostile.as_ref().map(|hostile| hostile.device);
+            let device = device.unwrap_or(DeviceId([0; 8]));
+            let answer =
+                Answer::decode_with(network, &served.answer, device, &served.asked, &mut find);
+            if let (Some(hostile), Ok(answer)) = (&mut self.hostile, answer) {
                 hostile.nonce = answer.nonce.unwrap_or(hostile.nonce);
                 let grants = hostile.spaces.iter().cloned().collect();
                 check_secrecy(network, "the hostile device", &grants, &answer)?;

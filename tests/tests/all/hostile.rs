@@ -177,6 +177,7 @@ impl Device {
             base: Short([0; 16]),
             spaces,
             batches,
+            refer: None,
             budget: 0,
             receipts: false,
         };

@@ -5,31 +5,31 @@ use crate::id::Subject;
 use crate::seal::SigningKey;
 use crate::wire::{BATCHES_MAX, MESSAGE_BYTES_MAX};
 
-const NETWORK: NetworkId = NetworkId([7; 32]);
+pub(super) const NETWORK: NetworkId = NetworkId([7; 32]);
 
-fn space(class: Class) -> Space {
+pub(super) fn space(class: Class) -> Space {
     Space::new("152522100200", class).unwrap()
 }
 
 /// A device that writes batches, each after the one before.
-struct Writer {
-    key: SigningKey,
-    feeds: BTreeMap<Space, (u32, Vec<BatchHash>)>,
+pub(super) struct Writer {
+    pub(super) key: SigningKey,
+    pub(super) feeds: BTreeMap<Space, (u32, Vec<BatchHash>)>,
 }
 
 impl Writer {
-    fn new(n: u8) -> Self {
+    pub(super) fn new(n: u8) -> Self {
         Self {
             key: SigningKey::from_bytes(&[n; 32]),
             feeds: BTreeMap::new(),
         }
     }
 
-    fn device(&self) -> DeviceId {
+    pub(super) fn device(&self) -> DeviceId {
         DeviceId::of_key(&self.key.public().bytes)
     }
 
-    fn batch(&mut self, space: Space, time: i64, entries: Vec<Entry>) -> Vec<u8> {
+    pub(super) fn batch(&mut self, space: Space, time: i64, entries: Vec<Entry>) -> Vec<u8> {
         let (seq, prev) = self.feeds.get(&space).cloned().unwrap_or((1, Vec::new()));
         let header = Header {
             space: space.clone(),
@@ -66,7 +66,7 @@ fn round_trip(batches: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// A record and then one-field edits of it, each after the one before.
-fn history(writer: &mut Writer, edits: usize) -> Vec<Vec<u8>> {
+pub(super) fn history(writer: &mut Writer, edits: usize) -> Vec<Vec<u8>> {
     let actor = ActorId::new(writer.device(), [1; 8]);
     let names = put("identity.name", Value::from("其其格"), &[]);
     let first = Change::make(vec![], actor, 1, 1, 100, vec![names]);
@@ -266,6 +266,66 @@ fn the_compact_bytes_of_version_1_do_not_change() {
     );
 }
 
+/// Random batches over a few records, devices and spaces.
+pub(super) fn random(seed: u64) -> Vec<Vec<u8>> {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut writers = [Writer::new(1), Writer::new(2)];
+    let mut known: Vec<(RecordId, Change)> = Vec::new();
+    let mut batches = Vec::new();
+    for _ in 0..1 + rng.next_u32() % 12 {
+        let writer = &mut writers[rng.next_u32() as usize % 2];
+        let mut entries = Vec::new();
+        for _ in 0..rng.next_u32() % 4 {
+            let record = record((rng.next_u32() % 3) as u8);
+            let actor = ActorId::new(writer.device(), [(rng.next_u32() % 2) as u8; 8]);
+            let past: Vec<&Change> = known
+                .iter()
+                .filter(|(of, _)| *of == record)
+                .map(|(_, change)| change)
+                .collect();
+            let deps: Vec<ChangeHash> = past
+                .iter()
+                .rev()
+                .take(2)
+                .map(|change| change.hash)
+                .collect();
+            let key = ["a.b", "a.c", "s#i.f/01"][rng.next_u32() as usize % 3];
+            let preds: Vec<OpId> = past
+                .iter()
+                .rev()
+                .take(rng.next_u32() as usize % 3)
+                .map(|change| OpId {
+                    counter: change.start_op,
+                    actor: change.actor,
+                })
+                .collect();
+            let mut preds = preds;
+            preds.sort_unstable();
+            preds.dedup();
+            let value = match rng.next_u32() % 4 {
+                0 => Value::Null,
+                1 => Value::Bool(rng.next_u32() % 2 == 0),
+                2 => Value::Int(rng.next_u64() as i64),
+                _ => Value::Text("嘎查".repeat(rng.next_u32() as usize % 9)),
+            };
+            let op = 1 + rng.next_u32() % 50;
+            let seq = 1 + rng.next_u32() % 5;
+            let (change, raw) =
+                Change::make(deps, actor, seq, op + 50, 0, vec![put(key, value, &preds)]);
+            entries.push(Entry {
+                record,
+                change: raw,
+            });
+            known.push((record, change));
+        }
+        let class = Class::ALL[rng.next_u32() as usize % 5];
+        batches.push(writer.batch(space(class), rng.next_u32().into(), entries));
+    }
+    batches
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
 
@@ -291,50 +351,10 @@ proptest! {
         }
     }
 
-    /// Random batches over a few records, devices and spaces, in random runs of messages.
+    /// In random runs of messages.
     #[test]
-    fn whatever_is_sent_comes_back(seed in any::<u64>()) {
-        use rand_chacha::ChaCha8Rng;
-        use rand_chacha::rand_core::{Rng, SeedableRng};
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut writers = [Writer::new(1), Writer::new(2)];
-        let mut known: Vec<(RecordId, Change)> = Vec::new();
-        let mut batches = Vec::new();
-        for _ in 0..1 + rng.next_u32() % 12 {
-            let writer = &mut writers[rng.next_u32() as usize % 2];
-            let mut entries = Vec::new();
-            for _ in 0..rng.next_u32() % 4 {
-                let record = record((rng.next_u32() % 3) as u8);
-                let actor = ActorId::new(writer.device(), [(rng.next_u32() % 2) as u8; 8]);
-                let past: Vec<&Change> =
-                    known.iter().filter(|(of, _)| *of == record).map(|(_, change)| change).collect();
-                let deps: Vec<ChangeHash> = past.iter().rev().take(2).map(|change| change.hash).collect();
-                let key = ["a.b", "a.c", "s#i.f/01"][rng.next_u32() as usize % 3];
-                let preds: Vec<OpId> = past
-                    .iter()
-                    .rev()
-                    .take(rng.next_u32() as usize % 3)
-                    .map(|change| OpId { counter: change.start_op, actor: change.actor })
-                    .collect();
-                let mut preds = preds;
-                preds.sort_unstable();
-                preds.dedup();
-                let value = match rng.next_u32() % 4 {
-                    0 => Value::Null,
-                    1 => Value::Bool(rng.next_u32() % 2 == 0),
-                    2 => Value::Int(rng.next_u64() as i64),
-                    _ => Value::Text("嘎查".repeat(rng.next_u32() as usize % 9)),
-                };
-                let op = 1 + rng.next_u32() % 50;
-                let seq = 1 + rng.next_u32() % 5;
-                let (change, raw) = Change::make(deps, actor, seq, op + 50, 0, vec![put(key, value, &preds)]);
-                entries.push(Entry { record, change: raw });
-                known.push((record, change));
-            }
-            let class = Class::ALL[rng.next_u32() as usize % 5];
-            batches.push(writer.batch(space(class), rng.next_u32().into(), entries));
-        }
-        for run in batches.chunks(1 + rng.next_u32() as usize % 5) {
+    fn whatever_is_sent_comes_back(seed in any::<u64>(), run in 1usize..6) {
+        for run in random(seed).chunks(run) {
             let packed = encode(NETWORK, run);
             let again = decode(NETWORK, &packed, BATCHES_MAX, MESSAGE_BYTES_MAX);
             prop_assert_eq!(again.as_deref(), Ok(run));
