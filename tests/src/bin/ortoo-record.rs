@@ -1,0 +1,28 @@
+//! `ortoo-record`: plays the village's stories and writes what they say, for the tests that read it.
+
+#![expect(clippy::print_stdout, reason = "a command-line program")]
+
+use std::process::ExitCode;
+
+use ortoo_tests::fuzz::corpus;
+use ortoo_tests::golden;
+use ortoo_tests::sim::village::{busy, small};
+
+fn main() -> ExitCode {
+    let written = corpus::write(&busy()).and_then(|corpus| {
+        let (_, recorded) = small();
+        Ok((corpus, golden::write_new(&recorded)?))
+    });
+    match written {
+        Ok((corpus, golden)) => {
+            println!("corpus: {corpus} files written again");
+            println!("golden: {} new, {} kept", golden.new.len(), golden.kept);
+            golden.new.iter().for_each(|name| println!("  {name}"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
