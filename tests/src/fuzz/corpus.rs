@@ -75,11 +75,7 @@ pub fn write(recorded: &[Recorded]) -> std::io::Result<usize> {
 /// says nothing.
 pub fn seeds(ground: &Ground, decoder: &Decoder) -> Vec<Vec<u8>> {
     let seeds = ground.of(decoder.seeds).map(|recorded| {
-        let packed = matches!(
-            recorded.kind,
-            "request" | "answer" | "enrol_request" | "enrol_answer"
-        );
-        match packed.then(|| unpack(&recorded.bytes)) {
+        match decoder.packed.then(|| unpack(&recorded.bytes)) {
             Some(Ok(message)) => [&[0], message.as_slice()].concat(),
             _ => recorded.bytes.clone(),
         }

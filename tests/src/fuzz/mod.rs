@@ -61,6 +61,8 @@ pub struct Decoder {
     pub check: Check,
     /// Gives a changed input its checksums and signatures again, where it has some.
     pub mend: Option<Mend>,
+    /// Its inputs are messages, which may come compressed.
+    pub packed: bool,
     /// Executions in the time of a thousand others.
     pub share: u32,
 }
@@ -71,6 +73,7 @@ const fn decoder(name: &'static str, check: Check) -> Decoder {
         seeds: name,
         check,
         mend: None,
+        packed: false,
         share: 1000,
     }
 }
@@ -78,10 +81,14 @@ const fn decoder(name: &'static str, check: Check) -> Decoder {
 /// Every decoder of the core.
 pub const DECODERS: &[Decoder] = &[
     decoder("network", control::network),
-    decoder("enrol_request", message::enrol_request).mended(signed::enrol_request),
-    decoder("enrol_answer", message::enrol_answer),
-    decoder("request", message::request).mended(signed::request),
-    decoder("answer", message::answer),
+    decoder("enrol_request", message::enrol_request)
+        .packed()
+        .mended(signed::enrol_request),
+    decoder("enrol_answer", message::enrol_answer).packed(),
+    decoder("request", message::request)
+        .packed()
+        .mended(signed::request),
+    decoder("answer", message::answer).packed(),
     decoder("compact", message::compact),
     decoder("batch", change::batch).mended(signed::batch),
     decoder("change", change::change).mended(signed::change),
@@ -107,6 +114,14 @@ impl Decoder {
     const fn mended(self, mend: Mend) -> Self {
         Self {
             mend: Some(mend),
+            ..self
+        }
+    }
+
+    /// For messages.
+    const fn packed(self) -> Self {
+        Self {
+            packed: true,
             ..self
         }
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use sync_core::wire::{MESSAGE_BYTES_MAX, pack};
+
 use super::mutate::mutate;
 use super::{Decoder, Ground, Input, MEMORY_MAX, TIME_MAX, corpus, memory};
 use crate::sim::fault::Dice;
@@ -109,9 +111,13 @@ pub fn run(
             None => {
                 let (base, other) = (dice.pick(&pool).clone(), dice.pick(&pool).clone());
                 let changed = mutate(&mut dice, &base.0, &other.0);
-                match decoder.mend.filter(|_| dice.chance(600)) {
+                let (changed, mended) = match decoder.mend.filter(|_| dice.chance(600)) {
                     Some(mend) => (mend(ground, changed), true),
                     None => (changed, base.1 || other.1),
+                };
+                match decoder.packed && dice.chance(10) {
+                    true => (bomb(&mut dice, &changed), mended),
+                    false => (changed, mended),
                 }
             }
         };
@@ -146,6 +152,18 @@ pub fn run(
         }
     }
     report
+}
+
+/// The message compressed, with a piece of it again and again up to the limit of a message and a
+/// little beyond.
+fn bomb(dice: &mut Dice, input: &[u8]) -> Vec<u8> {
+    let message = input.get(1..).unwrap_or_default();
+    let at = dice.below(message.len() + 1);
+    let piece = &message[at..(at + 1 + dice.below(64)).min(message.len())];
+    let room = *dice.pick(&[0, 1 << 16, 1 << 20, MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX + 1]);
+    let times = room / piece.len().max(1);
+    let blown = [&message[..at], piece.repeat(times).as_slice(), &message[at..]].concat();
+    pack(&blown)
 }
 
 /// A promise without the numbers in it.
