@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::sim::village::Recorded;
+use sync_core::row::Table;
+
+use crate::sim::village::{Recorded, Rows};
 
 pub use again::again;
 pub use says::{says, store};
@@ -81,6 +83,36 @@ pub fn of(kind: &'static str) -> Vec<Golden> {
     list.into_iter().map(golden).collect()
 }
 
+/// The store that the golden rows are.
+pub fn rows() -> Rows {
+    let mut rows = Rows::default();
+    for thing in of("row") {
+        let Some((table, value)) = thing.recorded.bytes.split_first() else {
+            continue;
+        };
+        let table = Table::ALL.into_iter().find(|known| *known as u8 == *table);
+        // The two rows that a store has one of each stand under their own names.
+        let meta = thing.says["value"][0]
+            .as_u64()
+            .filter(|_| thing.says["table"] == "meta");
+        let key = match meta {
+            Some(0) => "me",
+            Some(1) => "hub",
+            _ => thing.recorded.name.as_str(),
+        };
+        if let Some(table) = table {
+            rows.0
+                .insert((table, key.as_bytes().to_vec()), value.to_vec());
+        }
+    }
+    rows
+}
+
+/// Where stands what the golden store shows.
+pub fn store_path() -> PathBuf {
+    dir().join("store.json")
+}
+
 /// Adds what is not there yet; never changes what is.
 pub fn write_new(recorded: &[Recorded]) -> io::Result<Written> {
     let mut written = Written::default();
@@ -107,6 +139,11 @@ pub fn write_new(recorded: &[Recorded]) -> io::Result<Written> {
             let text = serde_json::to_string_pretty(&list)?;
             std::fs::write(path(kind), text + "\n")?;
         }
+    }
+    if !store_path().exists() {
+        let says = store(&rows()).map_err(io::Error::other)?;
+        std::fs::write(store_path(), serde_json::to_string_pretty(&says)? + "\n")?;
+        written.new.push("store".to_owned());
     }
     Ok(written)
 }

@@ -2,24 +2,25 @@
 
 #![expect(clippy::print_stdout, reason = "a command-line program")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use ortoo_tests::fuzz::memory::Counted;
 use ortoo_tests::fuzz::run::{Report, execute, run};
-use ortoo_tests::fuzz::{DECODERS, Decoder, Ground, Input};
+use ortoo_tests::fuzz::{DECODERS, Decoder, Ground, Input, corpus};
 
 #[global_allocator]
 static COUNTED: Counted = Counted;
 
 const USAGE: &str = "usage: ortoo-fuzz [DECODER] [--seconds N | --executions N] [--seed N] \
-    [--findings DIR] [--last FILE] [--again FILE]
+    [--findings DIR] [--last FILE] [--again FILE] [--seeds DIR]
   --seconds N     how long, for each decoder; 10 unless told
   --executions N  how many inputs of each decoder, fewer where one costs more
   --findings DIR  where an input that breaks a promise is written; target/fuzz unless told
   --last FILE     writes every input there before it is tried, for those that end the process
-  --again FILE    tries this one input of DECODER";
+  --again FILE    tries this one input of DECODER
+  --seeds DIR     writes what decoders start from, as a corpus for cargo-fuzz";
 
 struct Arguments {
     decoders: Vec<&'static Decoder>,
@@ -29,6 +30,7 @@ struct Arguments {
     findings: PathBuf,
     last: Option<PathBuf>,
     again: Option<PathBuf>,
+    seeds: Option<PathBuf>,
 }
 
 fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, String> {
@@ -40,6 +42,7 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, Strin
         findings: PathBuf::from("target/fuzz"),
         last: None,
         again: None,
+        seeds: None,
     };
     while let Some(argument) = given.next() {
         let mut value = || given.next().ok_or(USAGE);
@@ -51,6 +54,7 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, Strin
             "--findings" => arguments.findings = value()?.into(),
             "--last" => arguments.last = Some(value()?.into()),
             "--again" => arguments.again = Some(value()?.into()),
+            "--seeds" => arguments.seeds = Some(value()?.into()),
             name => {
                 let names: Vec<&str> = DECODERS.iter().map(|decoder| decoder.name).collect();
                 let known = || format!("{USAGE}\ndecoders: {}", names.join(", "));
@@ -75,11 +79,16 @@ fn main() -> ExitCode {
     if let Some(file) = &arguments.again {
         return again(&ground, &arguments, file);
     }
+    if let Some(dir) = &arguments.seeds {
+        return write_seeds(&ground, &arguments, dir);
+    }
     let mut good = true;
     for decoder in &arguments.decoders {
         let started = Instant::now();
         let limit = Duration::from_secs(arguments.seconds);
-        let most = arguments.executions.map(|n| n * u64::from(decoder.share) / 1000);
+        let most = arguments
+            .executions
+            .map(|n| n * u64::from(decoder.share) / 1000);
         let report = run(&ground, decoder, arguments.seed, &mut |report, input| {
             if let Some(last) = &arguments.last {
                 drop(std::fs::write(last, input));
@@ -124,13 +133,32 @@ fn tell(decoder: &Decoder, report: &Report, arguments: &Arguments) {
             .and_then(|()| std::fs::write(&path, &finding.input));
         println!("  {}: {}", decoder.name, finding.what);
         match written {
-            Ok(()) => println!("  again: ortoo-fuzz {} --again {}", decoder.name, path.display()),
+            Ok(()) => println!(
+                "  again: ortoo-fuzz {} --again {}",
+                decoder.name,
+                path.display()
+            ),
             Err(error) => println!("  {}: {error}", path.display()),
         }
     }
 }
 
-fn again(ground: &Ground, arguments: &Arguments, file: &PathBuf) -> ExitCode {
+fn write_seeds(ground: &Ground, arguments: &Arguments, dir: &Path) -> ExitCode {
+    for decoder in &arguments.decoders {
+        let dir = dir.join(decoder.name);
+        let mut written = std::fs::create_dir_all(&dir);
+        for (number, seed) in corpus::seeds(ground, decoder).iter().enumerate() {
+            written = written.and_then(|()| std::fs::write(dir.join(format!("{number}")), seed));
+        }
+        if let Err(error) = written {
+            eprintln!("{}: {error}", dir.display());
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn again(ground: &Ground, arguments: &Arguments, file: &Path) -> ExitCode {
     let bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,
         Err(error) => {

@@ -24,8 +24,14 @@ pub(super) fn batch(ground: &Ground, input: Input<'_>) -> Checked {
     };
     require(batch.bytes() == input.bytes, "other bytes are kept")?;
     if !input.mended {
-        require(ground.was_signed(batch.hash.0), "it verifies and was never signed")?;
-        require(same_content(ground, network, &batch), "its content is not what was signed")?;
+        require(
+            ground.was_signed(batch.hash.0),
+            "it verifies and was never signed",
+        )?;
+        require(
+            same_content(ground, network, &batch),
+            "its content is not what was signed",
+        )?;
     }
     for entry in &batch.entries {
         state(&[(batch.header.device, entry.change.as_slice())])?;
@@ -66,7 +72,9 @@ pub(super) fn change(ground: &Ground, input: Input<'_>) -> Checked {
     let mut device = DeviceId([0; 8]);
     device.0[..4].copy_from_slice(&change.actor.0[..4]);
     state(&[(device, input.bytes)])?;
-    let others = ground.of("change").map(|kept| (device, kept.bytes.as_slice()));
+    let others = ground
+        .of("change")
+        .map(|kept| (device, kept.bytes.as_slice()));
     let mut held: Vec<(DeviceId, &[u8])> = others.take(COMPANY).collect();
     held.push((device, input.bytes));
     let among = state(&held)?;

@@ -24,7 +24,10 @@ pub(super) fn network(ground: &Ground, input: Input<'_>) -> Checked {
             let known = founded(ground).check(input.bytes) == Ok(None);
             require(known, "another root statement founds the network")?;
             control.apply(entry);
-            require(control.root() == founded(ground).root(), "it says something else")?;
+            require(
+                control.root() == founded(ground).root(),
+                "it says something else",
+            )?;
             Ok("founded".into())
         }
         Ok(None) => broken("held by somebody who holds nothing"),

@@ -76,7 +76,9 @@ impl Ground {
 
     /// Recorded messages of a kind.
     pub fn of(&self, kind: &str) -> impl Iterator<Item = &Recorded> {
-        self.recorded.iter().filter(move |recorded| recorded.kind == kind)
+        self.recorded
+            .iter()
+            .filter(move |recorded| recorded.kind == kind)
     }
 }
 

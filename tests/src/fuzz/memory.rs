@@ -19,7 +19,10 @@ fn less(size: usize) {
     NOW.fetch_sub(size, Ordering::Relaxed);
 }
 
-#[expect(unsafe_code, reason = "an allocator is unsafe; everything is passed on as it came")]
+#[expect(
+    unsafe_code,
+    reason = "an allocator is unsafe; everything is passed on as it came"
+)]
 // SAFETY: all calls go to the system's allocator with the arguments that came in.
 unsafe impl GlobalAlloc for Counted {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

@@ -81,7 +81,10 @@ pub(super) fn answer(ground: &Ground, input: Input<'_>) -> Checked {
             ground.control().writer_key(device, space)
         });
         match verified {
-            Ok(batch) => require(ground.was_signed(batch.hash.0), "a batch that nobody signed")?,
+            Ok(batch) => require(
+                ground.was_signed(batch.hash.0),
+                "a batch that nobody signed",
+            )?,
             Err(unfit) => return broken(format!("a batch is held: {unfit}")),
         }
     }
@@ -110,7 +113,11 @@ pub(super) fn compact(ground: &Ground, input: Input<'_>) -> Checked {
         Ok(read) => require(read == answer, "told again, other batches")?,
         Err(bad) => return broken(format!("told again they do not read: {bad}")),
     }
-    let read = || batches.iter().filter_map(|bytes| Batch::from_store(network, bytes).ok());
+    let read = || {
+        batches
+            .iter()
+            .filter_map(|bytes| Batch::from_store(network, bytes).ok())
+    };
     let entries = || read().flat_map(|batch| batch.entries);
     let valid = entries().filter_map(|entry| Change::parse(&entry.change).ok());
     let puts: usize = valid.map(|change| change.puts.len()).sum();
@@ -151,5 +158,9 @@ pub(super) fn enrol_answer(_: &Ground, input: Input<'_>) -> Checked {
         Ok(read) => require(read == answer, "it reads back as another answer")?,
         Err(bad) => return broken(format!("written again it does not read: {bad}")),
     }
-    Ok(format!("{} {}", answer.pending, about(answer.control.len())))
+    Ok(format!(
+        "{} {}",
+        answer.pending,
+        about(answer.control.len())
+    ))
 }

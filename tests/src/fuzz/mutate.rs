@@ -151,8 +151,15 @@ fn leb128(mut number: u64) -> Vec<u8> {
 /// number of their table.
 fn tree(bytes: &[u8]) -> Option<(&[u8], Item)> {
     let composed = |item: &Item| item.count() > 1;
-    let whole = Item::read(bytes).filter(composed).map(|item| (&bytes[..0], item));
-    whole.or_else(|| Some((bytes.get(..1)?, Item::read(bytes.get(1..)?).filter(composed)?)))
+    let whole = Item::read(bytes)
+        .filter(composed)
+        .map(|item| (&bytes[..0], item));
+    whole.or_else(|| {
+        Some((
+            bytes.get(..1)?,
+            Item::read(bytes.get(1..)?).filter(composed)?,
+        ))
+    })
 }
 
 fn in_tree(dice: &mut Dice, bytes: &[u8], other: &[u8]) -> Option<Vec<u8>> {

@@ -35,17 +35,28 @@ pub(super) fn row(ground: &Ground, input: Input<'_>) -> Checked {
         Err(error) => return broken(format!("it does not open: {error}")),
     };
     let spaces: Vec<_> = replica.spaces().cloned().collect();
-    let tips: usize = spaces.iter().map(|space| replica.vector(space).devices().count()).sum();
+    let tips: usize = spaces
+        .iter()
+        .map(|space| replica.vector(space).devices().count())
+        .sum();
     let mut shown = 0;
     for record in replica.records_of(UNIT) {
         shown += replica.view(UNIT, record).len();
         shown += replica.heads(UNIT, record).len();
     }
     shown += show::conflicts(&replica, UNIT).len();
-    let counts = [report.unreadable_rows, report.rebuilt, rows.0.len() - before];
+    let counts = [
+        report.unreadable_rows,
+        report.rebuilt,
+        rows.0.len() - before,
+    ];
     let holds = [replica.waiting(), replica.unsent(), tips, spaces.len()];
     let (counts, holds) = (counts.map(about), holds.map(about));
-    Ok(format!("{} {counts:?} {holds:?} {}", table.name(), about(shown)))
+    Ok(format!(
+        "{} {counts:?} {holds:?} {}",
+        table.name(),
+        about(shown)
+    ))
 }
 
 /// A record's state reads back as it was written.

@@ -141,7 +141,11 @@ pub fn run(
                 }
             }
             Err(what) => {
-                if report.findings.iter().all(|found| kind(&found.what) != kind(&what)) {
+                if report
+                    .findings
+                    .iter()
+                    .all(|found| kind(&found.what) != kind(&what))
+                {
                     report.findings.push(Finding {
                         what,
                         input: bytes,
@@ -160,9 +164,20 @@ fn bomb(dice: &mut Dice, input: &[u8]) -> Vec<u8> {
     let message = input.get(1..).unwrap_or_default();
     let at = dice.below(message.len() + 1);
     let piece = &message[at..(at + 1 + dice.below(64)).min(message.len())];
-    let room = *dice.pick(&[0, 1 << 16, 1 << 20, MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX + 1]);
+    let room = *dice.pick(&[
+        0,
+        1 << 16,
+        1 << 20,
+        MESSAGE_BYTES_MAX,
+        MESSAGE_BYTES_MAX + 1,
+    ]);
     let times = room / piece.len().max(1);
-    let blown = [&message[..at], piece.repeat(times).as_slice(), &message[at..]].concat();
+    let blown = [
+        &message[..at],
+        piece.repeat(times).as_slice(),
+        &message[at..],
+    ]
+    .concat();
     pack(&blown)
 }
 

@@ -42,7 +42,9 @@ pub fn says(kind: &str, bytes: &[u8]) -> Said {
         "sealed_row" => {
             let vault = Vault::new();
             let opened = vault.data.open(Table::Record, vault.row(), bytes);
-            opened.map(|value| json!({"opens_to": hex(&value)})).map_err(|e| e.to_string())
+            opened
+                .map(|value| json!({"opens_to": hex(&value)}))
+                .map_err(|e| e.to_string())
         }
         "wrapped_key" => {
             let opened = Vault::new().store.unwrap(DATA_KEY, bytes);
@@ -51,7 +53,9 @@ pub fn says(kind: &str, bytes: &[u8]) -> Said {
         }
         "sealed_to" => {
             let opened = open_with(&sealing_key(&key(PHONES[0])), CONTEXT, bytes);
-            opened.map(|value| json!({"opens_to": hex(&value)})).map_err(|e| e.to_string())
+            opened
+                .map(|value| json!({"opens_to": hex(&value)}))
+                .map_err(|e| e.to_string())
         }
         other => Err(format!("nothing reads {other}")),
     }
@@ -70,11 +74,15 @@ fn shown(error: impl std::fmt::Display) -> String {
 }
 
 fn strings(list: impl IntoIterator<Item = impl ToString>) -> Json {
-    list.into_iter().map(|thing| Json::from(thing.to_string())).collect()
+    list.into_iter()
+        .map(|thing| Json::from(thing.to_string()))
+        .collect()
 }
 
 fn hexes(list: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Json {
-    list.into_iter().map(|bytes| Json::from(hex(bytes.as_ref()))).collect()
+    list.into_iter()
+        .map(|bytes| Json::from(hex(bytes.as_ref())))
+        .collect()
 }
 
 fn short(digest: Short) -> String {
@@ -146,7 +154,11 @@ fn elsewhere(after: &Control, bytes: &[u8]) -> Option<Json> {
     let record = body.field(3)?.field(0)?.bytes()?;
     let record = RecordId::from_slice(&record).ok()?;
     let (away, number) = after.elsewhere(UNIT, record);
-    let away: Vec<Json> = away.spans().iter().map(|(from, to)| json!([from, to])).collect();
+    let away: Vec<Json> = away
+        .spans()
+        .iter()
+        .map(|(from, to)| json!([from, to]))
+        .collect();
     Some(json!({"record": record.to_string(), "number": number, "away": away}))
 }
 
@@ -252,9 +264,10 @@ fn compact(bytes: &[u8]) -> Said {
 fn batch(bytes: &[u8]) -> Said {
     let batch = Batch::from_store(network(), bytes).map_err(shown)?;
     let header = &batch.header;
-    let entries = batch.entries.iter().map(|entry| {
-        json!({"record": entry.record.to_string(), "change": hex(&entry.change)})
-    });
+    let entries = batch
+        .entries
+        .iter()
+        .map(|entry| json!({"record": entry.record.to_string(), "change": hex(&entry.change)}));
     Ok(json!({
         "name": batch.hash.to_string(),
         "space": header.space.to_string(),
@@ -419,7 +432,10 @@ pub fn store(rows: &crate::sim::village::Rows) -> Said {
     for record in replica.records_of(UNIT) {
         let shown = replica.view(UNIT, record);
         let fields = shown.iter().map(|(key, slot)| {
-            let values: Vec<Json> = slot.values().map(|written| scalar(&written.value)).collect();
+            let values: Vec<Json> = slot
+                .values()
+                .map(|written| scalar(&written.value))
+                .collect();
             (key.as_str().to_owned(), values.into())
         });
         records.insert(record.to_string(), Json::Object(fields.collect()));

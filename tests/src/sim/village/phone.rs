@@ -34,7 +34,10 @@ impl Rows {
     /// The values of a table, in ascending order of keys.
     pub fn of(&self, table: Table) -> impl Iterator<Item = &Vec<u8>> {
         let from = (table, Vec::new());
-        let of_table = self.0.range(from..).take_while(move |((of, _), _)| *of == table);
+        let of_table = self
+            .0
+            .range(from..)
+            .take_while(move |((of, _), _)| *of == table);
         of_table.map(|(_, value)| value)
     }
 

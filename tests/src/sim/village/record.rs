@@ -77,7 +77,11 @@ impl Village {
 
     /// Keeps the control entries of the server.
     pub(super) fn keep_control(&mut self, names: &[&str]) {
-        for (arrival, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+        for (arrival, name) in names
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| !name.is_empty())
+        {
             let entry = self.control_entry(arrival);
             self.keep("control", *name, entry);
         }

@@ -34,14 +34,17 @@ const FIELDS: [&str; 7] = [
 /// A plan of a few fields, so that its bytes can be read by a person.
 fn small_plan() -> Package {
     let mut plan = Package::builtin();
-    let asked = |section: &str, field: &str| FIELDS.contains(&format!("{section}.{field}").as_str());
+    let asked =
+        |section: &str, field: &str| FIELDS.contains(&format!("{section}.{field}").as_str());
     for subject in &mut plan.subjects {
         for section in &mut subject.sections {
             let Section { key, fields, .. } = section;
             fields.retain(|field| asked(key, &field.key));
             section.checks.clear();
         }
-        subject.sections.retain(|section| !section.fields.is_empty());
+        subject
+            .sections
+            .retain(|section| !section.fields.is_empty());
     }
     plan.subjects.retain(|subject| !subject.sections.is_empty());
     let fields = plan.subjects.iter().flat_map(|subject| &subject.sections);
@@ -89,7 +92,11 @@ pub fn small() -> (Village, Vec<Recorded>) {
         ],
     );
     village.save(first, woman, &person("其其格"));
-    village.save(first, woman, &[("condition.serious_illness", Value::Bool(false))]);
+    village.save(
+        first,
+        woman,
+        &[("condition.serious_illness", Value::Bool(false))],
+    );
     village.sync(first, "first-edits");
     village.later(HOUR);
     village.sync(first, "nothing-new");
@@ -132,7 +139,9 @@ impl Village {
     /// An answer to somebody whom the administrator has not let in yet.
     fn keep_pending(&mut self) {
         let answer = self.recorded.iter().find(|r| r.kind == "enrol_answer");
-        let answer = answer.map(|answer| answer.bytes.clone()).unwrap_or_default();
+        let answer = answer
+            .map(|answer| answer.bytes.clone())
+            .unwrap_or_default();
         let answer = sync_core::enrol::EnrolAnswer::decode(&answer);
         let mut answer = answer.expect("the server's answer decodes");
         answer.pending = true;
@@ -244,7 +253,11 @@ impl Village {
             record: woman,
             change: b"no change at all".to_vec(),
         };
-        let header = Header { seq, prev, ..header };
+        let header = Header {
+            seq,
+            prev,
+            ..header
+        };
         let key = &self.phones[phone].key;
         let network = self.network();
         let sign = |message: &[u8]| key.sign(message);
@@ -272,7 +285,11 @@ impl Village {
         let before = self.hub.state.clone();
         for number in [7, 8, 9] {
             let people = Value::Int(number);
-            self.save(phone, household, &[("household.resident_population", people)]);
+            self.save(
+                phone,
+                household,
+                &[("household.resident_population", people)],
+            );
             self.later(HOUR);
             self.sync(phone, &format!("lost-{number}"));
         }
@@ -285,7 +302,11 @@ impl Village {
         self.sync(phone, "up-to-date");
         for number in [1, 2] {
             let people = Value::Int(number);
-            self.save(writer, household, &[("household.resident_population", people)]);
+            self.save(
+                writer,
+                household,
+                &[("household.resident_population", people)],
+            );
             self.sync(writer, &format!("writer-{number}"));
         }
         let network = self.network();
@@ -342,14 +363,23 @@ impl Village {
         let water = |field: &str| format!("water#{}.{field}", sync_core::date::date_in_china(now));
         let puts = [
             ("household.head_name".to_owned(), Value::from("朝鲁")),
-            ("household.resident_population".to_owned(), Value::Int(people)),
-            ("household.household_no".to_owned(), text(format!("{:04}", drawn % 10_000))),
+            (
+                "household.resident_population".to_owned(),
+                Value::Int(people),
+            ),
+            (
+                "household.household_no".to_owned(),
+                text(format!("{:04}", drawn % 10_000)),
+            ),
             ("household.main_camp".to_owned(), Value::from("1")),
             ("household.area_type".to_owned(), Value::from("1")),
             ("household.residence_status".to_owned(), Value::from("1")),
             ("household.status_since".to_owned(), Value::from("2021-03")),
             (water("camp"), Value::from("1")),
-            (water("observed_on"), text(sync_core::date::date_in_china(now))),
+            (
+                water("observed_on"),
+                text(sync_core::date::date_in_china(now)),
+            ),
             (water("source"), Value::from("03")),
             (water("users"), Value::Int(people)),
         ];

@@ -73,7 +73,11 @@ impl Vault {
         keep("sealed_row", "record", row.expect("a row is sealed"));
         let device = phone::sealing_key(&key(PHONES[0])).public();
         let sealed = seal_to(rng, &device, CONTEXT, VALUE);
-        keep("sealed_to", "first-phone", sealed.expect("a value is sealed"));
+        keep(
+            "sealed_to",
+            "first-phone",
+            sealed.expect("a value is sealed"),
+        );
         recorded
     }
 }
