@@ -101,9 +101,15 @@ fn test(all: bool) -> Outcome {
     // Integration tests start these two as processes.
     cargo(&["build", "--locked", "--workspace", "--all-targets"])?;
     let mut tests = cargo_command(&["test", "--locked", "--workspace"]);
+    let mut left_out = Vec::new();
     if browser.is_err() {
-        tests.env("ORTOO_TEST_SKIP", "browser");
+        left_out.push("browser");
     }
+    if !there("python3") {
+        left_out.push("second");
+        skipped.push("the second implementation of the protocol (apt install python3)");
+    }
+    tests.env("ORTOO_TEST_SKIP", left_out.join(" "));
     run(&mut tests)?;
     let mut docs = cargo_command(&[
         "doc",

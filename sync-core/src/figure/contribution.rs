@@ -12,9 +12,9 @@ pub const TOTAL: &str = "";
 
 /// Years that one share may stand for: far more than a plan has.
 const YEARS_MAX: u16 = 200;
-/// Cells that one group may add to: ten times what hundred indicators have over ten years, in eight
+/// Cells that one group may add to: many times what sixty indicators have over ten years in a few
 /// breakdowns.
-const CELLS_MAX: usize = 100_000;
+const CELLS_MAX: usize = 20_000;
 
 /// What a group adds, of every indicator and year; where it adds nothing there is nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sync_core::wire::unpack;
 
+use super::message::streams;
 use super::{DECODERS, Decoder, Ground, Input};
 use crate::golden;
 use crate::sim::village::Recorded;
@@ -81,6 +82,10 @@ pub fn seeds(ground: &Ground, decoder: &Decoder) -> Vec<Vec<u8>> {
         }
     });
     let mut seeds: Vec<Vec<u8>> = seeds.collect();
+    if decoder.seeds == "compact" {
+        let streams: Vec<Vec<u8>> = seeds.iter().filter_map(|seed| streams(seed)).collect();
+        seeds.extend(streams);
+    }
     seeds.sort();
     seeds.dedup();
     seeds

@@ -9,6 +9,7 @@ use sync_core::row::Table;
 use sync_core::seal;
 use sync_core::wire::{Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request};
 
+use super::mutate::leb128;
 use super::{Checked, Ground, Input, about, broken, require};
 use crate::cbor::{Item, NULL};
 use crate::sim::village::{PHONES, key};
@@ -92,12 +93,52 @@ pub(super) fn answer(ground: &Ground, input: Input<'_>) -> Checked {
     Ok(format!("taken {sizes:?} {}", prepared.rows.len()))
 }
 
+/// The streams of compact batches as an array, so that a change of one leaves the others' lengths
+/// right: form, then a byte string for each stream.
+pub(super) fn streams(compact: &[u8]) -> Option<Vec<u8>> {
+    let (form, rest) = compact.split_first()?;
+    let (numbers, rest) = length(rest)?;
+    let (random, rest) = length(rest)?;
+    let (numbers, rest) = rest.split_at_checked(numbers)?;
+    let (random, texts) = rest.split_at_checked(random)?;
+    let mut items = vec![Item::Unsigned(u64::from(*form))];
+    items.extend([numbers, random, texts].map(|stream| Item::Bytes(stream.to_vec())));
+    Some(Item::Array(items).write())
+}
+
+/// An unsigned LEB128 number, and what follows it.
+fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let last = bytes.iter().take(4).position(|byte| byte & 0x80 == 0)?;
+    let (number, rest) = bytes.split_at(last + 1);
+    let number = number
+        .iter()
+        .rev()
+        .fold(0, |n, byte| n << 7 | usize::from(byte & 0x7f));
+    Some((number, rest))
+}
+
+/// Compact batches of such an array.
+fn of_streams(bytes: &[u8]) -> Option<Vec<u8>> {
+    let item = Item::read(bytes)?;
+    let stream = |place| item.field(place)?.bytes();
+    let (numbers, random, texts) = (stream(1)?, stream(2)?, stream(3)?);
+    let mut out = match item.field(0)? {
+        Item::Unsigned(form) => leb128(*form),
+        _ => return None,
+    };
+    out.extend(leb128(numbers.len() as u64));
+    out.extend(leb128(random.len() as u64));
+    Some([out, numbers, random, texts].concat())
+}
+
 /// Batches in a message: those rebuilt are told again and rebuilt as the same, within the limits.
 pub(super) fn compact(ground: &Ground, input: Input<'_>) -> Checked {
     let network = ground.network();
     let mut fields = vec![Item::Unsigned(1), Item::Unsigned(0)];
     fields.extend(std::iter::repeat_n(NULL, 5));
-    fields.push(Item::Bytes(input.bytes.to_vec()));
+    // No form has the number that an array of four begins with.
+    let compact = of_streams(input.bytes).unwrap_or_else(|| input.bytes.to_vec());
+    fields.push(Item::Bytes(compact));
     let message = [&[0], Item::Array(fields).write().as_slice()].concat();
     let answer = match Answer::decode(network, &message) {
         Ok(answer) => answer,

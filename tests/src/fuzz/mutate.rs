@@ -137,7 +137,8 @@ fn number(dice: &mut Dice) -> u64 {
     }
 }
 
-fn leb128(mut number: u64) -> Vec<u8> {
+/// Seven bits a byte, the lowest first.
+pub(super) fn leb128(mut number: u64) -> Vec<u8> {
     let mut out = Vec::new();
     while number >= 0x80 {
         out.push(number as u8 | 0x80);

@@ -108,7 +108,7 @@ fn names(network: NetworkId, batches: &[Vec<u8>]) -> Json {
 
 fn control(before: &Control, bytes: &[u8]) -> Said {
     let entry = before.check(bytes).map_err(shown)?.ok_or("held already")?;
-    let scope = entry.scope.as_ref().map(|scope| strings(scope));
+    let scope = entry.scope.as_ref().map(strings);
     let mut said = Map::new();
     said.insert("name".into(), entry.hash.to_string().into());
     said.insert("scope".into(), scope.into());

@@ -337,7 +337,7 @@ pub fn busy() -> Vec<Recorded> {
                 records.push(village.phones[phone].draw(now, Subject::Household));
             }
             for record in records.clone() {
-                if village.phones[phone].rng.next_u32() % 3 == 0 {
+                if village.phones[phone].rng.next_u32().is_multiple_of(3) {
                     village.visit(phone, record);
                 }
             }
