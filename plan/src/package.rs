@@ -9,6 +9,9 @@ use crate::indicator::{Indicator, Years};
 use crate::register::{Computed, Register, Setting};
 use crate::unit::Unit;
 
+/// Years that a plan can be for.
+const YEARS_MAX: u16 = 200;
+
 /// Everything the plan says, checked. On the wire a CBOR array, new fields at the end.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct Package {
@@ -60,7 +63,14 @@ impl Package {
     /// somebody signed it; an expression that this program can't evaluate is an error where it is
     /// used, not here.
     pub fn from_cbor(bytes: &[u8]) -> Result<Self, BadPackage> {
-        minicbor::decode(bytes).map_err(|error| BadPackage(error.to_string()))
+        let read: Result<Self, _> = minicbor::decode(bytes);
+        let package = read.map_err(|error| BadPackage(error.to_string()))?;
+        // Figures are counted for each of them, whatever they are.
+        let years = package.years.to.saturating_sub(package.years.from);
+        if years >= YEARS_MAX {
+            return Err(BadPackage(format!("it is for {years} years")));
+        }
+        Ok(package)
     }
 
     /// SHA-256 of the bytes: equal packages have equal hashes.

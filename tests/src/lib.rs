@@ -5,6 +5,9 @@
 //!   what goes wrong can be played again step by step (`ortoo-simulate SEED --trace`).
 //! - [`harness`] and [`proxy`]: the built programs as a user runs them, killed and cut for real.
 
+pub mod cbor;
+pub mod fuzz;
+pub mod golden;
 pub mod harness;
 pub mod proxy;
 pub mod sim;

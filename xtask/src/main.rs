@@ -6,6 +6,8 @@
 //! cargo xtask bindings LANGUAGE  generates the code of kotlin, swift or python from the library
 //! cargo xtask bench [NAME]    runs the benchmarks and prints their tables
 //! cargo xtask simulate A..B   runs the simulator over a range of seeds
+//! cargo xtask fuzz [DECODER] [--seconds N]  gives changed messages to the decoders
+//! cargo xtask record          writes the fuzzer's corpus again, and golden files that are new
 //! ```
 
 mod bindings;
@@ -23,11 +25,13 @@ fn main() -> ExitCode {
     let verb = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
     let outcome = match verb.as_str() {
-        "demo" => demo(&rest),
+        "demo" => run_built("ortoo-demo", &rest),
         "test" => test(rest.iter().any(|arg| arg == "--all")),
         "bindings" => bindings::command(&rest),
         "bench" => bench(&rest),
         "simulate" => simulate(&rest),
+        "fuzz" => run_built("ortoo-fuzz", &rest),
+        "record" => run_built("ortoo-record", &rest),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {
@@ -40,10 +44,10 @@ fn main() -> ExitCode {
 }
 
 const USAGE: &str = "usage: cargo xtask demo [--people N] | test [--all] | bindings LANGUAGE | \
-    bench [NAME] | simulate A..B";
+    bench [NAME] | simulate A..B | fuzz [DECODER] [--seconds N] | record";
 
-fn demo(args: &[String]) -> Outcome {
-    run(built("ortoo-demo")?.args(args))
+fn run_built(program: &str, args: &[String]) -> Outcome {
+    run(built(program)?.args(args))
 }
 
 /// A program of this workspace, built. The whole workspace is: with other features for a part of
@@ -97,9 +101,15 @@ fn test(all: bool) -> Outcome {
     // Integration tests start these two as processes.
     cargo(&["build", "--locked", "--workspace", "--all-targets"])?;
     let mut tests = cargo_command(&["test", "--locked", "--workspace"]);
+    let mut left_out = Vec::new();
     if browser.is_err() {
-        tests.env("ORTOO_TEST_SKIP", "browser");
+        left_out.push("browser");
     }
+    if !there("python3") {
+        left_out.push("second");
+        skipped.push("the second implementation of the protocol (apt install python3)");
+    }
+    tests.env("ORTOO_TEST_SKIP", left_out.join(" "));
     run(&mut tests)?;
     let mut docs = cargo_command(&[
         "doc",

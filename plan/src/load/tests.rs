@@ -242,6 +242,18 @@ fn a_package_is_the_same_after_the_wire_and_always_the_same_bytes() {
     assert!(bytes.len() < 80_000, "{} bytes", bytes.len());
 }
 
+#[test]
+fn a_package_of_more_years_than_a_plan_has_is_refused() {
+    // Found by the fuzzer: figures were counted for each of thousands of years.
+    let mut plan = Package::builtin();
+    plan.years.to = plan.years.from + 199;
+    assert!(Package::from_cbor(&plan.to_cbor()).is_ok());
+    plan.years.to += 1;
+    assert!(Package::from_cbor(&plan.to_cbor()).is_err());
+    plan.years.to = u16::MAX;
+    assert!(Package::from_cbor(&plan.to_cbor()).is_err());
+}
+
 /// A package as it was before there were indicators.
 #[derive(minicbor::Encode)]
 struct Older<'p> {

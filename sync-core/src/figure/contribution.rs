@@ -5,10 +5,16 @@ use std::collections::BTreeMap;
 use minicbor::{Decode, Encode};
 
 use super::Tally;
-use crate::cbor;
+use crate::cbor::{self, List};
 
 /// The breakdown of a cell that is the whole.
 pub const TOTAL: &str = "";
+
+/// Years that one share may stand for: far more than a plan has.
+const YEARS_MAX: u16 = 200;
+/// Cells that one group may add to: many times what sixty indicators have over ten years in a few
+/// breakdowns.
+const CELLS_MAX: usize = 20_000;
 
 /// What a group adds, of every indicator and year; where it adds nothing there is nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -136,11 +142,22 @@ impl Contribution {
     /// Reads the stored form.
     ///
     /// # Errors
-    /// If the bytes are something else.
+    /// If the bytes are something else, or say more than anybody can add.
     pub fn from_cbor(bytes: &[u8]) -> Result<Self, minicbor::decode::Error> {
-        Ok(Self {
-            shares: minicbor::decode(bytes)?,
-        })
+        let shares: List<Share, CELLS_MAX> = minicbor::decode(bytes)?;
+        let shares = shares.0;
+        let mut cells = 0;
+        for share in &shares {
+            // A few bytes can name sixty thousand years; what comes of them is not made.
+            let years = share.to.checked_sub(share.from);
+            let years = years.filter(|years| *years < YEARS_MAX);
+            let years = years.ok_or_else(|| minicbor::decode::Error::message("years"))?;
+            cells += (usize::from(years) + 1) * (share.values.len() + 1);
+        }
+        if cells > CELLS_MAX {
+            return Err(minicbor::decode::Error::message("too many cells"));
+        }
+        Ok(Self { shares })
     }
 }
 

@@ -281,3 +281,19 @@ fn the_dates_of_a_subject_are_those_of_its_indicators() {
     assert_eq!(counter.dates(Subject::Household), ends);
     assert_eq!(counter.dates(Subject::Organisation), BTreeSet::new());
 }
+
+#[test]
+fn a_share_of_more_years_than_a_plan_can_have_is_refused() {
+    // Found by the fuzzer: eleven bytes like these were counted in sixty thousand years.
+    let share = |from: u16, to: u16| (8u16, from, to, 1i64, 1i64, 0i64, Vec::<String>::new());
+    fn read<T: minicbor::Encode<()>>(
+        shares: &[T],
+    ) -> Result<Contribution, minicbor::decode::Error> {
+        Contribution::from_cbor(&minicbor::to_vec(shares).unwrap())
+    }
+    assert!(read(&[share(2021, 2030)]).is_ok());
+    assert!(read(&[share(2021, 6535)]).is_err());
+    assert!(read(&[share(2030, 2021)]).is_err());
+    let many: Vec<_> = (0..3_000).map(|_| share(2021, 2030)).collect();
+    assert!(read(&many).is_err());
+}

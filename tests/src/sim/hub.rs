@@ -39,6 +39,18 @@ struct Code {
     used_by: Option<[u8; 32]>,
 }
 
+/// What makes an installation the one that it is.
+pub(super) struct HubKeys {
+    /// Signs the root statement.
+    pub(super) root: SigningKey,
+    /// Signs all other control entries.
+    pub(super) node: SigningKey,
+    /// The life of the database.
+    pub(super) incarnation: Incarnation,
+    /// Makes the nonces.
+    pub(super) nonce: [u8; 32],
+}
+
 /// The server.
 pub(super) struct MemoryHub {
     me: HubMe,
@@ -69,8 +81,22 @@ impl MemoryHub {
         partial_load: bool,
         plant: Option<Plant>,
     ) -> Self {
-        let root = SigningKey::from_bytes(&dice.bytes());
-        let node = SigningKey::from_bytes(&dice.bytes());
+        let keys = HubKeys {
+            root: SigningKey::from_bytes(&dice.bytes()),
+            node: SigningKey::from_bytes(&dice.bytes()),
+            incarnation: Incarnation(dice.bytes()),
+            nonce: dice.bytes(),
+        };
+        Self {
+            partial_load,
+            plant,
+            ..Self::of(keys, package)
+        }
+    }
+
+    /// The installation with these keys.
+    pub(super) fn of(keys: HubKeys, package: &Package) -> Self {
+        let HubKeys { root, node, .. } = keys;
         let statement = RootStatement {
             version: 1,
             root_keys: vec![root.verifying_key().to_bytes()],
@@ -82,8 +108,8 @@ impl MemoryHub {
         let network = statement.network();
         let me = HubMe {
             network,
-            incarnation: Incarnation(dice.bytes()),
-            nonce_key: dice.bytes(),
+            incarnation: keys.incarnation,
+            nonce_key: keys.nonce,
         };
         let root_sign = |message: &[u8]| root.sign(message).to_bytes();
         let entry = ControlEntry::root(
@@ -101,8 +127,8 @@ impl MemoryHub {
             me,
             node,
             state,
-            partial_load,
-            plant,
+            partial_load: false,
+            plant: None,
         };
         hub.add_control(&entry);
         hub.publish(package);
@@ -133,7 +159,8 @@ impl MemoryHub {
         self.add_control(&entry);
     }
 
-    fn signed(
+    /// An entry that the node signs.
+    pub(super) fn signed(
         &self,
         make: impl FnOnce(NetworkId, sync_core::control::Signer<'_>) -> Vec<u8>,
     ) -> Vec<u8> {
@@ -144,7 +171,8 @@ impl MemoryHub {
         )
     }
 
-    fn add_control(&mut self, entry: &[u8]) {
+    /// Takes a control entry.
+    pub(super) fn add_control(&mut self, entry: &[u8]) {
         let control = Rc::make_mut(&mut self.state.control);
         let checked = control
             .check(entry)

@@ -23,6 +23,7 @@ mod phone;
 mod store;
 mod traffic;
 mod users;
+pub mod village;
 mod world;
 
 use std::collections::BTreeMap;

@@ -5,8 +5,10 @@
 mod browser;
 mod by_hand;
 mod chaos;
+mod compatible;
 mod enrolment;
 mod figures;
+mod fuzzing;
 mod hostile;
 mod native;
 mod sampling;
