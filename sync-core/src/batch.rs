@@ -28,6 +28,9 @@ pub const BATCH_BYTES_MAX: usize = 32 * 1024;
 pub const BATCH_ENTRIES_MAX: usize = 1024;
 /// Parents that one batch may join.
 pub const BATCH_PARENTS_MAX: usize = 64;
+/// A phone closes a batch of several entries at this size: compact and sealed it then fits one
+/// satellite short message with room to spare ([`crate::relay::SHORT_BYTES`]).
+pub const PHONE_BATCH_FILL: usize = 5 * 1024;
 /// What one entry may take of a phone's batch, so that every saved edit fits one (R5).
 pub const ENTRY_BYTES_MAX: usize = PHONE_BATCH_BYTES - HEADER_BYTES_RESERVE;
 /// Room kept for header, signature and seed while a batch is filled.
@@ -331,7 +334,7 @@ pub fn split_for_batches(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
                 run.push(entry);
             }
             _ => {
-                room = ENTRY_BYTES_MAX.saturating_sub(size);
+                room = PHONE_BATCH_FILL.saturating_sub(size);
                 runs.push(vec![entry]);
             }
         }

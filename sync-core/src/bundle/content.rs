@@ -5,15 +5,15 @@ use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 
 use super::BadBundle;
-use crate::batch::compact;
+use crate::batch::compact::referring::{self, Frame};
 use crate::cbor::{self, List};
 use crate::control::{Control, ControlPosition, SpaceWire};
 use crate::feed::Vector;
 use crate::id::{DeviceId, Incarnation, NetworkId, Short, Space};
 use crate::seal;
 use crate::wire::{
-    BATCHES_MAX, CONTROL_MAX, Feeds, MESSAGE_BYTES_MAX, SPACES_MAX, bad_batches, bytes_list,
-    decode, feeds_from_wire, feeds_to_wire, some_if_any,
+    CONTROL_MAX, Feeds, SPACES_MAX, bytes_list, decode, feeds_from_wire, feeds_to_wire,
+    open_batches, some_if_any,
 };
 
 /// The version of what is inside.
@@ -56,7 +56,7 @@ impl Content {
         cbor::encode(&ContentWire {
             version: VERSION,
             batches: (!self.batches.is_empty())
-                .then(|| compact::encode(network, &self.batches).into()),
+                .then(|| referring::encode(&frame(network), &self.batches, &[]).into()),
             control: some_if_any(bytes_list(&self.control)),
             claims: self.claims.clone().map(Into::into),
             receipts: some_if_any(bytes_list(&self.receipts)),
@@ -70,14 +70,22 @@ impl Content {
         let list = |list: Vec<ByteVec>| list.into_iter().map(Into::into).collect();
         Ok(Self {
             batches: match wire.batches {
-                Some(bytes) => compact::decode(network, &bytes, BATCHES_MAX, MESSAGE_BYTES_MAX)
-                    .map_err(bad_batches)?,
+                Some(bytes) => open_batches(&frame(network), &bytes, &mut |_| None)?,
                 None => Vec::new(),
             },
             control: list(wire.control.unwrap_or_default().0),
             claims: wire.claims.map(Into::into),
             receipts: list(wire.receipts.unwrap_or_default().0),
         })
+    }
+}
+
+/// Nobody knows what the reader of a bundle holds: its batches refer to each other alone.
+fn frame(network: NetworkId) -> Frame<'static> {
+    Frame {
+        network,
+        device: DeviceId([0; 8]),
+        spaces: &[],
     }
 }
 

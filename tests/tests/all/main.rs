@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails there")]
 
 mod browser;
+mod bundles;
 mod by_hand;
 mod chaos;
 mod compatible;
