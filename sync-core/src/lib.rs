@@ -33,6 +33,7 @@ pub mod group;
 pub mod history;
 pub mod hub;
 pub mod id;
+pub mod link;
 pub mod record;
 pub mod register;
 pub mod replica;
