@@ -8,6 +8,7 @@ mod chaos;
 mod enrolment;
 mod figures;
 mod hostile;
+mod links;
 mod native;
 mod sampling;
 mod secrecy;
