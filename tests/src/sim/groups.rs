@@ -51,13 +51,14 @@ fn other(key: &Key) -> Option<RecordId> {
 }
 
 fn tie(persons: &BTreeMap<RecordId, Person>, a: RecordId, b: RecordId) -> Tie {
-    let (Some(first), Some(second)) = (persons.get(&a.min(b)), persons.get(&a.max(b))) else {
-        return Tie::Nothing;
-    };
-    match first.said.get(&a.max(b)).map(String::as_str) {
+    // Something may be said of a record that shows nothing here yet, in other classes alone.
+    let (first, second) = (persons.get(&a.min(b)), persons.get(&a.max(b)));
+    let said = first.and_then(|first| first.said.get(&a.max(b)));
+    let apart = |(one, other): (&Person, &Person)| one.numbers.is_disjoint(&other.numbers);
+    match said.map(String::as_str) {
         Some("not_same") => Tie::Parted,
         Some("same") => Tie::Tied,
-        _ if first.numbers.is_disjoint(&second.numbers) => Tie::Nothing,
+        _ if first.zip(second).is_none_or(apart) => Tie::Nothing,
         _ => Tie::Tied,
     }
 }
