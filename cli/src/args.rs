@@ -96,7 +96,7 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "N", default_value_t = 0)]
         days: u16,
     },
-    /// List the values that were written apart.
+    /// List the values that were written apart, and linked records that differ in who they are.
     Conflicts,
     /// Settle one of them.
     Resolve {
@@ -115,6 +115,21 @@ pub(crate) enum Verb {
         /// Write another value.
         #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
         set: Option<String>,
+    },
+    /// Say that two records are one person; said of two that are shown as one and differ in name or
+    /// date of birth, it confirms that they are one in spite of that.
+    Link {
+        /// A record.
+        id: String,
+        /// The other one.
+        other: String,
+    },
+    /// Say that two records are two people, whatever their ID numbers say.
+    Unlink {
+        /// A record.
+        id: String,
+        /// The other one.
+        other: String,
     },
     /// Show what was written to a record, oldest first.
     History {

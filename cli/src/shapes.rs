@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use client::enrol::Enrolled;
 use client::error::{Complaint, PhoneError, complaint_of};
 use client::figures::{Figure, ShownTask};
+use client::links::Linked;
 use client::phone::Status;
 use client::sync::SyncReport;
 use serde_json::{Value, json};
@@ -191,6 +192,16 @@ pub(crate) fn status(status: &Status) -> Value {
         "last_exchange": status.last_exchange.map(time),
         "device": status.device.to_string(),
         "spaces": status.spaces,
+    })
+}
+
+/// `{"id","linked","conflicts"}`.
+pub(crate) fn linked(linked: &Linked) -> Value {
+    let others = linked.linked.iter().map(ToString::to_string);
+    json!({
+        "id": linked.id.to_string(),
+        "linked": others.collect::<Vec<_>>(),
+        "conflicts": linked.conflicts.iter().map(json::conflict).collect::<Vec<_>>(),
     })
 }
 

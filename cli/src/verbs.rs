@@ -73,6 +73,12 @@ pub(crate) fn run(cli: &Cli, words: &Words) -> Result<Said, PhoneError> {
             Ok(Said::of(conflicts.iter().map(conflict).collect()))
         }
         Verb::Resolve { id, key, take, set } => resolve(&cli.dir, id, key, *take, set.as_deref()),
+        Verb::Link { id, other } => {
+            Ok(Said::of(shapes::linked(&phone(&cli.dir)?.link(id, other)?)))
+        }
+        Verb::Unlink { id, other } => Ok(Said::of(shapes::linked(
+            &phone(&cli.dir)?.unlink(id, other)?,
+        ))),
         Verb::History { id } => {
             let events = phone(&cli.dir)?.history(id)?;
             Ok(Said::of(events.iter().map(shapes::event).collect()))

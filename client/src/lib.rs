@@ -22,6 +22,7 @@ pub mod error;
 pub mod figures;
 pub mod history;
 pub mod keys;
+pub mod links;
 pub mod phone;
 pub mod records;
 pub mod store;

@@ -1,6 +1,7 @@
 //! Phones without a server: a made-up network whose keys the test holds.
 
 mod draft;
+mod links;
 mod store;
 
 use std::collections::BTreeSet;

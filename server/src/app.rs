@@ -273,7 +273,7 @@ impl App {
         let roster = self.shared.roster.current(&mut tx).await?;
         let opened = hub::open(me, &roster.control, &packed, now).map_err(Refused::from)?;
         let unopened = match opened {
-            Opened::StaleNonce(answer) => return Ok(Prepared::Answered(Reply::Exchange(answer))),
+            Opened::StaleNonce(answer) => return Ok(Prepared::Answered(Reply::Exchange(*answer))),
             Opened::Request(unopened) => unopened,
         };
         let control = &roster.control;

@@ -221,7 +221,7 @@ async fn perform(
             } else {
                 match hub::open(me, control, packed, *now) {
                     Err(refusal) => return Ok((Err(refusal.into()), nothing)),
-                    Ok(Opened::StaleNonce(answer)) => (answer, nothing),
+                    Ok(Opened::StaleNonce(answer)) => (*answer, nothing),
                     Ok(Opened::Request(unopened)) => {
                         match exchange::take_apart(conn, me, control, *unopened).await? {
                             Err(refusal) => return Ok((Err(refusal.into()), nothing)),

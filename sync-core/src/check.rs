@@ -17,6 +17,7 @@ use plan::expression::{Datum, Facts, Fields, Item, Scope};
 use crate::facts::facts;
 use crate::group::IdNumber;
 use crate::id::{Class, RecordId};
+use crate::link;
 use crate::replica::{Edit, Replica, Shown};
 use crate::value::{Key, Value};
 use value::value_problem;
@@ -74,8 +75,11 @@ impl Problem {
     }
 }
 
-/// The class of the section that a key belongs to.
+/// The class of the section that a key belongs to, which may be one of the engine's own.
 pub fn class_of(package: &Package, key: &Key) -> Option<Class> {
+    if key.section() == link::SECTION {
+        return Some(Class::General);
+    }
     Class::from_key(&package.section(key.section())?.1.class)
 }
 
@@ -92,7 +96,13 @@ pub fn check_edit(package: &Package, replica: &Replica, edit: &Edit, today: &str
     let mut problems: Vec<Problem> = edit
         .puts
         .iter()
-        .filter_map(|(key, value)| value_problem(package, of, key, value, today))
+        .filter_map(|(key, value)| match key.section() {
+            link::SECTION => {
+                let wrong = link::wrong(edit.record, key, value);
+                wrong.map(|code| Problem::new(key, code).with("value", shown_text(value)))
+            }
+            _ => value_problem(package, of, key, value, today),
+        })
         .collect();
     let bad: BTreeSet<&Key> = problems.iter().map(|problem| &problem.key).collect();
     let good: Vec<_> = edit
@@ -119,6 +129,16 @@ pub fn check_edit(package: &Package, replica: &Replica, edit: &Edit, today: &str
     problems.extend(broken.into_iter().filter(|problem| !held.contains(problem)));
     problems.sort();
     problems
+}
+
+/// A value as a message names it.
+fn shown_text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::Text(text) => text.clone(),
+    }
 }
 
 /// Everything that is wrong or missing in what a record shows, by key.

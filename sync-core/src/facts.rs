@@ -7,7 +7,9 @@ use plan::dictionary::{Kind, Repeating};
 use plan::expression::{Datum, Facts, Fields, Item};
 
 use crate::date::is_date;
+use crate::group::{Group, IDENTITY};
 use crate::id::RecordId;
+use crate::link;
 use crate::value::{Key, Value};
 
 /// The section that says where a person lives, and its field that names the household.
@@ -87,27 +89,29 @@ fn datum(value: &Value) -> Datum {
 
 /// What ties a person's record to others: to those that are her too, and to a household. Named as
 /// `View::changed_parts` does.
-pub const TIES: [&str; 4] = [
+pub const TIES: [&str; 5] = [
+    link::SECTION,
     "identity.id_no",
     "identity.name",
     "identity.birth_date",
     "residence",
 ];
 
-/// Fields that tell persons apart: where linked records differ in one, it is open whether they are
-/// one person, and nothing of one is another's (R36).
-const IDENTITY: [(&str, &str); 2] = [("identity", "name"), ("identity", "birth_date")];
-
 /// What linked records say as one: the first one's values, the others' where it has none, and the
-/// items of all. `members` are their facts, in the order of their ids.
-pub fn joined(members: impl IntoIterator<Item = Facts>) -> Facts {
-    let members: Vec<Facts> = members.into_iter().collect();
-    let who_is_open = IDENTITY.iter().any(|(section, field)| {
-        let mut values = members.iter().filter_map(|of| known(of, section, field));
-        let first = values.next();
-        values.any(|other| Some(other) != first)
+/// items of all. `said` gives a member's facts.
+pub fn joined(group: &Group, mut said: impl FnMut(RecordId) -> Option<Facts>) -> Facts {
+    let members = group.members();
+    let members: Vec<(RecordId, Facts)> = members
+        .filter_map(|member| Some((member, said(member)?)))
+        .collect();
+    let (section, fields) = IDENTITY;
+    let who_is_open = fields.iter().any(|field| {
+        let values = members
+            .iter()
+            .filter_map(|(member, of)| Some((*member, known(of, section, field)?)));
+        group.differs(field, values)
     });
-    let mut members = members.into_iter();
+    let mut members = members.into_iter().map(|(_, facts)| facts);
     let mut joined = members.next().unwrap_or_default();
     let others = members.filter(|_| !who_is_open);
     for other in others {

@@ -1,15 +1,47 @@
 //! Which records are one person: a statement about their values, never a key.
 //!
-//! Records of one space with the same valid ID number form a group, shown and counted as one.
-//! Correcting a number parts them again, and no value is lost. The function is symmetric and free
-//! of order: every device that holds the same values shows the same groups (R34, R35).
+//! Records of one unit with the same valid ID number, and records of which somebody said that they
+//! are the same ([`crate::link`]), form a group, shown and counted as one; records of which somebody
+//! said that they are not never stand in one. Correcting a number or taking a statement back parts
+//! or joins them again, and no value is lost. The function is symmetric and free of order: every
+//! device that holds the same values shows the same groups (R34, R35).
+//!
+//! Ties may contradict each other: A is said not to be C, and both share numbers with B. What people
+//! said goes before what numbers say, the smaller records before the greater ones, and a tie that
+//! would bring a parted pair together is *cut*: it ties nothing, and somebody is asked to look at it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::RecordId;
+use crate::link::{Link, Statement};
 
 /// The key whose value links records of persons.
 pub const ID_NUMBER_KEY: &str = "identity.id_no";
+
+/// The section and the fields that tell persons apart: where linked records differ in one, it is
+/// open whether they are one person, and nothing of one is another's until somebody settles it (R36).
+pub const IDENTITY: (&str, [&str; 2]) = ("identity", ["name", "birth_date"]);
+
+/// What speaks for and against a record being the same person as others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ties<N> {
+    /// The valid ID numbers that it shows, or what stands for them.
+    pub numbers: Vec<N>,
+    /// What was said of it and records with greater ids.
+    pub links: Vec<Link>,
+}
+
+impl<N> Default for Ties<N> {
+    fn default() -> Self {
+        Self {
+            numbers: Vec::new(),
+            links: Vec::new(),
+        }
+    }
+}
+
+/// Two records, the smaller one first.
+type Pair = (RecordId, RecordId);
 
 /// One person, household or organisation as it is shown: the records that are it, ascending. The
 /// first is the group's name.
@@ -17,6 +49,12 @@ pub const ID_NUMBER_KEY: &str = "identity.id_no";
 pub struct Group {
     id: RecordId,
     members: BTreeSet<RecordId>,
+    /// Pairs of members that are one person in spite of what differs in this field.
+    despite: BTreeSet<(&'static str, Pair)>,
+    /// Records of other groups that are said not to be one of these.
+    parted: BTreeSet<RecordId>,
+    /// Ties to records of other groups that are cut, by their smaller records.
+    cut: BTreeSet<Pair>,
 }
 
 impl Group {
@@ -34,58 +72,245 @@ impl Group {
     pub fn linked(&self, record: RecordId) -> Vec<RecordId> {
         self.members().filter(|member| *member != record).collect()
     }
+
+    /// The records of which somebody said that they are not one of these.
+    pub fn parted(&self) -> impl Iterator<Item = RecordId> {
+        self.parted.iter().copied()
+    }
+
+    /// Pairs, one of this group, that are tied and can't be one person, since others of their groups
+    /// are said not to be: each stands with the group of its smaller record.
+    pub fn cut(&self) -> impl Iterator<Item = (RecordId, RecordId)> {
+        self.cut.iter().copied()
+    }
+
+    /// Whether the values that the records show of an identity field speak of several persons:
+    /// different ones, unless somebody confirmed the pair in spite of that.
+    pub fn differs<V: PartialEq>(
+        &self,
+        field: &str,
+        values: impl IntoIterator<Item = (RecordId, V)>,
+    ) -> bool {
+        let mut different: Vec<V> = Vec::new();
+        let mut shown: BTreeMap<RecordId, usize> = BTreeMap::new();
+        for (record, value) in values {
+            let known = different.iter().position(|other| *other == value);
+            shown.insert(record, known.unwrap_or(different.len()));
+            if known.is_none() {
+                different.push(value);
+            }
+        }
+        // Each value's place, or that of one with which it was confirmed.
+        let mut one_with: Vec<usize> = (0..different.len()).collect();
+        for (_, (a, b)) in self.despite.iter().filter(|(of, _)| *of == field) {
+            let places = shown.get(a).zip(shown.get(b));
+            let ends = places.and_then(|(a, b)| Some((*one_with.get(*a)?, *one_with.get(*b)?)));
+            if let Some((a, b)) = ends {
+                let joined = one_with.iter_mut().filter(|place| **place == b);
+                joined.for_each(|place| *place = a);
+            }
+        }
+        one_with.windows(2).any(|pair| pair[0] != pair[1])
+    }
 }
 
-/// Groups records by the ID numbers that they show. A record in conflict over its number belongs
-/// with each of its values' records: parting them is a person's decision.
-pub fn groups<'a>(records: impl IntoIterator<Item = (RecordId, Vec<&'a str>)>) -> Vec<Group> {
-    let numbers = |(record, texts): (RecordId, Vec<&str>)| {
-        let numbers = texts.into_iter().filter_map(IdNumber::parse);
-        (record, numbers.collect::<Vec<_>>())
+/// Groups records by what ties and parts them. The numbers may be blind: only their being equal
+/// counts. A record in conflict over its number belongs with each of its values' records: parting
+/// them is a person's decision.
+pub fn groups_by<N: Ord>(records: impl IntoIterator<Item = (RecordId, Ties<N>)>) -> Vec<Group> {
+    let mut numbers: BTreeMap<RecordId, BTreeSet<N>> = BTreeMap::new();
+    let mut links: BTreeMap<Pair, Link> = BTreeMap::new();
+    for (record, ties) in records {
+        let shown = numbers.entry(record).or_default();
+        shown.extend(ties.numbers);
+        let pairs = ties
+            .links
+            .into_iter()
+            .map(|link| ((record, link.other), link));
+        links.extend(pairs);
+    }
+    links.retain(|(_, other), _| numbers.contains_key(other));
+    let of = |statement| {
+        let pairs = links
+            .iter()
+            .filter(move |(_, link)| link.statement == Some(statement));
+        pairs.map(|(pair, _)| *pair).collect::<BTreeSet<Pair>>()
     };
-    groups_by(records.into_iter().map(numbers))
-}
+    let (same, parted) = (of(Statement::Same), of(Statement::NotSame));
+    let gathered = gather(&numbers, &same, &parted);
 
-/// Groups records by whatever stands for their valid ID numbers: the server's index has them blind.
-pub fn groups_by<N: Ord>(records: impl IntoIterator<Item = (RecordId, Vec<N>)>) -> Vec<Group> {
-    let mut groups: BTreeMap<RecordId, BTreeSet<RecordId>> = BTreeMap::new();
-    let mut name_of: BTreeMap<RecordId, RecordId> = BTreeMap::new();
-    let mut holder: BTreeMap<N, RecordId> = BTreeMap::new();
-    for (record, numbers) in records {
-        groups.insert(record, BTreeSet::from([record]));
-        name_of.insert(record, record);
-        for number in numbers {
-            if let Some(other) = holder.get(&number).copied() {
-                join(&mut groups, &mut name_of, record, other);
-            } else {
-                holder.insert(number, record);
+    let mut groups: Vec<Group> = gathered.into_iter().filter_map(Group::of).collect();
+    if links.is_empty() {
+        return groups;
+    }
+    let places: BTreeMap<RecordId, usize> = { groups.iter().enumerate() }
+        .flat_map(|(at, group)| group.members.iter().map(move |member| (*member, at)))
+        .collect();
+    for ((a, b), link) in &links {
+        let (Some(&at), Some(&to)) = (places.get(a), places.get(b)) else {
+            continue;
+        };
+        if at == to
+            && let Some(group) = groups.get_mut(at)
+        {
+            let confirmed = link.despite.iter().map(|field| (*field, (*a, *b)));
+            group.despite.extend(confirmed);
+        }
+        if link.statement == Some(Statement::NotSame) {
+            for (at, other) in [(at, b), (to, a)] {
+                groups.get_mut(at).map(|group| group.parted.insert(*other));
             }
         }
     }
+    for (a, b) in cut(&numbers, &same, &parted, &places) {
+        if let Some(group) = places.get(&a).and_then(|at| groups.get_mut(*at)) {
+            group.cut.insert((a, b));
+        }
+    }
     groups
-        .into_iter()
-        .map(|(id, members)| Group { id, members })
-        .collect()
 }
 
-fn join(
-    groups: &mut BTreeMap<RecordId, BTreeSet<RecordId>>,
-    name_of: &mut BTreeMap<RecordId, RecordId>,
-    a: RecordId,
-    b: RecordId,
-) {
-    let (Some(a), Some(b)) = (name_of.get(&a).copied(), name_of.get(&b).copied()) else {
-        return;
-    };
-    let (first, second) = (a.min(b), a.max(b));
-    if first == second {
-        return;
+impl Group {
+    fn of(members: BTreeSet<RecordId>) -> Option<Self> {
+        Some(Self {
+            id: *members.first()?,
+            members,
+            despite: BTreeSet::new(),
+            parted: BTreeSet::new(),
+            cut: BTreeSet::new(),
+        })
     }
-    let moved = groups.remove(&second).unwrap_or_default();
-    for member in &moved {
-        name_of.insert(*member, first);
+}
+
+/// The ties between records of different groups that nobody parted: pairs that are said to be the
+/// same, and of groups in which the same number is shown one pair.
+fn cut<N: Ord>(
+    numbers: &BTreeMap<RecordId, BTreeSet<N>>,
+    same: &BTreeSet<Pair>,
+    parted: &BTreeSet<Pair>,
+    places: &BTreeMap<RecordId, usize>,
+) -> BTreeSet<Pair> {
+    let mut holders: BTreeMap<&N, BTreeMap<usize, Vec<RecordId>>> = BTreeMap::new();
+    // Without a parted pair everything that is tied is together.
+    for (record, shown) in numbers.iter().filter(|_| !parted.is_empty()) {
+        let Some(place) = places.get(record) else {
+            continue;
+        };
+        for number in shown {
+            let of_number = holders.entry(number).or_default();
+            of_number.entry(*place).or_default().push(*record);
+        }
     }
-    groups.entry(first).or_default().extend(moved);
+    let apart = |(a, b): &&Pair| places.get(a) != places.get(b);
+    let mut cut: BTreeSet<Pair> = same.iter().filter(apart).copied().collect();
+    for groups in holders.values() {
+        for (place, of_group) in groups {
+            for (_, of_other) in groups.range(place + 1..) {
+                let pairs = of_group
+                    .iter()
+                    .flat_map(|a| of_other.iter().map(|b| (*a.min(b), *a.max(b))));
+                cut.extend({ pairs }.find(|pair| !parted.contains(pair)));
+            }
+        }
+    }
+    cut
+}
+
+/// Gathers what belongs together: what is said to be the same, then what shows a number in common,
+/// the smaller first, but never so that a parted pair comes together. Each lot is named by its
+/// first; they come ascending.
+pub fn gather<K: Ord + Clone, N: Ord>(
+    numbers: &BTreeMap<K, BTreeSet<N>>,
+    same: &BTreeSet<(K, K)>,
+    parted: &BTreeSet<(K, K)>,
+) -> Vec<BTreeSet<K>> {
+    let mut gathering = Gathering::of(numbers.keys(), parted);
+    for (a, b) in same {
+        gathering.join(a, b);
+    }
+    // Of each number one bearer of every lot so far.
+    let mut bearers: BTreeMap<&N, BTreeSet<K>> = BTreeMap::new();
+    for (each, shown) in numbers {
+        let bear = |number| bearers.get(number).into_iter().flatten();
+        let mut before = BTreeSet::new();
+        for bearer in shown.iter().flat_map(bear) {
+            before.extend(gathering.first(bearer).cloned());
+        }
+        for lot in &before {
+            gathering.join(lot, each);
+        }
+        for number in shown {
+            let of_number = bearers.entry(number).or_default();
+            of_number.insert(each.clone());
+            let firsts = of_number
+                .iter()
+                .filter_map(|bearer| gathering.first(bearer));
+            *of_number = firsts.cloned().collect();
+        }
+    }
+    gathering.lots.into_values().collect()
+}
+
+/// Lots on their way to be whole.
+struct Gathering<K> {
+    /// By their first.
+    lots: BTreeMap<K, BTreeSet<K>>,
+    first: BTreeMap<K, K>,
+    /// Of whom a lot is parted, by its first; lots of nobody are left out.
+    parted: BTreeMap<K, BTreeSet<K>>,
+}
+
+impl<K: Ord + Clone> Gathering<K> {
+    fn of<'k>(all: impl Iterator<Item = &'k K>, pairs: &BTreeSet<(K, K)>) -> Self
+    where
+        K: 'k,
+    {
+        let mut gathering = Self {
+            lots: BTreeMap::new(),
+            first: BTreeMap::new(),
+            parted: BTreeMap::new(),
+        };
+        for each in all {
+            let alone = BTreeSet::from([each.clone()]);
+            gathering.lots.insert(each.clone(), alone);
+            gathering.first.insert(each.clone(), each.clone());
+        }
+        for (a, b) in pairs {
+            for (one, other) in [(a, b), (b, a)] {
+                let parted = gathering.parted.entry(one.clone()).or_default();
+                parted.insert(other.clone());
+            }
+        }
+        gathering
+    }
+
+    fn first(&self, each: &K) -> Option<&K> {
+        self.first.get(each)
+    }
+
+    /// Makes one lot of two, unless a pair of them is parted.
+    fn join(&mut self, a: &K, b: &K) {
+        let (Some(a), Some(b)) = (self.first(a).cloned(), self.first(b).cloned()) else {
+            return;
+        };
+        let (first, second) = if a < b { (a, b) } else { (b, a) };
+        if first == second || self.are_parted(&first, &second) {
+            return;
+        }
+        let moved = self.lots.remove(&second).unwrap_or_default();
+        for each in &moved {
+            self.first.insert(each.clone(), first.clone());
+        }
+        self.lots.entry(first.clone()).or_default().extend(moved);
+        if let Some(parted) = self.parted.remove(&second) {
+            self.parted.entry(first).or_default().extend(parted);
+        }
+    }
+
+    fn are_parted(&self, a: &K, b: &K) -> bool {
+        let parted = self.parted.get(a).zip(self.lots.get(b));
+        parted.is_some_and(|(parted, lot)| !parted.is_disjoint(lot))
+    }
 }
 
 /// A valid 18-character ID number (GB 11643-1999) in its one spelling: digits, a real date of
@@ -138,72 +363,4 @@ impl std::fmt::Debug for IdNumber {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::id::Subject;
-
-    fn person(n: u8) -> RecordId {
-        RecordId::draw(Subject::Person, i64::from(n), [n; 10])
-    }
-
-    #[test]
-    fn published_examples_are_valid_and_a_changed_digit_is_not() {
-        for number in [
-            "11010519491231002X",
-            "440524188001010014",
-            "34052419800101001X",
-        ] {
-            assert!(IdNumber::parse(number).is_some(), "{number}");
-        }
-        let number = IdNumber::parse("11010519491231002x").unwrap();
-        assert_eq!(number, IdNumber::parse("11010519491231002X").unwrap());
-        assert_eq!(
-            (number.birth_date().as_str(), number.is_female()),
-            ("1949-12-31", true)
-        );
-        assert!(IdNumber::parse("110105194912310021").is_none());
-        assert!(IdNumber::parse("11010519491331002X").is_none());
-        assert!(IdNumber::parse("1101051949123100").is_none());
-        assert!(IdNumber::parse("嘎查嘎查嘎查").is_none());
-    }
-
-    #[test]
-    fn equal_numbers_make_one_group_and_a_correction_parts_it() {
-        let number = "11010519491231002X";
-        let all = groups([
-            (person(2), vec![number]),
-            (person(1), vec!["11010519491231002x"]),
-            (person(3), vec![]),
-        ]);
-        assert_eq!(all.len(), 2);
-        assert_eq!(all[0].id(), person(1));
-        assert_eq!(all[0].linked(person(1)), [person(2)]);
-        let parted = groups([
-            (person(2), vec!["440524188001010014"]),
-            (person(1), vec![number]),
-        ]);
-        assert_eq!(parted.len(), 2);
-    }
-
-    #[test]
-    fn groups_do_not_depend_on_the_order_of_records() {
-        let a = "11010519491231002X";
-        let b = "440524188001010014";
-        let records = [
-            (person(1), vec![a]),
-            (person(2), vec![b]),
-            (person(3), vec![a, b]),
-        ];
-        let mut reversed = records.clone();
-        reversed.reverse();
-        assert_eq!(groups(records), groups(reversed));
-    }
-
-    #[test]
-    fn an_invalid_number_links_nothing() {
-        assert_eq!(
-            groups([(person(1), vec!["123"]), (person(2), vec!["123"])]).len(),
-            2
-        );
-    }
-}
+mod tests;

@@ -104,7 +104,7 @@ pub enum Opened {
     /// Serve it: look up its [`Unopened::references`], then [`take_apart`].
     Request(Box<Unopened>),
     /// Its nonce is too old or another server's: answer this and do nothing.
-    StaleNonce(Answer),
+    StaleNonce(Box<Answer>),
 }
 
 /// Checks that a request is one, and whose: shape, roster, signature, grants, nonce, in this order.
@@ -126,11 +126,11 @@ pub fn open(me: &HubMe, control: &Control, packed: &[u8], now: i64) -> Result<Op
     }
     if !me.nonce_holds(request.device, request.nonce, now) {
         let nonce = Some(me.nonce(request.device, now));
-        return Ok(Opened::StaleNonce(Answer {
+        return Ok(Opened::StaleNonce(Box::new(Answer {
             nonce,
             stale_nonce: true,
             ..Answer::at(now)
-        }));
+        })));
     }
     Ok(Opened::Request(Box::new(unopened)))
 }

@@ -5,21 +5,21 @@
 
 #[cfg(feature = "json")]
 pub mod json;
+mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use plan::Package;
 
 use crate::check::{self, Problem};
-use crate::group::{self, Group, ID_NUMBER_KEY, IdNumber};
+use crate::group::{self, Group, ID_NUMBER_KEY, IDENTITY, IdNumber, Ties};
 use crate::id::{RecordId, Subject};
+use crate::link::{self, Statement};
 use crate::record::Slot;
 use crate::replica::{Replica, Shown};
 use crate::value::{Key, Value};
 
-/// Keys whose values tell persons apart: where they differ inside a group, nothing is shown as
-/// another record's until somebody settles it (R36).
-const IDENTITY_KEYS: [&str; 2] = ["identity.name", "identity.birth_date"];
+pub use why::{Why, why};
 
 /// Where the records are that are shown.
 pub trait Source {
@@ -135,7 +135,9 @@ pub fn row(source: &dyn Source, unit: &str, group: &Group, today: &str) -> Shown
     let first = group.id();
     let mut row = shown_record(source, unit, first, Some(group), today);
     row.items.clear();
-    let open_identity = !identity_conflicts(source, unit, group, first).is_empty();
+    let cut = cut_conflicts(group).into_iter();
+    row.conflicts.extend(cut.filter(|cut| cut.record != first));
+    let open_identity = who_is_open(source, unit, group);
     for member in group.linked(first) {
         let other = shown_record(source, unit, member, None, today);
         row.conflicts.extend(other.conflicts);
@@ -155,8 +157,16 @@ pub fn groups(source: &dyn Source, unit: &str, subject: Subject) -> Vec<Group> {
     group::groups_by(
         records
             .filter(|record| record.subject == subject)
-            .map(|record| (record, id_numbers(record, &source.view(unit, record)))),
+            .map(|record| (record, ties(record, &source.view(unit, record)))),
     )
+}
+
+/// What ties a record to others and parts it from them.
+pub fn ties(record: RecordId, shown: &Shown<'_>) -> Ties<IdNumber> {
+    Ties {
+        numbers: id_numbers(record, shown),
+        links: link::links(record, shown.iter().map(|(key, slot)| (*key, *slot))),
+    }
 }
 
 /// The valid ID numbers that a record shows, all of them where it is in conflict. Persons have ID
@@ -178,6 +188,7 @@ pub fn conflicts(source: &dyn Source, unit: &str) -> Vec<ShownConflict> {
                 all.extend(slot_conflicts(member, &source.view(unit, member)));
             }
             all.extend(identity_conflicts(source, unit, &group, group.id()));
+            all.extend(cut_conflicts(&group));
         }
     }
     all
@@ -197,13 +208,20 @@ pub fn values_in_conflict(
             .map(|written| written.value.clone())
             .collect();
     }
-    if !IDENTITY_KEYS.contains(&key.as_str()) {
+    let Some(group) = group_of(source, unit, record) else {
         return Vec::new();
+    };
+    if link::is_state(key) {
+        let cut = group.cut().filter(|(first, _)| *first == record);
+        let mut said = cut.filter(|(_, other)| link::other_of(key) == Some(*other));
+        return said.next().map(|_| both_ways()).unwrap_or_default();
     }
-    let group = group_of(source, unit, record);
-    group
-        .map(|group| identity_values(source, unit, &group, record, key.as_str()))
-        .unwrap_or_default()
+    let (section, fields) = IDENTITY;
+    let field = fields.into_iter().find(|field| *field == key.field());
+    match field.filter(|_| key.section() == section && key.item().is_none()) {
+        Some(field) => identity_values(source, unit, &group, record, field),
+        None => Vec::new(),
+    }
 }
 
 fn group_of(source: &dyn Source, unit: &str, record: RecordId) -> Option<Group> {
@@ -230,6 +248,8 @@ fn shown_record(
     let mut conflicts = slot_conflicts(record, &slots);
     if let Some(group) = group {
         conflicts.extend(identity_conflicts(source, unit, group, record));
+        let own = |cut: &ShownConflict| cut.record == record;
+        conflicts.extend(cut_conflicts(group).into_iter().filter(own));
     }
     let problems = package.map(|package| check::check_record(package, record, &slots, today));
     ShownRecord {
@@ -256,7 +276,11 @@ fn values(
     let mut fields = BTreeMap::new();
     let mut items: BTreeMap<&str, BTreeMap<&str, ShownFields>> = BTreeMap::new();
     let mut withdrawn = BTreeSet::new();
-    for (key, slot) in slots {
+    // What was said of two records is no part of either: it shows in which are linked.
+    let of_plan = slots
+        .iter()
+        .filter(|(key, _)| key.section() != link::SECTION);
+    for (key, slot) in of_plan {
         let value = slot.winner();
         match key.item() {
             Some(item) if key.is_void() => {
@@ -339,46 +363,94 @@ fn slot_conflicts(record: RecordId, slots: &Shown<'_>) -> Vec<ShownConflict> {
     slots.iter().filter_map(conflict).collect()
 }
 
-/// Where the records of a group contradict each other about who it is. Settled at `record`: by
-/// taking the others' value there, or by editing those.
+/// Where the records of a group contradict each other about who it is. Settled at `record`, by
+/// taking the others' value there, by editing those, by confirming that they are one all the same,
+/// or by parting them.
 fn identity_conflicts(
     source: &dyn Source,
     unit: &str,
     group: &Group,
     record: RecordId,
 ) -> Vec<ShownConflict> {
-    let conflict = |key: &&str| {
-        let values = identity_values(source, unit, group, record, key);
+    let (section, fields) = IDENTITY;
+    let conflict = |field: &&str| {
+        let values = identity_values(source, unit, group, record, field);
         (values.len() > 1).then(|| ShownConflict {
             record,
-            key: (*key).to_owned(),
+            key: format!("{section}.{field}"),
             values: values.iter().map(ShownValue::from).collect(),
         })
     };
-    IDENTITY_KEYS.iter().filter_map(conflict).collect()
+    fields.iter().filter_map(conflict).collect()
 }
 
-/// The different values that the records of a group show under a key, `record`'s first. Empty if
-/// one of them is in conflict in itself: that comes first.
+/// The different values that the records of a group show under an identity field, `record`'s first;
+/// empty if they speak of one person. Empty too if one of them is in conflict in itself: that comes
+/// first.
 fn identity_values(
     source: &dyn Source,
     unit: &str,
     group: &Group,
     record: RecordId,
-    key: &str,
+    field: &str,
 ) -> Vec<Value> {
-    let mut values = Vec::new();
+    let mut shown = Vec::new();
     for member in std::iter::once(record).chain(group.linked(record)) {
-        let shown = source.view(unit, member);
-        let Some((_, slot)) = shown.iter().find(|(other, _)| other.as_str() == key) else {
+        let view = source.view(unit, member);
+        let Some(slot) = slot_of(&view, field) else {
             continue;
         };
         if slot.conflict().is_some() {
             return Vec::new();
         }
-        if !slot.winner().is_null() && !values.contains(slot.winner()) {
-            values.push(slot.winner().clone());
+        if !slot.winner().is_null() {
+            shown.push((member, slot.winner().clone()));
+        }
+    }
+    if !group.differs(field, shown.iter().map(|(member, value)| (*member, value))) {
+        return Vec::new();
+    }
+    let mut values = Vec::new();
+    for (_, value) in shown {
+        if !values.contains(&value) {
+            values.push(value);
         }
     }
     values
+}
+
+/// The slot of an identity field.
+fn slot_of<'a>(shown: &Shown<'a>, field: &str) -> Option<&'a Slot> {
+    let key = Key::single(IDENTITY.0, field).ok()?;
+    shown.get(&key).copied()
+}
+
+/// Whether it is open who a group is: then nothing of one record is shown as another's (R36).
+fn who_is_open(source: &dyn Source, unit: &str, group: &Group) -> bool {
+    IDENTITY.1.iter().any(|field| {
+        let shown = group.members().filter_map(|member| {
+            let view = source.view(unit, member);
+            let value = slot_of(&view, field)?.winner();
+            (!value.is_null()).then(|| (member, value.clone()))
+        });
+        group.differs(field, shown)
+    })
+}
+
+/// Ties of a group's records that are cut: somebody said that they are the same, or they show the
+/// same number, and others of their groups are said not to be the same.
+fn cut_conflicts(group: &Group) -> Vec<ShownConflict> {
+    let conflict = |(record, other)| {
+        Some(ShownConflict {
+            record,
+            key: link::state_key(other)?.to_string(),
+            values: both_ways().iter().map(ShownValue::from).collect(),
+        })
+    };
+    group.cut().filter_map(conflict).collect()
+}
+
+fn both_ways() -> Vec<Value> {
+    let ways = [Statement::Same, Statement::NotSame];
+    ways.map(|way| Value::from(way.key())).to_vec()
 }

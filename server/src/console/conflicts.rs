@@ -55,9 +55,8 @@ pub(super) struct Apart {
 pub(super) fn apart(teller: Teller<'_>, conflicts: &[ShownConflict]) -> Vec<Apart> {
     let told = conflicts.iter().filter_map(|conflict| {
         let key = Key::parse(&conflict.key).ok()?;
-        let section = teller.package.section(key.section())?.1;
         is_shown(teller.package, &key).then(|| Apart {
-            key: format!("{} · {}", teller.title(&section.title), teller.key(&key)),
+            key: format!("{} · {}", teller.section(&key), teller.key(&key)),
             values: conflict
                 .values
                 .iter()

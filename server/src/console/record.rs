@@ -17,6 +17,7 @@ use sync_core::facts::homes;
 use sync_core::figure::UnitFacts;
 use sync_core::history::ShownEvent;
 use sync_core::id::{DeviceId, RecordId};
+use sync_core::link::Statement;
 use sync_core::show::{self, ShownRecord, Source};
 use sync_core::value::Key;
 
@@ -44,10 +45,18 @@ struct RecordPage<'a> {
     sections: Vec<Section>,
     computed: Vec<Entry>,
     /// The other records of the same person.
-    linked: Vec<Link>,
+    linked: Vec<Linked>,
+    /// Those that somebody said are somebody else's.
+    parted: Vec<Linked>,
     /// Who lives in this household.
     people: Vec<Link>,
     history: Vec<KeyHistory>,
+}
+
+/// Another record, and what ties it to this one or parts it.
+struct Linked {
+    record: Link,
+    why: String,
 }
 
 /// `GET /zh/record/TOKEN`.
@@ -119,11 +128,8 @@ impl<'a> View<'a> {
             problems: self.problems(&shown, teller),
             sections: sections::of(teller, &shown, &link),
             computed: self.computed(&facts, teller)?,
-            linked: shown
-                .linked
-                .iter()
-                .filter_map(|record| link(*record))
-                .collect(),
+            linked: self.linked(&facts, shown.linked.iter().copied()),
+            parted: self.linked(&facts, self.parted(&facts)),
             people: self.people(&facts).filter_map(link).collect(),
             history: history::by_key(teller, &shown, events, devices),
             frame,
@@ -148,6 +154,52 @@ impl<'a> View<'a> {
             title: self.teller().label_of(facts, record),
             here: false,
         })
+    }
+
+    /// Other records with what ties or parts them.
+    fn linked(&self, facts: &UnitFacts, others: impl IntoIterator<Item = RecordId>) -> Vec<Linked> {
+        let linked = |other: RecordId| {
+            Some(Linked {
+                record: self.link(facts, other)?,
+                why: self.why(other),
+            })
+        };
+        others.into_iter().filter_map(linked).collect()
+    }
+
+    fn parted(&self, facts: &UnitFacts) -> Vec<RecordId> {
+        let mut groups = facts.groups.values().map(|(group, _)| group);
+        let own = groups.find(|group| group.members().any(|member| member == self.record));
+        let others = own.into_iter().flat_map(|group| group.parted());
+        let said = |other: &RecordId| {
+            let why = show::why(self.held, self.unit, self.record, *other);
+            why.said == Some(Statement::NotSame)
+        };
+        others.filter(said).collect()
+    }
+
+    /// Why another record is shown as the same person, or as another.
+    fn why(&self, other: RecordId) -> String {
+        let teller = self.teller();
+        let say = |name: &str| teller.words.sentence(&format!("console-{name}"), &[]);
+        let why = show::why(self.held, self.unit, self.record, other);
+        let mut reasons = Vec::new();
+        match why.said {
+            Some(Statement::Same) => reasons.push(say("link-same")),
+            Some(Statement::NotSame) => reasons.push(say("link-not-same")),
+            None => {}
+        }
+        if why.number {
+            reasons.push(say("link-number"));
+        }
+        if reasons.is_empty() {
+            reasons.push(say("link-through"));
+        }
+        if !why.despite.is_empty() {
+            let fields = teller.identity_fields(why.despite);
+            reasons.push(format!("{}：{fields}", say("link-despite")));
+        }
+        reasons.join("；")
     }
 
     /// What is wrong or missing, in sentences that name the field and no value in full.

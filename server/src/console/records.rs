@@ -86,8 +86,8 @@ async fn load<'a>(
     Ok(loaded)
 }
 
-/// These records and all that show a number of theirs. Whoever does may show another one as well,
-/// that of a third.
+/// These records, all that show a number of theirs, and all of which something was said together with
+/// them. Each of those may be tied to a third in its turn.
 async fn linked(
     conn: &mut SqliteConnection,
     unit: &str,
@@ -102,6 +102,7 @@ async fn linked(
         let holders = link::holders(conn, &numbers).await?;
         let here = holders.into_iter().filter(|(_, of, _)| of == unit);
         linked.extend(here.map(|(_, _, record)| record));
+        linked.extend(link::linked_with(conn, unit, &known).await?);
         if linked.len() == known.len() {
             return Ok(linked);
         }

@@ -7,7 +7,9 @@ use plan::expression::Datum;
 use plan::register::Computed;
 use sync_core::check;
 use sync_core::figure::UnitFacts;
+use sync_core::group::IDENTITY;
 use sync_core::id::RecordId;
+use sync_core::link::{self, Statement};
 use sync_core::register;
 use sync_core::show::{ShownRecord, ShownValue};
 use sync_core::value::Key;
@@ -94,16 +96,57 @@ impl<'a> Teller<'a> {
 
     /// The value under a key of a record: of one code of a multi-choice whether it is chosen.
     pub(super) fn under(&self, key: &Key, value: &ShownValue) -> String {
-        match self.package.field(key.section(), key.field()) {
-            Some(field) => self.field(field, value),
-            None => self.plain(value),
+        match (self.package.field(key.section(), key.field()), value) {
+            (Some(field), _) => self.field(field, value),
+            (None, ShownValue::Text(said)) if link::is_state(key) => self.said(said),
+            (None, _) => self.plain(value),
         }
+    }
+
+    /// What the section of a key is called.
+    pub(super) fn section(&self, key: &Key) -> String {
+        match self.package.section(key.section()) {
+            Some((_, section)) => self.title(&section.title).to_owned(),
+            None if key.section() == link::SECTION => self.say("link"),
+            None => key.section().to_owned(),
+        }
+    }
+
+    /// What somebody said of two records.
+    fn said(&self, said: &str) -> String {
+        match Statement::from_key(said) {
+            Some(Statement::Same) => self.say("link-same"),
+            Some(Statement::NotSame) => self.say("link-not-same"),
+            None => mask::text(said),
+        }
+    }
+
+    /// Identity fields that differ, by their titles.
+    pub(super) fn identity_fields<'f>(&self, fields: impl IntoIterator<Item = &'f str>) -> String {
+        let title = |field: &str| {
+            let known = self.package.field(IDENTITY.0, field);
+            known.map_or_else(
+                || field.to_owned(),
+                |known| self.title(&known.title).to_owned(),
+            )
+        };
+        let titles: Vec<String> = fields.into_iter().map(title).collect();
+        titles.join(SEPARATOR)
     }
 
     /// What a key is called, without its section.
     pub(super) fn key(&self, key: &Key) -> String {
         if key.is_void() {
             return self.say("withdrawn");
+        }
+        if link::other_of(key).is_some() {
+            return match key.code() {
+                Some(field) => {
+                    let differs = self.say("link-despite");
+                    format!("{differs}：{}", self.identity_fields([field]))
+                }
+                None => self.say("link-state"),
+            };
         }
         let Some(field) = self.package.field(key.section(), key.field()) else {
             return key.field().to_owned();

@@ -1,5 +1,5 @@
-//! Whom a change concerns: an edit of a household, who lives there; a corrected ID number, whose
-//! records it parts and joins, in other units too.
+//! Whom a change concerns: an edit of a household, who lives there; a corrected ID number or something
+//! said of two records, whose records it parts and joins, in other units too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,16 +9,16 @@ use plan::expression::Facts;
 use sqlx::SqliteConnection;
 use sync_core::facts::{TIES, facts, homes};
 use sync_core::figure::{Away, Counter, UnitFacts, seats};
-use sync_core::group::{ID_NUMBER_KEY, IdNumber};
+use sync_core::group::gather;
 use sync_core::id::{Class, RecordId, Subject};
-use sync_core::show::Source;
+use sync_core::show::{self, Source};
 
 use super::load::{load_records, persons};
 use super::reads::Reads;
 use crate::app::Shared;
 use crate::show::Unit;
 use crate::store::StoreError;
-use crate::store::link::{self, Blind, Holder, Home};
+use crate::store::link::{self, Blind, Holder, Home, Linked};
 
 /// The records whose shown values changed, by unit, with the parts that did: `section.field`, or
 /// `section` of a repeating one.
@@ -86,26 +86,25 @@ impl Concerned {
         });
         let counted =
             those(&|record, parts| reads.iter().any(|of| of.subject(record.subject, parts)));
-        let numbers = tie(conn, shared, package, unit, &tied).await?;
+        let (numbers, others) = tie(conn, shared, package, unit, &tied).await?;
         self.numbers.extend(&numbers);
         self.tied.extend(numbers);
         let dwellers = link::dwellers(conn, unit, &homes).await?;
         let dwellers: Vec<RecordId> = dwellers.into_iter().map(|(_, person)| person).collect();
         let records = self.records.entry(unit.to_owned()).or_default();
-        records.extend(changed.keys().chain(&dwellers));
+        records.extend(changed.keys().chain(&dwellers).chain(&others));
         let all = self.counted.entry(unit.to_owned()).or_default();
-        all.extend(counted.iter().chain(&tied).chain(&dwellers));
+        all.extend(counted.iter().chain(&tied).chain(&dwellers).chain(&others));
         Ok(())
     }
 
-    /// Adds whoever shares an ID number with somebody who is concerned, in any unit.
-    pub(super) async fn sharing_numbers(
-        &mut self,
-        conn: &mut SqliteConnection,
-    ) -> Result<(), StoreError> {
+    /// Adds whoever may be the same person as somebody who is concerned: who shares an ID number with
+    /// her, in any unit, and of whom something was said together with her.
+    pub(super) async fn tied_to(&mut self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
         let mut fresh = self.records.clone();
         let mut asked = BTreeSet::new();
         loop {
+            self.linked(conn, &mut fresh).await?;
             for (unit, records) in &fresh {
                 let shown = link::numbers_of(conn, unit, &persons(records)).await?;
                 self.numbers
@@ -139,6 +138,29 @@ impl Concerned {
         }
     }
 
+    /// Adds to `fresh` whoever was linked with somebody in it or parted from her, and whoever with
+    /// those. Each of them may be in another group now.
+    async fn linked(
+        &mut self,
+        conn: &mut SqliteConnection,
+        fresh: &mut BTreeMap<String, BTreeSet<RecordId>>,
+    ) -> Result<(), StoreError> {
+        for (unit, records) in fresh {
+            let mut last = persons(records);
+            while !last.is_empty() {
+                let linked = link::linked_with(conn, unit, &last).await?;
+                self.counted
+                    .entry(unit.clone())
+                    .or_default()
+                    .extend(&linked);
+                let known = self.records.entry(unit.clone()).or_default();
+                last = linked.into_iter().filter(|of| known.insert(*of)).collect();
+                records.extend(&last);
+            }
+        }
+        Ok(())
+    }
+
     /// When each person who is concerned counts in another unit.
     pub(super) fn away(&self, counter: &Counter<'_>, units: &Units<'_>) -> AwayOf {
         let mut away = AwayOf::new();
@@ -152,7 +174,7 @@ impl Concerned {
             }
         }
         let dates = counter.dates(Subject::Person);
-        for clan in clans(&self.holders, &group_of) {
+        for clan in clans(&self.holders, &group_of, units) {
             let said: Vec<(RecordId, &Facts)> = clan
                 .iter()
                 .filter_map(|(unit, id)| {
@@ -172,12 +194,14 @@ impl Concerned {
 /// What was loaded of each unit.
 pub(super) type Units<'a> = BTreeMap<String, (Unit<'a>, UnitFacts)>;
 
-/// Groups of different units that share ID numbers, several of one person each; by unit and group.
+/// Groups that share ID numbers over several units, several of one person each; by unit and group.
+/// Groups of one unit that somebody parted are two people, whatever their numbers: the one with the
+/// smaller id is the one that other units know.
 fn clans<'a>(
     holders: &'a BTreeSet<Holder>,
     group_of: &BTreeMap<(&str, RecordId), RecordId>,
+    units: &Units<'_>,
 ) -> Vec<BTreeSet<(&'a str, RecordId)>> {
-    let mut clans: Vec<(BTreeSet<Blind>, BTreeSet<_>)> = Vec::new();
     let mut numbers_of: BTreeMap<(&str, RecordId), BTreeSet<Blind>> = BTreeMap::new();
     for (number, unit, record) in holders {
         if let Some(group) = group_of.get(&(unit.as_str(), *record)) {
@@ -185,45 +209,49 @@ fn clans<'a>(
             numbers.insert(*number);
         }
     }
-    for (group, mut numbers) in numbers_of {
-        let mut clan = BTreeSet::from([group]);
-        clans.retain(|(other, groups)| {
-            let apart = other.is_disjoint(&numbers);
-            if !apart {
-                numbers.extend(other);
-                clan.extend(groups);
+    let mut parted = BTreeSet::new();
+    for one @ (unit, id) in numbers_of.keys() {
+        let group = units.get(*unit).and_then(|(_, said)| said.groups.get(id));
+        for record in group.into_iter().flat_map(|(group, _)| group.parted()) {
+            if let Some(other) = group_of.get(&(*unit, record)).map(|id| (*unit, *id)) {
+                parted.insert(if *one < other {
+                    (*one, other)
+                } else {
+                    (other, *one)
+                });
             }
-            apart
-        });
-        clans.push((numbers, clan));
+        }
     }
-    let several = clans.into_iter().map(|(_, clan)| clan);
-    several.filter(|clan| clan.len() > 1).collect()
+    let clans = gather(&numbers_of, &BTreeSet::new(), &parted);
+    clans.into_iter().filter(|clan| clan.len() > 1).collect()
 }
 
-/// Writes which numbers persons show and which households they name; gives the numbers that they
-/// show or showed.
+/// Writes which numbers persons show, of whom else something was said, and which households they
+/// name; gives the numbers that they show or showed, and of whom else something is or was said.
 async fn tie(
     conn: &mut SqliteConnection,
     shared: &Shared,
     package: &Package,
     unit: &str,
     persons: &[RecordId],
-) -> Result<BTreeSet<Blind>, StoreError> {
+) -> Result<(BTreeSet<Blind>, BTreeSet<RecordId>), StoreError> {
     if persons.is_empty() {
-        return Ok(BTreeSet::new());
+        return Ok(Default::default());
     }
     let wanted = persons.iter().copied().collect();
     let general = BTreeSet::from([Class::General]);
     let source = load_records(conn, package, unit, &general, &wanted).await?;
     let (mut numbers, mut households) = (BTreeSet::<Holder>::new(), BTreeSet::<Home>::new());
+    let mut links = BTreeSet::<Linked>::new();
     for person in persons {
         let shown = source.view(unit, *person);
-        let slot = shown.iter().find(|(key, _)| key.as_str() == ID_NUMBER_KEY);
-        let values = slot.into_iter().flat_map(|(_, slot)| slot.values());
-        let valid = values.filter_map(|written| IdNumber::parse(written.value.as_text()?));
-        numbers
-            .extend(valid.map(|number| (shared.numbers.blind(&number), unit.to_owned(), *person)));
+        let ties = show::ties(*person, &shown);
+        let blind = ties
+            .numbers
+            .iter()
+            .map(|number| shared.numbers.blind(number));
+        numbers.extend(blind.map(|number| (number, unit.to_owned(), *person)));
+        links.extend(ties.links.iter().map(|link| (*person, link.other)));
         let values = shown.iter().map(|(key, slot)| (*key, slot.winner()));
         let named = homes(&facts(package, values)).into_iter();
         households.extend(named.map(|household| (household, *person)));
@@ -235,12 +263,23 @@ async fn tie(
     let added: Vec<&Holder> = numbers.difference(&stored).collect();
     link::add_numbers(conn, &added).await?;
 
+    let stored_links = link::links_of(conn, unit, persons).await?;
+    for gone in stored_links.difference(&links) {
+        link::remove_link(conn, unit, gone).await?;
+    }
+    let added: Vec<&Linked> = links.difference(&stored_links).collect();
+    link::add_links(conn, unit, &added).await?;
+
     let stored_homes = link::homes_of(conn, unit, persons).await?;
     for gone in stored_homes.difference(&households) {
         link::remove_home(conn, unit, gone).await?;
     }
     let added: Vec<&Home> = households.difference(&stored_homes).collect();
     link::add_homes(conn, unit, &added).await?;
-    let either = stored.into_iter().chain(numbers);
-    Ok(either.map(|(number, _, _)| number).collect())
+    let numbers = stored.into_iter().chain(numbers);
+    let others = stored_links.into_iter().chain(links);
+    Ok((
+        numbers.map(|(number, _, _)| number).collect(),
+        others.map(|(_, other)| other).collect(),
+    ))
 }

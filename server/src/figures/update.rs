@@ -49,7 +49,7 @@ pub(super) async fn update_in(
             .touched(conn, shared, package, &reads, &unit, changed)
             .await?;
     }
-    concerned.sharing_numbers(conn).await?;
+    concerned.tied_to(conn).await?;
 
     let classes = classes(control, generations);
     let mut units = BTreeMap::new();

@@ -50,30 +50,47 @@ pub(super) fn id_number(text: &str) -> Option<String> {
     (rest == 1).then_some(number)
 }
 
-/// For each of several bearers of numbers, the first one that it is tied to: by a number that both
-/// have, or through others. Whoever is tied to nobody before is its own first.
-pub(super) fn firsts(numbers: &[&BTreeSet<String>]) -> Vec<usize> {
+/// Bearers of numbers by their places, the smaller one first.
+pub(super) type Pairs = BTreeSet<(usize, usize)>;
+
+/// For each of several bearers of numbers, the first one that it is one with: because they are said
+/// to be the same, then because both have a number, or through others. Those that are said not to be
+/// the same are never one, nor is anybody with both: whoever came first has them. Whoever is one with
+/// nobody before is its own first.
+pub(super) fn firsts(numbers: &[&BTreeSet<String>], same: &Pairs, parted: &Pairs) -> Vec<usize> {
     let mut firsts: Vec<usize> = (0..numbers.len()).collect();
-    loop {
-        let mut of_number: BTreeMap<&str, usize> = BTreeMap::new();
-        for (first, shown) in firsts.iter().zip(numbers) {
-            for number in *shown {
-                let lowest = of_number.entry(number).or_insert(*first);
-                *lowest = (*lowest).min(*first);
-            }
+    for (one, other) in same {
+        unite(&mut firsts, *one, *other, parted);
+    }
+    let mut bearers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (at, shown) in numbers.iter().enumerate() {
+        let before = shown
+            .iter()
+            .filter_map(|number| bearers.get(number.as_str()));
+        let before: BTreeSet<usize> = before.flatten().map(|bearer| firsts[*bearer]).collect();
+        for first in before {
+            unite(&mut firsts, first, at, parted);
         }
-        let mut settled = true;
-        for (first, shown) in firsts.iter_mut().zip(numbers) {
-            for number in *shown {
-                if let Some(lower) = of_number.get(number.as_str()).filter(|of| **of < *first) {
-                    *first = *lower;
-                    settled = false;
-                }
-            }
+        for number in *shown {
+            bearers.entry(number).or_default().push(at);
         }
-        if settled {
-            return firsts;
-        }
+    }
+    firsts
+}
+
+/// Lets all that are one with either be one, unless two of them are said not to be.
+fn unite(firsts: &mut [usize], one: usize, other: usize, parted: &Pairs) {
+    let (low, high) = (
+        firsts[one].min(firsts[other]),
+        firsts[one].max(firsts[other]),
+    );
+    let between = |(a, b): &(usize, usize)| {
+        let ends = (firsts[*a], firsts[*b]);
+        ends == (low, high) || ends == (high, low)
+    };
+    if low != high && !parted.iter().any(between) {
+        let all = firsts.iter_mut().filter(|first| **first == high);
+        all.for_each(|first| *first = low);
     }
 }
 
@@ -126,8 +143,31 @@ mod tests {
             numbers.iter().map(|number| (*number).to_owned()).collect()
         };
         let (ab, bc, c, none) = (set(&["a", "b"]), set(&["b", "c"]), set(&["c"]), set(&[]));
-        assert_eq!(firsts(&[&c, &none, &ab, &bc]), [0, 1, 0, 0]);
-        assert_eq!(firsts(&[&ab, &c, &none]), [0, 1, 2]);
-        assert_eq!(firsts(&[]), [0; 0]);
+        let nothing = Pairs::new();
+        let tied = |numbers: &[_]| firsts(numbers, &nothing, &nothing);
+        assert_eq!(tied(&[&c, &none, &ab, &bc]), [0, 1, 0, 0]);
+        assert_eq!(tied(&[&ab, &c, &none]), [0, 1, 2]);
+        assert_eq!(tied(&[]), [0; 0]);
+    }
+
+    #[test]
+    fn what_is_said_goes_before_numbers_and_those_who_are_parted_are_never_one() {
+        let a = BTreeSet::from(["a".to_owned()]);
+        let none = BTreeSet::new();
+        let pairs = |pairs: &[(usize, usize)]| pairs.iter().copied().collect::<Pairs>();
+        let all = [&a, &a, &a, &none];
+        assert_eq!(firsts(&all, &pairs(&[(2, 3)]), &pairs(&[])), [0, 0, 0, 0]);
+        assert_eq!(
+            firsts(&all, &pairs(&[(2, 3)]), &pairs(&[(0, 3)])),
+            [0, 0, 2, 2]
+        );
+        assert_eq!(
+            firsts(&all, &pairs(&[(1, 2)]), &pairs(&[(0, 1)])),
+            [0, 1, 1, 3]
+        );
+        assert_eq!(
+            firsts(&all, &pairs(&[]), &pairs(&[(0, 1), (0, 2)])),
+            [0, 1, 1, 3]
+        );
     }
 }

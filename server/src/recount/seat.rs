@@ -8,7 +8,7 @@ use plan::expression::{Datum, Facts, Scope};
 use sqlx::SqliteConnection;
 use sync_core::id::{RecordId, Space, Subject};
 
-use super::number::{Day, firsts};
+use super::number::{Day, Pairs, firsts};
 use super::unit::{Group, Unit, begun_by, residences};
 use crate::store::StoreError;
 
@@ -25,6 +25,8 @@ struct Claimant {
     unit: String,
     first: RecordId,
     numbers: BTreeSet<String>,
+    members: BTreeSet<RecordId>,
+    parted: BTreeSet<RecordId>,
     /// By date: whether she lives there, and since when.
     lives: BTreeMap<String, (bool, Option<Day>)>,
 }
@@ -64,8 +66,19 @@ impl Elsewhere {
 
     fn of(claimants: &[Claimant], dates: &BTreeSet<String>) -> Self {
         let numbers: Vec<&BTreeSet<String>> = claimants.iter().map(|c| &c.numbers).collect();
+        let mut parted = Pairs::new();
+        for (at, one) in claimants.iter().enumerate() {
+            for (to, other) in claimants.iter().enumerate().skip(at + 1) {
+                if one.unit == other.unit && !one.parted.is_disjoint(&other.members) {
+                    parted.insert((at, to));
+                }
+            }
+        }
         let mut same_person: BTreeMap<usize, Vec<&Claimant>> = BTreeMap::new();
-        for (claimant, first) in claimants.iter().zip(firsts(&numbers)) {
+        for (claimant, first) in claimants
+            .iter()
+            .zip(firsts(&numbers, &Pairs::new(), &parted))
+        {
             same_person.entry(first).or_default().push(claimant);
         }
         let mut elsewhere = BTreeSet::new();
@@ -106,6 +119,8 @@ impl Claimant {
             unit: unit.to_owned(),
             first: group.first,
             numbers: group.numbers,
+            members: group.members,
+            parted: group.parted,
         }
     }
 

@@ -10,7 +10,7 @@ use sync_core::id::{RecordId, Space, Subject};
 use sync_core::record::{RecordState, View};
 use sync_core::value::{Key, Value};
 
-use super::number::{Day, day, firsts, id_number};
+use super::number::{Day, Pairs, day, firsts, id_number};
 use crate::store::{StoreError, record};
 
 /// The classes that everybody's figures see; others only where an indicator says that it reads them.
@@ -29,6 +29,10 @@ pub(super) struct Group {
     pub(super) first: RecordId,
     /// The valid ID numbers that its records show.
     pub(super) numbers: BTreeSet<String>,
+    /// Its records.
+    pub(super) members: BTreeSet<RecordId>,
+    /// Of whom somebody said that they are not one of its records.
+    pub(super) parted: BTreeSet<RecordId>,
     /// What they say as one.
     pub(super) facts: Facts,
 }
@@ -57,7 +61,7 @@ impl Unit {
                     column: "state",
                 })?;
                 let record = records.entry(id).or_default();
-                record.take(package, id.subject, class, state.view());
+                record.take(package, id, class, state.view());
             }
         }
         Ok(Self::of(package, &records))
@@ -70,16 +74,24 @@ impl Unit {
             .collect();
         let numbers: Vec<&BTreeSet<String>> = records.values().map(|r| &r.numbers).collect();
         let mut members: BTreeMap<usize, Vec<RecordId>> = BTreeMap::new();
-        for (id, first) in records.keys().zip(firsts(&numbers)) {
+        let (same, parted) = (pairs(records, "same"), pairs(records, "not_same"));
+        for (id, first) in records.keys().zip(firsts(&numbers, &same, &parted)) {
             members.entry(first).or_default().push(*id);
         }
+        let apart = apart(records);
         let group = |members: Vec<RecordId>| {
             let numbers = members.iter().filter_map(|id| records.get(id));
-            let facts = members.iter().filter_map(|id| said.get(id)).collect();
+            let facts = members.iter().filter_map(|id| Some((*id, said.get(id)?)));
             Some(Group {
                 first: *members.first()?,
                 numbers: numbers.flat_map(|r| r.numbers.clone()).collect(),
-                facts: as_one(facts),
+                parted: { members.iter() }
+                    .filter_map(|id| apart.get(id))
+                    .flatten()
+                    .copied()
+                    .collect(),
+                facts: as_one(facts.collect(), records),
+                members: members.into_iter().collect(),
             })
         };
         let groups = members.into_values().filter_map(group).collect();
@@ -107,20 +119,54 @@ fn classes(package: &Package) -> BTreeSet<&str> {
     named.map(String::as_str).chain(CLASSES).collect()
 }
 
+/// The pairs of records, by their places, of which this is said.
+fn pairs(records: &BTreeMap<RecordId, Record>, statement: &str) -> Pairs {
+    let place: BTreeMap<&RecordId, usize> = records.keys().zip(0..).collect();
+    let mut pairs = Pairs::new();
+    for (at, record) in records.values().enumerate() {
+        for (other, said) in &record.said {
+            if let Some(other) = place.get(other).filter(|_| said == statement) {
+                pairs.insert((at, *other));
+            }
+        }
+    }
+    pairs
+}
+
+/// Of whom it is said that they are not this record, in whichever of the two it stands.
+fn apart(records: &BTreeMap<RecordId, Record>) -> BTreeMap<RecordId, BTreeSet<RecordId>> {
+    let mut apart: BTreeMap<RecordId, BTreeSet<RecordId>> = BTreeMap::new();
+    for (id, record) in records {
+        for (other, _) in record.said.iter().filter(|(_, said)| *said == "not_same") {
+            apart.entry(*id).or_default().insert(*other);
+            apart.entry(*other).or_default().insert(*id);
+        }
+    }
+    apart
+}
+
 /// One record over its classes: what shows under each key.
 #[derive(Default)]
 struct Record {
     values: Vec<(Key, Value)>,
     numbers: BTreeSet<String>,
+    /// What is said of it and greater records.
+    said: BTreeMap<RecordId, String>,
+    /// Greater records that are the same person though this field differs.
+    confirmed: BTreeSet<(RecordId, String)>,
 }
 
 impl Record {
     /// Takes in what is recorded in one class. A key that belongs to another class, to another
     /// subject or to nothing in the plan says nothing here.
-    fn take(&mut self, package: &Package, subject: Subject, class: &str, view: &View) {
+    fn take(&mut self, package: &Package, id: RecordId, class: &str, view: &View) {
         for (key, slot) in view.iter() {
+            if key.section() == "same" && class == "general" {
+                self.take_statement(id, key, slot.winner());
+                continue;
+            }
             let section = package.section(key.section());
-            if !section.is_some_and(|(of, it)| of.key == subject.key() && it.class == class) {
+            if !section.is_some_and(|(of, it)| of.key == id.subject.key() && it.class == class) {
                 continue;
             }
             if key.as_str() == "identity.id_no" {
@@ -129,6 +175,25 @@ impl Record {
                 self.numbers.extend(texts.filter_map(id_number));
             }
             self.values.push((key.clone(), slot.winner().clone()));
+        }
+    }
+
+    /// Takes in what is said of this record and another: of two persons, in the smaller one.
+    fn take_statement(&mut self, id: RecordId, key: &Key, value: &Value) {
+        let item = key.item().unwrap_or_default();
+        let Ok(other) = item.parse::<RecordId>() else {
+            return;
+        };
+        let persons = id.subject == Subject::Person && other.subject == Subject::Person;
+        if !persons || other <= id || other.to_string() != item {
+            return;
+        }
+        match (key.field(), key.code(), value) {
+            ("state", None, Value::Text(said)) => drop(self.said.insert(other, said.clone())),
+            ("despite", Some(field), Value::Bool(true)) => {
+                self.confirmed.insert((other, field.to_owned()));
+            }
+            _ => {}
         }
     }
 
@@ -204,18 +269,38 @@ fn fields_of_item<'i>(items: &'i mut Vec<Item>, id: &str) -> &'i mut Fields {
 }
 
 /// What linked records say as one, the one with the smallest id first. Others fill what it leaves
-/// empty and add their items, unless names or birth dates among them differ: then it is open who
-/// they are, and the first speaks alone.
-fn as_one(members: Vec<&Facts>) -> Facts {
-    let mut members_in_order = members.iter().copied();
+/// empty and add their items, unless names or birth dates among them differ and nobody confirmed
+/// that they are one all the same: then it is open who they are, and the first speaks alone.
+fn as_one(members: Vec<(RecordId, &Facts)>, records: &BTreeMap<RecordId, Record>) -> Facts {
+    let mut members_in_order = members.iter().map(|(_, facts)| *facts);
     let mut one = members_in_order.next().cloned().unwrap_or_default();
     let differ = |field: &str| {
-        let identities = members
-            .iter()
-            .filter_map(|facts| facts.single.get("identity"));
-        let values = identities.filter_map(|identity| identity.get(field));
-        let known: Vec<&Datum> = values.filter(|value| **value != Datum::Null).collect();
-        known.windows(2).any(|pair| pair[0] != pair[1])
+        let mut known = Vec::new();
+        for (id, facts) in &members {
+            let identity = facts.single.get("identity");
+            let value = identity.and_then(|identity| identity.get(field));
+            known.extend(
+                value
+                    .filter(|value| **value != Datum::Null)
+                    .map(|value| (*id, value)),
+            );
+        }
+        let confirmed = |a: RecordId, b: RecordId| {
+            let record = records.get(&a.min(b));
+            record.is_some_and(|r| r.confirmed.contains(&(a.max(b), field.to_owned())))
+        };
+        // From the first of them to whoever says the same or is confirmed, and on from there.
+        let mut left = known.split_off(known.len().min(1));
+        let mut reached = known;
+        while let Some((id, value)) = reached.pop() {
+            let (near, far) = left
+                .into_iter()
+                .partition(|(other, theirs)| *theirs == value || confirmed(id, *other));
+            left = far;
+            let near: Vec<_> = near;
+            reached.extend(near);
+        }
+        !left.is_empty()
     };
     if differ("name") || differ("birth_date") {
         return one;

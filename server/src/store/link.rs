@@ -1,4 +1,5 @@
-//! What ties records together: ID numbers (blind), households, and groups with open conflicts.
+//! What ties records together: ID numbers (blind), statements, households; and groups with open
+//! conflicts.
 
 use std::collections::BTreeSet;
 
@@ -12,6 +13,7 @@ statements! {
     REMOVE_NUMBER = "DELETE FROM identity_number
         WHERE number = $1 AND unit = $2 AND record = $3";
     REMOVE_HOME = "DELETE FROM lives_in WHERE unit = $1 AND household = $2 AND person = $3";
+    REMOVE_LINK = "DELETE FROM linked WHERE unit = $1 AND record = $2 AND other = $3";
     OPEN = "INSERT INTO open_conflict (unit, record) VALUES ($1, $2)";
     CLOSE = "DELETE FROM open_conflict WHERE unit = $1 AND record = $2";
     OPEN_ALL = "SELECT unit, record FROM open_conflict ORDER BY unit, record";
@@ -28,6 +30,9 @@ const ADD_NUMBERS: (&str, &str) = (
 const HOMES_OF: &str = "SELECT household, person FROM lives_in WHERE unit = $1 AND person IN";
 const DWELLERS: &str = "SELECT household, person FROM lives_in WHERE unit = $1 AND household IN";
 const ADD_HOMES: (&str, &str) = ("INSERT INTO lives_in (unit, household, person) VALUES", "");
+const LINKS_OF: &str = "SELECT record, other FROM linked WHERE unit = $1 AND record IN";
+const LINKS_TO: &str = "SELECT record, other FROM linked WHERE unit = $1 AND other IN";
+const ADD_LINKS: (&str, &str) = ("INSERT INTO linked (unit, record, other) VALUES", "");
 const OPEN_OF: &str = "SELECT unit, record FROM open_conflict WHERE unit = $1 AND record IN";
 
 #[cfg(test)]
@@ -39,6 +44,9 @@ pub(crate) fn built(count: usize) -> Vec<sqlx::AssertSqlSafe<String>> {
         over_list(HOMES_OF, 1, count),
         over_list(DWELLERS, 1, count),
         over_rows(ADD_HOMES, 3, count),
+        over_list(LINKS_OF, 1, count),
+        over_list(LINKS_TO, 1, count),
+        over_rows(ADD_LINKS, 3, count),
         over_list(OPEN_OF, 1, count),
     ]
 }
@@ -205,6 +213,92 @@ pub(crate) async fn remove_home(
         .bind(household.to_bytes().to_vec())
         .bind(person.to_bytes().to_vec());
     one_row("lives_in", &query.execute(conn).await?)
+}
+
+/// A pair of records that something was said about: the one in which it stands, the other.
+pub(crate) type Linked = (RecordId, RecordId);
+
+fn linked(row: &SqliteRow) -> Result<Linked, StoreError> {
+    let read = Read::of("linked", row);
+    Ok((
+        read.id("record", RecordId::from_slice)?,
+        read.id("other", RecordId::from_slice)?,
+    ))
+}
+
+async fn links(
+    conn: &mut SqliteConnection,
+    head: &'static str,
+    unit: &str,
+    records: &[RecordId],
+) -> Result<BTreeSet<Linked>, StoreError> {
+    let mut found = BTreeSet::new();
+    for chunk in records.chunks(ROWS_MAX) {
+        let mut query = sqlx::query(over_list(head, 1, chunk.len())).bind(unit);
+        for record in chunk {
+            query = query.bind(record.to_bytes().to_vec());
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            found.insert(linked(&row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// What stands in these records about others.
+pub(crate) async fn links_of(
+    conn: &mut SqliteConnection,
+    unit: &str,
+    records: &[RecordId],
+) -> Result<BTreeSet<Linked>, StoreError> {
+    links(conn, LINKS_OF, unit, records).await
+}
+
+/// The records of a unit about which something was said together with one of these, whichever of the
+/// two it stands in.
+pub(crate) async fn linked_with(
+    conn: &mut SqliteConnection,
+    unit: &str,
+    records: &[RecordId],
+) -> Result<BTreeSet<RecordId>, StoreError> {
+    let of = links(conn, LINKS_OF, unit, records).await?;
+    let to = links(conn, LINKS_TO, unit, records).await?;
+    let others = of.into_iter().map(|(_, other)| other);
+    Ok(others
+        .chain(to.into_iter().map(|(record, _)| record))
+        .collect())
+}
+
+/// Writes that something was said of pairs.
+pub(crate) async fn add_links(
+    conn: &mut SqliteConnection,
+    unit: &str,
+    added: &[&Linked],
+) -> Result<(), StoreError> {
+    for chunk in added.chunks(ROWS_MAX) {
+        let mut query = sqlx::query(over_rows(ADD_LINKS, 3, chunk.len()));
+        for (record, other) in chunk {
+            query = query
+                .bind(unit)
+                .bind(record.to_bytes().to_vec())
+                .bind(other.to_bytes().to_vec());
+        }
+        rows("linked", &query.execute(&mut *conn).await?, chunk.len())?;
+    }
+    Ok(())
+}
+
+/// Writes that nothing is said of a pair.
+pub(crate) async fn remove_link(
+    conn: &mut SqliteConnection,
+    unit: &str,
+    (record, other): &Linked,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(REMOVE_LINK)
+        .bind(unit)
+        .bind(record.to_bytes().to_vec())
+        .bind(other.to_bytes().to_vec());
+    one_row("linked", &query.execute(conn).await?)
 }
 
 fn open(row: &SqliteRow) -> Result<(String, RecordId), StoreError> {

@@ -279,6 +279,77 @@ async fn a_corrected_number_parts_and_joins_who_is_counted() {
 }
 
 #[tokio::test]
+async fn what_is_said_of_two_records_parts_and_joins_who_is_counted() {
+    let (station, mut cadre) = station().await;
+    let said = format!("same#{}.state", person(2));
+    // Nobody has written anything of the other yet.
+    cadre
+        .writes(&station, person(1), &[(&said, text("same"))])
+        .await;
+    let puts = woman("", "2021-01-01", household(1));
+    cadre.writes(&station, person(2), &puts).await;
+    assert_eq!(figures(&station, GACHA).await[SCREENED], (0, 1, 0));
+
+    cadre
+        .writes(&station, person(1), &[(&said, text("not_same"))])
+        .await;
+    assert_eq!(figures(&station, GACHA).await[SCREENED], (0, 2, 0));
+
+    // With one number, and still two women.
+    let puts = [("identity.id_no", text(&id_number(1)))];
+    cadre.writes(&station, person(2), &puts).await;
+    assert_eq!(figures(&station, GACHA).await[SCREENED], (0, 2, 0));
+
+    // A third who shows the number too is one of the two: the first.
+    let puts = woman(&id_number(1), "2021-01-01", household(1));
+    cadre.writes(&station, person(3), &puts).await;
+    assert_eq!(figures(&station, GACHA).await[SCREENED], (0, 2, 0));
+
+    cadre
+        .writes(&station, person(1), &[(&said, Value::Null)])
+        .await;
+    assert_eq!(figures(&station, GACHA).await[SCREENED], (0, 1, 0));
+}
+
+#[tokio::test]
+async fn two_women_who_were_parted_do_not_count_as_one_because_of_a_third_unit() {
+    let (station, mut cadre) = station().await;
+    let puts = woman(&id_number(1), "2021-01-01", household(1));
+    cadre.writes(&station, person(2), &puts).await;
+    let said = format!("same#{}.state", person(2));
+    cadre
+        .writes(&station, person(1), &[(&said, text("not_same"))])
+        .await;
+    let mut there = Cadre::of(&station, 2, "152522100201.general").await;
+    let puts = woman(&id_number(1), "2026-10-01", household(2));
+    there.writes(&station, person(7), &puts).await;
+    // The first of the two moved there; the other is somebody else.
+    assert_eq!(figures(&station, GACHA).await[SCREENED], (0, 1, 0));
+    assert_eq!(figures(&station, OTHER_GACHA).await[SCREENED], (0, 1, 0));
+}
+
+#[tokio::test]
+async fn names_that_differ_are_one_woman_s_once_somebody_confirmed_it() {
+    let (station, mut cadre) = station().await;
+    let mut clinic = Cadre::of(&station, 2, "152522100200.referral").await;
+    let mut puts = woman(&id_number(1), "2020-05", household(1));
+    puts[0] = ("identity.name", text("琪琪格"));
+    cadre.writes(&station, person(2), &puts).await;
+    let puts = [
+        ("screening#C-2026.cancer", text("C")),
+        ("screening#C-2026.screened_on", text("2026-03-01")),
+        ("screening#C-2026.cervical_method", text("HPV")),
+    ];
+    clinic.writes(&station, person(2), &puts).await;
+    assert_eq!(figures(&station, GACHA).await[SCREENED], (0, 1, 0));
+    let confirmed = format!("same#{}.despite/name", person(2));
+    cadre
+        .writes(&station, person(1), &[(&confirmed, Value::from(true))])
+        .await;
+    assert_eq!(figures(&station, GACHA).await[SCREENED], (1, 1, 0));
+}
+
+#[tokio::test]
 async fn a_woman_in_two_units_counts_in_the_one_where_she_lives() {
     let (station, mut here) = station().await;
     let mut there = Cadre::of(&station, 2, "152522100201.general").await;

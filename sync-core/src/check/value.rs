@@ -3,7 +3,7 @@
 use plan::Package;
 use plan::dictionary::{Field, Kind, Repeating, Subject};
 
-use super::Problem;
+use super::{Problem, shown_text};
 use crate::date::is_date;
 use crate::id::RecordId;
 use crate::value::{Key, Value};
@@ -99,13 +99,7 @@ fn kind_problem(
 }
 
 fn typed(key: &Key, value: &Value, code: &'static str) -> Option<Problem> {
-    let text = match value {
-        Value::Text(text) => text.clone(),
-        Value::Int(number) => number.to_string(),
-        Value::Bool(flag) => flag.to_string(),
-        Value::Null => String::new(),
-    };
-    Some(Problem::new(key, code).with("value", text))
+    Some(Problem::new(key, code).with("value", shown_text(value)))
 }
 
 fn text_problem(

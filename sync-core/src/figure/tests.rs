@@ -1,10 +1,12 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use plan::Package;
 use plan::expression::{Datum, Facts, Fields, Item};
 
 use super::*;
+use crate::group::{Ties, groups_by};
 use crate::id::{RecordId, Subject};
+use crate::link::Link;
 
 fn text(value: &str) -> Datum {
     Datum::Text(value.to_owned())
@@ -243,8 +245,21 @@ fn linked_records_count_once_with_the_items_of_all() {
     second
         .items
         .insert("screening".to_owned(), vec![item("C-2026", &screening)]);
-    let joined = |members: [&Facts; 2]| crate::facts::joined(members.map(Facts::clone));
-    let one = joined([&first, &second]);
+    let person = |name| RecordId::draw(Subject::Person, 1, [name; 10]);
+    let ties = |link: Vec<Link>| Ties {
+        numbers: vec![1],
+        links: link,
+    };
+    let joined_by = |link: Vec<Link>, members: [&Facts; 2]| {
+        let groups = groups_by([(person(1), ties(link)), (person(2), ties(vec![]))]);
+        let [group] = &groups[..] else {
+            panic!("{groups:?}")
+        };
+        let said = [person(1), person(2)].into_iter().zip(members);
+        let mut said: BTreeMap<_, _> = said.map(|(id, facts)| (id, facts.clone())).collect();
+        crate::facts::joined(group, |member| said.remove(&member))
+    };
+    let one = joined_by(vec![], [&first, &second]);
     assert_eq!(one.items["screening"].len(), 1);
     assert_eq!(
         one.items["residence"].len(),
@@ -270,7 +285,16 @@ fn linked_records_count_once_with_the_items_of_all() {
         .get_mut("identity")
         .unwrap()
         .insert("name".into(), text("萨仁"));
-    assert_eq!(joined([&first, &second]), first);
+    assert_eq!(joined_by(vec![], [&first, &second]), first);
+    // Somebody confirmed that they are one all the same.
+    let confirmed = Link {
+        other: person(2),
+        statement: None,
+        despite: BTreeSet::from(["name"]),
+    };
+    let one = joined_by(vec![confirmed], [&first, &second]);
+    assert_eq!(one.single["identity"]["name"], text("其其格"));
+    assert_eq!(one.items["screening"].len(), 1);
 }
 
 #[test]

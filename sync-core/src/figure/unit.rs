@@ -8,7 +8,7 @@ use plan::expression::Facts;
 use super::{Contribution, Counter, Tally};
 use crate::control::Control;
 use crate::facts::{facts, home_of, joined};
-use crate::group::{Group, IdNumber, groups_by};
+use crate::group::{Group, IdNumber, Ties, groups_by};
 use crate::id::{RecordId, Subject};
 use crate::replica::Shown;
 use crate::show::{self, Source};
@@ -25,7 +25,7 @@ pub struct UnitFacts {
 /// What one record says: of its values as much as a figure or a register needs.
 #[derive(Debug)]
 pub struct Said {
-    numbers: Vec<IdNumber>,
+    ties: Ties<IdNumber>,
     facts: Facts,
 }
 
@@ -34,7 +34,7 @@ impl Said {
     pub fn of(package: &Package, record: RecordId, shown: &Shown<'_>) -> Self {
         let values = shown.iter().map(|(key, slot)| (*key, slot.winner()));
         Self {
-            numbers: show::id_numbers(record, shown),
+            ties: show::ties(record, shown),
             facts: facts(package, values),
         }
     }
@@ -52,14 +52,14 @@ impl UnitFacts {
 
     /// Of what each record says: whoever reads a large unit piece by piece need not keep the values.
     pub fn of(records: impl IntoIterator<Item = (RecordId, Said)>) -> Self {
-        let (mut facts, mut numbers) = (BTreeMap::new(), Vec::new());
+        let (mut facts, mut ties) = (BTreeMap::new(), Vec::new());
         for (record, said) in records {
             facts.insert(record, said.facts);
-            numbers.push((record, said.numbers));
+            ties.push((record, said.ties));
         }
         let mut read = Self::default();
-        for group in groups_by(numbers) {
-            let said = joined(group.members().filter_map(|member| facts.remove(&member)));
+        for group in groups_by(ties) {
+            let said = joined(&group, |member| facts.remove(&member));
             if group.id().subject == Subject::Household {
                 let members = group.members().map(|member| (member, group.id()));
                 read.homes.extend(members);

@@ -9,6 +9,7 @@ use sync_core::record::RecordState;
 use sync_core::replica::Replica;
 use sync_core::wire::Answer;
 
+use super::groups;
 use super::oracle::{Checked, Ledger, When, broken, require};
 use super::phone::Form;
 use super::world::World;
@@ -89,7 +90,8 @@ impl World {
                 "{} and the server differ in {space}:\n{ours:#?}\n{theirs:#?}",
                 self.name(p)
             )
-        })
+        })?;
+        groups::check(&self.phones[p].name, replica, space, &theirs)
     }
 }
 

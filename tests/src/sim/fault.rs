@@ -114,6 +114,8 @@ pub enum Fault {
     SavedTwice,
     /// A user settles a conflict.
     Settled,
+    /// A user says of two records that they are one person, or two.
+    Linked,
     /// The link carries little: one batch at a time.
     SmallBudget,
     /// The server does not know a phone's base and tells its vectors whole.
@@ -143,7 +145,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 39] = [
+    pub const ALL: [Fault; 40] = [
         Fault::Lost,
         Fault::Repeated,
         Fault::Overtaken,
@@ -171,6 +173,7 @@ impl Fault {
         Fault::OldForm,
         Fault::SavedTwice,
         Fault::Settled,
+        Fault::Linked,
         Fault::SmallBudget,
         Fault::Reset,
         Fault::Ladder,

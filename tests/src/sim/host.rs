@@ -254,6 +254,11 @@ impl World {
         let form = if kind == 0 {
             let form = users::settle(dice, &process.replica);
             form.inspect(|_| *self.faults.entry(Fault::Settled).or_default() += 1)
+        } else if kind == 3
+            && let Some(form) = users::say(dice, &process.replica)
+        {
+            *self.faults.entry(Fault::Linked).or_default() += 1;
+            Some(form)
         } else if kind < 3 && !self.phones[p].forms.is_empty() {
             let at = dice.below(self.phones[p].forms.len());
             Some(self.phones[p].forms.remove(at))

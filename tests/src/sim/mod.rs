@@ -13,6 +13,7 @@
 mod agree;
 pub mod fault;
 mod finish;
+mod groups;
 mod held;
 mod host;
 mod hostile;

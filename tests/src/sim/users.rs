@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use plan::Package;
 use sample::people::id_number;
 use sync_core::id::{Class, RecordId, Space, Subject};
+use sync_core::link::{self, Statement};
 use sync_core::replica::Replica;
 use sync_core::value::{Key, Value};
 
@@ -159,6 +160,43 @@ pub(super) fn settle(dice: &mut Dice, replica: &Replica) -> Option<Form> {
         unit,
         seen: None,
         puts: vec![(key, value)],
+        saved: 0,
+    })
+}
+
+/// A form on which somebody says that two persons of a unit are one, or are not, or takes it back.
+pub(super) fn say(dice: &mut Dice, replica: &Replica) -> Option<Form> {
+    let units: Vec<String> = replica.units().into_iter().map(str::to_owned).collect();
+    if units.is_empty() {
+        return None;
+    }
+    let unit = dice.pick(&units).clone();
+    let persons = replica.records_of(&unit).into_iter();
+    let persons: Vec<RecordId> = persons
+        .filter(|record| record.subject == Subject::Person)
+        .collect();
+    if persons.len() < 2 {
+        return None;
+    }
+    let (one, other) = (*dice.pick(&persons), *dice.pick(&persons));
+    let (record, other) = link::pair(one, other);
+    let said = match dice.below(5) {
+        0 => Value::Null,
+        1 | 2 => Value::from(Statement::NotSame.key()),
+        _ => Value::from(Statement::Same.key()),
+    };
+    let mut puts = vec![(link::state_key(other)?, said)];
+    if dice.chance(300) {
+        puts.push((
+            link::despite_key(other, "name")?,
+            Value::Bool(dice.chance(700)),
+        ));
+    }
+    (record != other).then_some(Form {
+        record,
+        unit,
+        seen: None,
+        puts,
         saved: 0,
     })
 }

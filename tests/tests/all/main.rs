@@ -11,6 +11,7 @@ mod enrolment;
 mod figures;
 mod fuzzing;
 mod hostile;
+mod links;
 mod native;
 mod sampling;
 mod secrecy;

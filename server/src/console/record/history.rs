@@ -8,6 +8,7 @@ use sync_core::batch::Batch;
 use sync_core::check;
 use sync_core::history::{ShownEvent, Signers, merged};
 use sync_core::id::{DeviceId, NetworkId, RecordId, Space};
+use sync_core::link;
 use sync_core::show::{ShownRecord, Source};
 use sync_core::value::Key;
 
@@ -138,13 +139,13 @@ fn place(package: &Package, key: &Key) -> Place {
 
 /// What a key is called: section, item, field.
 fn name(teller: Teller<'_>, key: &Key, items: &BTreeMap<(String, String), String>) -> String {
-    let section = teller.package.section(key.section());
-    let section = section.map_or(key.section(), |(_, section)| teller.title(&section.title));
-    let item = key.item().map(|item| {
+    // The item of a statement is the other record's id, which no page shows.
+    let item = key.item().filter(|_| link::other_of(key).is_none());
+    let item = item.map(|item| {
         let named = items.get(&(key.section().to_owned(), item.to_owned()));
         named.cloned().unwrap_or_else(|| mask::text(item))
     });
-    let parts = [Some(section.to_owned()), item, Some(teller.key(key))];
+    let parts = [Some(teller.section(key)), item, Some(teller.key(key))];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
