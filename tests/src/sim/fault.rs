@@ -141,11 +141,25 @@ pub enum Fault {
     Unread,
     /// A phone asks again, referring to nothing.
     ToldPlainly,
+    /// A phone makes a bundle.
+    BundleMade,
+    /// A bundle stays in the bag after it has arrived.
+    BundleAgain,
+    /// A bundle arrives at the server.
+    BundleAtServer,
+    /// A bundle arrives at a phone.
+    BundleAtPhone,
+    /// A bundle arrives at a phone that it is not for.
+    BundleNotForUs,
+    /// A phone hears by a bundle what the server holds.
+    Acknowledged,
+    /// What a lost phone had not sent is brought to the server from its files.
+    OutboxSaved,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 40] = [
+    pub const ALL: [Fault; 47] = [
         Fault::Lost,
         Fault::Repeated,
         Fault::Overtaken,
@@ -181,6 +195,13 @@ impl Fault {
         Fault::Stashed,
         Fault::AnsweredNotCommitted,
         Fault::Untidy,
+        Fault::BundleMade,
+        Fault::BundleAgain,
+        Fault::BundleAtServer,
+        Fault::BundleAtPhone,
+        Fault::BundleNotForUs,
+        Fault::Acknowledged,
+        Fault::OutboxSaved,
         Fault::RefersUp,
         Fault::RefersDown,
         Fault::Untaken,
@@ -224,6 +245,8 @@ pub struct Config {
     pub hub_crash: u32,
     /// Per answer: untidy.
     pub untidy: u32,
+    /// Per step: a courier comes by.
+    pub courier: u32,
     /// Per step: an old request, garbage.
     pub noise: u32,
     /// Per step: the hostile device acts; 0 = there is none.
@@ -277,6 +300,7 @@ impl Config {
             hub_rollback: if dice.chance(150) { 15 } else { 0 },
             hub_crash: rate(dice, 150),
             untidy: rate(dice, 200),
+            courier: rate(dice, 250),
             noise: rate(dice, 60),
             hostile: rate(dice, 120),
             office: rate(dice, 30),
@@ -292,7 +316,7 @@ impl fmt::Display for Config {
         write!(
             f,
             "phones={}+{} units={} steps={} lose={} repeat={} cut={} overtake={} persist={} crash={} \
-             rollback={} loss={} hub_rollback={} hub_crash={} untidy={} noise={} hostile={} office={} budget={:?} partial_load={} \
+             rollback={} loss={} hub_rollback={} hub_crash={} untidy={} courier={} noise={} hostile={} office={} budget={:?} partial_load={} \
              clocks={:?}",
             self.early_phones,
             self.phones - self.early_phones,
@@ -309,6 +333,7 @@ impl fmt::Display for Config {
             self.hub_rollback,
             self.hub_crash,
             self.untidy,
+            self.courier,
             self.noise,
             self.hostile,
             self.office,

@@ -12,6 +12,7 @@ use sync_core::id::{AuthorId, Class};
 use sync_core::record::WriteError;
 use sync_core::replica::{Context, Edit, EditError, HubState, Me, Replica};
 use sync_core::row::Row;
+use sync_core::seal::SealingKey;
 
 use super::agree::{heads_before, note_saved, states};
 use super::fault::{Fault, Plant};
@@ -19,6 +20,10 @@ use super::oracle::{Broken, Checked, When, broken, require};
 use super::phone::{Form, InDoubt, Process};
 use super::users;
 use super::world::World;
+
+fn sealing_public(private: &[u8; 32]) -> [u8; 32] {
+    SealingKey::from_bytes(private).map_or([0; 32], |key| key.public().bytes)
+}
 
 /// What became of the rows of a step.
 pub(super) enum Persisted {
@@ -41,7 +46,7 @@ impl World {
         let request = EnrolRequest {
             code: phone.code.clone(),
             signing_key: phone.signing.verifying_key().to_bytes(),
-            sealing_key: phone.sealing,
+            sealing_key: sealing_public(&phone.sealing),
             strong_secret: false,
         };
         let request = request.encode(network, &|message| phone.sign(message));
@@ -306,6 +311,7 @@ impl World {
             puts: form.puts.clone(),
             seen: form.seen.clone().unwrap_or_default(),
         };
+        let signing = self.phones[p].signing.clone();
         let Some(process) = &mut self.phones[p].process else {
             return Ok(());
         };
@@ -315,8 +321,12 @@ impl World {
             today: &today,
             rng: &mut process.rng,
         };
+        let sign = |message: &[u8]| signing.sign(message).to_bytes();
         let prepared = match replica.prepare_edit(&mut context, &edit) {
-            Ok(prepared) => prepared,
+            Ok(mut prepared) => {
+                replica.add_outbox(&mut prepared, &mut context, &sign);
+                prepared
+            }
             // A class that this phone does not hold: the form would not have offered it.
             Err(EditError::NotGranted { .. }) => return Ok(()),
             // A form on a state that the phone has lost by being set back, or that the other

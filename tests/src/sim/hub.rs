@@ -7,11 +7,12 @@ use std::rc::Rc;
 use ed25519_dalek::{Signer, SigningKey};
 use plan::Package;
 use sync_core::batch::{Batch, Reference, Unfit};
-use sync_core::control::{Control, ControlEntry, Enrolment, RootStatement};
+use sync_core::control::{Control, ControlEntry, Enrolment, RootStatement, SealKey};
 use sync_core::enrol::{EnrolAnswer, EnrolRequest};
 use sync_core::hub::{self, HubMe, Opened, Place, SpaceHeld, Taken};
 use sync_core::id::{AuthorId, DeviceId, Incarnation, NetworkId, RecordId, Space};
 use sync_core::record::RecordState;
+use sync_core::seal::SealingKey;
 use sync_core::wire::{Answer, Refused, Request};
 
 use super::fault::{Dice, Plant};
@@ -53,8 +54,10 @@ pub(super) struct HubKeys {
 
 /// The server.
 pub(super) struct MemoryHub {
-    me: HubMe,
-    node: SigningKey,
+    pub(super) me: HubMe,
+    pub(super) node: SigningKey,
+    /// The private half of the key that bundles are sealed to.
+    pub(super) seal: [u8; 32],
     /// What is committed.
     pub(super) state: HubState,
     partial_load: bool,
@@ -87,11 +90,21 @@ impl MemoryHub {
             incarnation: Incarnation(dice.bytes()),
             nonce: dice.bytes(),
         };
-        Self {
+        let mut hub = Self {
             partial_load,
             plant,
+            seal: dice.bytes(),
             ..Self::of(keys, package)
+        };
+        if let Ok(key) = SealingKey::from_bytes(&hub.seal) {
+            let key = SealKey {
+                month: 2026 * 12,
+                key: key.public(),
+            };
+            let entry = hub.signed(|network, signer| ControlEntry::seal_key(network, &key, signer));
+            hub.add_control(&entry);
         }
+        hub
     }
 
     /// The installation with these keys.
@@ -126,6 +139,7 @@ impl MemoryHub {
         let mut hub = Self {
             me,
             node,
+            seal: [0; 32],
             state,
             partial_load: false,
             plant: None,
@@ -307,6 +321,10 @@ impl MemoryHub {
             room = room.saturating_sub(bytes.len());
             answer.batches.push(bytes.to_vec());
         }
+        if request.receipts {
+            let node = sync_core::seal::SigningKey::from_bytes(&self.node.to_bytes());
+            answer.receipts = hub::receipts(&self.me, &held, &node);
+        }
         let mut untidy = untidy;
         if let Some(refer) = &mut answer.refer {
             // An untidy server may refer to what the phone has not said that it holds.
@@ -335,7 +353,7 @@ impl MemoryHub {
         })
     }
 
-    fn take(
+    pub(super) fn take(
         &self,
         state: &mut HubState,
         held: &mut BTreeMap<Space, SpaceHeld>,

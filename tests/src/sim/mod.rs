@@ -11,6 +11,7 @@
 //! is a mistake in the hosts that must be found; it is how we know that the oracle looks.
 
 mod agree;
+mod courier;
 pub mod fault;
 mod finish;
 mod groups;
@@ -18,6 +19,7 @@ mod held;
 mod host;
 mod hostile;
 mod hub;
+mod mail;
 mod network;
 mod oracle;
 mod phone;

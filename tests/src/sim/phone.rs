@@ -65,7 +65,7 @@ pub(super) struct Phone {
     pub(super) name: String,
     /// The device's signing key.
     pub(super) signing: SigningKey,
-    /// The device's sealing key; opaque here.
+    /// The private half of the device's sealing key.
     pub(super) sealing: [u8; 32],
     /// The device.
     pub(super) device: DeviceId,

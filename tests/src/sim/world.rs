@@ -1,6 +1,7 @@
 //! The world of a run: phones, the server, the link between them, and what happens step by step.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use plan::Package;
 use sync_core::batch::{Batch, Reference};
@@ -46,6 +47,8 @@ pub(super) struct World {
     pub(super) faults: BTreeMap<Fault, u64>,
     pub(super) trace: Vec<String>,
     pub(super) hub_copy: Option<HubState>,
+    /// Bundles under way.
+    pub(super) bag: Vec<Rc<[u8]>>,
     /// A replaced process is at work: nothing else goes wrong meanwhile.
     pub(super) stale_at_work: bool,
 }
@@ -112,6 +115,7 @@ impl World {
             faults: BTreeMap::new(),
             trace: Vec::new(),
             hub_copy: None,
+            bag: Vec::new(),
             stale_at_work: false,
         }
     }
@@ -244,13 +248,16 @@ impl World {
             self.set_back(p);
         }
         if self.dice.chance(self.config.loss) {
-            self.lose_or_clone(p);
+            self.lose_or_clone(p)?;
         }
         if self.config.hub_rollback > 0 && self.dice.chance(60) {
             self.hub_copy = Some(self.hub.state.clone());
         }
         if self.dice.chance(self.config.hub_rollback) {
             self.set_hub_back();
+        }
+        if self.dice.chance(self.config.courier) {
+            self.courier_acts()?;
         }
         if self.dice.chance(self.config.noise) {
             self.noise()?;
@@ -278,18 +285,30 @@ impl World {
         self.write_off();
     }
 
-    fn lose_or_clone(&mut self, p: usize) {
+    fn lose_or_clone(&mut self, p: usize) -> Checked {
         let alive = self.phones.iter().filter(|phone| !phone.lost).count();
         if !self.phones[p].enrolled || self.phones[p].lost || alive < 2 {
-            return;
+            return Ok(());
         }
         if self.dice.chance(500) {
             self.count(Fault::PhoneLost);
             self.say(|w| format!("{} is lost", w.name(p)));
             self.phones[p].kill();
             self.phones[p].lost = true;
+            let outbox_saved = self.dice.chance(500);
+            if outbox_saved {
+                self.save_outbox(p)?;
+            }
             self.ledger.set_back(p, 0);
             self.write_off();
+            // Of a phone that was never set back, and of a server that forgot nothing.
+            let whole = self.config.hub_rollback == 0 && self.config.hub_crash == 0;
+            if outbox_saved && whole && !self.phones[p].rolled_back {
+                let mut saved = self.ledger.saved.iter().filter(|saved| saved.phone == p);
+                require("Durability", saved.all(|saved| !saved.gone), || {
+                    format!("{}: an edit is lost with its phone", self.name(p))
+                })?;
+            }
         } else if self.phones.len() < PHONES_MAX {
             self.count(Fault::Cloned);
             self.say(|w| format!("{}'s store is copied to a second phone", w.name(p)));
@@ -297,6 +316,7 @@ impl World {
             let clone = self.phones[p].clone_device();
             self.phones.push(clone);
         }
+        Ok(())
     }
 
     fn set_hub_back(&mut self) {

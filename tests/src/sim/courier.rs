@@ -1,0 +1,218 @@
+//! Couriers: bundles are made, lie in a bag, arrive late, twice, in any order, at the server or at any
+//! phone, or never; and what a lost phone had not sent is saved from its outbox.
+
+use std::rc::Rc;
+
+use sync_core::batch::Batch;
+use sync_core::bundle::{BadBundle, Content, envelopes};
+use sync_core::date::date_in_china;
+use sync_core::relay::{BundleError, BundleWish, ImportError, SHORT_BYTES};
+use sync_core::replica::Context;
+use sync_core::row::Table;
+use sync_core::seal::SealingKey;
+
+use super::fault::Fault;
+use super::host::Persisted;
+use super::oracle::{Checked, broken, require};
+use super::world::World;
+
+/// Bundles that are under way; what comes on top is lost.
+const BAG_MAX: usize = 12;
+
+impl World {
+    /// Somebody makes a bundle, or one arrives somewhere.
+    pub(super) fn courier_acts(&mut self) -> Checked {
+        let p = self.dice.below(self.phones.len());
+        if self.bag.is_empty() || self.dice.chance(400) {
+            return self.make_bundle(p);
+        }
+        let at = self.dice.below(self.bag.len());
+        let file = self.bag[at].clone();
+        if self.dice.chance(600) {
+            self.bag.remove(at);
+        } else {
+            self.count(Fault::BundleAgain);
+        }
+        match self.dice.chance(500) {
+            true => self.hub_takes(&file),
+            false => self.phone_takes(p, &file),
+        }
+    }
+
+    fn make_bundle(&mut self, p: usize) -> Checked {
+        let now = self.phone_now(p);
+        let today = date_in_china(now);
+        let wish = BundleWish {
+            bytes_max: self.dice.chance(300).then_some(SHORT_BYTES),
+            short: self.dice.chance(300),
+            everything: self.dice.chance(200),
+        };
+        let phone = &mut self.phones[p];
+        let Some(process) = &mut phone.process else {
+            return Ok(());
+        };
+        let mut context = Context {
+            now,
+            today: &today,
+            rng: &mut process.rng,
+        };
+        let signing = phone.signing.clone();
+        let sign = |message: &[u8]| ed25519_dalek::Signer::sign(&signing, message).to_bytes();
+        let prepared = process
+            .replica
+            .prepare_bundle(&mut context, &phone.disk, &sign, wish);
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(BundleError::TooSmall { .. }) if wish.bytes_max.is_some() => return Ok(()),
+            Err(error) => return Err(broken("Progress", format!("no bundle: {error}"))),
+        };
+        match self.persist(p, &prepared.rows.clone())? {
+            Persisted::Done => {}
+            Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(()),
+        }
+        let Some(process) = &mut self.phones[p].process else {
+            return Ok(());
+        };
+        let bundle = process.replica.apply(prepared);
+        let small = wish.bytes_max.is_none_or(|most| bundle.bytes.len() <= most);
+        require("R5", small, || "a bundle is larger than asked for".into())?;
+        self.say(|w| {
+            let Self { phones, .. } = w;
+            let (name, bytes) = (&phones[p].name, bundle.bytes.len());
+            format!(
+                "{name} makes a bundle: {} batches, {bytes} bytes",
+                bundle.batches
+            )
+        });
+        self.check_sealed(&bundle.bytes)?;
+        self.count(Fault::BundleMade);
+        if self.bag.len() < BAG_MAX {
+            self.bag.push(bundle.bytes.into());
+        }
+        self.agree_phone(p)
+    }
+
+    /// Whoever opens an envelope holds the spaces of everything in it; and every batch in it is durable
+    /// with whoever made it (R1) or held by the server.
+    fn check_sealed(&self, file: &[u8]) -> Checked {
+        let network = self.hub.network();
+        let envelopes =
+            envelopes(file).map_err(|bad| broken("R5", format!("our bundle: {bad}")))?;
+        for phone in self.phones.iter().filter(|phone| phone.enrolled) {
+            let key =
+                SealingKey::from_bytes(&phone.sealing).map_err(|e| broken("R5", e.to_string()))?;
+            for envelope in &envelopes {
+                let Ok(message) = envelope.open(network, [&key]) else {
+                    continue;
+                };
+                let content = Content::decode(network, &message)
+                    .map_err(|bad| broken("R5", format!("our bundle: {bad}")))?;
+                for bytes in &content.batches {
+                    let batch = Batch::from_store(network, bytes)
+                        .map_err(|bad| broken("R5", format!("in our bundle: {bad}")))?;
+                    let space = &batch.header.space;
+                    require("Secrecy", phone.grants.contains(space), || {
+                        format!("{} can read a batch of {space}", phone.name)
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A bundle arrives at the server, whose answer goes into the bag.
+    pub(super) fn hub_takes(&mut self, file: &[u8]) -> Checked {
+        let now = self.hub_now();
+        let mut rng = self.dice.split();
+        let taken = self
+            .hub
+            .import(file, &mut rng, now)
+            .map_err(|bad| broken("R5", format!("the server does not take our bundle: {bad}")))?;
+        let Some(taken) = taken else {
+            return Ok(());
+        };
+        require("R5", taken.refused.is_empty(), || {
+            format!(
+                "the server does not hold from a bundle: {:?}",
+                taken.refused
+            )
+        })?;
+        self.count(Fault::BundleAtServer);
+        self.say(|_| "a bundle reaches the server".into());
+        self.hub.state = taken.state;
+        self.check_sealed_reply(&taken.reply)?;
+        if self.bag.len() < BAG_MAX && !taken.reply.is_empty() {
+            self.bag.push(taken.reply.into());
+        }
+        self.agree_hub()
+    }
+
+    fn check_sealed_reply(&self, reply: &[u8]) -> Checked {
+        match reply.is_empty() {
+            true => Ok(()),
+            false => self.check_sealed(reply),
+        }
+    }
+
+    fn phone_takes(&mut self, p: usize, file: &Rc<[u8]>) -> Checked {
+        let now = self.phone_now(p);
+        let today = date_in_china(now);
+        let phone = &mut self.phones[p];
+        let Some(process) = &mut phone.process else {
+            return Ok(());
+        };
+        let key =
+            SealingKey::from_bytes(&phone.sealing).map_err(|e| broken("R5", e.to_string()))?;
+        let mut context = Context {
+            now,
+            today: &today,
+            rng: &mut process.rng,
+        };
+        let prepared = process
+            .replica
+            .prepare_import(&mut context, &phone.disk, &key, file);
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(ImportError::Bundle(BadBundle::NotForUs)) => {
+                self.count(Fault::BundleNotForUs);
+                return Ok(());
+            }
+            Err(error) => {
+                return Err(broken("R5", format!("our bundle is not taken: {error}")));
+            }
+        };
+        match self.persist(p, &prepared.rows.clone())? {
+            Persisted::Done => {}
+            Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(()),
+        }
+        let Some(process) = &mut self.phones[p].process else {
+            return Ok(());
+        };
+        let imported = process.replica.apply(prepared);
+        self.say(|w| format!("{} takes a bundle: {imported:?}", w.name(p)));
+        require("R5", imported.not_held.is_empty(), || {
+            format!(
+                "{} does not hold from our bundle: {imported:?}",
+                self.name(p)
+            )
+        })?;
+        self.count(Fault::BundleAtPhone);
+        if imported.acknowledged > 0 {
+            self.count(Fault::Acknowledged);
+        }
+        self.agree_phone(p)
+    }
+
+    /// What a phone that is lost had saved and not sent comes to the server all the same, from its
+    /// files and without its secret.
+    pub(super) fn save_outbox(&mut self, p: usize) -> Checked {
+        let copies = self.phones[p].disk.table(Table::Outbox);
+        let file: Vec<u8> = copies.flat_map(|(_, copy)| copy.to_vec()).collect();
+        if file.is_empty() {
+            return Ok(());
+        }
+        self.count(Fault::OutboxSaved);
+        self.say(|w| format!("the outbox of {} is brought to the server", w.name(p)));
+        self.hub_takes(&file)
+    }
+}
