@@ -12,6 +12,7 @@ mod recounting;
 mod referring;
 mod refusing;
 mod sampling;
+mod sealing;
 mod verifying;
 
 use std::sync::Arc;
