@@ -150,6 +150,8 @@ impl Phone {
 
     /// What the phone sends.
     pub(super) fn request(&mut self, now: i64) -> Outgoing {
+        // What is recorded reads without anybody's store beside it.
+        self.replica.refer_to_nothing();
         let (replica, rows, key) = (&self.replica, &self.rows, &self.key);
         let sign = |message: &[u8]| key.sign(message);
         let prepared = context(now, &mut self.rng, |context| {
