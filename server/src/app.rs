@@ -8,7 +8,7 @@ use plan::Package;
 use plan::indicator::Indicator;
 use plan::unit::Level;
 use rcgen::KeyPair;
-use sync_core::bundle::BadBundle;
+use sync_core::bundle::{BadBundle, unseal};
 use sync_core::date::date_in_china;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link};
 use sync_core::figure::{Asked, Tally};
@@ -19,7 +19,7 @@ use sync_core::wire::{Answer, BadMessage};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
-use crate::bundle::{self, BundleReport, Letter, Unpacked, Unsealed};
+use crate::bundle::{self, BundleReport, Letter, Unpacked};
 use crate::clock::Clock;
 use crate::enrol::{self, CodeRefusal, CodeWish, PendingDevice};
 use crate::error::CommandError;
@@ -318,7 +318,7 @@ impl App {
         let now = self.shared.clock.now();
         let keys = self.shared.seal_keys.read();
         let keys = keys.map_err(|error| ServeError::Failed(error.into()))?;
-        let unsealed = Unsealed::open(self.network(), &keys, file).map_err(Refused::from)?;
+        let unsealed = unseal(self.network(), keys.values(), file).map_err(Refused::from)?;
         let mut tx = self.shared.store.read().await?;
         let roster = self.shared.roster.current(&mut tx).await?;
         let unpacked = Box::new(Unpacked::check(&roster.control, unsealed));

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Unfit};
-use sync_core::bundle::{self, BadBundle, Claims, Content, Padding, envelopes};
+use sync_core::bundle::{self, Claims, Content, Padding, Unsealed};
 use sync_core::control::Control;
 use sync_core::feed::Vector;
 use sync_core::hub::{self, SpaceHeld};
 use sync_core::id::{DeviceId, NetworkId, Short, Space};
 use sync_core::relay::{audiences, portions};
-use sync_core::seal::{PublicKey, SealingKey};
+use sync_core::seal::PublicKey;
 use sync_core::wire::{Answer, Request, SpaceClaim};
 
 use crate::app::Shared;
@@ -36,43 +36,6 @@ pub struct BundleReport {
     pub not_held: Vec<String>,
     /// The bundle to carry back.
     pub reply: Vec<u8>,
-}
-
-/// A bundle's envelopes without their seals.
-pub(crate) struct Unsealed {
-    contents: Vec<Content>,
-    report: BundleReport,
-}
-
-impl Unsealed {
-    /// Opens what is for the server; an error if nothing is.
-    pub(crate) fn open(
-        network: NetworkId,
-        keys: &BTreeMap<u32, SealingKey>,
-        file: &[u8],
-    ) -> Result<Self, BadBundle> {
-        let mut report = BundleReport::default();
-        let mut contents = Vec::new();
-        let mut first = None;
-        for envelope in envelopes(file)? {
-            let opened = envelope
-                .open(network, keys.values())
-                .and_then(|message| Content::decode(network, &message));
-            match opened {
-                Ok(content) => contents.push(content),
-                Err(BadBundle::NotForUs) => report.others += 1,
-                Err(bad) => {
-                    report.not_held.push(bad.code().to_owned());
-                    first = first.or(Some(bad));
-                }
-            }
-        }
-        report.opened = contents.len();
-        match contents.is_empty() {
-            true => Err(first.unwrap_or(BadBundle::NotForUs)),
-            false => Ok(Self { contents, report }),
-        }
-    }
 }
 
 /// A bundle with its signatures checked, ready for a transaction.
@@ -134,7 +97,13 @@ pub(crate) async fn take(
             &again
         }
     };
-    let mut report = unpacked.unsealed.report.clone();
+    let unsealed = &unpacked.unsealed;
+    let mut report = BundleReport {
+        opened: unsealed.contents.len(),
+        others: unsealed.others,
+        not_held: unsealed.bad.iter().map(|bad| bad.code().into()).collect(),
+        ..BundleReport::default()
+    };
     let mut back = Vec::new();
     let mut touched = Touched::default();
     for part in parts {

@@ -27,6 +27,8 @@ pub use content::{Claims, Content, Receipt};
 
 /// Size of a bundle file, of all its envelopes together.
 pub const BUNDLE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What the envelopes of one file may unfold to when they are opened and inflated.
+pub const UNSEALED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Recipients of one envelope.
 pub const RECIPIENTS_MAX: usize = 1024;
 /// Envelopes in one file.
@@ -185,6 +187,46 @@ pub fn envelopes(file: &[u8]) -> Result<Vec<Envelope<'_>>, BadBundle> {
         return Err(BadBundle::Shape);
     }
     Ok(envelopes)
+}
+
+/// A bundle file without its seals, as far as it is for the holder of some keys.
+#[derive(Debug, Default)]
+pub struct Unsealed {
+    /// What was in the envelopes that open, in their order.
+    pub contents: Vec<Content>,
+    /// How many are for others.
+    pub others: usize,
+    /// Why others still, that are for us, don't open.
+    pub bad: Vec<BadBundle>,
+}
+
+/// Opens the envelopes of a file that are for one of `keys`; an error if none opens. Together they
+/// may unfold to [`UNSEALED_BYTES_MAX`]: who sealed them is not known yet.
+pub fn unseal<'k>(
+    network: NetworkId,
+    keys: impl IntoIterator<Item = &'k SealingKey> + Clone,
+    file: &[u8],
+) -> Result<Unsealed, BadBundle> {
+    let mut unsealed = Unsealed::default();
+    let mut room = UNSEALED_BYTES_MAX;
+    for envelope in envelopes(file)? {
+        let opened = envelope.open(network, keys.clone()).and_then(|message| {
+            let content = Content::decode(network, &message)?;
+            Ok((message.len() + content.bytes(), content))
+        });
+        match opened {
+            Ok((bytes, content)) => {
+                room = room.checked_sub(bytes).ok_or(BadBundle::TooLarge)?;
+                unsealed.contents.push(content);
+            }
+            Err(BadBundle::NotForUs) => unsealed.others += 1,
+            Err(bad) => unsealed.bad.push(bad),
+        }
+    }
+    match unsealed.contents.is_empty() {
+        true => Err(unsealed.bad.pop().unwrap_or(BadBundle::NotForUs)),
+        false => Ok(unsealed),
+    }
 }
 
 impl<'a> Envelope<'a> {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::bundle::{self, BadBundle, Claims, Content, Padding, Receipt, envelopes};
+use crate::bundle::{self, BadBundle, Claims, Content, Padding, Receipt};
 use crate::control::Control;
 use crate::exchange::{Budget, Incoming, Received, add_control};
 use crate::feed::{Node, by_turns};
@@ -201,8 +201,14 @@ impl Replica {
         key: &SealingKey,
         file: &[u8],
     ) -> Result<Prepared<Imported>, ImportError> {
-        let mut imported = Imported::default();
-        let contents = self.open_envelopes(key, file, &mut imported)?;
+        let unsealed = bundle::unseal(self.me.network, [key], file)?;
+        let contents = unsealed.contents;
+        let mut imported = Imported {
+            opened: contents.len(),
+            others: unsealed.others,
+            not_held: unsealed.bad.iter().map(|bad| bad.code()).collect(),
+            ..Imported::default()
+        };
         let mut out = Prepared {
             rows: Vec::new(),
             steps: Vec::new(),
@@ -237,36 +243,6 @@ impl Replica {
             steps: out.steps,
             outcome: imported,
         })
-    }
-
-    /// What is for us; an error if nothing is.
-    fn open_envelopes(
-        &self,
-        key: &SealingKey,
-        file: &[u8],
-        imported: &mut Imported,
-    ) -> Result<Vec<Content>, BadBundle> {
-        let network = self.me.network;
-        let mut contents = Vec::new();
-        let mut first = None;
-        for envelope in envelopes(file)? {
-            let opened = envelope
-                .open(network, [key])
-                .and_then(|message| Content::decode(network, &message));
-            match opened {
-                Ok(content) => contents.push(content),
-                Err(BadBundle::NotForUs) => imported.others += 1,
-                Err(bad) => {
-                    imported.not_held.push(bad.code());
-                    first = first.or(Some(bad));
-                }
-            }
-        }
-        imported.opened = contents.len();
-        match contents.is_empty() {
-            true => Err(first.unwrap_or(BadBundle::NotForUs)),
-            false => Ok(contents),
-        }
     }
 
     /// Takes the control entries in whatever order they come; one that does not check is left out

@@ -63,6 +63,11 @@ impl Content {
         })
     }
 
+    /// What the batches take in their stored form.
+    pub(super) fn bytes(&self) -> usize {
+        self.batches.iter().map(Vec::len).sum()
+    }
+
     /// Reads an opened message.
     pub fn decode(network: NetworkId, message: &[u8]) -> Result<Self, BadBundle> {
         crate::wire::check_version(message, VERSION).map_err(BadBundle::from)?;

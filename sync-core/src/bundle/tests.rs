@@ -73,6 +73,22 @@ fn envelopes_lie_end_to_end_in_a_file() {
 }
 
 #[test]
+fn a_file_that_unfolds_beyond_all_measure_is_refused() {
+    let keys = keys(1);
+    let content = Content {
+        control: vec![vec![0; MESSAGE_BYTES_MAX - 64]],
+        ..Content::default()
+    };
+    // A few kilobytes each, four megabytes when opened.
+    let one = sealed(&keys, Padding::None, &content.encode(NETWORK));
+    let most = UNSEALED_BYTES_MAX / MESSAGE_BYTES_MAX;
+    let fits = unseal(NETWORK, &keys, &one.repeat(most)).unwrap();
+    assert_eq!(fits.contents.len(), most);
+    let bomb = unseal(NETWORK, &keys, &one.repeat(most + 1));
+    assert_eq!(bomb.unwrap_err(), BadBundle::TooLarge);
+}
+
+#[test]
 fn every_altered_or_missing_byte_is_noticed() {
     let keys = keys(2);
     for readers in [&keys[..1], &keys[..]] {
