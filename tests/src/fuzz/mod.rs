@@ -2,7 +2,7 @@
 //!
 //! Every decoder of bytes that come from a network, a file or a row is listed in [`DECODERS`];
 //! adding one is one line there, a check that says what must hold of it, and recorded messages
-//! ([`crate::sim::village`]). Inputs are recorded messages that were changed ([`mutate`]), chosen
+//! ([`crate::sim::village`]). Inputs are recorded messages that were changed (`mutate`), chosen
 //! by a seed, so that every run can be repeated. What must hold of all: no panic, at most
 //! [`TIME_MAX`] and [`MEMORY_MAX`] for one input. The checks add what the decoder promises.
 //!
