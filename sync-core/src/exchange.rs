@@ -363,10 +363,10 @@ impl Replica {
             &mut out,
         )?;
 
-        if !answer.receipts.is_empty() {
+        let acknowledged =
             self.take_receipts(context, rows, control, &answer.receipts, &mut out)?;
-            hub.relays &= outgoing.more;
-        }
+        // What this request left out is not acknowledged yet.
+        hub.relays &= acknowledged.receipts == 0 || outgoing.more;
         let failed = received.untaken || received.unread;
         let plain = failed || (self.plain && received.again);
         out.steps.push(Step::Plain(plain));

@@ -89,6 +89,15 @@ pub enum ImportError {
     Unreadable(#[from] Unreadable),
 }
 
+/// How many spaces receipts were taken of.
+#[derive(Default)]
+pub(crate) struct Acknowledged {
+    /// All that can be passed on now.
+    pub(crate) receipts: usize,
+    /// Those that say more than was known here.
+    pub(crate) news: usize,
+}
+
 /// A batch that may go into a bundle.
 struct Candidate {
     space: Space,
@@ -228,7 +237,8 @@ impl Replica {
         let of_others = incoming.has_of_others(self.me.device);
         incoming.write(rows, &mut out)?;
         let receipts = contents.iter().flat_map(|content| &content.receipts);
-        imported.acknowledged = self.take_receipts(context, rows, &control, receipts, &mut out)?;
+        let acknowledged = self.take_receipts(context, rows, &control, receipts, &mut out)?;
+        imported.acknowledged = acknowledged.news;
         if of_others && !self.hub.relays {
             // Whoever gave us this waits to hear that the server has it.
             let hub = HubState {
@@ -272,7 +282,7 @@ impl Replica {
         control
     }
 
-    /// Takes the server's acknowledgements; gives the number of spaces of which they tell more.
+    /// Takes the server's acknowledgements, to know what it holds and to pass on what it said.
     pub(crate) fn take_receipts<'a>(
         &self,
         context: &mut Context<'_>,
@@ -280,31 +290,36 @@ impl Replica {
         control: &Control,
         receipts: impl IntoIterator<Item = &'a Vec<u8>>,
         out: &mut Prepared<()>,
-    ) -> Result<usize, Unreadable> {
+    ) -> Result<Acknowledged, Unreadable> {
         let mut newest: BTreeMap<Space, (Receipt, &Vec<u8>)> = BTreeMap::new();
         for bytes in receipts {
             let Some(receipt) = Receipt::check(control, bytes) else {
                 continue;
             };
             // Of another life of the server nothing is known here (R22).
-            let newer = self.spaces.get(&receipt.space).is_some_and(|held| {
-                Some(receipt.incarnation) == self.hub.incarnation && receipt.counter > held.base.0
+            let known = self.spaces.get(&receipt.space).is_some_and(|held| {
+                Some(receipt.incarnation) == self.hub.incarnation && receipt.counter >= held.base.0
             });
             let counter = |space: &Space| newest.get(space).map(|(known, _)| known.counter);
-            if newer && counter(&receipt.space) < Some(receipt.counter) {
+            if known && counter(&receipt.space) < Some(receipt.counter) {
                 newest.insert(receipt.space.clone(), (receipt, bytes));
             }
         }
-        let count = newest.len();
+        let mut acknowledged = Acknowledged::default();
         for (space, (receipt, bytes)) in newest {
-            let base = (receipt.counter, receipt.vector);
-            self.follow_outbox(context, rows, &space, &base.1, out)?;
-            out.rows.push(stored::base_row(&space, &base));
+            acknowledged.receipts += 1;
             out.rows.push(stored::receipt_row(&space, bytes));
-            out.steps.push(Step::Base(space.clone(), base));
-            out.steps.push(Step::Receipt(space, bytes.clone()));
+            out.steps.push(Step::Receipt(space.clone(), bytes.clone()));
+            let told = self.spaces.get(&space).map_or(0, |held| held.base.0);
+            if receipt.counter > told {
+                acknowledged.news += 1;
+                let base = (receipt.counter, receipt.vector);
+                self.follow_outbox(context, rows, &space, &base.1, out)?;
+                out.rows.push(stored::base_row(&space, &base));
+                out.steps.push(Step::Base(space, base));
+            }
         }
-        Ok(count)
+        Ok(acknowledged)
     }
 
     /// A batch in its stored form: fresh, or of the store.
@@ -471,3 +486,6 @@ pub fn portions(batches: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
     }
     portions
 }
+
+#[cfg(test)]
+mod tests;

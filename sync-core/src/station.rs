@@ -7,11 +7,13 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::control::{Control, ControlEntry, Enrolment, RootStatement};
+use crate::exchange::{Budget, Outgoing, Received};
 use crate::id::{AuthorId, Class, Incarnation, RecordId, Space, Subject};
 use crate::replica::{Context, Edit, EditError, Edited, HubState, Me, Replica};
 use crate::row::{ReadRows, Row, Table, Unreadable};
 use crate::seal::SigningKey;
 use crate::value::{Key, Value};
+use crate::wire::Answer;
 
 pub(crate) const UNIT: &str = "152522100200";
 pub(crate) const TODAY: &str = "2026-11-25";
@@ -137,5 +139,37 @@ impl Station {
         let prepared = self.replica.prepare_edit(&mut context, &edit)?;
         self.rows.write(&prepared.rows);
         Ok(self.replica.apply(prepared))
+    }
+
+    /// Asks the server.
+    pub(crate) fn ask(&mut self) -> Outgoing {
+        let mut context = Context {
+            now: 100,
+            today: TODAY,
+            rng: &mut self.rng,
+        };
+        let sign = |_: &[u8]| [7; 64];
+        let prepared = self
+            .replica
+            .prepare_exchange(&mut context, &self.rows, &sign, Budget::DEFAULT)
+            .unwrap();
+        self.rows.write(&prepared.rows);
+        self.replica.apply(prepared)
+    }
+
+    /// Takes an answer.
+    pub(crate) fn hear_of(&mut self, outgoing: &Outgoing, answer: &Answer) -> Received {
+        let bytes = answer.encode(self.replica.me().network);
+        let mut context = Context {
+            now: 100,
+            today: TODAY,
+            rng: &mut self.rng,
+        };
+        let prepared = self
+            .replica
+            .prepare_answer(&mut context, &self.rows, outgoing, &bytes)
+            .unwrap();
+        self.rows.write(&prepared.rows);
+        self.replica.apply(prepared)
     }
 }

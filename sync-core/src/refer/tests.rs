@@ -1,10 +1,8 @@
 use super::*;
 use crate::batch::Unfit;
-use crate::exchange::{Budget, Received};
 use crate::feed::{Node, Tip};
 use crate::id::Class;
-use crate::replica::Context;
-use crate::station::{Station, TODAY, UNIT};
+use crate::station::{Station, UNIT};
 use crate::value::Value;
 use crate::wire::{Refused, Request, SpaceState};
 
@@ -13,36 +11,6 @@ fn space() -> Space {
 }
 
 impl Station {
-    fn ask(&mut self) -> Outgoing {
-        let mut context = Context {
-            now: 100,
-            today: TODAY,
-            rng: &mut self.rng,
-        };
-        let sign = |_: &[u8]| [7; 64];
-        let prepared = self
-            .replica
-            .prepare_exchange(&mut context, &self.rows, &sign, Budget::DEFAULT)
-            .unwrap();
-        self.rows.write(&prepared.rows);
-        self.replica.apply(prepared)
-    }
-
-    fn hear_of(&mut self, outgoing: &Outgoing, answer: &Answer) -> Received {
-        let bytes = answer.encode(self.replica.me().network);
-        let mut context = Context {
-            now: 100,
-            today: TODAY,
-            rng: &mut self.rng,
-        };
-        let prepared = self
-            .replica
-            .prepare_answer(&mut context, &self.rows, outgoing, &bytes)
-            .unwrap();
-        self.rows.write(&prepared.rows);
-        self.replica.apply(prepared)
-    }
-
     /// The batches of a request of its own.
     fn sent(&self, outgoing: &Outgoing) -> Vec<Vec<u8>> {
         let mut find = |reference: &Reference| self.replica.held_at(&self.rows, reference).unwrap();
