@@ -14,13 +14,14 @@ use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link};
 use sync_core::figure::{Asked, Tally};
 use sync_core::hub::{self, HubMe, Opened, Refusal};
 use sync_core::id::{DeviceId, NetworkId};
+use sync_core::relay::reply::{self, Letter};
 use sync_core::seal::SigningKey;
 use sync_core::wire::{Answer, BadMessage};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
-use crate::bundle::{self, BundleReport, Letter, Unpacked};
-use crate::clock::Clock;
+use crate::bundle::{BundleReport, Unpacked};
+use crate::clock::{self, Clock};
 use crate::enrol::{self, CodeRefusal, CodeWish, PendingDevice};
 use crate::error::CommandError;
 use crate::exchange;
@@ -260,7 +261,9 @@ impl App {
         let packed = spawn_blocking(move || match reply {
             Reply::Exchange(answer) => Ok(answer.encode(network)),
             Reply::Enrol(answer) => Ok(answer.encode()),
-            Reply::Bundle(_, letters) => bundle::seal(network, &letters),
+            Reply::Bundle(_, letters) => {
+                clock::rng().map(|mut rng| reply::seal(&mut rng, network, &letters))
+            }
         });
         let packed = packed.await.map_err(|_| ServeError::Panicked)?;
         packed.map_err(|error| ServeError::Failed(error.into()))

@@ -1,21 +1,18 @@
 //! Bundles as the server takes them, from whoever carried them, and the bundle that goes back: what
 //! the maker lacks, and the acknowledgement.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Unfit};
-use sync_core::bundle::{self, Claims, Content, Padding, Unsealed};
+use sync_core::bundle::{Claims, Content, Unsealed};
 use sync_core::control::Control;
-use sync_core::feed::Vector;
-use sync_core::hub::{self, SpaceHeld};
-use sync_core::id::{DeviceId, NetworkId, Short, Space};
-use sync_core::relay::{audiences, portions};
-use sync_core::seal::PublicKey;
-use sync_core::wire::{Answer, Request, SpaceClaim};
+use sync_core::hub;
+use sync_core::id::Space;
+use sync_core::relay::reply::{self, Letter};
+use sync_core::wire::SpaceClaim;
 
 use crate::app::Shared;
-use crate::clock::{self, NoRandomness};
 use crate::exchange::{self, ANSWER_BATCH_BYTES_MAX};
 use crate::figures::Touched;
 use crate::ingest;
@@ -79,6 +76,12 @@ impl Unpacked {
     }
 }
 
+/// What goes back, and how many bytes of batches may still.
+struct Back {
+    letters: Vec<Letter>,
+    room: usize,
+}
+
 /// Takes a bundle in the transaction of `conn`; the report and the letters back may leave once that has
 /// committed. Also gives the records whose shown values changed.
 pub(crate) async fn take(
@@ -104,13 +107,16 @@ pub(crate) async fn take(
         not_held: unsealed.bad.iter().map(|bad| bad.code().into()).collect(),
         ..BundleReport::default()
     };
-    let mut back = Vec::new();
+    let mut back = Back {
+        letters: Vec::new(),
+        room: ANSWER_BATCH_BYTES_MAX,
+    };
     let mut touched = Touched::default();
     for part in parts {
         let taken = take_part(now, conn, shared, control, part, &mut report, &mut back);
         touched.join(taken.await?);
     }
-    Ok((report, back, touched))
+    Ok((report, back.letters, touched))
 }
 
 async fn take_part(
@@ -120,17 +126,26 @@ async fn take_part(
     control: &Control,
     part: &Part,
     report: &mut BundleReport,
-    back: &mut Vec<Letter>,
+    back: &mut Back,
 ) -> Result<Touched, StoreError> {
-    let request = as_request(part.claims.as_ref());
+    // Of a file that asks again and again no more goes back than of one that asks once.
+    let claims = part.claims.as_ref().filter(|_| back.room > 0);
+    let request = reply::as_request(claims, back.room);
+    let bases = reply::bases(&request);
     let mut claims = request.spaces.clone();
-    let claimed: BTreeSet<&Space> = request.spaces.iter().map(|claim| &claim.space).collect();
     let brought = part.batches.iter().flatten();
     let brought: BTreeSet<&Space> = brought.map(|batch| &batch.header.space).collect();
-    for space in brought.difference(&claimed) {
-        // Nobody asks what is lacking there: the newest counter, above which nothing is.
-        let counter = feed::counter(conn, &space.to_string()).await?;
-        claims.push(claim((*space).clone(), counter, &Vector::default()));
+    for space in brought
+        .into_iter()
+        .filter(|space| !bases.contains_key(*space))
+    {
+        claims.push(SpaceClaim {
+            space: space.clone(),
+            // Nobody asks what is lacking there: the newest counter, above which nothing is.
+            counter: feed::counter(conn, &space.to_string()).await?,
+            changes: Vec::new(),
+            ladders: Vec::new(),
+        });
     }
     let (mut held, stashes) = exchange::load_all(conn, &claims, &part.batches).await?;
     let before: u64 = held.values().map(|held| held.counter).sum();
@@ -149,106 +164,12 @@ async fn take_part(
     let refused = taken.refused.iter().map(|refused| refused.code.clone());
     report.not_held.extend(refused);
 
-    // Whoever claims by mail is described against nothing: its vectors are whole.
-    let bases = claimed
-        .iter()
-        .map(|space| ((*space).clone(), Vector::default()));
-    let bases = bases.collect();
-    let plan = hub::plan(
-        &shared.me,
-        control,
-        &request,
-        Some(&bases),
-        &held,
-        taken,
-        now,
-    );
-    let answer = exchange::fill(conn, &shared.me, &request, plan).await?;
-    back.extend(letters(shared, control, &held, answer));
+    let (me, node) = (&shared.me, &shared.node);
+    let plan = hub::plan(me, control, &request, Some(&bases), &held, taken, now);
+    let answer = exchange::fill(conn, me, &request, plan).await?;
+    let spent: usize = answer.batches.iter().map(Vec::len).sum();
+    back.room = back.room.saturating_sub(spent);
+    back.letters
+        .extend(reply::letters(me, node, control, &held, answer));
     Ok(touched)
-}
-
-/// Claims as the exchange would have them.
-fn as_request(claims: Option<&Claims>) -> Request {
-    let spaces = claims.into_iter().flat_map(|claims| &claims.spaces);
-    Request {
-        device: claims.map_or(DeviceId([0; 8]), |claims| claims.device),
-        nonce: [0; 16],
-        control: claims.map(|claims| claims.control).unwrap_or_default(),
-        base: Short([0; 16]),
-        spaces: spaces
-            .map(|(space, vector)| claim(space.clone(), 0, vector))
-            .collect(),
-        batches: Vec::new(),
-        budget: u32::try_from(ANSWER_BATCH_BYTES_MAX).unwrap_or(u32::MAX),
-        receipts: true,
-        refer: None,
-    }
-}
-
-fn claim(space: Space, counter: u64, vector: &Vector) -> SpaceClaim {
-    SpaceClaim {
-        space,
-        counter,
-        changes: vector.changes_from(&Vector::default()),
-        ladders: Vec::new(),
-    }
-}
-
-/// What goes back to the readers of some spaces, before it is sealed.
-pub(crate) struct Letter {
-    readers: Vec<PublicKey>,
-    content: Content,
-}
-
-/// The letters back: for each set of spaces that the same devices hold.
-fn letters(
-    shared: &Shared,
-    control: &Control,
-    held: &BTreeMap<Space, SpaceHeld>,
-    answer: Answer,
-) -> Vec<Letter> {
-    let server = control.seal_key().map(|server| server.key);
-    let mut batches: BTreeMap<Space, Vec<Vec<u8>>> = BTreeMap::new();
-    for bytes in answer.batches {
-        if let Ok(batch) = Batch::from_store(shared.me.network, &bytes) {
-            batches.entry(batch.header.space).or_default().push(bytes);
-        }
-    }
-    let mut letters = Vec::new();
-    for (mut readers, spaces) in audiences(control, held.keys(), None) {
-        readers.retain(|reader| Some(*reader) != server);
-        let of_these: BTreeMap<_, _> = held
-            .iter()
-            .filter(|(space, _)| spaces.contains(*space))
-            .map(|(space, held)| (space.clone(), held.clone()))
-            .collect();
-        let mut content = Content {
-            control: answer.control.clone(),
-            receipts: hub::receipts(&shared.me, &of_these, &shared.node),
-            ..Content::default()
-        };
-        let batches = spaces.iter().filter_map(|space| batches.remove(space));
-        for batches in portions(batches.flatten().collect()) {
-            content.batches = batches;
-            letters.push(Letter {
-                readers: readers.clone(),
-                content: std::mem::take(&mut content),
-            });
-        }
-    }
-    letters
-}
-
-/// The bundle to carry back.
-pub(crate) fn seal(network: NetworkId, letters: &[Letter]) -> Result<Vec<u8>, NoRandomness> {
-    let mut rng = clock::rng()?;
-    let mut file = Vec::new();
-    for Letter { readers, content } in letters {
-        let message = content.encode(network);
-        // A space that nobody holds any more has no readers; nothing goes back there.
-        let sealed = bundle::seal(&mut rng, network, readers, Padding::Rounded, &message);
-        file.extend(sealed.unwrap_or_default());
-    }
-    Ok(file)
 }

@@ -404,7 +404,11 @@ pub fn plan(
 }
 
 /// What is held now of each space, signed by this node: acknowledgements that can be carried.
-pub fn receipts(me: &HubMe, held: &BTreeMap<Space, SpaceHeld>, node: &SigningKey) -> Vec<Vec<u8>> {
+pub fn receipts<'a>(
+    me: &HubMe,
+    held: impl IntoIterator<Item = (&'a Space, &'a SpaceHeld)>,
+    node: &SigningKey,
+) -> Vec<Vec<u8>> {
     let receipt = |(space, held): (&Space, &SpaceHeld)| {
         let receipt = Receipt {
             node: DeviceId::of_key(&node.public().bytes),
@@ -415,7 +419,7 @@ pub fn receipts(me: &HubMe, held: &BTreeMap<Space, SpaceHeld>, node: &SigningKey
         };
         receipt.sign(me.network, &|message| node.sign(message))
     };
-    held.iter().map(receipt).collect()
+    held.into_iter().map(receipt).collect()
 }
 
 /// What the phone holds of a space, as it says.

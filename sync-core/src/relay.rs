@@ -4,6 +4,8 @@
 //! the phone lacks. Nobody waits for an answer: a bundle may be lost, come twice, late or before
 //! another one, and every receiver that may read it takes from it what it can use.
 
+pub mod reply;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::{self, BadBundle, Claims, Content, Padding, Receipt};
@@ -108,7 +110,7 @@ struct Candidate {
 type Audiences = BTreeMap<Vec<PublicKey>, BTreeSet<Space>>;
 
 /// Who reads bundles of these spaces: their devices but `maker`, and the server.
-pub fn audiences<'a>(
+fn audiences<'a>(
     control: &Control,
     spaces: impl IntoIterator<Item = &'a Space>,
     maker: Option<DeviceId>,
@@ -468,7 +470,7 @@ impl Draft<'_> {
 }
 
 /// Batches in portions that each fit a message; one empty portion if there are none.
-pub fn portions(batches: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
+fn portions(batches: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
     let mut portions = vec![Vec::new()];
     let mut room = Budget::LARGEST.up;
     for batch in batches {

@@ -107,6 +107,14 @@ impl World {
                 };
                 let content = Content::decode(network, &message)
                     .map_err(|bad| broken("R5", format!("our bundle: {bad}")))?;
+                for bytes in &content.control {
+                    let mut entries = self.hub.state.control.entries();
+                    let entry = entries.find(|entry| entry.bytes() == bytes.as_slice());
+                    let concerned = entry.is_none_or(|entry| entry.concerns(&phone.grants));
+                    require("Secrecy", concerned, || {
+                        format!("{} can read a control entry of others", phone.name)
+                    })?;
+                }
                 for bytes in &content.batches {
                     let batch = Batch::from_store(network, bytes)
                         .map_err(|bad| broken("R5", format!("in our bundle: {bad}")))?;

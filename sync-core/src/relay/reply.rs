@@ -1,0 +1,106 @@
+//! The server's side of an exchange by mail: claims as a request, and the letters that go back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{audiences, portions};
+use crate::batch::Batch;
+use crate::bundle::{self, Claims, Content, Padding};
+use crate::control::Control;
+use crate::feed::Vector;
+use crate::hub::{self, HubMe, SpaceHeld};
+use crate::id::{DeviceId, NetworkId, Short, Space};
+use crate::seal::{PublicKey, SigningKey};
+use crate::wire::{Answer, Request, SpaceClaim};
+
+/// Claims as the exchange would have them, with room for `budget` bytes of batches in the answer.
+/// Without claims nothing is asked for.
+pub fn as_request(claims: Option<&Claims>, budget: usize) -> Request {
+    let spaces = claims.into_iter().flat_map(|claims| &claims.spaces);
+    Request {
+        device: claims.map_or(DeviceId([0; 8]), |claims| claims.device),
+        nonce: [0; 16],
+        control: claims.map(|claims| claims.control).unwrap_or_default(),
+        base: Short([0; 16]),
+        spaces: spaces
+            .map(|(space, vector)| SpaceClaim {
+                space: space.clone(),
+                counter: 0,
+                changes: vector.changes_from(&Vector::default()),
+                ladders: Vec::new(),
+            })
+            .collect(),
+        batches: Vec::new(),
+        budget: u32::try_from(budget).unwrap_or(u32::MAX),
+        receipts: true,
+        refer: None,
+    }
+}
+
+/// What such a request is compared with: nothing, for its vectors are whole.
+pub fn bases(request: &Request) -> BTreeMap<Space, Vector> {
+    let spaces = request.spaces.iter().map(|claim| &claim.space);
+    spaces
+        .map(|space| (space.clone(), Vector::default()))
+        .collect()
+}
+
+/// What goes back to the readers of some spaces, before it is sealed.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    readers: Vec<PublicKey>,
+    content: Content,
+}
+
+/// The letters back: for each set of spaces that the same devices hold, what an answer has for them and
+/// what is held of them now. Nothing else is in a letter, for all its readers read it.
+pub fn letters(
+    me: &HubMe,
+    node: &SigningKey,
+    control: &Control,
+    held: &BTreeMap<Space, SpaceHeld>,
+    answer: Answer,
+) -> Vec<Letter> {
+    let server = control.seal_key().map(|server| server.key);
+    let mut batches: BTreeMap<Space, Vec<Vec<u8>>> = BTreeMap::new();
+    for bytes in answer.batches {
+        if let Ok(batch) = Batch::from_store(me.network, &bytes) {
+            batches.entry(batch.header.space).or_default().push(bytes);
+        }
+    }
+    let told: BTreeSet<&[u8]> = answer.control.iter().map(Vec::as_slice).collect();
+    let mut letters = Vec::new();
+    for (mut readers, spaces) in audiences(control, held.keys(), None) {
+        readers.retain(|reader| Some(*reader) != server);
+        let of_these = held.iter().filter(|(space, _)| spaces.contains(*space));
+        let entries = control.for_spaces(&spaces).map(|entry| entry.bytes());
+        let mut content = Content {
+            control: entries
+                .filter(|bytes| told.contains(bytes))
+                .map(<[u8]>::to_vec)
+                .collect(),
+            receipts: hub::receipts(me, of_these, node),
+            ..Content::default()
+        };
+        let batches = spaces.iter().filter_map(|space| batches.remove(space));
+        for batches in portions(batches.flatten().collect()) {
+            content.batches = batches;
+            letters.push(Letter {
+                readers: readers.clone(),
+                content: std::mem::take(&mut content),
+            });
+        }
+    }
+    letters
+}
+
+/// The bundle of these letters. A space that nobody holds any more has no readers; nothing goes back
+/// there.
+pub fn seal(rng: &mut dyn rand_core::CryptoRng, network: NetworkId, letters: &[Letter]) -> Vec<u8> {
+    let mut file = Vec::new();
+    for Letter { readers, content } in letters {
+        let message = content.encode(network);
+        let sealed = bundle::seal(rng, network, readers, Padding::Rounded, &message);
+        file.extend(sealed.unwrap_or_default());
+    }
+    file
+}
