@@ -18,11 +18,11 @@
 //! [`StoreError::Io`] that is *unknown*: this value refuses to go on, and the store has to be
 //! opened again and the replica loaded from it (R8).
 
+mod data_keys;
 mod error;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,6 +39,7 @@ use sync_core::seal::{
 
 use crate::keys::Secret;
 
+use data_keys::{DataKeys, add_data_key};
 pub use error::StoreError;
 use error::{damaged, io};
 
@@ -84,13 +85,6 @@ pub struct Store {
     data_keys: DataKeys,
     /// The outcome of an earlier write is unknown.
     unknown: bool,
-}
-
-/// The open data keys, and which space each is for.
-struct DataKeys {
-    own: DataKey,
-    spaces: BTreeMap<Space, KeyId>,
-    keys: BTreeMap<KeyId, DataKey>,
 }
 
 impl Store {
@@ -385,56 +379,6 @@ impl std::fmt::Debug for Store {
     }
 }
 
-impl DataKeys {
-    fn new(key: &StoreKey) -> Self {
-        Self {
-            own: key.own_key(),
-            spaces: BTreeMap::new(),
-            keys: BTreeMap::new(),
-        }
-    }
-
-    /// All keys that open. A wrapped key that does not takes its rows with it, which
-    /// [`Store::rows`] then counts; the other spaces are unharmed.
-    fn read(db: &Connection, key: &StoreKey) -> Result<Self, StoreError> {
-        let mut all = Self::new(key);
-        let mut statement = db.prepare("SELECT key_id, wrapped FROM dek ORDER BY key_id")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let (Ok(id), Ok(wrapped)) = (row.get(0).map(KeyId), row.get::<_, Vec<u8>>(1)) else {
-                continue;
-            };
-            match key.unwrap(id, &wrapped) {
-                Ok((space, data_key)) => all.add(space, data_key),
-                Err(SealError::UnknownSuite(suite)) => return Err(newer("suite", suite.into())),
-                Err(_) => {}
-            }
-        }
-        Ok(all)
-    }
-
-    fn add(&mut self, space: Space, key: DataKey) {
-        self.spaces.insert(space, key.id());
-        self.keys.insert(key.id(), key);
-    }
-
-    fn of(&self, space: &Space) -> Option<&DataKey> {
-        self.keys.get(self.spaces.get(space)?)
-    }
-
-    fn lacks<'a>(&self, space: Option<&'a Space>) -> Option<&'a Space> {
-        space.filter(|space| !self.spaces.contains_key(space))
-    }
-
-    fn numbered(&self, id: KeyId) -> Option<&DataKey> {
-        if id == KeyId::OWN {
-            Some(&self.own)
-        } else {
-            self.keys.get(&id)
-        }
-    }
-}
-
 /// One transaction of the writer that holds `fence`; `unknown` is set when its outcome is.
 fn write<T>(
     db: &mut Connection,
@@ -464,27 +408,6 @@ fn write<T>(
 /// Begins by taking the write lock, so that nothing read in the transaction is stale.
 fn begin(db: &mut Connection) -> Result<Transaction<'_>, StoreError> {
     Ok(db.transaction_with_behavior(TransactionBehavior::Immediate)?)
-}
-
-/// Draws a key for `space` and stores it wrapped, under the next free number.
-fn add_data_key(
-    tx: &Transaction<'_>,
-    key: &StoreKey,
-    space: &Space,
-) -> Result<DataKey, StoreError> {
-    let mut rng = UnwrapErr(SysRng);
-    let id = tx.query_row("SELECT coalesce(max(key_id), 0) + 1 FROM dek", [], |row| {
-        row.get(0)
-    })?;
-    let data_key = key.new_data_key(&mut rng, KeyId(id));
-    let wrapped = key
-        .wrap(&mut rng, &data_key, space)
-        .map_err(|_| damaged("data key"))?;
-    tx.execute(
-        "INSERT INTO dek (key_id, wrapped) VALUES (?1, ?2)",
-        params![id, wrapped],
-    )?;
-    Ok(data_key)
 }
 
 /// Checks that the file is a store of ours that this program can read.

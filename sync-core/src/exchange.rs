@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::batch::{self, Batch};
+use crate::batch::{Batch, Unfit};
 use crate::control::{BadEntry, Control};
-use crate::feed::{Feed, Misplaced, Node, Vector};
-use crate::id::{BatchHash, DeviceId, RecordId, Space};
-use crate::record::RecordState;
+use crate::feed::{Node, Vector};
+use crate::id::{BatchHash, DeviceId, Space};
+use crate::incoming::Incoming;
 use crate::refer::Heard;
-use crate::replica::{Context, HubState, Prepared, Replica, STASH_BATCHES_MAX, Step};
-use crate::row::{ReadRows, Table, Unreadable};
+use crate::replica::{Context, HubState, Prepared, Replica, Step};
+use crate::row::{ReadRows, Unreadable};
 use crate::stored;
 use crate::wire::{BadMessage, Request, SpaceClaim, base_digest};
 
@@ -339,7 +339,7 @@ impl Replica {
         incoming.write(rows, &mut out)?;
 
         for refused in &answer.refused {
-            if refused.code == batch::Unfit::Reference.code() {
+            if refused.code == Unfit::Reference.code() {
                 received.untaken = true;
                 continue;
             }
@@ -473,207 +473,4 @@ pub(crate) fn hold_step(batch: &Batch) -> Step {
         node: batch.node(),
         records: batch.entries.iter().map(|entry| entry.record).collect(),
     }
-}
-
-/// The batches of an answer or a bundle on their way into feeds and records.
-pub(crate) struct Incoming<'a> {
-    replica: &'a Replica,
-    control: &'a Control,
-    /// New batches in an order in which parents come first.
-    held: Vec<Batch>,
-    /// The ones above, by feed, to find parents among them.
-    nodes: BTreeMap<(Space, DeviceId), BTreeMap<BatchHash, Node>>,
-    stashed: BTreeMap<(Space, BatchHash), Vec<u8>>,
-    unstashed: BTreeSet<(Space, BatchHash)>,
-}
-
-impl<'a> Incoming<'a> {
-    pub(crate) fn new(replica: &'a Replica, control: &'a Control) -> Self {
-        Self {
-            replica,
-            control,
-            held: Vec::new(),
-            nodes: BTreeMap::new(),
-            stashed: BTreeMap::new(),
-            unstashed: BTreeSet::new(),
-        }
-    }
-
-    /// How many are new here.
-    pub(crate) fn count(&self) -> usize {
-        self.held.len()
-    }
-
-    /// How many of them wait for others.
-    pub(crate) fn waiting(&self) -> usize {
-        self.stashed.len()
-    }
-
-    /// Whether any that are new were written elsewhere than by `device`.
-    pub(crate) fn has_of_others(&self, device: DeviceId) -> bool {
-        self.held.iter().any(|batch| batch.header.device != device)
-    }
-
-    pub(crate) fn take(&mut self, bytes: Vec<u8>, received: &mut Received) {
-        let network = self.replica.me.network;
-        let batch = match Batch::from_store(network, &bytes) {
-            Ok(batch) => batch,
-            Err(unfit) => return received.not_held.push(unfit.code()),
-        };
-        let (space, device) = (batch.header.space.clone(), batch.header.device);
-        if !self.replica.spaces.contains_key(&space) && !self.granted(&space) {
-            return received.not_held.push("space_not_granted");
-        }
-        // An author that is not known yet may be enrolled by a control entry still on its way.
-        let Some(key) = self.control.writer_key(device, &space) else {
-            return self.stash(space, batch.hash, bytes, received);
-        };
-        let batch = match Batch::verify(network, &bytes, |_, _| Some(key)) {
-            Ok(batch) => batch,
-            Err(unfit) => return received.not_held.push(unfit.code()),
-        };
-        match self.place(&batch) {
-            Place::Held => {}
-            Place::New => self.hold(batch),
-            Place::Gap => self.stash(space, batch.hash, bytes, received),
-            Place::Wrong => received.not_held.push(batch::Unfit::Parents.code()),
-        }
-    }
-
-    fn granted(&self, space: &Space) -> bool {
-        let enrolment = self.control.enrolment(self.replica.me.device);
-        enrolment.is_some_and(|enrolment| enrolment.spaces.contains(space))
-    }
-
-    fn place(&self, batch: &Batch) -> Place {
-        let (space, device) = (&batch.header.space, batch.header.device);
-        let held = self.replica.spaces.get(space);
-        let fresh = self.nodes.get(&(space.clone(), device));
-        let node_of = |hash: BatchHash| {
-            let feed = held.and_then(|held| held.feeds.get(&device));
-            feed.and_then(|feed| feed.node(hash))
-                .or_else(|| fresh?.get(&hash))
-        };
-        if node_of(batch.hash).is_some() {
-            return Place::Held;
-        }
-        match Feed::place(&batch.node(), |hash| node_of(hash).map(|node| node.seq)) {
-            Ok(()) => Place::New,
-            Err(Misplaced::Missing(_)) => Place::Gap,
-            Err(Misplaced::Parents) => Place::Wrong,
-        }
-    }
-
-    fn hold(&mut self, batch: Batch) {
-        let feed = (batch.header.space.clone(), batch.header.device);
-        self.nodes
-            .entry(feed)
-            .or_default()
-            .insert(batch.hash, batch.node());
-        self.held.push(batch);
-    }
-
-    fn stash(&mut self, space: Space, hash: BatchHash, bytes: Vec<u8>, received: &mut Received) {
-        let known = self
-            .replica
-            .spaces
-            .get(&space)
-            .map_or(0, |held| held.stash.len());
-        let fresh = self.stashed.keys().filter(|(s, _)| *s == space).count();
-        if known + fresh >= STASH_BATCHES_MAX {
-            received.stash_full = true;
-        } else {
-            self.stashed.insert((space, hash), bytes);
-        }
-    }
-
-    /// Takes what waits in the stash for as long as something of it finds its place.
-    pub(crate) fn unstash(&mut self, received: &mut Received) {
-        let mut waiting: BTreeMap<(Space, BatchHash), Vec<u8>> = std::mem::take(&mut self.stashed);
-        for (space, held) in &self.replica.spaces {
-            let stash = held.stash.iter();
-            waiting.extend(stash.map(|(hash, bytes)| ((space.clone(), *hash), bytes.clone())));
-        }
-        loop {
-            let before = waiting.len();
-            for ((space, hash), bytes) in std::mem::take(&mut waiting) {
-                self.take(bytes.clone(), received);
-                if self.stashed.remove(&(space.clone(), hash)).is_some() {
-                    waiting.insert((space, hash), bytes);
-                } else {
-                    self.unstashed.insert((space, hash));
-                }
-            }
-            if waiting.is_empty() || waiting.len() == before {
-                break;
-            }
-        }
-        self.stashed = waiting;
-    }
-
-    /// The rows and steps of everything that was taken.
-    pub(crate) fn write(
-        self,
-        rows: &dyn ReadRows,
-        out: &mut Prepared<()>,
-    ) -> Result<(), Unreadable> {
-        let mut arrived: BTreeMap<(Space, RecordId), Vec<Signed<'_>>> = BTreeMap::new();
-        for batch in &self.held {
-            for entry in &batch.entries {
-                arrived
-                    .entry((batch.header.space.clone(), entry.record))
-                    .or_default()
-                    .push((batch.header.device, &entry.change));
-            }
-            out.rows.push(stored::batch_row(
-                Table::Batch,
-                &batch.header.space,
-                batch.hash,
-                Some(batch.bytes()),
-            ));
-            out.steps.push(hold_step(batch));
-        }
-        let empty = RecordState::empty();
-        for ((space, record), changes) in &arrived {
-            let state = self.replica.record(space, *record).unwrap_or(&empty);
-            let fresh: Vec<&Batch> = self
-                .held
-                .iter()
-                .filter(|batch| batch.header.space == *space)
-                .collect();
-            let next = state.add(changes, || {
-                self.replica.changes_of(rows, space, *record, &fresh)
-            })?;
-            out.rows.push(stored::record_row(space, *record, &next));
-            out.steps
-                .push(Step::Record(space.clone(), *record, Box::new(next)));
-        }
-        for ((space, hash), bytes) in self.stashed {
-            let held = self.replica.spaces.get(&space);
-            if held.is_none_or(|held| !held.stash.contains_key(&hash)) {
-                out.rows
-                    .push(stored::batch_row(Table::Stash, &space, hash, Some(&bytes)));
-                out.steps.push(Step::Stash(space, hash, bytes));
-            }
-        }
-        for (space, hash) in self.unstashed {
-            let held = self.replica.spaces.get(&space);
-            if held.is_some_and(|held| held.stash.contains_key(&hash)) {
-                out.rows
-                    .push(stored::batch_row(Table::Stash, &space, hash, None));
-                out.steps.push(Step::Unstash(space, hash));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A change with the device that signed its batch.
-type Signed<'a> = (DeviceId, &'a [u8]);
-
-enum Place {
-    Held,
-    New,
-    Gap,
-    Wrong,
 }

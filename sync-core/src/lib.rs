@@ -34,6 +34,7 @@ pub mod group;
 pub mod history;
 pub mod hub;
 pub mod id;
+mod incoming;
 pub mod link;
 mod outbox;
 pub mod record;

@@ -10,9 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::{self, BadBundle, Claims, Content, Padding, Receipt};
 use crate::control::Control;
-use crate::exchange::{Budget, Incoming, Received, add_control};
+use crate::exchange::{Budget, Received, add_control};
 use crate::feed::{Node, by_turns};
 use crate::id::{DeviceId, Space};
+use crate::incoming::Incoming;
 use crate::replica::{Context, HubState, Prepared, Replica, Step};
 use crate::row::{ReadRows, Table, Unreadable};
 use crate::seal::{PublicKey, SealError, SealingKey};

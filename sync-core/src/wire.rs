@@ -6,6 +6,8 @@
 //! sender, and the server's vector is told as a difference to what the phone must expect after its
 //! upload; so an acknowledgement of everything costs nothing.
 
+mod packing;
+
 use std::collections::BTreeMap;
 
 use minicbor::bytes::{ByteArray, ByteVec};
@@ -18,6 +20,8 @@ use crate::cbor::{self, List};
 use crate::control::{ControlPosition, SpaceWire};
 use crate::feed::{Tip, Vector};
 use crate::id::{DeviceId, Incarnation, NetworkId, Short, Space};
+
+pub use packing::{pack, unpack};
 
 /// The version of this protocol.
 pub const VERSION: u16 = 1;
@@ -67,43 +71,6 @@ impl BadMessage {
             BadMessage::Version => "message_version",
             BadMessage::Reference => "batch_reference",
         }
-    }
-}
-
-/// How a message is packed. The numbers are on the wire.
-mod packing {
-    pub(super) const STORED: u8 = 0;
-    pub(super) const DEFLATE: u8 = 1;
-}
-
-/// Packs a message for the wire: an algorithm byte, then the shorter of the bytes and their raw
-/// DEFLATE.
-pub fn pack(message: &[u8]) -> Vec<u8> {
-    let deflated = miniz_oxide::deflate::compress_to_vec(message, 9);
-    let (algorithm, body) = if deflated.len() < message.len() {
-        (packing::DEFLATE, deflated.as_slice())
-    } else {
-        (packing::STORED, message)
-    };
-    [&[algorithm], body].concat()
-}
-
-/// Unpacks what [`pack`] made, never allocating more than [`MESSAGE_BYTES_MAX`].
-pub fn unpack(packed: &[u8]) -> Result<Vec<u8>, BadMessage> {
-    match packed.split_first() {
-        Some((&packing::STORED, body)) if body.len() > MESSAGE_BYTES_MAX => {
-            Err(BadMessage::TooLarge)
-        }
-        Some((&packing::STORED, body)) => Ok(body.to_vec()),
-        Some((&packing::DEFLATE, body)) => {
-            miniz_oxide::inflate::decompress_to_vec_with_limit(body, MESSAGE_BYTES_MAX).map_err(
-                |error| match error.status {
-                    miniz_oxide::inflate::TINFLStatus::HasMoreOutput => BadMessage::TooLarge,
-                    _ => BadMessage::Packing,
-                },
-            )
-        }
-        _ => Err(BadMessage::Packing),
     }
 }
 
@@ -745,96 +712,4 @@ impl Answer {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::id::Class;
-
-    fn request(batches: Vec<Vec<u8>>) -> Request {
-        let tip = Tip {
-            seq: 7,
-            hash: Short([3; 16]),
-        };
-        Request {
-            device: DeviceId([1; 8]),
-            nonce: [2; 16],
-            control: ControlPosition {
-                count: 4,
-                digest: Some(Short([9; 16])),
-            },
-            base: Short([5; 16]),
-            spaces: vec![SpaceClaim {
-                space: Space::new("152522100200", Class::General).unwrap(),
-                counter: 300,
-                changes: vec![(DeviceId([8; 8]), vec![tip])],
-                ladders: vec![],
-            }],
-            batches,
-            refer: None,
-            budget: 65_536,
-            receipts: false,
-        }
-    }
-
-    #[test]
-    fn messages_read_back_as_they_were_written() {
-        let network = NetworkId([1; 32]);
-        let request = request(vec![vec![0; 900], vec![1, 2, 3]]);
-        let packed = request.encode(network, &|_| [4; 64]);
-        assert!(packed.len() < 400, "{}", packed.len());
-        let (read, signed) = Request::decode(network, &packed).unwrap();
-        assert_eq!(read, request);
-        assert_eq!(signed.signature, [4; 64]);
-
-        let mut answer = Answer::at(1_700_000_000);
-        answer.reset = true;
-        answer.incarnation = Some(Incarnation([6; 8]));
-        answer.batches = vec![vec![1; 50]];
-        answer.refused = vec![Refused {
-            index: 1,
-            code: "batch_signature".into(),
-        }];
-        assert_eq!(
-            Answer::decode(network, &answer.encode(network)).unwrap(),
-            answer
-        );
-    }
-
-    #[test]
-    fn another_version_is_named_as_such() {
-        let bytes = pack(&cbor::encode(&(2u16, 0i64)));
-        assert_eq!(
-            Answer::decode(NetworkId([0; 32]), &bytes),
-            Err(BadMessage::Version)
-        );
-    }
-
-    #[test]
-    fn a_bomb_is_refused_at_the_limit() {
-        let at_limit = pack(&vec![0; MESSAGE_BYTES_MAX]);
-        assert_eq!(unpack(&at_limit).unwrap().len(), MESSAGE_BYTES_MAX);
-        let over = pack(&vec![0; MESSAGE_BYTES_MAX + 1]);
-        assert!(over.len() < 10_000);
-        assert_eq!(unpack(&over), Err(BadMessage::TooLarge));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_a_decoder_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let stored = [&[0u8], bytes.as_slice()].concat();
-            let _ = Answer::decode(NetworkId([0; 32]), &stored);
-            let _ = Request::decode(NetworkId([0; 32]), &stored);
-            let _ = Answer::decode(NetworkId([0; 32]), &bytes);
-        }
-
-        #[test]
-        fn a_changed_message_never_panics(at in 0usize..400, bit in 0u8..8) {
-            let body = unpack(&request(vec![vec![7; 40]]).encode(NetworkId([1; 32]), &|_| [4; 64])).unwrap();
-            let mut bytes = [&[0u8], body.as_slice()].concat();
-            let at = at % bytes.len();
-            bytes[at] ^= 1 << bit;
-            let _ = Request::decode(NetworkId([1; 32]), &bytes);
-        }
-    }
-}
+mod tests;

@@ -20,6 +20,15 @@ fn a_wipe_asks_about_unsent_changes_and_leaves_no_file() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
+fn opens_with_the_new_secret_alone(mut phone: Phone, id: RecordId, new: Secret) {
+    let dir = phone.dir().to_owned();
+    phone.close();
+    phone.show(&id.to_string()).unwrap();
+    let old = Phone::open(&dir, secret()).unwrap_err();
+    assert_eq!(code(old).0, "wrong_secret");
+    Phone::open(&dir, new).unwrap();
+}
+
 #[test]
 fn a_store_opens_with_the_new_secret_alone_after_it_was_changed() {
     let dir = tempfile::tempdir().unwrap();
@@ -27,11 +36,7 @@ fn a_store_opens_with_the_new_secret_alone_after_it_was_changed() {
     let id = phone.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
     let other = || Secret::new("another secret".to_owned()).unwrap();
     phone.change_secret(other()).unwrap();
-    phone.close();
-    phone.show(&id.to_string()).unwrap();
-    let old = Phone::open(dir.path(), secret()).unwrap_err();
-    assert_eq!(code(old).0, "wrong_secret");
-    Phone::open(dir.path(), other()).unwrap();
+    opens_with_the_new_secret_alone(phone, id, other());
 }
 
 #[test]
@@ -46,11 +51,7 @@ fn a_secret_that_is_changed_while_somebody_reads_the_store_is_the_one_from_then_
         .unwrap();
     let other = || Secret::new("another secret".to_owned()).unwrap();
     phone.change_secret(other()).unwrap();
-    phone.close();
-    phone.show(&id.to_string()).unwrap();
-    let old = Phone::open(dir.path(), secret()).unwrap_err();
-    assert_eq!(code(old).0, "wrong_secret");
-    Phone::open(dir.path(), other()).unwrap();
+    opens_with_the_new_secret_alone(phone, id, other());
 }
 
 #[test]

@@ -135,35 +135,85 @@ pub(crate) async fn remove_number(
     one_row("identity_number", &query.execute(conn).await?)
 }
 
+/// A table of pairs of a unit's records, by the names of its columns.
+struct Pairs {
+    table: &'static str,
+    columns: [&'static str; 2],
+}
+
+const LIVES_IN: Pairs = Pairs {
+    table: "lives_in",
+    columns: ["household", "person"],
+};
+const LINKED: Pairs = Pairs {
+    table: "linked",
+    columns: ["record", "other"],
+};
+
+impl Pairs {
+    /// The pairs of a unit that a statement on a list of records finds.
+    async fn find(
+        &self,
+        conn: &mut SqliteConnection,
+        head: &'static str,
+        unit: &str,
+        records: &[RecordId],
+    ) -> Result<BTreeSet<(RecordId, RecordId)>, StoreError> {
+        let [first, second] = self.columns;
+        let mut found = BTreeSet::new();
+        for chunk in records.chunks(ROWS_MAX) {
+            let mut query = sqlx::query(over_list(head, 1, chunk.len())).bind(unit);
+            for record in chunk {
+                query = query.bind(record.to_bytes().to_vec());
+            }
+            for row in query.fetch_all(&mut *conn).await? {
+                let read = Read::of(self.table, &row);
+                found.insert((
+                    read.id(first, RecordId::from_slice)?,
+                    read.id(second, RecordId::from_slice)?,
+                ));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn add(
+        &self,
+        conn: &mut SqliteConnection,
+        statement: (&'static str, &'static str),
+        unit: &str,
+        added: &[&(RecordId, RecordId)],
+    ) -> Result<(), StoreError> {
+        for chunk in added.chunks(ROWS_MAX) {
+            let mut query = sqlx::query(over_rows(statement, 3, chunk.len()));
+            for (first, second) in chunk {
+                query = query
+                    .bind(unit)
+                    .bind(first.to_bytes().to_vec())
+                    .bind(second.to_bytes().to_vec());
+            }
+            rows(self.table, &query.execute(&mut *conn).await?, chunk.len())?;
+        }
+        Ok(())
+    }
+
+    async fn remove(
+        &self,
+        conn: &mut SqliteConnection,
+        statement: &'static str,
+        unit: &str,
+        (first, second): &(RecordId, RecordId),
+    ) -> Result<(), StoreError> {
+        let query = sqlx::query(statement)
+            .bind(unit)
+            .bind(first.to_bytes().to_vec())
+            .bind(second.to_bytes().to_vec());
+        one_row(self.table, &query.execute(conn).await?)
+    }
+}
+
 /// Who names which household: household, person.
 pub(crate) type Home = (RecordId, RecordId);
-
-fn home(row: &SqliteRow) -> Result<Home, StoreError> {
-    let read = Read::of("lives_in", row);
-    Ok((
-        read.id("household", RecordId::from_slice)?,
-        read.id("person", RecordId::from_slice)?,
-    ))
-}
-
-async fn homes(
-    conn: &mut SqliteConnection,
-    head: &'static str,
-    unit: &str,
-    records: &[RecordId],
-) -> Result<BTreeSet<Home>, StoreError> {
-    let mut found = BTreeSet::new();
-    for chunk in records.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(head, 1, chunk.len())).bind(unit);
-        for record in chunk {
-            query = query.bind(record.to_bytes().to_vec());
-        }
-        for row in query.fetch_all(&mut *conn).await? {
-            found.insert(home(&row)?);
-        }
-    }
-    Ok(found)
-}
 
 /// The households that persons name.
 pub(crate) async fn homes_of(
@@ -171,7 +221,7 @@ pub(crate) async fn homes_of(
     unit: &str,
     persons: &[RecordId],
 ) -> Result<BTreeSet<Home>, StoreError> {
-    homes(conn, HOMES_OF, unit, persons).await
+    LIVES_IN.find(conn, HOMES_OF, unit, persons).await
 }
 
 /// The persons who name households.
@@ -180,7 +230,7 @@ pub(crate) async fn dwellers(
     unit: &str,
     households: &[RecordId],
 ) -> Result<BTreeSet<Home>, StoreError> {
-    homes(conn, DWELLERS, unit, households).await
+    LIVES_IN.find(conn, DWELLERS, unit, households).await
 }
 
 /// Writes that persons name households from now on.
@@ -189,61 +239,20 @@ pub(crate) async fn add_homes(
     unit: &str,
     added: &[&Home],
 ) -> Result<(), StoreError> {
-    for chunk in added.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_rows(ADD_HOMES, 3, chunk.len()));
-        for (household, person) in chunk {
-            query = query
-                .bind(unit)
-                .bind(household.to_bytes().to_vec())
-                .bind(person.to_bytes().to_vec());
-        }
-        rows("lives_in", &query.execute(&mut *conn).await?, chunk.len())?;
-    }
-    Ok(())
+    LIVES_IN.add(conn, ADD_HOMES, unit, added).await
 }
 
 /// Writes that a person names a household no longer.
 pub(crate) async fn remove_home(
     conn: &mut SqliteConnection,
     unit: &str,
-    (household, person): &Home,
+    home: &Home,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(REMOVE_HOME)
-        .bind(unit)
-        .bind(household.to_bytes().to_vec())
-        .bind(person.to_bytes().to_vec());
-    one_row("lives_in", &query.execute(conn).await?)
+    LIVES_IN.remove(conn, REMOVE_HOME, unit, home).await
 }
 
 /// A pair of records that something was said about: the one in which it stands, the other.
 pub(crate) type Linked = (RecordId, RecordId);
-
-fn linked(row: &SqliteRow) -> Result<Linked, StoreError> {
-    let read = Read::of("linked", row);
-    Ok((
-        read.id("record", RecordId::from_slice)?,
-        read.id("other", RecordId::from_slice)?,
-    ))
-}
-
-async fn links(
-    conn: &mut SqliteConnection,
-    head: &'static str,
-    unit: &str,
-    records: &[RecordId],
-) -> Result<BTreeSet<Linked>, StoreError> {
-    let mut found = BTreeSet::new();
-    for chunk in records.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(head, 1, chunk.len())).bind(unit);
-        for record in chunk {
-            query = query.bind(record.to_bytes().to_vec());
-        }
-        for row in query.fetch_all(&mut *conn).await? {
-            found.insert(linked(&row)?);
-        }
-    }
-    Ok(found)
-}
 
 /// What stands in these records about others.
 pub(crate) async fn links_of(
@@ -251,7 +260,7 @@ pub(crate) async fn links_of(
     unit: &str,
     records: &[RecordId],
 ) -> Result<BTreeSet<Linked>, StoreError> {
-    links(conn, LINKS_OF, unit, records).await
+    LINKED.find(conn, LINKS_OF, unit, records).await
 }
 
 /// The records of a unit about which something was said together with one of these, whichever of the
@@ -261,8 +270,8 @@ pub(crate) async fn linked_with(
     unit: &str,
     records: &[RecordId],
 ) -> Result<BTreeSet<RecordId>, StoreError> {
-    let of = links(conn, LINKS_OF, unit, records).await?;
-    let to = links(conn, LINKS_TO, unit, records).await?;
+    let of = LINKED.find(conn, LINKS_OF, unit, records).await?;
+    let to = LINKED.find(conn, LINKS_TO, unit, records).await?;
     let others = of.into_iter().map(|(_, other)| other);
     Ok(others
         .chain(to.into_iter().map(|(record, _)| record))
@@ -275,30 +284,16 @@ pub(crate) async fn add_links(
     unit: &str,
     added: &[&Linked],
 ) -> Result<(), StoreError> {
-    for chunk in added.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_rows(ADD_LINKS, 3, chunk.len()));
-        for (record, other) in chunk {
-            query = query
-                .bind(unit)
-                .bind(record.to_bytes().to_vec())
-                .bind(other.to_bytes().to_vec());
-        }
-        rows("linked", &query.execute(&mut *conn).await?, chunk.len())?;
-    }
-    Ok(())
+    LINKED.add(conn, ADD_LINKS, unit, added).await
 }
 
 /// Writes that nothing is said of a pair.
 pub(crate) async fn remove_link(
     conn: &mut SqliteConnection,
     unit: &str,
-    (record, other): &Linked,
+    link: &Linked,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(REMOVE_LINK)
-        .bind(unit)
-        .bind(record.to_bytes().to_vec())
-        .bind(other.to_bytes().to_vec());
-    one_row("linked", &query.execute(conn).await?)
+    LINKED.remove(conn, REMOVE_LINK, unit, link).await
 }
 
 fn open(row: &SqliteRow) -> Result<(String, RecordId), StoreError> {

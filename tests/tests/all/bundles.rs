@@ -3,35 +3,14 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ortoo_tests::harness::{PIN, Phone, Server, contains};
 use serde_json::json;
 
-/// The 嘎查 of these tests.
-const GACHA: &str = "152522100200";
+use crate::village::{GACHA, Village};
+
 const NAME: &str = "identity.name=其其格";
-
-struct Village {
-    server: Server,
-    a: Phone,
-    b: Phone,
-    dir: tempfile::TempDir,
-}
-
-impl Village {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let server = Server::sample(&dir.path().join("server"));
-        let a = Phone::enrolled(dir.path().join("a"), &server, GACHA);
-        let b = Phone::enrolled(dir.path().join("b"), &server, GACHA);
-        Self { server, a, b, dir }
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-}
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()

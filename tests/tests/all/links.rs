@@ -1,31 +1,11 @@
 //! Two records of one woman, with real processes: what is said of them on one phone is so on the
 //! other and on the server, in the figures too.
 
-use ortoo_tests::harness::{Phone, Server};
+use ortoo_tests::harness::Phone;
 use sample::people::id_number;
 use serde_json::{Value, json};
 
-const GACHA: &str = "152522100200";
-
-struct Village {
-    server: Server,
-    a: Phone,
-    b: Phone,
-    _dir: tempfile::TempDir,
-}
-
-fn village() -> Village {
-    let dir = tempfile::tempdir().unwrap();
-    let server = Server::sample(&dir.path().join("server"));
-    let a = Phone::enrolled(dir.path().join("a"), &server, GACHA);
-    let b = Phone::enrolled(dir.path().join("b"), &server, GACHA);
-    Village {
-        server,
-        a,
-        b,
-        _dir: dir,
-    }
-}
+use crate::village::Village;
 
 /// Everybody exchanges until both phones hold what the other had.
 fn meet(a: &Phone, b: &Phone) {
@@ -40,7 +20,12 @@ fn rows(said: &Value) -> usize {
 
 #[test]
 fn what_one_phone_says_of_two_records_is_so_on_the_other_and_on_the_server() {
-    let Village { server, a, b, _dir } = village();
+    let Village {
+        server,
+        a,
+        b,
+        dir: _dir,
+    } = Village::new();
     let woman = ["identity.name=其其格", "identity.birth_date=1985-06-07"];
     let one = a.add("person", &woman);
     let other = b.add("person", &woman);
@@ -71,7 +56,12 @@ fn what_one_phone_says_of_two_records_is_so_on_the_other_and_on_the_server() {
 
 #[test]
 fn different_names_under_one_number_wait_until_somebody_confirms_or_parts_them() {
-    let Village { server, a, b, _dir } = village();
+    let Village {
+        server,
+        a,
+        b,
+        dir: _dir,
+    } = Village::new();
     let number = format!("identity.id_no={}", id_number("19850607", 124));
     let one = a.add("person", &["identity.name=其其格", &number]);
     let other = b.add("person", &["identity.name=琪琪格", &number]);
@@ -103,7 +93,12 @@ fn different_names_under_one_number_wait_until_somebody_confirms_or_parts_them()
 
 #[test]
 fn two_people_who_say_the_opposite_apart_are_asked_to_settle_it() {
-    let Village { server, a, b, _dir } = village();
+    let Village {
+        server,
+        a,
+        b,
+        dir: _dir,
+    } = Village::new();
     let one = a.add("person", &["identity.name=其其格"]);
     let other = a.add("person", &["identity.name=其其格"]);
     meet(&a, &b);

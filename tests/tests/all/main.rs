@@ -18,3 +18,4 @@ mod secrecy;
 mod simulator;
 mod story;
 mod tidy;
+mod village;

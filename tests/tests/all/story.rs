@@ -1,12 +1,11 @@
 //! The story of the README with real processes: what a phone saves offline reaches the server and
 //! the other phone, and nothing is lost.
 
-use ortoo_tests::harness::{Phone, Server};
+use ortoo_tests::harness::Phone;
 use sample::people::id_number;
 use serde_json::{Value, json};
 
-/// The 嘎查 of these tests.
-const GACHA: &str = "152522100200";
+use crate::village::{GACHA, Village};
 
 const HOUSEHOLD: [&str; 7] = [
     "household.household_no=0101",
@@ -18,26 +17,6 @@ const HOUSEHOLD: [&str; 7] = [
     "household.resident_female=2",
 ];
 
-struct Village {
-    server: Server,
-    a: Phone,
-    b: Phone,
-    _dir: tempfile::TempDir,
-}
-
-fn village() -> Village {
-    let dir = tempfile::tempdir().unwrap();
-    let server = Server::sample(&dir.path().join("server"));
-    let a = Phone::enrolled(dir.path().join("a"), &server, GACHA);
-    let b = Phone::enrolled(dir.path().join("b"), &server, GACHA);
-    Village {
-        server,
-        a,
-        b,
-        _dir: dir,
-    }
-}
-
 fn household(phone: &Phone) -> String {
     let mut sets = HOUSEHOLD.to_vec();
     sets.push("household.main_camp=1");
@@ -46,14 +25,14 @@ fn household(phone: &Phone) -> String {
 
 #[test]
 fn different_keys_edited_offline_on_two_phones_stand_on_both_and_on_the_server() {
-    let Village { server, a, b, _dir } = village();
+    let Village { server, a, b, dir } = Village::new();
     let id = household(&a);
     a.sync();
     b.sync();
 
     a.edit(&id, &["household.phone=10012345678"]);
     b.edit(&id, &["household.resident_population=5"]);
-    let c = Phone::enrolled(_dir.path().join("c"), &server, GACHA);
+    let c = Phone::enrolled(dir.path().join("c"), &server, GACHA);
     b.sync();
     c.sync();
     a.sync();
@@ -78,7 +57,12 @@ fn different_keys_edited_offline_on_two_phones_stand_on_both_and_on_the_server()
 
 #[test]
 fn one_key_edited_apart_is_a_conflict_until_a_deliberate_write_settles_it_everywhere() {
-    let Village { server, a, b, _dir } = village();
+    let Village {
+        server,
+        a,
+        b,
+        dir: _dir,
+    } = Village::new();
     let id = household(&a);
     a.sync();
     b.sync();
@@ -124,8 +108,8 @@ fn equal_values_written_apart_are_no_conflict() {
         a,
         b,
         server: _server,
-        _dir,
-    } = village();
+        dir: _dir,
+    } = Village::new();
     let id = household(&a);
     a.sync();
     b.sync();
@@ -157,8 +141,8 @@ fn a_woman_registered_on_two_phones_is_one_person_until_a_number_is_corrected() 
         a,
         b,
         server: _server,
-        _dir,
-    } = village();
+        dir: _dir,
+    } = Village::new();
     let number = id_number("19850607", 124);
     let first = woman(&a, "其其格", &number, "1985-06-07");
     let second = woman(&b, "琪琪格", &number, "1985-06-07");
@@ -194,8 +178,8 @@ fn what_breaks_the_dictionary_is_refused_at_add_with_key_and_reason() {
         a,
         server: _server,
         b: _b,
-        _dir,
-    } = village();
+        dir: _dir,
+    } = Village::new();
     let refused = |subject: &str, set: &str, code: &str| {
         let mut args = vec!["add", subject];
         let mut sets: Vec<&str> = match subject {
@@ -251,8 +235,8 @@ fn an_item_opened_on_two_phones_for_one_round_is_one_item() {
         a,
         b,
         server: _server,
-        _dir,
-    } = village();
+        dir: _dir,
+    } = Village::new();
     let id = woman(&a, "乌云", &id_number("19800101", 222), "1980-01-01");
     a.sync();
     b.sync();
@@ -293,8 +277,8 @@ fn history_says_what_was_written_where_and_by_which_device() {
         a,
         b,
         server: _server,
-        _dir,
-    } = village();
+        dir: _dir,
+    } = Village::new();
     let id = household(&a);
     a.sync();
     b.sync();
@@ -325,8 +309,8 @@ fn without_a_server_nothing_is_lost_and_the_exit_code_says_so() {
         a,
         server,
         b: _b,
-        _dir,
-    } = village();
+        dir: _dir,
+    } = Village::new();
     let id = household(&a);
     drop(server);
     let error = a.run(&["sync"]).error(2);
@@ -345,8 +329,8 @@ fn a_store_does_not_open_with_another_secret() {
         a,
         server: _server,
         b: _b,
-        _dir,
-    } = village();
+        dir: _dir,
+    } = Village::new();
     let said = a
         .command(&["status"])
         .env("ORTOO_PIN", "135791")
