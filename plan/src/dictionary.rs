@@ -5,6 +5,10 @@
 
 use minicbor::{Decode, Encode};
 
+/// The section in which it stands that two records are one person, or are not. It is the programs' own:
+/// no plan has a section of this name.
+pub const STATEMENTS: &str = "same";
+
 /// A text in both languages of the project.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Words {

@@ -16,7 +16,7 @@ use crate::record::Slot;
 use crate::value::{Key, Value};
 
 /// The section that statements stand in.
-pub const SECTION: &str = "same";
+pub const SECTION: &str = plan::dictionary::STATEMENTS;
 
 const STATE: &str = "state";
 const DESPITE: &str = "despite";

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::Notes;
 use super::read::{ADDED, SOURCES, indicator_file};
-use crate::dictionary::{CodeList, Field, Kind, Repeating, Section, Subject};
+use crate::dictionary::{CodeList, Field, Kind, Repeating, STATEMENTS, Section, Subject};
 use crate::expression::{FUNCTIONS, ITEM_DATE, ITEM_ID, VARIABLES, whole};
 use crate::package::Package;
 use crate::register::{Constant, Gives, Register, Setting};
@@ -166,6 +166,9 @@ impl At<'_> {
         for section in &subject.sections {
             let key = format!("sections.{}", section.key);
             self.variable(&key, &section.key);
+            if section.key == STATEMENTS {
+                self.say(&key, "there it stands which records are one person");
+            }
             let owner = self
                 .package
                 .subjects

@@ -841,6 +841,7 @@ fn names_are_names_and_used_once() {
             ),
             ("  result:", "  home:", "sections.home", "something else"),
             ("  result:", "  last:", "sections.last", "something else"),
+            ("  result:", "  same:", "sections.same", "one person"),
             (
                 "  result:",
                 "  household:",
