@@ -39,7 +39,7 @@ use sync_core::seal::{
 
 use crate::keys::Secret;
 
-use data_keys::{DataKeys, add_data_key};
+use data_keys::DataKeys;
 pub use error::StoreError;
 use error::{damaged, io};
 
@@ -144,7 +144,7 @@ impl Store {
         }
         let store = read_header(&db)?;
         let key = unlock(&db, store, secret)?;
-        let data_keys = DataKeys::read(&db, &key)?;
+        let data_keys = read_data_keys(&db, &key)?;
         let tx = begin(&mut db)?;
         let fence = tx
             .query_row(
@@ -408,6 +408,40 @@ fn write<T>(
 /// Begins by taking the write lock, so that nothing read in the transaction is stale.
 fn begin(db: &mut Connection) -> Result<Transaction<'_>, StoreError> {
     Ok(db.transaction_with_behavior(TransactionBehavior::Immediate)?)
+}
+
+/// Draws a key for `space` and stores it wrapped, under the next free number.
+fn add_data_key(
+    tx: &Transaction<'_>,
+    key: &StoreKey,
+    space: &Space,
+) -> Result<DataKey, StoreError> {
+    let mut rng = UnwrapErr(SysRng);
+    let id = tx.query_row("SELECT coalesce(max(key_id), 0) + 1 FROM dek", [], |row| {
+        row.get(0)
+    })?;
+    let data_key = key.new_data_key(&mut rng, KeyId(id));
+    let wrapped = key
+        .wrap(&mut rng, &data_key, space)
+        .map_err(|_| damaged("data key"))?;
+    tx.execute(
+        "INSERT INTO dek (key_id, wrapped) VALUES (?1, ?2)",
+        params![id, wrapped],
+    )?;
+    Ok(data_key)
+}
+
+/// All keys that open.
+fn read_data_keys(db: &Connection, key: &StoreKey) -> Result<DataKeys, StoreError> {
+    let mut all = DataKeys::new(key);
+    let mut statement = db.prepare("SELECT key_id, wrapped FROM dek ORDER BY key_id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if let (Ok(id), Ok(wrapped)) = (row.get(0).map(KeyId), row.get::<_, Vec<u8>>(1)) {
+            all.unwrap(key, id, &wrapped)?;
+        }
+    }
+    Ok(all)
 }
 
 /// Checks that the file is a store of ours that this program can read.

@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use getrandom::SysRng;
-use getrandom::rand_core::UnwrapErr;
-use rusqlite::{Connection, Transaction, params};
 use sync_core::id::Space;
 use sync_core::seal::{DataKey, KeyId, SealError, StoreKey};
 
-use super::error::{StoreError, damaged};
+use super::error::StoreError;
 use super::newer;
 
 /// The open data keys, and which space each is for.
@@ -27,23 +24,20 @@ impl DataKeys {
         }
     }
 
-    /// All keys that open. A wrapped key that does not takes its rows with it, which
-    /// [`Store::rows`] then counts; the other spaces are unharmed.
-    pub(super) fn read(db: &Connection, key: &StoreKey) -> Result<Self, StoreError> {
-        let mut all = Self::new(key);
-        let mut statement = db.prepare("SELECT key_id, wrapped FROM dek ORDER BY key_id")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let (Ok(id), Ok(wrapped)) = (row.get(0).map(KeyId), row.get::<_, Vec<u8>>(1)) else {
-                continue;
-            };
-            match key.unwrap(id, &wrapped) {
-                Ok((space, data_key)) => all.add(space, data_key),
-                Err(SealError::UnknownSuite(suite)) => return Err(newer("suite", suite.into())),
-                Err(_) => {}
-            }
+    /// Takes a wrapped key. One that does not open takes its rows with it, which
+    /// [`super::Store::rows`] then counts; the other spaces are unharmed.
+    pub(super) fn unwrap(
+        &mut self,
+        key: &StoreKey,
+        id: KeyId,
+        wrapped: &[u8],
+    ) -> Result<(), StoreError> {
+        match key.unwrap(id, wrapped) {
+            Ok((space, data_key)) => self.add(space, data_key),
+            Err(SealError::UnknownSuite(suite)) => return Err(newer("suite", suite.into())),
+            Err(_) => {}
         }
-        Ok(all)
+        Ok(())
     }
 
     pub(super) fn add(&mut self, space: Space, key: DataKey) {
@@ -66,25 +60,4 @@ impl DataKeys {
             self.keys.get(&id)
         }
     }
-}
-
-/// Draws a key for `space` and stores it wrapped, under the next free number.
-pub(super) fn add_data_key(
-    tx: &Transaction<'_>,
-    key: &StoreKey,
-    space: &Space,
-) -> Result<DataKey, StoreError> {
-    let mut rng = UnwrapErr(SysRng);
-    let id = tx.query_row("SELECT coalesce(max(key_id), 0) + 1 FROM dek", [], |row| {
-        row.get(0)
-    })?;
-    let data_key = key.new_data_key(&mut rng, KeyId(id));
-    let wrapped = key
-        .wrap(&mut rng, &data_key, space)
-        .map_err(|_| damaged("data key"))?;
-    tx.execute(
-        "INSERT INTO dek (key_id, wrapped) VALUES (?1, ?2)",
-        params![id, wrapped],
-    )?;
-    Ok(data_key)
 }
