@@ -377,7 +377,7 @@ pub fn plan(
                 }
                 let phone = phone_vector(claim, &expected);
                 if request.refer.is_some() {
-                    holds.extend(phone_holds(claim, space, &phone));
+                    holds.extend(phone_holds(request.device, claim, space, &phone));
                 }
                 let (state, queue) = answer_space(claim, space, &expected, &phone, doubtful);
                 if state.counter != claim.counter
@@ -431,13 +431,15 @@ fn phone_vector(claim: &SpaceClaim, expected: &Vector) -> Vector {
     phone
 }
 
-/// The highest number of each feed that the phone says it holds and that is held here.
+/// The highest number of each feed that the phone says it holds and that is held here. The phone counts
+/// as one that has written, for it may hold a first batch that has not come yet.
 fn phone_holds(
+    asking: DeviceId,
     claim: &SpaceClaim,
     space: &SpaceHeld,
     phone: &Vector,
 ) -> Vec<((Space, DeviceId), u32)> {
-    let devices = Reference::nameable(space.feeds.keys().copied());
+    let devices = Reference::nameable(space.feeds.keys().copied().chain([asking]));
     let highest = |device: DeviceId| {
         let feed = space.feeds.get(&device)?;
         let tips = phone.tips(device).filter_map(|tip| feed.find(tip.hash));

@@ -54,7 +54,7 @@ impl Replica {
             let Some(held) = self.spaces.get(space) else {
                 continue;
             };
-            let shared = Shared::with(held, &held.base.1);
+            let shared = Shared::with(held, self.me.device, &held.base.1);
             let batches = upload.iter().filter(|(of, _)| of == space);
             let mut wanted: Vec<BatchHash> = Vec::new();
             for (_, bytes) in batches {
@@ -170,10 +170,12 @@ struct Shared {
 }
 
 impl Shared {
-    /// What is held here and by somebody who has said `vector`.
-    fn with(held: &Held, vector: &Vector) -> Self {
+    /// What is held here and by somebody who has said `vector`. The asking device counts as one that
+    /// has written, for its first batch may be in this very message.
+    fn with(held: &Held, me: DeviceId, vector: &Vector) -> Self {
         let mut batches = BTreeMap::new();
-        for device in Reference::nameable(held.feeds.keys().copied()).into_values() {
+        let devices = held.feeds.keys().copied().chain([me]);
+        for device in Reference::nameable(devices).into_values() {
             let Some(feed) = held.feeds.get(&device) else {
                 continue;
             };

@@ -154,7 +154,7 @@ fn what_lies_above_a_number_that_was_used_twice_is_not_referred_to() {
         feeds: BTreeMap::from([(device, feed)]),
         ..Held::default()
     };
-    let shared = Shared::with(&held, &vector);
+    let shared = Shared::with(&held, device, &vector);
     assert_eq!(shared.batches.into_keys().collect::<Vec<_>>(), [hash(1)]);
 }
 
@@ -168,4 +168,25 @@ fn of_a_long_history_the_newest_and_the_oldest_are_looked_at() {
     );
     assert_eq!(worth_a_look(&numbers[..14]), &numbers[..14]);
     assert_eq!(worth_a_look::<u32>(&[]), Vec::<u32>::new());
+}
+
+#[test]
+fn a_device_that_is_named_like_the_phone_is_not_referred_to_even_before_the_phone_has_written() {
+    let me = DeviceId([0xb3, 0x2b, 0xc0, 0, 0, 0, 0, 1]);
+    let named_like_it = DeviceId([0xb3, 0x2b, 0xdc, 0, 0, 0, 0, 2]);
+    let other = DeviceId([0xef, 0x97, 0x8d, 0, 0, 0, 0, 3]);
+    let mut held = Held::default();
+    let mut vector = Vector::default();
+    for (device, name) in [(named_like_it, 1), (other, 2)] {
+        let node = Node {
+            hash: BatchHash([name; 32]),
+            seq: 1,
+            prev: Vec::new(),
+        };
+        vector.set(device, [Tip::of(&node)]);
+        held.feeds.entry(device).or_default().insert(node);
+    }
+    let shared = Shared::with(&held, me, &vector);
+    let devices: Vec<DeviceId> = shared.batches.values().map(|shared| shared.0).collect();
+    assert_eq!(devices, [other]);
 }
