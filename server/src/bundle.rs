@@ -60,11 +60,7 @@ impl Unpacked {
 
     /// The parts under another roster.
     fn check_again(&self, control: &Control) -> Vec<Part> {
-        let batch = |bytes: &Vec<u8>| {
-            Batch::verify(control.network(), bytes, |device, space| {
-                control.writer_key(device, space)
-            })
-        };
+        let batch = |bytes: &Vec<u8>| control.receive(bytes);
         let part = |content: &Content| Part {
             claims: content
                 .claims

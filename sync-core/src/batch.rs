@@ -6,9 +6,15 @@
 //! and 16 bytes above its changes. A commitment is salted, so that an entry can be blotted out
 //! later (erasure) and nothing guessable stays behind.
 
+mod blot;
+mod commitment;
 pub(crate) mod compact;
 
+pub use blot::BLOTTED_BYTES_MAX;
+pub use commitment::Binding;
 pub use compact::reference::{FEED_BYTES, Known, REFERENCES_MAX, Reference, records_of};
+
+use std::collections::BTreeSet;
 
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Decoder, Encode};
@@ -17,6 +23,8 @@ use sha2::{Digest, Sha256};
 use crate::cbor::{self, List};
 use crate::id::{AuthorId, BatchHash, Class, DeviceId, NetworkId, RecordId, Space};
 use crate::seal;
+
+use commitment::{bound, bound_to, salt};
 
 /// The only suite there is: Ed25519, SHA-256.
 pub const SUITE: u8 = 1;
@@ -37,8 +45,6 @@ pub const ENTRY_BYTES_MAX: usize = PHONE_BATCH_BYTES - HEADER_BYTES_RESERVE;
 const HEADER_BYTES_RESERVE: usize = 512;
 
 const SIGN_LABEL: &[u8] = b"ortoo batch v1\0";
-const ENTRY_LABEL: &[u8] = b"ortoo entry v1\0";
-const SALT_LABEL: &[u8] = b"ortoo salt v1\0";
 
 /// Why bytes are not a batch that may be held (R5). The sender's fault, never the reader's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -103,6 +109,8 @@ pub struct Header {
     pub dictionary: u32,
     /// When it was signed by the device's clock, Unix seconds; display only (R27).
     pub time: i64,
+    /// How its entries are bound into what is signed.
+    pub binding: Binding,
 }
 
 /// The header on the wire: a CBOR array, new fields at the end.
@@ -126,6 +134,9 @@ struct HeaderWire<'a> {
     dictionary: u32,
     #[n(8)]
     time: i64,
+    /// Absent for the first way.
+    #[n(9)]
+    binding: Option<u8>,
 }
 
 impl Header {
@@ -140,6 +151,7 @@ impl Header {
             prev: self.prev.iter().map(|hash| hash.0.into()).collect(),
             dictionary: self.dictionary,
             time: self.time,
+            binding: self.binding.number(),
         })
     }
 
@@ -161,6 +173,7 @@ impl Header {
                 .collect(),
             dictionary: wire.dictionary,
             time: wire.time,
+            binding: Binding::from_number(wire.binding).ok_or(Unfit::Envelope)?,
         })
     }
 }
@@ -194,6 +207,8 @@ impl Envelope {
         let entry = |entry: &Entry| EntryWire {
             record: Some(entry.record.to_bytes().to_vec().into()),
             change: Some(entry.change.clone().into()),
+            salt: None,
+            bound: None,
         };
         cbor::encode(&Self {
             header: header.into(),
@@ -208,8 +223,15 @@ impl Envelope {
 struct EntryWire {
     #[n(0)]
     record: Option<ByteVec>,
+    /// Absent once blotted out.
     #[n(1)]
     change: Option<ByteVec>,
+    /// Of an entry that stands beside one that was blotted out: the seed is gone.
+    #[n(2)]
+    salt: Option<ByteArray<16>>,
+    /// Of an entry that was blotted out: what binds its change.
+    #[n(3)]
+    bound: Option<ByteArray<32>>,
 }
 
 /// A batch whose signature has been checked, or which this device has just signed.
@@ -219,8 +241,10 @@ pub struct Batch {
     pub hash: BatchHash,
     /// What it says of itself.
     pub header: Header,
-    /// Its changes.
+    /// Its changes, without those that were blotted out.
     pub entries: Vec<Entry>,
+    /// The records of which an entry was blotted out.
+    pub blotted: BTreeSet<RecordId>,
     bytes: Vec<u8>,
 }
 
@@ -235,13 +259,15 @@ impl Batch {
         sign: &dyn Fn(&[u8]) -> [u8; 64],
     ) -> Self {
         let header_bytes = header.encode();
-        let message = signed_message(network, &header_bytes, &commitments(&seed, &entries));
+        let commitments = commitments(header.binding, &seed, &entries);
+        let message = signed_message(network, &header_bytes, &commitments);
         let bytes = Envelope::stored(header_bytes, sign(&message), seed, &entries);
         let hash = BatchHash(Sha256::digest(&message).into());
         Self {
             hash,
             header,
             entries,
+            blotted: BTreeSet::new(),
             bytes,
         }
     }
@@ -267,7 +293,7 @@ impl Batch {
     }
 
     fn open(network: NetworkId, bytes: &[u8]) -> Result<(Self, [u8; 64], Vec<u8>), Unfit> {
-        if bytes.len() > BATCH_BYTES_MAX {
+        if bytes.len() > BLOTTED_BYTES_MAX {
             return Err(Unfit::TooLarge);
         }
         let mut decoder = Decoder::new(bytes);
@@ -276,26 +302,18 @@ impl Batch {
             return Err(Unfit::Envelope);
         }
         let header = Header::decode(&envelope.header)?;
-        let seed = envelope.seed.ok_or(Unfit::Blotted)?;
-        let entries = envelope
-            .entries
-            .into_iter()
-            .map(|entry| {
-                let record = entry.record.ok_or(Unfit::Blotted)?;
-                let change = entry.change.ok_or(Unfit::Blotted)?;
-                let record = RecordId::from_slice(&record).map_err(|_| Unfit::Envelope)?;
-                Ok(Entry {
-                    record,
-                    change: change.into(),
-                })
-            })
-            .collect::<Result<Vec<_>, Unfit>>()?;
-        let message = signed_message(network, &envelope.header, &commitments(&seed, &entries));
+        let read = match envelope.seed {
+            Some(_) if bytes.len() > BATCH_BYTES_MAX => return Err(Unfit::TooLarge),
+            Some(seed) => blot::whole(header.binding, &seed, envelope.entries.0)?,
+            None => blot::parts(header.binding, envelope.entries.0)?,
+        };
+        let message = signed_message(network, &envelope.header, &read.commitments);
         let hash = BatchHash(Sha256::digest(&message).into());
         let batch = Self {
             hash,
             header,
-            entries,
+            entries: read.entries,
+            blotted: read.blotted,
             bytes: bytes.to_vec(),
         };
         Ok((batch, envelope.signature.into(), message))
@@ -351,23 +369,13 @@ fn unfit(error: minicbor::decode::Error) -> Unfit {
     }
 }
 
-fn commitments(seed: &[u8; 16], entries: &[Entry]) -> Vec<[u8; 32]> {
+fn commitments(binding: Binding, seed: &[u8; 16], entries: &[Entry]) -> Vec<[u8; 32]> {
+    let entries = entries.iter().zip(0u32..);
     entries
-        .iter()
-        .zip(0u32..)
         .map(|(entry, index)| {
-            let salt = Sha256::new()
-                .chain_update(SALT_LABEL)
-                .chain_update(seed)
-                .chain_update(index.to_be_bytes())
-                .finalize();
-            Sha256::new()
-                .chain_update(ENTRY_LABEL)
-                .chain_update(&salt[..16])
-                .chain_update(entry.record.to_bytes())
-                .chain_update(&entry.change)
-                .finalize()
-                .into()
+            let record = entry.record.to_bytes();
+            let bound = bound(binding, &salt(seed, index), &record, &entry.change);
+            bound_to(binding, &record, bound)
         })
         .collect()
 }

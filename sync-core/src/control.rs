@@ -13,6 +13,7 @@ use minicbor::Decoder;
 use plan::Package;
 use sha2::{Digest, Sha256};
 
+use crate::batch::{Batch, Unfit};
 use crate::figure::Away;
 use crate::id::{DeviceId, EntryHash, NetworkId, RecordId, Short, Space};
 use crate::seal::{self, PublicKey};
@@ -43,6 +44,8 @@ pub struct Control {
     elsewhere: BTreeMap<(String, RecordId), (u32, EntryHash, Away)>,
     /// The newest key to which the server is sealed to.
     seal_key: Option<SealKey>,
+    /// The records that orders of erasure name.
+    erased: BTreeSet<RecordId>,
 }
 
 impl Control {
@@ -58,6 +61,7 @@ impl Control {
             package: None,
             elsewhere: BTreeMap::new(),
             seal_key: None,
+            erased: BTreeSet::new(),
         }
     }
 
@@ -272,6 +276,23 @@ impl Control {
     pub fn node_key(&self, node: DeviceId) -> Option<[u8; 32]> {
         let mut keys = self.node_keys.iter();
         keys.find(|key| DeviceId::of_key(*key) == node).copied()
+    }
+
+    /// What is held of a batch that came in: its author's signature verified, without the bytes that an
+    /// order of erasure took. The one door of all batches, by whatever way they come (R31).
+    pub fn receive(&self, bytes: &[u8]) -> Result<Batch, Unfit> {
+        let key_of = |device, space: &Space| self.writer_key(device, space);
+        let batch = Batch::verify(self.network, bytes, key_of)?;
+        // Bytes are absent only where an order says so (R29).
+        match batch.blotted.iter().all(|record| self.is_erased(*record)) {
+            true => batch.blot(|record| self.is_erased(record)),
+            false => Err(Unfit::Blotted),
+        }
+    }
+
+    /// Whether an order of erasure names the record.
+    pub fn is_erased(&self, record: RecordId) -> bool {
+        self.erased.contains(&record)
     }
 
     /// A device's enrolment.

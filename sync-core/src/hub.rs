@@ -163,7 +163,7 @@ pub fn take_apart(
     };
     match unopened.open(me.network, find) {
         Ok(request) => {
-            let receive = |bytes: &Vec<u8>| receive(me, control, request.device, bytes);
+            let receive = |bytes: &Vec<u8>| receive(control, request.device, bytes);
             let batches: Vec<_> = request.batches.iter().map(receive).collect();
             if refers && batches.iter().any(Result::is_err) {
                 return Ok(nothing(Request {
@@ -181,14 +181,11 @@ pub fn take_apart(
 /// Checks one batch of a request: size, shape, author, signature (R5). Its author need not be its
 /// bringer: every replica offers every feed that it holds.
 pub fn receive(
-    me: &HubMe,
     control: &Control,
     bringer: DeviceId,
     bytes: &[u8],
 ) -> Result<Batch, Unfit> {
-    let batch = Batch::verify(me.network, bytes, |device, space| {
-        control.writer_key(device, space)
-    })?;
+    let batch = control.receive(bytes)?;
     let granted = control
         .enrolment(bringer)
         .is_some_and(|e| e.spaces.contains(&batch.header.space));

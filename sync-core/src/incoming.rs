@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::batch::{self, Batch};
+use crate::batch::{self, Batch, Unfit};
 use crate::control::Control;
 use crate::exchange::{Received, hold_step};
 use crate::feed::{Feed, Misplaced, Node};
@@ -62,11 +62,9 @@ impl<'a> Incoming<'a> {
             return received.not_held.push("space_not_granted");
         }
         // An author that is not known yet may be enrolled by a control entry still on its way.
-        let Some(key) = self.control.writer_key(device, &space) else {
-            return self.stash(space, batch.hash, bytes, received);
-        };
-        let batch = match Batch::verify(network, &bytes, |_, _| Some(key)) {
+        let batch = match self.control.receive(&bytes) {
             Ok(batch) => batch,
+            Err(Unfit::Author) => return self.stash(space, batch.hash, bytes, received),
             Err(unfit) => return received.not_held.push(unfit.code()),
         };
         match self.place(&batch) {

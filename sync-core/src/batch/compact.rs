@@ -53,6 +53,8 @@ const FORM: u64 = 1;
 // What a batch or a change is told as. The numbers are on the wire.
 const AS_IT_IS: u64 = 0;
 const COMPACT: u64 = 1;
+/// A batch whose entries are bound [`Binding::Apart`].
+const COMPACT_APART: u64 = 2;
 
 // What a value is. The numbers are on the wire.
 const NULL: u64 = 0;
@@ -70,7 +72,11 @@ pub(crate) fn encode(network: NetworkId, batches: &[Vec<u8>]) -> Vec<u8> {
     for bytes in batches {
         match canonical(network, bytes) {
             Some(parts) => {
-                put_unsigned(&mut out.numbers, COMPACT);
+                let kind = match parts.header.binding {
+                    Binding::Whole => COMPACT,
+                    Binding::Apart => COMPACT_APART,
+                };
+                put_unsigned(&mut out.numbers, kind);
                 out.batch(&mut memory, &parts);
             }
             None => {
@@ -111,7 +117,8 @@ pub(crate) fn decode(
                 input.spend(bytes.len())?;
                 bytes.to_vec()
             }
-            COMPACT => input.batch(network, &mut memory)?,
+            COMPACT => input.batch(network, &mut memory, Binding::Whole)?,
+            COMPACT_APART => input.batch(network, &mut memory, Binding::Apart)?,
             _ => return Err(BadCompact::Shape),
         };
         batches.push(batch);
@@ -483,7 +490,12 @@ impl<'a> In<'a> {
         }
     }
 
-    fn batch(&mut self, network: NetworkId, memory: &mut Memory) -> Result<Vec<u8>, BadCompact> {
+    fn batch(
+        &mut self,
+        network: NetworkId,
+        memory: &mut Memory,
+        binding: Binding,
+    ) -> Result<Vec<u8>, BadCompact> {
         let space = match self.number()? {
             0 => {
                 let unit = std::str::from_utf8(self.text()?).map_err(|_| BadCompact::Shape)?;
@@ -518,6 +530,7 @@ impl<'a> In<'a> {
             prev,
             dictionary,
             time,
+            binding,
         };
         let header_bytes = header.encode();
         let mut entries = Vec::new();
@@ -529,7 +542,8 @@ impl<'a> In<'a> {
             self.spend(entry_bytes(&entry))?;
             entries.push(entry);
         }
-        let message = signed_message(network, &header_bytes, &commitments(&seed, &entries));
+        let commitments = commitments(binding, &seed, &entries);
+        let message = signed_message(network, &header_bytes, &commitments);
         let hash = BatchHash(Sha256::digest(&message).into());
         let stored = Envelope::stored(header_bytes, signature, seed, &entries);
         memory.end_batch(hash, &header);

@@ -38,21 +38,40 @@ class Batch:
         return f"{self.unit}.{CLASSES[self.kind]}"
 
 
-def message(network, header, seed, entries):
+def salt(seed, index):
+    return sha256(b"ortoo salt v1\0", seed, index.to_bytes(4, "big"))[:16]
+
+
+def message(network, header, entries):
+    """What is signed; an entry is (record, change, salt), or (record, None, what is left of it)."""
+    apart = len(cbor.read(header)) > 9
     out = b"ortoo batch v1\0" + network + len(header).to_bytes(4, "big") + header
-    for index, (record, chunk) in enumerate(entries):
-        salt = sha256(b"ortoo salt v1\0", seed, index.to_bytes(4, "big"))[:16]
-        out += sha256(b"ortoo entry v1\0", salt, record, chunk)
+    for record, chunk, hidden in entries:
+        if chunk is None:
+            bound = hidden
+        elif apart:
+            bound = sha256(b"ortoo entry v2 change\0", hidden, chunk)
+        else:
+            bound = sha256(b"ortoo entry v1\0", hidden, record, chunk)
+        out += sha256(b"ortoo entry v2\0", record, bound) if apart else bound
     return out
 
 
 def read(network, stored):
     header, signature, seed, entries = cbor.read(stored)[:4]
-    suite, unit, kind, device, author, seq, prev, dictionary, time = cbor.read(header)[:9]
-    if suite != 1 or seed is None:
-        raise Bad("another suite, or blotted out")
-    entries = [tuple(entry[:2]) for entry in entries]
-    signed = message(network, header, seed, entries)
+    fields = cbor.read(header)
+    suite, unit, kind, device, author, seq, prev, dictionary, time = fields[:9]
+    if suite != 1 or fields[9:10] not in ([], [2]):
+        raise Bad("another suite or binding")
+    if seed is not None:
+        shown = [(record, chunk, salt(seed, i)) for i, (record, chunk) in enumerate(entries)]
+    else:
+        shown = [
+            (record, chunk, rest[0] if chunk is not None else rest[1])
+            for record, chunk, *rest in entries
+        ]
+    signed = message(network, header, shown)
+    entries = [(record, chunk) for record, chunk, _ in shown if chunk is not None]
     return Batch(
         unit, kind, device, author, seq, prev, dictionary, time, entries, signed, signature, stored
     )
@@ -105,12 +124,16 @@ class Form1:
         return self.texts.take(self.number())
 
     def batches(self):
-        return [self.batch() if self.number() else self.text() for _ in range(self.number())]
+        return [self.batch_of(self.number()) for _ in range(self.number())]
+
+    def batch_of(self, told):
+        """0 as it is, else by its meaning: 1 and 2 are the ways in which entries are bound."""
+        return self.batch(told) if told else self.text()
 
     def space(self):
         return self.text().decode(), self.number()
 
-    def batch(self):
+    def batch(self, binding):
         unit, kind = self.spaces.known(self.number(), self.space)
         device = self.devices.known(self.number(), lambda: self.random.take(8))
         author = self.authors.known(self.number(), lambda: self.random.take(8))
@@ -120,11 +143,13 @@ class Form1:
         self.time += self.difference()
         signature, seed = self.random.take(64), self.random.take(16)
         head = [1, unit, kind, device, author, self.seq, prev, dictionary, self.time]
+        head += [binding] if binding > 1 else []
         header, entries = cbor.write(head), []
         for _ in range(self.number()):
             record = self.records.known(self.number(), lambda: self.random.take(17))
             entries.append((record, self.change((unit, kind, record))))
-        self.names.things.append(sha256(message(self.network, header, seed, entries)))
+        salted = [(*entry, salt(seed, index)) for index, entry in enumerate(entries)]
+        self.names.things.append(sha256(message(self.network, header, salted)))
         return cbor.write([header, signature, seed, [list(entry) for entry in entries]])
 
     def parent(self):

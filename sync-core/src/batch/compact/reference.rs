@@ -77,12 +77,13 @@ pub(super) struct Held {
     pub(super) reference: Reference,
     pub(super) hash: BatchHash,
     pub(super) header: Header,
-    entries: Vec<(RecordId, Vec<u8>)>,
+    /// The changes, where they are not blotted out.
+    entries: Vec<(RecordId, Option<Vec<u8>>)>,
     places: BTreeMap<RecordId, Vec<usize>>,
 }
 
 impl Held {
-    /// `None` if it does not read, or lacks an entry.
+    /// `None` if it does not read.
     pub(super) fn of(known: &Known) -> Option<Self> {
         let envelope: Envelope = minicbor::decode(&known.bytes).ok()?;
         let mut entries = Vec::new();
@@ -90,7 +91,7 @@ impl Held {
         for entry in envelope.entries {
             let record = RecordId::from_slice(&entry.record?).ok()?;
             places.entry(record).or_default().push(entries.len());
-            entries.push((record, entry.change?.into()));
+            entries.push((record, entry.change.map(Into::into)));
         }
         Some(Self {
             reference: known.reference.clone(),
@@ -120,6 +121,7 @@ impl Held {
     pub(super) fn changes_of(&self, record: RecordId) -> impl Iterator<Item = Change> {
         let places = self.places.get(&record).into_iter().flatten();
         let entries = places.filter_map(|place| self.entries.get(*place));
-        entries.filter_map(|(_, change)| Change::parse(change).ok())
+        let changes = entries.filter_map(|(_, change)| change.as_ref());
+        changes.filter_map(|change| Change::parse(change).ok())
     }
 }

@@ -314,7 +314,8 @@ impl<'a, S: Stream> Course<'a, S> {
             Some(given) => (given.parts.hash, Vec::new()),
             None => {
                 let bytes = header.encode();
-                let message = signed_message(self.network, &bytes, &commitments(&seed, &entries));
+                let commitments = commitments(header.binding, &seed, &entries);
+                let message = signed_message(self.network, &bytes, &commitments);
                 let hash = BatchHash(Sha256::digest(&message).into());
                 (hash, Envelope::stored(bytes, signature, seed, &entries))
             }

@@ -15,6 +15,7 @@ pub(super) fn space(class: Class) -> Space {
 pub(super) struct Writer {
     pub(super) key: SigningKey,
     pub(super) feeds: BTreeMap<Space, (u32, Vec<BatchHash>)>,
+    pub(super) binding: Binding,
 }
 
 impl Writer {
@@ -22,6 +23,7 @@ impl Writer {
         Self {
             key: SigningKey::from_bytes(&[n; 32]),
             feeds: BTreeMap::new(),
+            binding: Binding::Apart,
         }
     }
 
@@ -39,6 +41,7 @@ impl Writer {
             prev,
             dictionary: 1,
             time,
+            binding: self.binding,
         };
         let batch = Batch::sign(NETWORK, header, entries, [5; 16], &|m| self.key.sign(m));
         self.feeds.insert(space, (seq + 1, vec![batch.hash]));

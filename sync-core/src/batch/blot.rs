@@ -1,0 +1,147 @@
+//! Batches of which an entry was blotted out: an order of erasure took its bytes, and the batch's
+//! signature verifies all the same.
+//!
+//! Of such an entry the record and what binds its change are left. The seed is gone, for it would tell
+//! the salt; the other entries of the batch show their own salts instead.
+
+use super::*;
+
+/// No stored form with something blotted out is above this size: as many entries as there may be, each
+/// with its salt.
+pub const BLOTTED_BYTES_MAX: usize = BATCH_BYTES_MAX + 64 * BATCH_ENTRIES_MAX;
+
+/// The entries of an envelope.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) entries: Vec<Entry>,
+    pub(super) blotted: BTreeSet<RecordId>,
+    pub(super) commitments: Vec<[u8; 32]>,
+}
+
+impl Read {
+    fn live(&mut self, binding: Binding, salt: &[u8; 16], record: RecordId, change: Vec<u8>) {
+        let id = record.to_bytes();
+        let bound = bound(binding, salt, &id, &change);
+        self.commitments.push(bound_to(binding, &id, bound));
+        self.entries.push(Entry { record, change });
+    }
+}
+
+/// Reads the entries of a batch of which nothing was blotted out.
+pub(super) fn whole(
+    binding: Binding,
+    seed: &[u8; 16],
+    entries: Vec<EntryWire>,
+) -> Result<Read, Unfit> {
+    let mut read = Read::default();
+    for (entry, index) in entries.into_iter().zip(0u32..) {
+        let record = entry.record()?;
+        match (entry.change, entry.salt, entry.bound) {
+            (Some(change), None, None) => {
+                read.live(binding, &salt(seed, index), record, change.into());
+            }
+            (None, ..) => return Err(Unfit::Blotted),
+            _ => return Err(Unfit::Envelope),
+        }
+    }
+    Ok(read)
+}
+
+/// Reads the entries of a batch of which something was blotted out.
+pub(super) fn parts(binding: Binding, entries: Vec<EntryWire>) -> Result<Read, Unfit> {
+    let mut read = Read::default();
+    for entry in entries {
+        let record = entry.record()?;
+        match (entry.change, entry.salt, entry.bound) {
+            (Some(change), Some(salt), None) => read.live(binding, &salt, record, change.into()),
+            (None, None, Some(bound)) => {
+                let commitment = bound_to(binding, &record.to_bytes(), bound.into());
+                read.commitments.push(commitment);
+                read.blotted.insert(record);
+            }
+            (None, ..) => return Err(Unfit::Blotted),
+            _ => return Err(Unfit::Envelope),
+        }
+    }
+    match read.blotted.is_empty() {
+        true => Err(Unfit::Blotted),
+        false => Ok(read),
+    }
+}
+
+impl EntryWire {
+    fn record(&self) -> Result<RecordId, Unfit> {
+        let record = self.record.as_ref().ok_or(Unfit::Blotted)?;
+        RecordId::from_slice(record).map_err(|_| Unfit::Envelope)
+    }
+
+    /// What the entry at this place of a batch becomes beside one that is blotted out.
+    fn without_seed(self, seed: Option<&[u8; 16]>, index: u32) -> Self {
+        let shown = seed.map(|seed| salt(seed, index).into());
+        Self {
+            salt: self.salt.or(shown),
+            ..self
+        }
+    }
+
+    fn blotted(self, binding: Binding) -> Self {
+        let (Some(record), Some(change), Some(salt)) = (&self.record, &self.change, &self.salt)
+        else {
+            return self;
+        };
+        let bound = bound(binding, salt, record, change);
+        Self {
+            record: self.record,
+            change: None,
+            salt: None,
+            bound: Some(bound.into()),
+        }
+    }
+}
+
+impl Batch {
+    /// The same batch, by name and signature, without the bytes of its entries of these records; the
+    /// batch as it is if it has none.
+    ///
+    /// # Errors
+    /// None for a batch that was read or signed here.
+    pub fn blot(self, erased: impl Fn(RecordId) -> bool) -> Result<Self, Unfit> {
+        if !self.entries.iter().any(|entry| erased(entry.record)) {
+            return Ok(self);
+        }
+        let envelope: Envelope = minicbor::decode(&self.bytes).map_err(unfit)?;
+        let seed = envelope.seed.map(<[u8; 16]>::from);
+        let mut entries = Vec::new();
+        let mut read = envelope.entries.0.into_iter().zip(0u32..);
+        read.try_for_each(|(entry, index)| {
+            let record = entry.record()?;
+            let entry = match entry.change {
+                Some(_) => entry.without_seed(seed.as_ref(), index),
+                None => entry,
+            };
+            entries.push(match erased(record) {
+                true => entry.blotted(self.header.binding),
+                false => entry,
+            });
+            Ok(())
+        })?;
+        let bytes = cbor::encode(&Envelope {
+            seed: None,
+            entries: List(entries),
+            ..envelope
+        });
+        let (gone, left): (Vec<Entry>, Vec<Entry>) = (self.entries.into_iter())
+            .partition(|entry| erased(entry.record));
+        let mut blotted = self.blotted;
+        blotted.extend(gone.into_iter().map(|entry| entry.record));
+        Ok(Self {
+            entries: left,
+            blotted,
+            bytes,
+            ..self
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
