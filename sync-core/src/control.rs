@@ -5,7 +5,11 @@
 //! order or on forks of the server that wrote them (R18). Kinds are open: an entry of an unknown
 //! kind is checked, kept and passed on, so that an old phone carries what a newer one needs.
 
+mod elsewhere;
 mod entry;
+mod root;
+mod roster;
+mod seal_key;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,15 +21,19 @@ use crate::figure::Away;
 use crate::id::{DeviceId, EntryHash, NetworkId, RecordId, Short, Space};
 use crate::seal::{self, PublicKey};
 
+pub use elsewhere::Elsewhere;
+use elsewhere::Elsewheres;
 pub(crate) use entry::SpaceWire;
 pub use entry::{
-    BadEntry, CONTROL_ENTRY_BYTES_MAX, ControlEntry, Elsewhere, Enrolment, GRANTS_MAX,
-    ROOT_LIST_MAX, RootStatement, SealKey, Signer, plain_key, suite_key,
+    BadEntry, CONTROL_ENTRY_BYTES_MAX, ControlEntry, GRANTS_MAX, ROOT_LIST_MAX, Signer, plain_key,
+    suite_key,
 };
-use entry::{
-    BodyWire, Content, EntryWire, SUITE, decode_elsewhere, decode_enrolment, decode_seal_key, kind,
-    network_of, signed_message,
-};
+use entry::{BodyWire, Content, EntryWire, SUITE, kind, signed_message};
+pub use root::RootStatement;
+use root::Roots;
+pub use roster::Enrolment;
+use roster::Roster;
+pub use seal_key::SealKey;
 
 /// The join of all control entries held.
 #[derive(Clone, Debug)]
@@ -34,13 +42,11 @@ pub struct Control {
     entries: BTreeMap<EntryHash, ControlEntry>,
     /// Order in which the entries came in here; for the position of an exchange only.
     arrivals: Vec<EntryHash>,
-    root: Option<RootStatement>,
-    node_keys: BTreeSet<[u8; 32]>,
-    roster: BTreeMap<DeviceId, Enrolment>,
+    roots: Roots,
+    roster: Roster,
     package: Option<EntryHash>,
-    /// Who counts in another unit, by unit and group; the number and name of the entry that says
-    /// so decide between several.
-    elsewhere: BTreeMap<(String, RecordId), (u32, EntryHash, Away)>,
+    /// Who counts in another unit.
+    elsewhere: Elsewheres,
     /// The newest key to which the server is sealed to.
     seal_key: Option<SealKey>,
 }
@@ -52,11 +58,10 @@ impl Control {
             network,
             entries: BTreeMap::new(),
             arrivals: Vec::new(),
-            root: None,
-            node_keys: BTreeSet::new(),
-            roster: BTreeMap::new(),
+            roots: Roots::default(),
+            roster: Roster::default(),
             package: None,
-            elsewhere: BTreeMap::new(),
+            elsewhere: Elsewheres::default(),
             seal_key: None,
         }
     }
@@ -100,22 +105,22 @@ impl Control {
         if body.suite != SUITE {
             return Err(BadEntry::Envelope);
         }
-        if body.kind != kind::ROOT && signers.is_disjoint(&self.node_keys) {
+        if body.kind != kind::ROOT && signers.is_disjoint(self.roots.node_keys()) {
             return Err(BadEntry::Signature);
         }
         let content = match body.kind {
-            kind::ROOT => Content::Root(self.check_root(&body.content, &signers)?),
-            kind::ENROL => Content::Enrol(decode_enrolment(&body.content)?),
+            kind::ROOT => Content::Root(self.roots.check(self.network, &body.content, &signers)?),
+            kind::ENROL => Content::Enrol(Enrolment::decode(&body.content)?),
             kind::PACKAGE => match Package::from_cbor(&body.content) {
                 Ok(package) => Content::Package(Box::new(package)),
                 // Written for a newer version: kept and passed on, not used.
                 Err(_) => Content::Unknown,
             },
-            kind::ELSEWHERE => match decode_elsewhere(&body.content) {
+            kind::ELSEWHERE => match Elsewhere::decode(&body.content) {
                 Some((statement, number)) => Content::Elsewhere(statement, number),
                 None => Content::Unknown,
             },
-            kind::SEAL_KEY => match decode_seal_key(&body.content) {
+            kind::SEAL_KEY => match SealKey::decode(&body.content) {
                 Some(key) => Content::SealKey(key),
                 None => Content::Unknown,
             },
@@ -136,62 +141,14 @@ impl Control {
         }))
     }
 
-    fn check_root(
-        &self,
-        content: &[u8],
-        signers: &BTreeSet<[u8; 32]>,
-    ) -> Result<RootStatement, BadEntry> {
-        let statement = RootStatement::decode(content)?;
-        let signed_by = |statement: &RootStatement| {
-            let good = statement
-                .root_keys
-                .iter()
-                .filter(|key| signers.contains(*key))
-                .count();
-            good >= statement.threshold as usize
-        };
-        let founding = network_of(content) == self.network && signed_by(&statement);
-        let renewed = self.root.as_ref().is_some_and(signed_by) && statement.version > 1;
-        if founding || renewed {
-            Ok(statement)
-        } else if self.root.is_none() {
-            Err(BadEntry::OtherNetwork)
-        } else {
-            Err(BadEntry::Signature)
-        }
-    }
-
     /// Takes an entry that [`Control::check`] gave.
     pub fn apply(&mut self, entry: ControlEntry) {
         if self.entries.contains_key(&entry.hash) {
             return;
         }
         match &entry.content {
-            Content::Root(statement) => {
-                self.node_keys.extend(&statement.node_keys);
-                let newer = self
-                    .root
-                    .as_ref()
-                    .is_none_or(|root| root.version < statement.version);
-                if newer {
-                    self.root = Some(statement.clone());
-                }
-            }
-            Content::Enrol(enrolment) => {
-                let device = enrolment.device();
-                match self.roster.get_mut(&device) {
-                    // A second enrolment of a device adds to the first: the join of both.
-                    Some(held) if held.signing_key == enrolment.signing_key => {
-                        held.spaces.extend(enrolment.spaces.iter().cloned());
-                        held.authors.extend(&enrolment.authors);
-                    }
-                    // Two keys with one id: the smaller key stands, in whatever order they came.
-                    Some(held) if held.signing_key < enrolment.signing_key => {}
-                    _ => {
-                        self.roster.insert(device, enrolment.clone());
-                    }
-                }
-            }
+            Content::Root(statement) => self.roots.join(statement),
+            Content::Enrol(enrolment) => self.roster.join(enrolment),
             Content::Package(package) => {
                 let rank = |hash: &EntryHash| {
                     let version = self.entries.get(hash).and_then(ControlEntry::as_package);
@@ -206,16 +163,7 @@ impl Control {
                 }
             }
             Content::Elsewhere(statement, number) => {
-                let unit = entry.scope.iter().flatten().next().map(Space::unit);
-                let key = (unit.unwrap_or_default().to_owned(), statement.record);
-                let newer = self
-                    .elsewhere
-                    .get(&key)
-                    .is_none_or(|(held, name, _)| (*held, *name) < (*number, entry.hash));
-                if newer {
-                    let said = (*number, entry.hash, statement.away.clone());
-                    self.elsewhere.insert(key, said);
-                }
+                self.elsewhere.join(&entry, statement, *number);
             }
             // Of two keys for one month the greater stands, in whatever order they came.
             Content::SealKey(key) => self.seal_key = self.seal_key.max(Some(*key)),
@@ -227,7 +175,7 @@ impl Control {
 
     /// The root statement in force.
     pub fn root(&self) -> Option<&RootStatement> {
-        self.root.as_ref()
+        self.roots.newest()
     }
 
     /// The newest plan package held.
@@ -250,9 +198,7 @@ impl Control {
     /// When the person of a group of a unit's records counts in another unit, and the number of the
     /// entry that says so; 0 if none does.
     pub fn elsewhere(&self, unit: &str, group: RecordId) -> (Away, u32) {
-        let said = self.elsewhere.get(&(unit.to_owned(), group));
-        said.map(|(number, _, away)| (away.clone(), *number))
-            .unwrap_or_default()
+        self.elsewhere.of(unit, group)
     }
 
     /// The key to which things for the server are sealed, once it has told one.
@@ -262,26 +208,25 @@ impl Control {
 
     /// The keys of the devices that hold a space.
     pub fn holders(&self, space: &Space) -> impl Iterator<Item = PublicKey> {
-        self.roster
-            .values()
-            .filter(|enrolment| enrolment.spaces.contains(space))
-            .map(|enrolment| PublicKey::of_suite_1(enrolment.sealing_key))
+        self.devices()
+            .filter(|(_, enrolment)| enrolment.spaces.contains(space))
+            .map(|(_, enrolment)| PublicKey::of_suite_1(enrolment.sealing_key))
     }
 
     /// The signing key of a server node.
     pub fn node_key(&self, node: DeviceId) -> Option<[u8; 32]> {
-        let mut keys = self.node_keys.iter();
+        let mut keys = self.roots.node_keys().iter();
         keys.find(|key| DeviceId::of_key(*key) == node).copied()
     }
 
     /// A device's enrolment.
     pub fn enrolment(&self, device: DeviceId) -> Option<&Enrolment> {
-        self.roster.get(&device)
+        self.roster.enrolment(device)
     }
 
     /// The signing key of an enrolled device that may write to `space`, or of a server node.
     pub fn writer_key(&self, device: DeviceId, space: &Space) -> Option<[u8; 32]> {
-        if let Some(enrolment) = self.roster.get(&device) {
+        if let Some(enrolment) = self.roster.enrolment(device) {
             return enrolment
                 .spaces
                 .contains(space)
@@ -292,9 +237,7 @@ impl Control {
 
     /// The device whose actors carry the tag `tag`, for history.
     pub fn devices(&self) -> impl Iterator<Item = (DeviceId, &Enrolment)> {
-        self.roster
-            .iter()
-            .map(|(device, enrolment)| (*device, enrolment))
+        self.roster.devices()
     }
 
     /// The entries that a device with `spaces` needs, in order of arrival here.
