@@ -1,5 +1,5 @@
-//! The control feed: root statement, enrolments, the plan package. No personal data, always sent
-//! first.
+//! The control feed: root statements, enrolments, the plan package, orders. No personal data, always
+//! sent first.
 //!
 //! Entries are unique and grow-only, and the state is a join over them: it does not depend on their
 //! order or on forks of the server that wrote them (R18). Kinds are open: an entry of an unknown
@@ -7,19 +7,18 @@
 
 mod elsewhere;
 mod entry;
+mod order;
 mod root;
 mod roster;
 mod seal_key;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minicbor::Decoder;
 use plan::Package;
-use sha2::{Digest, Sha256};
 
 use crate::figure::Away;
 use crate::id::{DeviceId, EntryHash, NetworkId, RecordId, Short, Space};
-use crate::seal::{self, PublicKey};
+use crate::seal::PublicKey;
 
 pub use elsewhere::Elsewhere;
 use elsewhere::Elsewheres;
@@ -28,7 +27,12 @@ pub use entry::{
     BadEntry, CONTROL_ENTRY_BYTES_MAX, ControlEntry, GRANTS_MAX, ROOT_LIST_MAX, Signer, plain_key,
     suite_key,
 };
-use entry::{BodyWire, Content, EntryWire, SUITE, kind, signed_message};
+use entry::{BodyWire, Content, EntryWire, SUITE, kind, name_of, signed_message};
+use order::OrderNumbers;
+pub use order::{
+    ERASE_ALONE_MAX, ORDER_NAMES_MAX, Order, OrderFile, OrderKind, VERDICT_ALONE_MAX,
+    VERDICT_NODE_MAX, WIPE_ALONE_MAX,
+};
 pub use root::RootStatement;
 use root::Roots;
 pub use roster::Enrolment;
@@ -49,6 +53,7 @@ pub struct Control {
     elsewhere: Elsewheres,
     /// The newest key to which the server is sealed to.
     seal_key: Option<SealKey>,
+    order_numbers: OrderNumbers,
 }
 
 impl Control {
@@ -63,6 +68,7 @@ impl Control {
             package: None,
             elsewhere: Elsewheres::default(),
             seal_key: None,
+            order_numbers: OrderNumbers::default(),
         }
     }
 
@@ -76,28 +82,13 @@ impl Control {
     /// A root statement must come before what its nodes signed; that is the order in which they are
     /// stored and sent.
     pub fn check(&self, bytes: &[u8]) -> Result<Option<ControlEntry>, BadEntry> {
-        if bytes.len() > CONTROL_ENTRY_BYTES_MAX {
-            return Err(BadEntry::TooLarge);
-        }
-        let mut decoder = Decoder::new(bytes);
-        let wire: EntryWire = decoder.decode().map_err(|_| BadEntry::Envelope)?;
-        if decoder.position() != bytes.len() {
-            return Err(BadEntry::Envelope);
-        }
+        let wire = EntryWire::read(bytes)?;
         let message = signed_message(self.network, &wire.body);
-        let hash = EntryHash(Sha256::digest(&message).into());
+        let hash = name_of(&message);
         if self.entries.contains_key(&hash) {
             return Ok(None);
         }
-        let signers: BTreeSet<[u8; 32]> = wire
-            .signatures
-            .0
-            .iter()
-            .filter_map(|signature| {
-                let key = plain_key(&signature.key)?;
-                seal::verify(&key, &message, &signature.signature).then_some(key)
-            })
-            .collect();
+        let signers = wire.signers(&message);
         if signers.is_empty() {
             return Err(BadEntry::Signature);
         }
@@ -105,9 +96,7 @@ impl Control {
         if body.suite != SUITE {
             return Err(BadEntry::Envelope);
         }
-        if body.kind != kind::ROOT && signers.is_disjoint(self.roots.node_keys()) {
-            return Err(BadEntry::Signature);
-        }
+        self.check_signers(body.kind, &signers)?;
         let content = match body.kind {
             kind::ROOT => Content::Root(self.roots.check(self.network, &body.content, &signers)?),
             kind::ENROL => Content::Enrol(Enrolment::decode(&body.content)?),
@@ -124,7 +113,12 @@ impl Control {
                 Some(key) => Content::SealKey(key),
                 None => Content::Unknown,
             },
-            _ => Content::Unknown,
+            number => match OrderKind::of(number) {
+                Some(kind) => {
+                    Content::Order(kind, Order::check(kind, &body, &signers, &self.roots)?)
+                }
+                None => Content::Unknown,
+            },
         };
         let scope = body.scope.map(|spaces| {
             spaces
@@ -139,6 +133,19 @@ impl Control {
             bytes: bytes.to_vec(),
             content,
         }))
+    }
+
+    /// Who may sign an entry of a kind. Root statements and orders have rules of their own.
+    fn check_signers(&self, number: u16, signers: &BTreeSet<[u8; 32]>) -> Result<(), BadEntry> {
+        let is_known = number <= kind::LAST;
+        let may = match number {
+            kind::ROOT => true,
+            _ if OrderKind::of(number).is_some() => true,
+            _ if !signers.is_disjoint(self.roots.node_keys()) => true,
+            // Whether nodes or persons sign what a newer version added we can't know.
+            _ => !is_known && !signers.is_disjoint(self.roots.order_keys()),
+        };
+        may.then_some(()).ok_or(BadEntry::Signature)
     }
 
     /// Takes an entry that [`Control::check`] gave.
@@ -167,6 +174,7 @@ impl Control {
             }
             // Of two keys for one month the greater stands, in whatever order they came.
             Content::SealKey(key) => self.seal_key = self.seal_key.max(Some(*key)),
+            Content::Order(_, order) => self.order_numbers.join(entry.hash, order),
             Content::Unknown => {}
         }
         self.arrivals.push(entry.hash);
@@ -204,6 +212,30 @@ impl Control {
     /// The key to which things for the server are sealed, once it has told one.
     pub fn seal_key(&self) -> Option<SealKey> {
         self.seal_key
+    }
+
+    /// The orders held, in order of arrival here.
+    pub fn orders(&self) -> impl Iterator<Item = (&ControlEntry, OrderKind, &Order)> {
+        self.entries().filter_map(|entry| {
+            let (kind, order) = entry.as_order()?;
+            Some((entry, kind, order))
+        })
+    }
+
+    /// The number of the next order that a key makes.
+    pub fn next_order_number(&self, issuer: [u8; 32]) -> u32 {
+        self.order_numbers.highest(issuer).saturating_add(1)
+    }
+
+    /// The orders whose number their key has used for another order too: whoever holds the key
+    /// should ask who else does.
+    pub fn order_numbers_used_twice(&self) -> BTreeSet<EntryHash> {
+        self.order_numbers.used_twice()
+    }
+
+    /// Whether a key is one of a person who may order.
+    pub fn is_order_key(&self, key: &[u8; 32]) -> bool {
+        self.roots.order_keys().contains(key)
     }
 
     /// The keys of the devices that hold a space.

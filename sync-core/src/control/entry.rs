@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 
 use minicbor::bytes::{ByteArray, ByteVec};
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Decoder, Encode};
 use plan::Package;
+use sha2::{Digest, Sha256};
 
 use crate::cbor::{self, List};
 use crate::id::{Class, EntryHash, NetworkId, Space};
+use crate::seal;
 
 use super::elsewhere::Elsewhere;
+use super::order::{Order, OrderKind};
 use super::root::RootStatement;
 use super::roster::Enrolment;
 use super::seal_key::SealKey;
@@ -34,6 +37,11 @@ pub(super) mod kind {
     pub(crate) const PACKAGE: u16 = 2;
     pub(crate) const ELSEWHERE: u16 = 3;
     pub(crate) const SEAL_KEY: u16 = 4;
+    pub(crate) const ERASE: u16 = 6;
+    pub(crate) const VERDICT: u16 = 7;
+    pub(crate) const WIPE: u16 = 8;
+    /// The highest number that this version knows.
+    pub(crate) const LAST: u16 = 11;
 }
 
 /// Why a control entry is not taken.
@@ -51,6 +59,22 @@ pub enum BadEntry {
     /// The first root statement's hash is not the network id.
     #[error("the root statement belongs to another network")]
     OtherNetwork,
+    /// An order above what one person may order alone, with one person's signature only.
+    #[error("the order needs the signatures of two order keys")]
+    SecondSignature,
+}
+
+impl BadEntry {
+    /// A stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            BadEntry::Envelope => "entry_envelope",
+            BadEntry::TooLarge => "entry_too_large",
+            BadEntry::Signature => "entry_signature",
+            BadEntry::OtherNetwork => "entry_other_network",
+            BadEntry::SecondSignature => "order_second_signature",
+        }
+    }
 }
 
 /// A public key with its suite in front.
@@ -97,6 +121,7 @@ pub(super) enum Content {
     Package(Box<Package>),
     Elsewhere(Elsewhere, u32),
     SealKey(SealKey),
+    Order(OrderKind, Order),
     Unknown,
 }
 
@@ -157,6 +182,14 @@ impl ControlEntry {
             .is_none_or(|scope| !scope.is_disjoint(spaces))
     }
 
+    /// The order, if the entry is one.
+    pub fn as_order(&self) -> Option<(OrderKind, &Order)> {
+        match &self.content {
+            Content::Order(kind, order) => Some((*kind, order)),
+            _ => None,
+        }
+    }
+
     /// The package, if the entry carries one.
     pub fn as_package(&self) -> Option<&Package> {
         match &self.content {
@@ -193,6 +226,35 @@ pub(super) fn seal_entry(
     })
 }
 
+/// The name of the entry whose signatures are over `message`.
+pub(super) fn name_of(message: &[u8]) -> EntryHash {
+    EntryHash(Sha256::digest(message).into())
+}
+
 pub(super) fn signed_message(network: NetworkId, body: &[u8]) -> Vec<u8> {
     [ENTRY_LABEL, network.as_bytes(), body].concat()
+}
+
+impl EntryWire {
+    /// Reads an envelope; its signatures are not checked.
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, BadEntry> {
+        if bytes.len() > CONTROL_ENTRY_BYTES_MAX {
+            return Err(BadEntry::TooLarge);
+        }
+        let mut decoder = Decoder::new(bytes);
+        let wire = decoder.decode().map_err(|_| BadEntry::Envelope)?;
+        match decoder.position() == bytes.len() {
+            true => Ok(wire),
+            false => Err(BadEntry::Envelope),
+        }
+    }
+
+    /// The keys whose signatures of the message verify.
+    pub(super) fn signers(&self, message: &[u8]) -> BTreeSet<[u8; 32]> {
+        let verified = |signature: &SignatureWire| {
+            let key = plain_key(&signature.key)?;
+            seal::verify(&key, message, &signature.signature).then_some(key)
+        };
+        self.signatures.0.iter().filter_map(verified).collect()
+    }
 }

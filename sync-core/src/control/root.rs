@@ -109,6 +109,7 @@ pub(super) struct Roots {
     /// Of all statements held: what a node or a person signed stays signed when the next statement
     /// leaves the key out.
     node_keys: BTreeSet<[u8; 32]>,
+    order_keys: BTreeSet<[u8; 32]>,
 }
 
 impl Roots {
@@ -141,6 +142,7 @@ impl Roots {
 
     pub(super) fn join(&mut self, statement: &RootStatement) {
         self.node_keys.extend(&statement.node_keys);
+        self.order_keys.extend(&statement.order_keys);
         let newer = self
             .newest
             .as_ref()
@@ -158,5 +160,10 @@ impl Roots {
     /// The nodes' signing keys, those of earlier statements too.
     pub(super) fn node_keys(&self) -> &BTreeSet<[u8; 32]> {
         &self.node_keys
+    }
+
+    /// The order keys, those of earlier statements too.
+    pub(super) fn order_keys(&self) -> &BTreeSet<[u8; 32]> {
+        &self.order_keys
     }
 }
