@@ -27,6 +27,8 @@ no-unit = This device holds no org unit yet. Exchange with the server.
 not-granted = This device may not hold { $class } of { $unit }, so it can't write there. Ask the administrator.
 no-package = No plan has reached this device yet. Exchange with the server first.
 edit-too-large = The edit is too large to be sent in one piece. Save it in several steps.
+record-erased = The office has ordered that this record is erased; nobody can write to it any more. Register anew if that is needed.
+nothing-kept = Nothing is kept of { $key } on this device. "kept" lists what is.
 record-changed = The record has changed since it was shown. Look at it again and repeat the edit.
 
 unsent-changes = { $count } changes on this device have not reached the server. Exchange first, or say that they may be lost.
@@ -115,9 +117,19 @@ stash-full = More came in than could be put in order; it comes again with the ne
 bundle-left = { $left } batches did not fit. Export another bundle for them.
 clock-off = The clock of this device is { $minutes } minutes off. Set it.
 rows-damaged = { $rows } rows of the store could not be read. Exchange with the server to fetch them again.
+kept-edits = { $count } records were erased by the office of which you had written something that it never saw. Look with "kept", then register it anew or drop it.
 unknown-message = Something else was found wrong: { $code } { $key }. Update this program to read more.
 
 ## The server's command line
+server-key-unusable = The key can't be used: { $detail }.
+server-key-exists = { $key } is there already; a new key never takes a file's place. Give another name.
+server-bad-public-key = "{ $key }" is no public key. Copy it from what "order-key new" printed.
+server-not-an-order = { $key } is no order of this installation.
+server-not-an-order-key = The key in { $key } may not order here: no root statement lists it. List it with "root renew --order-key".
+server-order-refused = The order in { $key } is not taken: { $reason }.
+server-order-needs-second = The order is about { $key } things, and one person may order only { $max } alone. A second person signs the file with "order sign" before it is submitted.
+server-root-key-wrong = The key in { $key } is not the one that may sign the next root statement of this installation.
+server-root-threshold = The next root statement needs { $key } root keys' signatures, which this program can't collect.
 server-address-unknown = The server was never started here, so its address is not known. Start it, or give --url.
 server-bad-address = "{ $key }" is not a server address. Write https://host or https://host:port.
 server-bad-id = "{ $key }" is neither a record's or device's id nor a 12-digit code. Copy it from "records" or "pending".

@@ -28,6 +28,8 @@ not-granted = 本机无权保存 { $unit } 的 { $class } 类数据，不能填�
 unsent-changes = 本机还有 { $count } 处改动没有送到服务器。请先同步；确实不要了，请明确选择放弃。
 no-package = 方案尚未下发到本机，请先与服务器同步。
 edit-too-large = 一次修改的内容过多，请分几次保存。
+record-erased = 旗里已下令删除这条记录，任何人都不能再写入。如有需要，请重新登记。
+nothing-kept = 本机没有为 { $key } 保留任何内容。用 kept 查看。
 record-changed = 记录在显示之后已有变化。请重新查看后再修改。
 
 ## 值
@@ -114,9 +116,19 @@ stash-full = 收到的内容一时无法排序，下次同步会再次取得。
 bundle-left = 还有 { $left } 个批次没有放进去。请再导出一份。
 clock-off = 本机时钟相差 { $minutes } 分钟，请校准。
 rows-damaged = 存储中有 { $rows } 行无法读取。请与服务器同步以重新取得。
+kept-edits = 有 { $count } 条已被旗里删除的记录，您写过而旗里没有见过的内容仍保留着。请用 kept 查看，然后重新登记或舍弃。
 unknown-message = 发现其他问题：{ $code } { $key }。请更新本程序以了解详情。
 
 ## 服务器命令行
+server-key-unusable = 密钥无法使用：{ $detail }。
+server-key-exists = { $key } 已存在；新密钥不会覆盖任何文件。请换一个名称。
+server-bad-public-key = “{ $key }”不是公钥。请从 order-key new 的输出复制。
+server-not-an-order = { $key } 不是本服务器的指令文件。
+server-not-an-order-key = { $key } 中的密钥在此无权下达指令：根声明中没有它。请用 root renew --order-key 列入。
+server-order-refused = 没有接收 { $key } 中的指令：{ $reason }。
+server-order-needs-second = 该指令涉及 { $key } 项，一人最多可单独决定 { $max } 项。请第二人先用 order sign 在文件上签名，再提交。
+server-root-key-wrong = { $key } 中的密钥不能签署本服务器的下一份根声明。
+server-root-threshold = 下一份根声明需要 { $key } 个根密钥签名，本程序不能收集。
 server-address-unknown = 服务器尚未在此启动过，地址未知。请先启动，或给出 --url。
 server-bad-address = “{ $key }”不是服务器地址。请写成 https://主机 或 https://主机:端口。
 server-bad-id = “{ $key }”不是记录或设备的编号，也不是 12 位代码。请从 records 或 pending 复制。

@@ -146,8 +146,27 @@ pub(crate) enum Verb {
         /// The file to write.
         file: PathBuf,
     },
+    /// What was written on records that the office had erased meanwhile.
+    Kept {
+        #[command(subcommand)]
+        verb: Option<KeptVerb>,
+    },
     /// Show where this device stands.
     Status,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeptVerb {
+    /// Register it anew, as a record of its own.
+    Register {
+        /// The erased record.
+        id: String,
+    },
+    /// Drop it, for good.
+    Drop {
+        /// The erased record.
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

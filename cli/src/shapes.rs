@@ -10,13 +10,15 @@ use std::process::ExitCode;
 use client::enrol::Enrolled;
 use client::error::{Complaint, PhoneError, complaint_of};
 use client::figures::{Figure, ShownTask};
+use client::kept::KeptEdit;
 use client::links::Linked;
 use client::phone::Status;
 use client::sync::SyncReport;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sync_core::figure::json as figure_json;
 use sync_core::history::ShownEvent;
 use sync_core::show::{ShownRecord, json};
+use sync_core::value::Value as Written;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use words::{Language, Words};
@@ -192,6 +194,7 @@ pub(crate) fn status(status: &Status) -> Value {
         "last_exchange": status.last_exchange.map(time),
         "device": status.device.to_string(),
         "spaces": status.spaces,
+        "kept": status.kept,
     })
 }
 
@@ -203,6 +206,25 @@ pub(crate) fn linked(linked: &Linked) -> Value {
         "linked": others.collect::<Vec<_>>(),
         "conflicts": linked.conflicts.iter().map(json::conflict).collect::<Vec<_>>(),
     })
+}
+
+/// `{"record","unit","values"}`.
+pub(crate) fn kept(kept: &KeptEdit) -> Value {
+    let value = |(key, value): (&String, &Written)| (key.clone(), written(value));
+    json!({
+        "record": kept.record.to_string(),
+        "unit": kept.unit,
+        "values": kept.values.iter().map(value).collect::<Map<_, _>>(),
+    })
+}
+
+fn written(value: &Written) -> Value {
+    match value {
+        Written::Null => Value::Null,
+        Written::Bool(flag) => json!(flag),
+        Written::Int(number) => json!(number),
+        Written::Text(text) => json!(text),
+    }
 }
 
 /// Unix seconds as ISO 8601 in UTC; a clock that was out of all range shows as 1970.
@@ -263,10 +285,18 @@ mod tests {
             server: "https://a".into(),
             clock_ahead: 0,
             unreadable_rows: 0,
+            kept: 0,
         });
         assert_eq!(
             keys(&status),
-            ["unsent", "waiting", "last_exchange", "device", "spaces"]
+            [
+                "unsent",
+                "waiting",
+                "last_exchange",
+                "device",
+                "spaces",
+                "kept"
+            ]
         );
         assert_eq!(status["last_exchange"], Value::Null);
         let sync = sync(&SyncReport::default());

@@ -11,10 +11,11 @@ use client::phone::Phone;
 use client::records::Choice;
 use serde_json::json;
 use sync_core::figure::Asked;
+use sync_core::id::RecordId;
 use sync_core::show::json::conflict;
 use words::Words;
 
-use crate::args::{Cli, Verb};
+use crate::args::{Cli, KeptVerb, Verb};
 use crate::bundle;
 use crate::shapes::{self, Said};
 
@@ -86,7 +87,27 @@ pub(crate) fn run(cli: &Cli, words: &Words) -> Result<Said, PhoneError> {
         Verb::Sync => sync(&cli.dir, words),
         Verb::Bundle(verb) => bundle::run(&cli.dir, verb, words),
         Verb::Outbox { file } => bundle::outbox(&cli.dir, file),
+        Verb::Kept { verb } => kept(&cli.dir, verb.as_ref()),
         Verb::Status => status(&cli.dir, words),
+    }
+}
+
+fn kept(dir: &Path, verb: Option<&KeptVerb>) -> Result<Said, PhoneError> {
+    let record = |id: &str| {
+        let wrong = |_| PhoneError::Wrong(vec![Complaint::about("bad_id", id)]);
+        id.parse::<RecordId>().map_err(wrong)
+    };
+    let mut phone = phone(dir)?;
+    match verb {
+        None => Ok(Said::of(phone.kept()?.iter().map(shapes::kept).collect())),
+        Some(KeptVerb::Register { id }) => {
+            let anew = phone.register_kept(record(id)?)?;
+            Ok(Said::of(json!({ "id": anew.to_string() })))
+        }
+        Some(KeptVerb::Drop { id }) => {
+            phone.drop_kept(record(id)?)?;
+            Ok(Said::of(json!({ "dropped": id })))
+        }
     }
 }
 
@@ -199,6 +220,11 @@ fn status(dir: &Path, words: &Words) -> Result<Said, PhoneError> {
         let rows = status.unreadable_rows.to_string();
         said.notes
             .push(words.sentence("rows-damaged", &[("rows", &rows)]));
+    }
+    if status.kept > 0 {
+        let kept = status.kept.to_string();
+        said.notes
+            .push(words.sentence("kept-edits", &[("count", &kept)]));
     }
     Ok(said)
 }

@@ -104,6 +104,7 @@ impl From<EditError> for PhoneError {
                     .with("unit", unit)
                     .with("class", class.key()),
             ),
+            EditError::Erased => Self::wrong(Complaint::new("record_erased")),
             EditError::TooLarge => Self::wrong(Complaint::new("edit_too_large")),
             EditError::Record(WriteError::ValueTooLong { key }) => Self::wrong(
                 Complaint::about("too_long", key.as_str())

@@ -21,6 +21,7 @@ pub mod enrol;
 pub mod error;
 pub mod figures;
 pub mod history;
+pub mod kept;
 pub mod keys;
 pub mod links;
 pub mod phone;

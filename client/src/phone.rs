@@ -156,6 +156,8 @@ pub struct Status {
     pub clock_ahead: i64,
     /// Rows of the store that did not read when it was opened.
     pub unreadable_rows: usize,
+    /// Erased records of which something that was written here waits for its author's decision.
+    pub kept: usize,
 }
 
 impl Status {
@@ -286,13 +288,19 @@ impl Phone {
             rng: &mut rng,
         };
         let prepared = prepare(open, &mut context)?;
+        let erases = prepared.erases();
         let written = if prepared.rows.is_empty() {
             Ok(())
         } else {
             open.store.commit(&prepared.rows)
         };
         match written {
-            Ok(()) => Ok(Ok(open.replica.apply(prepared))),
+            Ok(()) => {
+                if erases {
+                    open.store.leave_no_trace();
+                }
+                Ok(Ok(open.replica.apply(prepared)))
+            }
             Err(StoreError::Busy) => Ok(Err(StoreError::Busy)),
             Err(error @ (StoreError::Fenced | StoreError::Io(_) | StoreError::Unknown)) => {
                 self.open = None;
@@ -369,6 +377,7 @@ impl Phone {
             server: open.host.server.clone(),
             clock_ahead: hub.clock_ahead,
             unreadable_rows: open.report.unreadable_rows,
+            kept: open.replica.kept().len(),
         })
     }
 }

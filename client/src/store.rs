@@ -138,6 +138,9 @@ impl Store {
         if !path(dir).is_file() {
             return Err(StoreError::NotThere);
         }
+        // Left by a process that was killed, perhaps between an erasure and the end of its log.
+        let log = std::fs::metadata(dir.join(format!("{FILE_NAME}-wal")));
+        let log_left = log.is_ok_and(|log| log.len() > 0);
         let mut db = connect(dir, OpenFlags::empty())?;
         if is_empty(&db)? {
             return Err(StoreError::NotThere);
@@ -155,13 +158,17 @@ impl Store {
             .optional()?
             .ok_or(damaged("fence"))?;
         tx.commit().map_err(io)?;
-        Ok(Self {
+        let mut store = Self {
             db,
             fence,
             key,
             data_keys,
             unknown: false,
-        })
+        };
+        if log_left {
+            store.leave_no_trace();
+        }
+        Ok(store)
     }
 
     /// Whether there is a store in `dir`, or something in its place that only
@@ -353,6 +360,13 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// After an erasure: empties the log, which still has what was overwritten. Free pages are
+    /// overwritten by themselves (`secure_delete`). Should somebody else be reading, the next opening
+    /// does it.
+    pub(crate) fn leave_no_trace(&mut self) {
+        drop(self.cut_log());
     }
 
     /// Moves the write-ahead log into the database and empties it.

@@ -23,6 +23,7 @@ use tokio::task::spawn_blocking;
 use crate::bundle::{BundleReport, Unpacked};
 use crate::clock::{self, Clock};
 use crate::enrol::{self, CodeRefusal, CodeWish, PendingDevice};
+use crate::erase;
 use crate::error::CommandError;
 use crate::exchange;
 use crate::figures::{self, Built, KnownReads, Shown};
@@ -195,6 +196,7 @@ impl App {
             sample: options.sample,
             clock: options.clock,
         });
+        erase::finish(&shared).await?;
         drop(opening);
         let writer = Writer::start(shared.clone())?;
         Ok(Self {
@@ -285,7 +287,7 @@ impl App {
         let request = &incoming.request;
         // What brings nothing is read only, but for the note once in a while that the phone was here.
         let brings = !request.batches.is_empty();
-        if brings || contact::is_due(&mut tx, request.device, now).await? {
+        if brings || contact::is_due(&mut tx, request.device, now, request.control).await? {
             drop(tx);
             let incoming = Box::new(incoming);
             return Ok(Prepared::ToWrite(Job::Exchange {
@@ -386,6 +388,13 @@ impl App {
         let renewed = seal_keys.renew(clock.now(), &mut tx, &roster.control, node);
         renewed.await.map_err(anyhow::Error::from)?;
         tx.commit().await.map_err(StoreError::from)?;
+        Ok(())
+    }
+
+    /// Empties the database's log of what an erasure overwrote. A server that runs does so every hour,
+    /// should somebody have been reading when it was due.
+    pub async fn empty_log(&self) -> Result<(), CommandError> {
+        erase::leave_no_trace(&self.shared.store).await?;
         Ok(())
     }
 

@@ -3,6 +3,9 @@
 //! Exit codes are those of `ortoo-field`: 0 done, 1 the request is wrong (or `verify` or
 //! `verify-cells` found something), 3 the data directory can't be opened.
 
+mod erase;
+mod order;
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -19,6 +22,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use words::{Language, Words};
 
+use self::erase::EraseArgs;
+use self::order::{OrderKeyVerb, OrderVerb, RootVerb};
 use crate::app::{App, Figure, Options, ServeError};
 use crate::enrol::{CodeWish, PendingDevice};
 use crate::error::CommandError;
@@ -106,6 +111,19 @@ enum Verb {
         /// The device.
         device: String,
     },
+    /// Make a person's key for orders.
+    #[command(subcommand)]
+    OrderKey(OrderKeyVerb),
+    /// What only a person's key may order.
+    #[command(subcommand)]
+    Order(OrderVerb),
+    /// Say who may sign what.
+    #[command(subcommand)]
+    Root(RootVerb),
+    /// Order that records are erased everywhere, for good.
+    Erase(EraseArgs),
+    /// List the orders of erasure, and which devices have done them.
+    Erasures,
     /// Show a record, all classes.
     Show {
         /// The record, or the 12-digit code of an organisation.
@@ -205,9 +223,13 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
         app.close().await;
         return Ok(done);
     }
+    if let Verb::OrderKey(verb) = &cli.verb {
+        say_answer(cli, &order::order_key(verb)?);
+        return Ok(done);
+    }
     let app = App::open_existing(&cli.data, Options::default()).await?;
     let answer = match &cli.verb {
-        Verb::Serve { .. } | Verb::Sample { .. } => return Ok(done),
+        Verb::Serve { .. } | Verb::Sample { .. } | Verb::OrderKey(_) => return Ok(done),
         Verb::EnrolCode { spaces, name, url } => {
             let wish = CodeWish {
                 spaces: spaces.clone(),
@@ -227,6 +249,10 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
             app.approve(id).await?;
             json!({ "device": id.to_string() })
         }
+        Verb::Order(verb) => order::order(&app, verb).await?,
+        Verb::Root(verb) => order::root(&app, &cli.data, verb).await?,
+        Verb::Erase(args) => erase::erase(&app, args).await?,
+        Verb::Erasures => erase::erasures(&app).await?,
         Verb::Show { id } => show::show(&app, id).await?,
         Verb::Records => show::records(&app).await?,
         Verb::Indicators {
@@ -315,6 +341,9 @@ async fn renew(app: App) {
         hours.tick().await;
         if let Err(error) = app.renew_seal_keys().await {
             tracing::error!(error = format!("{error:#}"), "no new key for bundles");
+        }
+        if let Err(error) = app.empty_log().await {
+            tracing::error!(error = format!("{error:#}"), "the log is not emptied");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Reference, Unfit};
 use sync_core::control::Control;
-use sync_core::feed::{Feed, Node, Tip, short};
+use sync_core::feed::{Feed, Node, Tip, Vector, short};
 use sync_core::hub::{self, Brought, HubMe, Plan, Refusal, SpaceHeld};
 use sync_core::id::{BatchHash, DeviceId, Space};
 use sync_core::seal::SigningKey;
@@ -123,6 +123,22 @@ impl Loaded {
     fn holds(&self, hash: BatchHash) -> bool {
         self.arrivals.contains_key(&hash)
     }
+}
+
+/// What is held of a space.
+pub(crate) async fn vector(
+    conn: &mut SqliteConnection,
+    space: &Space,
+) -> Result<Vector, StoreError> {
+    let mut feeds: BTreeMap<DeviceId, Vec<Node>> = BTreeMap::new();
+    for tip in feed::tips(conn, &space.to_string()).await? {
+        feeds.entry(tip.device).or_default().push(tip.node);
+    }
+    let mut vector = Vector::default();
+    for (device, tips) in feeds {
+        vector.set(device, tips.iter().map(Tip::of));
+    }
+    Ok(vector)
 }
 
 /// Loads what an exchange needs of a space; see [`SpaceHeld`]. `named` are the batches that it may

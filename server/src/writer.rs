@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::app::{Refused, Reply, ServeError, Shared};
 use crate::bundle::{self, Unpacked};
 use crate::enrol;
+use crate::erase;
 use crate::exchange;
 use crate::figures::{self, Touched};
 use crate::roster::Roster;
@@ -171,6 +172,7 @@ async fn commit(
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut tx = conn.begin_with(BEGIN_WRITE).await?;
     let mut roster = shared.roster.last();
+    let started = roster.arrival;
     let mut outcomes = Vec::new();
     let mut touched = Touched::default();
     for job in jobs {
@@ -181,9 +183,22 @@ async fn commit(
         outcomes.push(outcome);
         touched.join(changed);
     }
+    // An order may have come with one of them, or from another process.
+    roster = roster.current(&mut tx).await?;
+    let mut erases = false;
+    if roster.arrival != started {
+        let now = shared.clock.now();
+        if let Some(erased) = erase::execute(now, &mut tx, &roster.control).await? {
+            touched.join(erased);
+            erases = true;
+        }
+    }
     // Once for all of them: a record that several requests change is counted once.
     figures::update(&mut tx, shared, &roster.control, touched).await?;
     tx.commit().await?;
+    if erases {
+        erase::leave_no_trace(&shared.store).await?;
+    }
     Ok(outcomes)
 }
 
@@ -232,7 +247,8 @@ async fn perform(
                     }
                 }
             };
-            contact::note(conn, incoming.request.device, *now).await?;
+            let request = &incoming.request;
+            contact::note(conn, request.device, *now, request.control).await?;
             Ok((Ok(Reply::Exchange(answer)), touched))
         }
     }

@@ -101,6 +101,8 @@ pub struct Received {
     /// What the answer's batches refer to was not found here, and none of them was taken: they come
     /// again, referring to nothing.
     pub unread: bool,
+    /// Records that new orders erased here. Nothing else of the answer was taken; it comes again.
+    pub erased: usize,
 }
 
 /// Why an exchange can't go on. Nothing has changed.
@@ -312,6 +314,21 @@ impl Replica {
         };
         let control = self.take_control(&answer.control, &mut out)?;
         let control = control.as_ref().unwrap_or(&self.control);
+        let erased = self.newly_erased(control);
+        if !erased.is_empty() {
+            self.erase(context, rows, control, &erased, &mut out)?;
+            out.rows.push(stored::hub_row(&hub));
+            out.steps.push(Step::Hub(hub));
+            return Ok(Prepared {
+                rows: out.rows,
+                steps: out.steps,
+                outcome: Received {
+                    again: true,
+                    erased: erased.len(),
+                    ..Received::default()
+                },
+            });
+        }
 
         let granted = |control: &Control| {
             control

@@ -175,6 +175,23 @@ impl Feed {
         nodes.into_iter()
     }
 
+    /// Whether a batch is one of these or came before one of them.
+    pub fn is_below(&self, batch: BatchHash, tips: &[BatchHash]) -> bool {
+        let mut seen: BTreeSet<BatchHash> = BTreeSet::new();
+        let mut open = tips.to_vec();
+        while let Some(hash) = open.pop() {
+            if hash == batch {
+                return true;
+            }
+            if seen.insert(hash)
+                && let Some(node) = self.nodes.get(&hash)
+            {
+                open.extend(&node.prev);
+            }
+        }
+        false
+    }
+
     /// The held batches that a holder of `have` lacks, parents first. Names in `have` that are not
     /// known here count for nothing: then too much is sent, never too little.
     pub fn missing<'a>(&self, have: impl IntoIterator<Item = &'a Tip>) -> Vec<&Node> {

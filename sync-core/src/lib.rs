@@ -26,6 +26,7 @@ pub mod control;
 pub mod date;
 mod document;
 pub mod enrol;
+pub mod erase;
 pub mod exchange;
 pub mod facts;
 pub mod feed;

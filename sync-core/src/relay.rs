@@ -79,6 +79,8 @@ pub struct Imported {
     pub waiting: usize,
     /// More wait than fit; their bundle has to come again (R6).
     pub stash_full: bool,
+    /// New orders erased something, and nothing else was taken: take the same file again.
+    pub again: bool,
 }
 
 /// Why a bundle is not taken. Nothing has changed.
@@ -227,6 +229,16 @@ impl Replica {
             outcome: (),
         };
         let control = self.join_control(&contents, &mut imported, &mut out);
+        let erased = self.newly_erased(&control);
+        if !erased.is_empty() {
+            self.erase(context, rows, &control, &erased, &mut out)?;
+            imported.again = true;
+            return Ok(Prepared {
+                rows: out.rows,
+                steps: out.steps,
+                outcome: imported,
+            });
+        }
         let mut received = Received::default();
         let mut incoming = Incoming::new(self, &control);
         for bytes in contents.iter().flat_map(|content| &content.batches) {

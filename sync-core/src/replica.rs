@@ -66,6 +66,19 @@ pub struct Prepared<T> {
     pub(crate) outcome: T,
 }
 
+impl<T> Prepared<T> {
+    /// Whether the step takes something out of the store for good: once its rows are durable the host
+    /// leaves no trace of what they replace, in logs and free pages neither (R30).
+    pub fn erases(&self) -> bool {
+        let erases = |step: &Step| match step {
+            Step::Forget(..) => true,
+            Step::Keep(_, _, changes) => changes.is_empty(),
+            _ => false,
+        };
+        self.steps.iter().any(erases)
+    }
+}
+
 /// A change of memory that can't fail.
 pub(crate) enum Step {
     Actor([u8; 8]),
@@ -87,6 +100,10 @@ pub(crate) enum Step {
     Refused(BatchHash),
     Receipt(Space, Vec<u8>),
     Plain(bool),
+    /// A record was erased.
+    Forget(Space, RecordId),
+    /// What is kept of an erased record; nothing any more if there are none.
+    Keep(Space, RecordId, Vec<Vec<u8>>),
 }
 
 /// A saved edit that no batch holds yet.
@@ -112,6 +129,8 @@ pub(crate) struct Held {
     pub(crate) ladders_wanted: BTreeSet<DeviceId>,
     /// The server's newest acknowledgement that can be passed on.
     pub(crate) receipt: Option<Vec<u8>>,
+    /// Changes of erased records that their author decides on.
+    pub(crate) kept: BTreeMap<RecordId, Vec<Vec<u8>>>,
 }
 
 impl Held {
@@ -288,6 +307,18 @@ impl Replica {
             Step::Refused(hash) => drop(self.refused.insert(hash)),
             Step::Receipt(space, receipt) => self.held_mut(space).receipt = Some(receipt),
             Step::Plain(plain) => self.plain = plain,
+            Step::Forget(space, record) => {
+                let held = self.held_mut(space);
+                held.records.remove(&record);
+                held.touched.remove(&record);
+            }
+            Step::Keep(space, record, changes) => {
+                let kept = &mut self.held_mut(space).kept;
+                match changes.is_empty() {
+                    true => drop(kept.remove(&record)),
+                    false => drop(kept.insert(record, changes)),
+                }
+            }
         }
     }
 

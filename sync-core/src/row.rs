@@ -22,11 +22,13 @@ pub enum Table {
     /// Copies of what the server does not have yet, sealed to the server by the core: stored as they
     /// are, so that they can be brought to the server by whoever has no secret of the store.
     Outbox = 7,
+    /// Edits of erased records that the office never saw, for their author to decide on (R32).
+    Kept = 8,
 }
 
 impl Table {
     /// All tables, in the order of their numbers.
-    pub const ALL: [Table; 8] = [
+    pub const ALL: [Table; 9] = [
         Table::Meta,
         Table::Control,
         Table::Batch,
@@ -35,6 +37,7 @@ impl Table {
         Table::Stash,
         Table::Key,
         Table::Outbox,
+        Table::Kept,
     ];
 
     /// The table's name, for people who look for a fault.
@@ -48,6 +51,7 @@ impl Table {
             Table::Stash => "stash",
             Table::Key => "key",
             Table::Outbox => "outbox",
+            Table::Kept => "kept",
         }
     }
 }

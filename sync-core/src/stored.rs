@@ -356,3 +356,45 @@ pub(crate) fn read_staged(bytes: &[u8]) -> Option<(Space, u64, Staged)> {
         },
     ))
 }
+
+#[derive(Encode, Decode)]
+struct KeptWire {
+    #[n(0)]
+    space: SpaceWire,
+    #[n(1)]
+    record: ByteArray<17>,
+    #[n(2)]
+    changes: List<ByteVec, 65_536>,
+}
+
+/// The changes of an erased record that its author decides on, or their deletion if there are none.
+pub(crate) fn kept_row(space: &Space, record: RecordId, changes: &[Vec<u8>]) -> Row {
+    let wire = KeptWire {
+        space: SpaceWire::of(space),
+        record: record.to_bytes().into(),
+        changes: changes.iter().map(|change| change.clone().into()).collect(),
+    };
+    Row {
+        table: Table::Kept,
+        key: key(space, &record.to_bytes()),
+        space: Some(space.clone()),
+        value: (!changes.is_empty()).then(|| cbor::encode(&wire)),
+    }
+}
+
+pub(crate) fn read_kept(bytes: &[u8]) -> Option<(Space, RecordId, Vec<Vec<u8>>)> {
+    let wire: KeptWire = minicbor::decode(bytes).ok()?;
+    let record = RecordId::from_slice(&<[u8; 17]>::from(wire.record)).ok()?;
+    let changes = wire.changes.into_iter().map(Into::into).collect();
+    Some((wire.space.space()?, record, changes))
+}
+
+/// The deletion of a record's row.
+pub(crate) fn no_record_row(space: &Space, record: RecordId) -> Row {
+    Row {
+        table: Table::Record,
+        key: key(space, &record.to_bytes()),
+        space: Some(space.clone()),
+        value: None,
+    }
+}

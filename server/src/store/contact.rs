@@ -4,16 +4,23 @@ use std::collections::BTreeMap;
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
-use sync_core::id::{DeviceId, Space};
+use sync_core::control::ControlPosition;
+use sync_core::id::{DeviceId, Short, Space};
 
 use super::{Read, StoreError, feed, statements};
 
 statements! {
-    LAST = "SELECT at FROM contact WHERE device = $1";
+    LAST = "SELECT at, control_count, control_digest FROM contact WHERE device = $1";
     /// A clock that was set back begins anew.
-    NOTE = "INSERT INTO contact (device, at) VALUES ($1, $2)
-        ON CONFLICT (device) DO UPDATE SET at = excluded.at
-            WHERE excluded.at >= contact.at + $3 OR excluded.at < contact.at";
+    NOTE = "INSERT INTO contact (device, at, control_count, control_digest)
+        VALUES ($1, $2, $4, $5)
+        ON CONFLICT (device) DO UPDATE SET at = excluded.at,
+            control_count = excluded.control_count, control_digest = excluded.control_digest
+        WHERE excluded.at >= contact.at + $3 OR excluded.at < contact.at
+            OR contact.control_count IS NULL
+            OR excluded.control_count <> contact.control_count
+            OR excluded.control_digest <> contact.control_digest";
+    HEARD = "SELECT device, at, control_count, control_digest FROM contact";
     PHONES = "SELECT device.device, device.name, contact.at FROM device
         LEFT JOIN contact ON contact.device = device.device";
     MOVED = "SELECT space, moved FROM space WHERE moved IS NOT NULL";
@@ -23,18 +30,34 @@ statements! {
 /// A contact is written again when the last one is this old.
 const SECONDS_MIN: i64 = 15 * 60;
 
-/// Whether a contact of a device at `now` is to be written.
+fn position(row: &SqliteRow) -> Result<Option<ControlPosition>, StoreError> {
+    let read = Read::of("contact", row);
+    let count: Option<i64> = row.try_get("control_count")?;
+    let Some(count) = count else { return Ok(None) };
+    let unreadable = |_| read.unreadable("control_count");
+    Ok(Some(ControlPosition {
+        count: u32::try_from(count).map_err(unreadable)?,
+        digest: match row.try_get::<Option<Vec<u8>>, _>("control_digest")? {
+            Some(_) => Some(Short(read.bytes("control_digest")?)),
+            None => None,
+        },
+    }))
+}
+
+/// Whether a contact of a device at `now`, which holds so much of the control feed, is to be written.
 pub(crate) async fn is_due(
     conn: &mut SqliteConnection,
     device: DeviceId,
     now: i64,
+    control: ControlPosition,
 ) -> Result<bool, StoreError> {
     let query = sqlx::query(LAST).bind(device.0.to_vec());
     let Some(row) = query.fetch_optional(conn).await? else {
         return Ok(true);
     };
     let at = Read::of("contact", &row).time("at")?;
-    Ok(now >= at.saturating_add(SECONDS_MIN) || now < at)
+    let moved = position(&row)? != Some(control);
+    Ok(moved || now >= at.saturating_add(SECONDS_MIN) || now < at)
 }
 
 /// Writes that a device was heard of, if that is due.
@@ -42,13 +65,29 @@ pub(crate) async fn note(
     conn: &mut SqliteConnection,
     device: DeviceId,
     now: i64,
+    control: ControlPosition,
 ) -> Result<(), StoreError> {
     let query = sqlx::query(NOTE)
         .bind(device.0.to_vec())
         .bind(now)
-        .bind(SECONDS_MIN);
+        .bind(SECONDS_MIN)
+        .bind(i64::from(control.count))
+        .bind(control.digest.map(|digest| digest.0.to_vec()));
     query.execute(conn).await?;
     Ok(())
+}
+
+/// What each device held of the control feed when it was last heard of, and when that was.
+pub(crate) async fn heard(
+    conn: &mut SqliteConnection,
+) -> Result<BTreeMap<DeviceId, (i64, Option<ControlPosition>)>, StoreError> {
+    let rows = sqlx::query(HEARD).fetch_all(conn).await?;
+    let heard = |row: &SqliteRow| {
+        let read = Read::of("contact", row);
+        let at = read.time("at")?;
+        Ok((read.id("device", DeviceId::from_slice)?, (at, position(row)?)))
+    };
+    rows.iter().map(heard).collect()
 }
 
 /// A device as the office knows it.
@@ -102,6 +141,7 @@ pub(crate) async fn records(
 mod tests {
     use super::*;
     use crate::store::Store;
+    use sync_core::id::EntryHash;
 
     #[tokio::test]
     async fn a_contact_is_written_again_after_a_quarter_of_an_hour() {
@@ -109,7 +149,8 @@ mod tests {
         let store = Store::open(dir.path()).await.unwrap();
         let mut conn = store.connect().await.unwrap();
         let device = DeviceId([1; 8]);
-        assert!(is_due(&mut conn, device, 1000).await.unwrap());
+        let control = ControlPosition::of(vec![]);
+        assert!(is_due(&mut conn, device, 1000, control).await.unwrap());
         // What is asked of the table for each of these moments, and what it says then.
         let steps = [
             (1000, 1000),
@@ -118,8 +159,8 @@ mod tests {
             (500, 500),
         ];
         for (now, expected) in steps {
-            let due = is_due(&mut conn, device, now).await.unwrap();
-            note(&mut conn, device, now).await.unwrap();
+            let due = is_due(&mut conn, device, now, control).await.unwrap();
+            note(&mut conn, device, now, control).await.unwrap();
             let row = sqlx::query(LAST).bind(device.0.to_vec());
             let row = row.fetch_one(&mut conn).await.unwrap();
             let at: i64 = row.get("at");
@@ -127,5 +168,23 @@ mod tests {
             // The first was due, and is asked for only once.
             assert_eq!(due, at == now, "{now}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_device_that_holds_more_of_the_control_feed_is_noted_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let mut conn = store.connect().await.unwrap();
+        let device = DeviceId([1; 8]);
+        let (none, one) = (
+            ControlPosition::of(vec![]),
+            ControlPosition::of(vec![EntryHash([1; 32])]),
+        );
+        note(&mut conn, device, 1000, none).await.unwrap();
+        assert!(!is_due(&mut conn, device, 1001, none).await.unwrap());
+        assert!(is_due(&mut conn, device, 1001, one).await.unwrap());
+        note(&mut conn, device, 1001, one).await.unwrap();
+        let heard = heard(&mut conn).await.unwrap();
+        assert_eq!(heard.get(&device), Some(&(1001, Some(one))));
     }
 }

@@ -12,6 +12,7 @@
 pub(crate) mod contact;
 pub(crate) mod control;
 pub(crate) mod device;
+pub(crate) mod erasure;
 pub(crate) mod feed;
 pub(crate) mod figure;
 pub(crate) mod link;
@@ -35,6 +36,8 @@ const CONNECTIONS_MAX: u32 = 8;
 const BUSY_SECONDS_MAX: u64 = 30;
 /// A transaction that will write says so first: two that find out half-way would refuse each other.
 pub(crate) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+
+const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite");
 
@@ -83,6 +86,8 @@ impl Store {
             // Durable at every commit: an acknowledgement is a promise.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What is deleted is overwritten: free pages hold nothing that was erased.
+            .pragma("secure_delete", "ON")
             .busy_timeout(Duration::from_secs(BUSY_SECONDS_MAX));
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
@@ -105,6 +110,16 @@ impl Store {
     /// A connection of its own, for the writer's thread.
     pub(crate) async fn connect(&self) -> Result<SqliteConnection, StoreError> {
         Ok(SqliteConnection::connect_with(&self.options).await?)
+    }
+
+    /// Moves the write-ahead log into the database and empties it, so that nothing of what was
+    /// overwritten is left in it. Gives whether that was possible: somebody may be reading.
+    pub(crate) async fn empty_log(&self) -> Result<bool, StoreError> {
+        let mut conn = self.connect().await?;
+        let row = sqlx::query(EMPTY_LOG).fetch_one(&mut conn).await?;
+        let busy: i64 = row.try_get("busy")?;
+        conn.close().await?;
+        Ok(busy == 0)
     }
 
     /// Closes all connections of the pool.
@@ -268,6 +283,7 @@ mod tests {
             contact::STATEMENTS,
             control::STATEMENTS,
             device::STATEMENTS,
+            erasure::STATEMENTS,
             feed::STATEMENTS,
             figure::STATEMENTS,
             link::STATEMENTS,

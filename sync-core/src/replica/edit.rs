@@ -37,6 +37,9 @@ pub enum EditError {
     /// The edit is over the size that one batch takes.
     #[error("the edit is too large to be sent")]
     TooLarge,
+    /// An order has erased the record: nobody writes to it any more.
+    #[error("the record has been erased")]
+    Erased,
     /// The record could not be written; reopening the store rebuilds it.
     #[error("the record could not be written")]
     Record(#[source] WriteError),
@@ -61,6 +64,9 @@ impl Replica {
         edit: &Edit,
     ) -> Result<Prepared<Edited>, EditError> {
         let package = self.control.package().ok_or(EditError::NoPackage)?;
+        if self.control.is_erased(edit.record) {
+            return Err(EditError::Erased);
+        }
         let problems = check::check_edit(package, self, edit, context.today);
         if !problems.is_empty() {
             return Err(EditError::Problems(problems));

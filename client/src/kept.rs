@@ -1,0 +1,78 @@
+//! What was written on a record that the office had erased meanwhile: its author registers it anew, or
+//! drops it.
+
+use std::collections::BTreeMap;
+
+use sync_core::erase::Kept;
+use sync_core::id::RecordId;
+use sync_core::replica::Context;
+use sync_core::value::Value;
+
+use crate::clock;
+use crate::error::{Complaint, PhoneError};
+use crate::phone::Phone;
+
+/// Something kept, flat.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptEdit {
+    /// The erased record.
+    pub record: RecordId,
+    /// The org unit's code.
+    pub unit: String,
+    /// What was written, by key.
+    pub values: BTreeMap<String, Value>,
+}
+
+impl Phone {
+    /// Everything that waits for its author's decision.
+    pub fn kept(&mut self) -> Result<Vec<KeptEdit>, PhoneError> {
+        let kept = self.opened()?.replica.kept();
+        let flat = |kept: Kept| KeptEdit {
+            record: kept.record,
+            unit: kept.unit,
+            values: (kept.values.into_iter())
+                .map(|(key, value)| (key.to_string(), value))
+                .collect(),
+        };
+        Ok(kept.into_iter().map(flat).collect())
+    }
+
+    /// Registers what is kept of an erased record as a record of its own, whose id it gives.
+    pub fn register_kept(&mut self, record: RecordId) -> Result<RecordId, PhoneError> {
+        // Drawn before the first try, so that a save whose outcome was unknown is found standing there.
+        let mut rng = clock::rng();
+        let mut context = Context {
+            now: clock::now(),
+            today: "",
+            rng: &mut rng,
+        };
+        let drawn_at = context.now.saturating_mul(1000);
+        let anew = RecordId::draw(record.subject, drawn_at, context.random());
+        self.step(&|open, context| {
+            let author = open.author()?;
+            let prepared = open
+                .replica
+                .prepare_register_kept(context, record, anew, author)?;
+            let mut prepared = prepared.ok_or_else(|| nothing_kept(record))?;
+            let sign = |message: &[u8]| open.keys.sign(message);
+            open.replica.add_outbox(&mut prepared, context, &sign);
+            Ok(prepared)
+        })?;
+        Ok(anew)
+    }
+
+    /// Drops what is kept of an erased record, for good.
+    pub fn drop_kept(&mut self, record: RecordId) -> Result<(), PhoneError> {
+        self.step(&|open, _| {
+            let prepared = open.replica.prepare_drop_kept(record);
+            match prepared.rows.is_empty() {
+                true => Err(nothing_kept(record)),
+                false => Ok(prepared),
+            }
+        })
+    }
+}
+
+fn nothing_kept(record: RecordId) -> PhoneError {
+    PhoneError::wrong(Complaint::about("nothing_kept", &record.to_string()))
+}

@@ -1,0 +1,280 @@
+//! Erasure: what orders take from the store, who has heard, and how the office gives them (R29–R33).
+//!
+//! An order is a control entry; it may come from the office's command, from a phone that hands it back
+//! to a restored server, or stand there already when a backup is restored. So it is done wherever the
+//! orders held name a record of which the store has not been cleared yet ([`execute`]), in the
+//! transaction that finds it. From then on the one door of all batches keeps the record out
+//! ([`Control::receive`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sqlx::SqliteConnection;
+use sync_core::batch::{Batch, Unfit};
+use sync_core::control::{Control, ControlEntry, ControlPosition, Cut, OrderKind};
+use sync_core::id::{BatchHash, Class, DeviceId, EntryHash, NetworkId, RecordId, Space};
+use sync_core::record::RecordState;
+use sync_core::show;
+
+use crate::app::{App, Shared};
+use crate::error::CommandError;
+use crate::exchange;
+use crate::figures::{self, Touched};
+use crate::order::OrderWish;
+use crate::show::load;
+use crate::store::{Store, StoreError, contact, erasure, feed, link, record};
+
+/// How long an erasure waits for readers to let go of the log, a try at a time.
+const LOG_TRIES: u32 = 40;
+const LOG_TRY: Duration = Duration::from_millis(50);
+
+/// Clears the store of every record that an order names and that is still there; gives what changed for
+/// the figures, or `None` if there was nothing to do. Afterwards, once committed, [`leave_no_trace`].
+pub(crate) async fn execute(
+    now: i64,
+    conn: &mut SqliteConnection,
+    control: &Control,
+) -> Result<Option<Touched>, StoreError> {
+    let gone = erasure::erased(conn).await?;
+    let records: BTreeSet<RecordId> = control
+        .erased()
+        .filter(|record| !gone.contains_key(record))
+        .collect();
+    if records.is_empty() {
+        return Ok(None);
+    }
+    let mut touched = Touched::default();
+    for space in feed::spaces(conn).await? {
+        clear(conn, control.network(), &space, &records, &mut touched).await?;
+    }
+    for record in &records {
+        erasure::add(conn, *record, now).await?;
+    }
+    Ok(Some(touched))
+}
+
+async fn clear(
+    conn: &mut SqliteConnection,
+    network: NetworkId,
+    space: &Space,
+    records: &BTreeSet<RecordId>,
+    touched: &mut Touched,
+) -> Result<(), StoreError> {
+    let name = space.to_string();
+    let named: Vec<RecordId> = records.iter().copied().collect();
+    let touching = record::touching(conn, space, &named).await?;
+    let arrivals: BTreeSet<u64> = touching.iter().map(|(_, arrival)| *arrival).collect();
+    let arrivals: Vec<u64> = arrivals.into_iter().collect();
+    for (_, held) in feed::at(conn, space, &arrivals).await? {
+        if let Some(bytes) = without(network, &held.bytes, records, "batch")? {
+            erasure::set_bytes(conn, &name, held.hash, &bytes).await?;
+        }
+    }
+    for (hash, bytes) in waiting(conn, &name).await? {
+        if let Some(bytes) = without(network, &bytes, records, "stash")? {
+            erasure::set_stashed(conn, &name, hash, &bytes).await?;
+        }
+    }
+    for (record, bytes) in record::states(conn, &name, &named).await? {
+        // A state that does not read showed nothing.
+        let before = RecordState::from_cbor(&bytes).unwrap_or_default();
+        let parts = before.view().changed_parts(RecordState::empty().view());
+        touched.note(space.unit(), record, parts);
+    }
+    for record in records {
+        erasure::remove(conn, &name, *record).await?;
+    }
+    Ok(())
+}
+
+async fn waiting(
+    conn: &mut SqliteConnection,
+    space: &str,
+) -> Result<Vec<(BatchHash, Vec<u8>)>, StoreError> {
+    let mut waiting = Vec::new();
+    for (_, node) in feed::stashed(conn, space).await? {
+        if let Some(bytes) = feed::stashed_bytes(conn, space, node.hash).await? {
+            waiting.push((node.hash, bytes));
+        }
+    }
+    Ok(waiting)
+}
+
+/// A batch's bytes without its entries of these records; `None` if it has none.
+fn without(
+    network: NetworkId,
+    bytes: &[u8],
+    records: &BTreeSet<RecordId>,
+    table: &'static str,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let unreadable = |_: Unfit| StoreError::Unreadable {
+        table,
+        column: "bytes",
+    };
+    let batch = Batch::from_store(network, bytes).map_err(unreadable)?;
+    let blotted = batch.blot(|record| records.contains(&record)).map_err(unreadable)?;
+    Ok((blotted.bytes() != bytes).then(|| blotted.bytes().to_vec()))
+}
+
+/// Empties the database's log, which still has what was overwritten; waits a moment for those who read.
+/// Gives whether it is empty: if not, the server's hourly round and its stop do it.
+pub(crate) async fn leave_no_trace(store: &Store) -> Result<bool, StoreError> {
+    for _ in 0..LOG_TRIES {
+        if store.empty_log().await? {
+            return Ok(true);
+        }
+        tokio::time::sleep(LOG_TRY).await;
+    }
+    tracing::warn!("the database's log is in use and is emptied later");
+    Ok(false)
+}
+
+/// Does what is left to do when a data directory is opened: orders may have come into it with a backup,
+/// and a process may have been killed before it emptied its log.
+pub(crate) async fn finish(shared: &Shared) -> Result<(), StoreError> {
+    let mut tx = shared.store.read().await?;
+    let roster = shared.roster.current(&mut tx).await?;
+    let gone = erasure::erased(&mut tx).await?;
+    drop(tx);
+    if roster.control.erased().all(|record| gone.contains_key(&record)) {
+        return Ok(());
+    }
+    let mut tx = shared.store.write().await?;
+    let roster = shared.roster.last().current(&mut tx).await?;
+    let now = shared.clock.now();
+    if let Some(touched) = execute(now, &mut tx, &roster.control).await? {
+        figures::update(&mut tx, shared, &roster.control, touched).await?;
+    }
+    tx.commit().await?;
+    leave_no_trace(&shared.store).await?;
+    Ok(())
+}
+
+/// An order of erasure, and who has heard of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    /// The entry's name.
+    pub order: EntryHash,
+    /// The records, and when the server was cleared of each.
+    pub records: BTreeMap<RecordId, Option<i64>>,
+    /// The devices that have done it.
+    pub done: BTreeSet<DeviceId>,
+    /// The devices of its spaces that have not been heard of since.
+    pub silent: BTreeSet<DeviceId>,
+}
+
+/// What an order to erase these records says: them, whoever is shown as one person with them, and what
+/// is held of their spaces now.
+async fn wish(
+    conn: &mut SqliteConnection,
+    shared: &Shared,
+    control: &Control,
+    records: &[RecordId],
+    alone: bool,
+) -> Result<OrderWish, CommandError> {
+    let mut names: BTreeMap<RecordId, String> = BTreeMap::new();
+    let mut open: Vec<RecordId> = records.to_vec();
+    while let Some(record) = open.pop() {
+        if names.contains_key(&record) {
+            continue;
+        }
+        let spaces = record::spaces_of(conn, record).await?;
+        let Some(unit) = spaces.first().map(|space| space.unit().to_owned()) else {
+            return Err(CommandError::wrong("unknown_record", record));
+        };
+        if !alone {
+            let source = load(conn, control.package(), &unit).await?;
+            let today = sync_core::date::date_in_china(shared.clock.now());
+            open.extend(show::record(&source, &unit, record, &today).linked);
+            let numbers = link::numbers_of(conn, &unit, &[record]).await?;
+            let numbers: Vec<_> = numbers.into_iter().map(|(number, ..)| number).collect();
+            let holders = link::holders(conn, &numbers).await?;
+            let elsewhere = holders.into_iter().filter(|(_, of, _)| *of != unit);
+            open.extend(elsewhere.map(|(_, _, record)| record));
+        }
+        names.insert(record, unit);
+    }
+    let units: BTreeSet<&String> = names.values().collect();
+    let all = Class::ALL.into_iter();
+    let scope: BTreeSet<Space> = all
+        .flat_map(|class| units.iter().filter_map(move |unit| Space::new(unit, class).ok()))
+        .collect();
+    let mut cut = Cut::default();
+    for space in &scope {
+        let vector = exchange::vector(conn, space).await?;
+        if vector.devices().next().is_some() {
+            cut.0.insert(space.clone(), vector);
+        }
+    }
+    Ok(OrderWish {
+        kind: OrderKind::Erase,
+        scope,
+        names: names.keys().map(|record| record.to_bytes().to_vec()).collect(),
+        content: cut.encode(),
+    })
+}
+
+/// Whether a device that held so much of the control feed held this entry.
+fn has_heard(
+    control: &Control,
+    device: DeviceId,
+    position: ControlPosition,
+    entry: &ControlEntry,
+) -> bool {
+    let Some(enrolment) = control.enrolment(device) else {
+        return false;
+    };
+    let entries = control.for_spaces(&enrolment.spaces);
+    let held: Vec<EntryHash> = entries
+        .take(position.count as usize)
+        .map(|entry| entry.hash)
+        .collect();
+    held.contains(&entry.hash) && ControlPosition::of(held) == position
+}
+
+impl App {
+    /// What an order to erase these records says, for [`App::make_order`]; with `alone` nobody who is
+    /// shown as one person with them is named too.
+    pub async fn erasure(
+        &self,
+        records: &[RecordId],
+        alone: bool,
+    ) -> Result<OrderWish, CommandError> {
+        let shared = self.shared();
+        let mut tx = shared.store.read().await?;
+        let roster = shared.roster.current(&mut tx).await?;
+        wish(&mut tx, shared, &roster.control, records, alone).await
+    }
+
+    /// The orders of erasure, and who has heard.
+    pub async fn erasures(&self) -> Result<Vec<Erasure>, CommandError> {
+        let shared = self.shared();
+        let mut tx = shared.store.read().await?;
+        let roster = shared.roster.current(&mut tx).await?;
+        let control = &roster.control;
+        let gone = erasure::erased(&mut tx).await?;
+        let heard = contact::heard(&mut tx).await?;
+        let mut erasures = Vec::new();
+        for (entry, kind, order) in control.orders() {
+            if kind != OrderKind::Erase {
+                continue;
+            }
+            let names = order.names.iter();
+            let records = names.filter_map(|name| RecordId::from_slice(name).ok());
+            let concerned = control
+                .devices()
+                .filter(|(_, enrolment)| entry.concerns(&enrolment.spaces));
+            let (done, silent) = concerned.map(|(device, _)| device).partition(|device| {
+                let position = heard.get(device).and_then(|(_, position)| *position);
+                position.is_some_and(|position| has_heard(control, *device, position, entry))
+            });
+            erasures.push(Erasure {
+                order: entry.hash,
+                records: records.map(|record| (record, gone.get(&record).copied())).collect(),
+                done,
+                silent,
+            });
+        }
+        Ok(erasures)
+    }
+}

@@ -1,0 +1,77 @@
+//! Erasure: records that are gone, and what takes them out of the other tables.
+
+use std::collections::BTreeMap;
+
+use sqlx::SqliteConnection;
+use sync_core::id::{BatchHash, RecordId};
+
+use super::{Read, StoreError, one_row, statements};
+
+statements! {
+    ERASED = "SELECT record, at FROM erased";
+    ADD = "INSERT INTO erased (record, at) VALUES ($1, $2)";
+    SET_BYTES = "UPDATE batch SET bytes = $3 WHERE space = $1 AND hash = $2";
+    SET_STASHED = "UPDATE stash SET bytes = $3 WHERE space = $1 AND hash = $2";
+    UNTOUCH = "DELETE FROM touched WHERE space = $1 AND record = $2";
+    REMOVE = "DELETE FROM record WHERE space = $1 AND record = $2";
+}
+
+/// The records that the store has been cleared of, and when.
+pub(crate) async fn erased(
+    conn: &mut SqliteConnection,
+) -> Result<BTreeMap<RecordId, i64>, StoreError> {
+    let rows = sqlx::query(ERASED).fetch_all(conn).await?;
+    let erased = |row| {
+        let read = Read::of("erased", row);
+        Ok((read.id("record", RecordId::from_slice)?, read.time("at")?))
+    };
+    rows.iter().map(erased).collect()
+}
+
+/// Notes that the store has been cleared of a record.
+pub(crate) async fn add(
+    conn: &mut SqliteConnection,
+    record: RecordId,
+    at: i64,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(ADD).bind(record.to_bytes().to_vec()).bind(at);
+    one_row("erased", &query.execute(conn).await?)
+}
+
+/// Replaces a batch's bytes by those without what is erased.
+pub(crate) async fn set_bytes(
+    conn: &mut SqliteConnection,
+    space: &str,
+    hash: BatchHash,
+    bytes: &[u8],
+) -> Result<(), StoreError> {
+    let query = sqlx::query(SET_BYTES).bind(space).bind(hash.0.to_vec());
+    one_row("batch", &query.bind(bytes).execute(conn).await?)
+}
+
+/// The same of a batch that waits for a parent.
+pub(crate) async fn set_stashed(
+    conn: &mut SqliteConnection,
+    space: &str,
+    hash: BatchHash,
+    bytes: &[u8],
+) -> Result<(), StoreError> {
+    let query = sqlx::query(SET_STASHED).bind(space).bind(hash.0.to_vec());
+    one_row("stash", &query.bind(bytes).execute(conn).await?)
+}
+
+/// Removes a record's state and which batches change it, where there is something.
+pub(crate) async fn remove(
+    conn: &mut SqliteConnection,
+    space: &str,
+    record: RecordId,
+) -> Result<(), StoreError> {
+    for statement in [UNTOUCH, REMOVE] {
+        let query = sqlx::query(statement).bind(space);
+        query
+            .bind(record.to_bytes().to_vec())
+            .execute(&mut *conn)
+            .await?;
+    }
+    Ok(())
+}
