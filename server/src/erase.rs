@@ -112,7 +112,9 @@ fn without(
         column: "bytes",
     };
     let batch = Batch::from_store(network, bytes).map_err(unreadable)?;
-    let blotted = batch.blot(|record| records.contains(&record)).map_err(unreadable)?;
+    let blotted = batch
+        .blot(|record| records.contains(&record))
+        .map_err(unreadable)?;
     Ok((blotted.bytes() != bytes).then(|| blotted.bytes().to_vec()))
 }
 
@@ -136,7 +138,11 @@ pub(crate) async fn finish(shared: &Shared) -> Result<(), StoreError> {
     let roster = shared.roster.current(&mut tx).await?;
     let gone = erasure::erased(&mut tx).await?;
     drop(tx);
-    if roster.control.erased().all(|record| gone.contains_key(&record)) {
+    if roster
+        .control
+        .erased()
+        .all(|record| gone.contains_key(&record))
+    {
         return Ok(());
     }
     let mut tx = shared.store.write().await?;
@@ -197,7 +203,11 @@ async fn wish(
     let units: BTreeSet<&String> = names.values().collect();
     let all = Class::ALL.into_iter();
     let scope: BTreeSet<Space> = all
-        .flat_map(|class| units.iter().filter_map(move |unit| Space::new(unit, class).ok()))
+        .flat_map(|class| {
+            units
+                .iter()
+                .filter_map(move |unit| Space::new(unit, class).ok())
+        })
         .collect();
     let mut cut = Cut::default();
     for space in &scope {
@@ -209,7 +219,10 @@ async fn wish(
     Ok(OrderWish {
         kind: OrderKind::Erase,
         scope,
-        names: names.keys().map(|record| record.to_bytes().to_vec()).collect(),
+        names: names
+            .keys()
+            .map(|record| record.to_bytes().to_vec())
+            .collect(),
         content: cut.encode(),
     })
 }
@@ -270,7 +283,9 @@ impl App {
             });
             erasures.push(Erasure {
                 order: entry.hash,
-                records: records.map(|record| (record, gone.get(&record).copied())).collect(),
+                records: records
+                    .map(|record| (record, gone.get(&record).copied()))
+                    .collect(),
                 done,
                 silent,
             });

@@ -33,7 +33,9 @@ impl Replica {
     /// The records that `control` names as erased and that were not before.
     pub(crate) fn newly_erased(&self, control: &Control) -> BTreeSet<RecordId> {
         let erased = control.erased();
-        erased.filter(|record| !self.control.is_erased(*record)).collect()
+        erased
+            .filter(|record| !self.control.is_erased(*record))
+            .collect()
     }
 
     /// Prepares the erasure of these records, which `control` orders.
@@ -129,7 +131,10 @@ impl Replica {
     }
 
     fn dropped(&self, record: RecordId) -> (Vec<Row>, Vec<Step>) {
-        let keeping = self.spaces.iter().filter(|(_, held)| held.kept.contains_key(&record));
+        let keeping = self
+            .spaces
+            .iter()
+            .filter(|(_, held)| held.kept.contains_key(&record));
         keeping
             .map(|(space, _)| {
                 let row = stored::kept_row(space, record, &[]);
@@ -159,7 +164,10 @@ impl Erasure<'_> {
         out: &mut Prepared<()>,
     ) -> Result<(), Unreadable> {
         let me = self.replica.me;
-        let touched = self.records.iter().filter_map(|record| self.held.touched.get(record));
+        let touched = self
+            .records
+            .iter()
+            .filter_map(|record| self.held.touched.get(record));
         let hashes: BTreeSet<BatchHash> = touched.flatten().copied().collect();
         let lacking = self.replica.lacking_at_server(self.space, &[]);
         let unsent: BTreeSet<BatchHash> = lacking.into_iter().map(|(_, node)| node.hash).collect();
@@ -227,7 +235,8 @@ impl Erasure<'_> {
             let bytes = blotted.bytes().to_vec();
             let row = stored::batch_row(Table::Stash, self.space, *hash, Some(&bytes));
             out.rows.push(row);
-            out.steps.push(Step::Stash(self.space.clone(), *hash, bytes));
+            out.steps
+                .push(Step::Stash(self.space.clone(), *hash, bytes));
         }
     }
 

@@ -180,11 +180,7 @@ pub fn take_apart(
 
 /// Checks one batch of a request: size, shape, author, signature (R5). Its author need not be its
 /// bringer: every replica offers every feed that it holds.
-pub fn receive(
-    control: &Control,
-    bringer: DeviceId,
-    bytes: &[u8],
-) -> Result<Batch, Unfit> {
+pub fn receive(control: &Control, bringer: DeviceId, bytes: &[u8]) -> Result<Batch, Unfit> {
     let batch = control.receive(bytes)?;
     let granted = control
         .enrolment(bringer)

@@ -57,14 +57,21 @@ impl<'a> Incoming<'a> {
             Ok(batch) => batch,
             Err(unfit) => return received.not_held.push(unfit.code()),
         };
-        let (space, device) = (batch.header.space.clone(), batch.header.device);
+        let space = batch.header.space.clone();
         if !self.replica.spaces.contains_key(&space) && !self.granted(&space) {
             return received.not_held.push("space_not_granted");
         }
         // An author that is not known yet may be enrolled by a control entry still on its way.
         let batch = match self.control.receive(&bytes) {
             Ok(batch) => batch,
-            Err(Unfit::Author) => return self.stash(space, batch.hash, bytes, received),
+            Err(Unfit::Author) => {
+                let erased = |record| self.control.is_erased(record);
+                let kept = batch.blot(erased).map(|b| (b.hash, b.bytes().to_vec()));
+                return match kept {
+                    Ok((hash, bytes)) => self.stash(space, hash, bytes, received),
+                    Err(unfit) => received.not_held.push(unfit.code()),
+                };
+            }
             Err(unfit) => return received.not_held.push(unfit.code()),
         };
         match self.place(&batch) {

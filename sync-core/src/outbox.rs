@@ -133,7 +133,12 @@ impl Replica {
     }
 
     /// The row of a batch's copy; none without a key of the server.
-    pub(crate) fn copy(&self, context: &mut Context<'_>, key: Vec<u8>, batch: &Batch) -> Option<Row> {
+    pub(crate) fn copy(
+        &self,
+        context: &mut Context<'_>,
+        key: Vec<u8>,
+        batch: &Batch,
+    ) -> Option<Row> {
         let server = self.control.seal_key()?.key;
         let network = self.me.network;
         let content = Content {

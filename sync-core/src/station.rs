@@ -18,6 +18,11 @@ use crate::wire::Answer;
 pub(crate) const UNIT: &str = "152522100200";
 pub(crate) const TODAY: &str = "2026-11-25";
 
+/// The key of a person who may order.
+pub(crate) fn person() -> SigningKey {
+    SigningKey::from_bytes(&[9; 32])
+}
+
 /// Rows in memory.
 #[derive(Default)]
 pub(crate) struct Rows(BTreeMap<(Table, Vec<u8>), Vec<u8>>);
@@ -31,6 +36,20 @@ impl Rows {
                 None => drop(self.0.remove(&key)),
             }
         }
+    }
+}
+
+impl Rows {
+    /// Whether some row holds these bytes.
+    pub(crate) fn contain(&self, part: &[u8]) -> bool {
+        let holds = |value: &Vec<u8>| value.windows(part.len()).any(|window| window == part);
+        self.0.values().any(holds)
+    }
+
+    /// All values of a table.
+    pub(crate) fn of(&self, table: Table) -> impl Iterator<Item = &Vec<u8>> {
+        let rows = self.0.iter().filter(move |((of, _), _)| *of == table);
+        rows.map(|(_, value)| value)
     }
 }
 
@@ -60,7 +79,7 @@ impl Station {
             root_keys: vec![root.public().bytes],
             threshold: 1,
             node_keys: vec![node.public().bytes],
-            order_keys: vec![],
+            order_keys: vec![person().public().bytes],
             tls_keys: vec![],
         };
         let network = statement.network();

@@ -46,9 +46,7 @@ pub(super) async fn erasures(app: &App) -> Result<Value, CommandError> {
 }
 
 fn shape(erasure: &Erasure) -> Value {
-    let record = |(record, at): (&RecordId, &Option<i64>)| {
-        json!({ "record": record.to_string(), "erased": at.map(time) })
-    };
+    let record = |(record, at): (&RecordId, &Option<i64>)| json!({ "record": record.to_string(), "erased": at.map(time) });
     let devices = |devices: &std::collections::BTreeSet<DeviceId>| -> Value {
         devices.iter().map(ToString::to_string).collect()
     };

@@ -85,7 +85,10 @@ pub(crate) async fn heard(
     let heard = |row: &SqliteRow| {
         let read = Read::of("contact", row);
         let at = read.time("at")?;
-        Ok((read.id("device", DeviceId::from_slice)?, (at, position(row)?)))
+        Ok((
+            read.id("device", DeviceId::from_slice)?,
+            (at, position(row)?),
+        ))
     };
     rows.iter().map(heard).collect()
 }

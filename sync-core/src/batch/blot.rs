@@ -130,8 +130,8 @@ impl Batch {
             entries: List(entries),
             ..envelope
         });
-        let (gone, left): (Vec<Entry>, Vec<Entry>) = (self.entries.into_iter())
-            .partition(|entry| erased(entry.record));
+        let (gone, left): (Vec<Entry>, Vec<Entry>) =
+            (self.entries.into_iter()).partition(|entry| erased(entry.record));
         let mut blotted = self.blotted;
         blotted.extend(gone.into_iter().map(|entry| entry.record));
         Ok(Self {

@@ -51,12 +51,7 @@ pub(super) fn salt(seed: &[u8; 16], index: u32) -> [u8; 16] {
 
 /// What binds an entry's change, and what stays of it once it is blotted out: without the salt there
 /// is nothing to guess from.
-pub(super) fn bound(
-    binding: Binding,
-    salt: &[u8; 16],
-    record: &[u8],
-    change: &[u8],
-) -> [u8; 32] {
+pub(super) fn bound(binding: Binding, salt: &[u8; 16], record: &[u8], change: &[u8]) -> [u8; 32] {
     let hash = match binding {
         Binding::Whole => Sha256::new()
             .chain_update(ENTRY_LABEL)

@@ -105,15 +105,12 @@ impl Replica {
                 Err(_) => report.unreadable_rows += 1,
             },
         )?;
-        each(
-            Table::Kept,
-            &mut |value| match stored::read_kept(&value) {
-                Some((space, record, changes)) => {
-                    replica.held_mut(space).kept.insert(record, changes);
-                }
-                None => report.unreadable_rows += 1,
-            },
-        )?;
+        each(Table::Kept, &mut |value| match stored::read_kept(&value) {
+            Some((space, record, changes)) => {
+                replica.held_mut(space).kept.insert(record, changes);
+            }
+            None => report.unreadable_rows += 1,
+        })?;
         each(Table::Meta, &mut |value| {
             if let Some((space, base)) = stored::read_base(&value)
                 && let Some(held) = replica.spaces.get_mut(&space)

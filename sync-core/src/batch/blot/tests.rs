@@ -56,7 +56,10 @@ fn a_blotted_batch_keeps_name_signature_and_the_other_entries() {
         let whole = three(binding);
         let name = whole.hash;
         let blotted = whole.blot(|id| id == record(1)).unwrap();
-        assert_eq!((blotted.hash, &blotted.entries), (name, &vec![entry(2, "another")]));
+        assert_eq!(
+            (blotted.hash, &blotted.entries),
+            (name, &vec![entry(2, "another")])
+        );
         assert_eq!(blotted.blotted, BTreeSet::from([record(1)]));
         assert_eq!(verify(blotted.bytes()).unwrap(), blotted);
         assert!(!contains(blotted.bytes(), b"her n"));

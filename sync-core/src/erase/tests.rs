@@ -1,0 +1,210 @@
+use super::*;
+use crate::control::{ControlEntry, Cut, Order, OrderKind};
+use crate::exchange::Received;
+use crate::feed::Vector;
+use crate::id::Class;
+use crate::row::Table;
+use crate::station::{Station, UNIT, person};
+use crate::wire::{Answer, SpaceState};
+
+const NAME: &str = "斯琴高娃";
+const SECOND: &str = "她的第二个名字";
+
+fn space() -> Space {
+    Space::new(UNIT, Class::General).unwrap()
+}
+
+/// The order to erase a record, given when the office held `cut`.
+fn order(station: &Station, record: RecordId, cut: Vector) -> Vec<u8> {
+    let key = person();
+    let order = Order {
+        issuer: key.public().bytes,
+        number: 1,
+        names: BTreeSet::from([record.to_bytes().to_vec()]),
+        content: Cut(BTreeMap::from([(space(), cut)])).encode(),
+    };
+    let sign = |message: &[u8]| key.sign(message);
+    let scope = BTreeSet::from([space()]);
+    let signer: crate::control::Signer<'_> = (key.public().bytes, &sign);
+    let network = station.replica.me().network;
+    ControlEntry::order(network, OrderKind::Erase, &scope, &order, signer)
+}
+
+/// An answer that acknowledges everything sent.
+fn all_held(station: &Station, counter: u64) -> Answer {
+    let vector = station.replica.vector(&space());
+    Answer {
+        spaces: vec![SpaceState {
+            space: space(),
+            counter,
+            changes: vector.changes_from(&Vector::default()),
+            ladders_wanted: Vec::new(),
+        }],
+        ..Answer::at(100)
+    }
+}
+
+fn hear_order(station: &mut Station, order: Vec<u8>) -> Received {
+    let outgoing = station.ask();
+    let answer = Answer {
+        control: vec![order],
+        ..all_held(station, 9)
+    };
+    station.hear_of(&outgoing, &answer)
+}
+
+fn reopened(station: &Station) -> Replica {
+    let each = &mut |table: Table, each: &mut dyn FnMut(Vec<u8>)| {
+        station.rows.of(table).cloned().for_each(each);
+        Ok(())
+    };
+    Replica::open(&station.rows, each).unwrap().0
+}
+
+/// A phone with two records in one batch, which the server has.
+fn village() -> (Station, RecordId, RecordId) {
+    let mut station = Station::new(1, &[Class::General]);
+    station.rows.write(&station.replica.first_rows());
+    let (her, other) = (station.person(), station.person());
+    station
+        .save(her, &[("identity.name", NAME.into())])
+        .unwrap();
+    station
+        .save(other, &[("identity.name", "其其格".into())])
+        .unwrap();
+    let outgoing = station.ask();
+    let answer = all_held(&station, 1);
+    station.hear_of(&outgoing, &answer);
+    (station, her, other)
+}
+
+#[test]
+fn an_order_takes_a_record_out_of_every_row_and_leaves_the_others() {
+    let (mut station, her, other) = village();
+    assert!(station.rows.contain(NAME.as_bytes()));
+    let cut = station.replica.vector(&space());
+    let vector = cut.clone();
+    let order = order(&station, her, cut);
+    let received = hear_order(&mut station, order);
+    assert_eq!((received.erased, received.again), (1, true));
+    assert!(!station.rows.contain(NAME.as_bytes()));
+    assert!(station.replica.record(&space(), her).is_none());
+    assert!(station.replica.record(&space(), other).is_some());
+    // What is held is the same, by name.
+    assert_eq!(station.replica.vector(&space()), vector);
+    assert!(
+        station.replica.kept().is_empty(),
+        "the office saw all of it"
+    );
+}
+
+#[test]
+fn a_store_opens_after_an_erasure_as_it_was() {
+    let (mut station, her, other) = village();
+    let cut = station.replica.vector(&space());
+    let order = order(&station, her, cut);
+    hear_order(&mut station, order);
+    let replica = reopened(&station);
+    assert!(replica.record(&space(), her).is_none());
+    assert_eq!(
+        replica.record(&space(), other),
+        station.replica.record(&space(), other)
+    );
+    assert_eq!(replica.vector(&space()), station.replica.vector(&space()));
+}
+
+#[test]
+fn what_the_office_never_saw_is_kept_for_its_author_who_registers_it_anew() {
+    let (mut station, her, _) = village();
+    let cut = station.replica.vector(&space());
+    let order = order(&station, her, cut);
+    // One edit in a batch that goes out with the request that brings the order back, one after it.
+    station
+        .save(her, &[("identity.name", SECOND.into())])
+        .unwrap();
+    let outgoing = station.ask();
+    station
+        .save(her, &[("identity.remark", "随后".into())])
+        .unwrap();
+    let answer = Answer {
+        control: vec![order],
+        ..all_held(&station, 2)
+    };
+    station.hear_of(&outgoing, &answer);
+    let kept = station.replica.kept();
+    assert_eq!(kept, reopened(&station).kept());
+    let [kept] = kept.as_slice() else {
+        panic!("{kept:?}")
+    };
+    let values: Vec<_> = kept.values.values().cloned().collect();
+    assert_eq!(values, [Value::from(SECOND), Value::from("随后")]);
+    assert_eq!((kept.record, kept.unit.as_str()), (her, UNIT));
+    assert!(station.replica.record(&space(), her).is_none());
+
+    let anew = station.person();
+    let mut context = Context {
+        now: 0,
+        today: crate::station::TODAY,
+        rng: &mut station.rng,
+    };
+    let author = AuthorId([5; 8]);
+    let prepared = station
+        .replica
+        .prepare_register_kept(&mut context, her, anew, author);
+    let prepared = prepared.unwrap().unwrap();
+    assert!(prepared.erases());
+    station.rows.write(&prepared.rows);
+    station.replica.apply(prepared);
+    assert!(station.replica.record(&space(), anew).is_some());
+    assert!(station.replica.kept().is_empty());
+    assert!(reopened(&station).kept().is_empty());
+}
+
+#[test]
+fn what_is_kept_can_be_dropped_and_then_nothing_is_left_of_it() {
+    let (mut station, her, _) = village();
+    let cut = station.replica.vector(&space());
+    let order = order(&station, her, cut);
+    station
+        .save(her, &[("identity.name", SECOND.into())])
+        .unwrap();
+    hear_order(&mut station, order);
+    assert!(station.rows.contain(SECOND.as_bytes()));
+    let prepared = station.replica.prepare_drop_kept(her);
+    station.rows.write(&prepared.rows);
+    station.replica.apply(prepared);
+    assert!(!station.rows.contain(SECOND.as_bytes()));
+    assert!(station.replica.prepare_drop_kept(her).rows.is_empty());
+}
+
+#[test]
+fn nobody_writes_to_an_erased_record_any_more() {
+    let (mut station, her, _) = village();
+    let cut = station.replica.vector(&space());
+    let order = order(&station, her, cut);
+    hear_order(&mut station, order);
+    let again = station.save(her, &[("identity.name", NAME.into())]);
+    assert!(matches!(again, Err(EditError::Erased)), "{again:?}");
+}
+
+#[test]
+fn a_batch_that_comes_late_is_held_without_what_is_erased() {
+    let (mut station, her, _) = village();
+    let mut late = Station::new(1, &[Class::General]);
+    let other = late.person();
+    late.save(her, &[("identity.name", SECOND.into())]).unwrap();
+    late.save(other, &[("identity.name", "乌云".into())])
+        .unwrap();
+    let outgoing = late.ask();
+    let batch = late.rows.of(Table::Batch).next().cloned().unwrap();
+    drop(outgoing);
+    let cut = station.replica.vector(&space());
+    let entry = order(&station, her, cut);
+    hear_order(&mut station, entry);
+    let control = station.replica.control();
+    // Its author is the same device in another life; here only the door is looked at.
+    let batch = Batch::from_store(control.network(), &batch).unwrap();
+    let held = batch.blot(|record| control.is_erased(record)).unwrap();
+    assert_eq!(held.entries.len(), 1);
+    assert_eq!(held.blotted, BTreeSet::from([her]));
+}
