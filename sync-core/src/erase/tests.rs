@@ -124,7 +124,7 @@ fn what_the_office_never_saw_is_kept_for_its_author_who_registers_it_anew() {
         .unwrap();
     let outgoing = station.ask();
     station
-        .save(her, &[("identity.remark", "随后".into())])
+        .save(her, &[("identity.aliases", "随后".into())])
         .unwrap();
     let answer = Answer {
         control: vec![order],
@@ -137,7 +137,7 @@ fn what_the_office_never_saw_is_kept_for_its_author_who_registers_it_anew() {
         panic!("{kept:?}")
     };
     let values: Vec<_> = kept.values.values().cloned().collect();
-    assert_eq!(values, [Value::from(SECOND), Value::from("随后")]);
+    assert_eq!(values, [Value::from("随后"), Value::from(SECOND)]);
     assert_eq!((kept.record, kept.unit.as_str()), (her, UNIT));
     assert!(station.replica.record(&space(), her).is_none());
 

@@ -8,6 +8,7 @@ mod by_hand;
 mod chaos;
 mod compatible;
 mod enrolment;
+mod erasing;
 mod figures;
 mod fuzzing;
 mod hostile;
