@@ -3,6 +3,8 @@
 //! Exit codes are those of `ortoo-field`: 0 done, 1 the request is wrong (or `verify` or
 //! `verify-cells` found something), 3 the data directory can't be opened.
 
+mod order;
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -19,6 +21,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use words::{Language, Words};
 
+use self::order::{OrderKeyVerb, OrderVerb, RootVerb};
 use crate::app::{App, Figure, Options, ServeError};
 use crate::enrol::{CodeWish, PendingDevice};
 use crate::error::CommandError;
@@ -106,6 +109,15 @@ enum Verb {
         /// The device.
         device: String,
     },
+    /// Make a person's key for orders.
+    #[command(subcommand)]
+    OrderKey(OrderKeyVerb),
+    /// What only a person's key may order.
+    #[command(subcommand)]
+    Order(OrderVerb),
+    /// Say who may sign what.
+    #[command(subcommand)]
+    Root(RootVerb),
     /// Show a record, all classes.
     Show {
         /// The record, or the 12-digit code of an organisation.
@@ -205,9 +217,13 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
         app.close().await;
         return Ok(done);
     }
+    if let Verb::OrderKey(verb) = &cli.verb {
+        say_answer(cli, &order::order_key(verb)?);
+        return Ok(done);
+    }
     let app = App::open_existing(&cli.data, Options::default()).await?;
     let answer = match &cli.verb {
-        Verb::Serve { .. } | Verb::Sample { .. } => return Ok(done),
+        Verb::Serve { .. } | Verb::Sample { .. } | Verb::OrderKey(_) => return Ok(done),
         Verb::EnrolCode { spaces, name, url } => {
             let wish = CodeWish {
                 spaces: spaces.clone(),
@@ -227,6 +243,8 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
             app.approve(id).await?;
             json!({ "device": id.to_string() })
         }
+        Verb::Order(verb) => order::order(&app, verb).await?,
+        Verb::Root(verb) => order::root(&app, &cli.data, verb).await?,
         Verb::Show { id } => show::show(&app, id).await?,
         Verb::Records => show::records(&app).await?,
         Verb::Indicators {

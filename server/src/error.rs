@@ -6,10 +6,11 @@ use crate::clock::NoRandomness;
 use crate::store::StoreError;
 
 /// Every code that a wrong request can have.
-pub(crate) const CODES: [&str; 22] = [
+pub(crate) const CODES: [&str; 31] = [
     "address_unknown",
     "bad_address",
     "bad_id",
+    "bad_public_key",
     "bundle_refused",
     "cannot_listen",
     "cells_differ",
@@ -17,8 +18,16 @@ pub(crate) const CODES: [&str; 22] = [
     "device_unknown",
     "file_failed",
     "http_not_loopback",
+    "key_exists",
+    "key_unusable",
     "not_a_sample",
+    "not_an_order",
+    "not_an_order_key",
+    "order_needs_second",
+    "order_refused",
     "package_unknown",
+    "root_key_wrong",
+    "root_threshold",
     "sample_not_empty",
     "space_count",
     "store_differs",

@@ -13,6 +13,7 @@ mod fuzzing;
 mod hostile;
 mod links;
 mod native;
+mod ordering;
 mod sampling;
 mod secrecy;
 mod simulator;
