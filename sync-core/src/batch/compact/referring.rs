@@ -1,4 +1,5 @@
-//! Form 2: batches that also refer to what their receiver holds.
+//! Forms 2 and 3: batches that also refer to what their receiver holds. They differ in how the entries
+//! of the batches told are bound ([`Binding`]): 3 is what is written, 2 what is read for good.
 //!
 //! What an edit follows is mostly known at the other end: the record, the change that it continues,
 //! the operations that it replaces. A message names the batches where that stands ([`Reference`]),
@@ -22,8 +23,10 @@ use super::plan::{Apart, Told, plan};
 use super::reference::{FEED_BYTES, Held, Known, REFERENCES_MAX, Reference};
 use super::*;
 
-/// The number of this form.
-pub(crate) const FORM: u64 = 2;
+/// The number of the form for batches that are bound [`Binding::Whole`].
+const FORM_WHOLE: u64 = 2;
+/// The number of the form for batches that are bound [`Binding::Apart`].
+pub(crate) const FORM: u64 = 3;
 
 /// What both ends know of a message before it comes.
 pub(crate) struct Frame<'a> {
@@ -44,7 +47,8 @@ pub(crate) fn encode(frame: &Frame<'_>, batches: &[Vec<u8>], known: &[Known]) ->
         return out;
     }
     let plan = plan(frame.network, frame.spaces, batches, known);
-    let mut course = Course::new(frame, Writer::after(out), plan.list, usize::MAX);
+    let stream = Writer::after(out);
+    let mut course = Course::new(frame, stream, Binding::Apart, plan.list, usize::MAX);
     match course.tell(&plan.batches) {
         Ok(()) => course.stream.finish(),
         // The writing end has no reason to fail; the other form has none at all.
@@ -55,8 +59,8 @@ pub(crate) fn encode(frame: &Frame<'_>, batches: &[Vec<u8>], known: &[Known]) ->
 /// What a message of any form refers to: at most [`REFERENCES_MAX`] batches.
 pub(crate) fn references(frame: &Frame<'_>, bytes: &[u8]) -> Result<Vec<Reference>, BadCompact> {
     match opened(bytes)? {
-        None | Some([]) => Ok(Vec::new()),
-        Some(rest) => list(frame, &mut StreamReader::new(rest), &[]),
+        None | Some((_, [])) => Ok(Vec::new()),
+        Some((_, rest)) => list(frame, &mut StreamReader::new(rest), &[]),
     }
 }
 
@@ -68,10 +72,10 @@ pub(crate) fn decode(
     find: &mut dyn FnMut(&Reference) -> Option<Known>,
     (count_max, bytes_max): (usize, usize),
 ) -> Result<Vec<Vec<u8>>, BadCompact> {
-    let rest = match opened(bytes)? {
+    let (binding, rest) = match opened(bytes)? {
         None => return super::decode(frame.network, bytes, count_max, bytes_max),
-        Some([]) => return Ok(Vec::new()),
-        Some(rest) => rest,
+        Some((_, [])) => return Ok(Vec::new()),
+        Some(opened) => opened,
     };
     let mut stream = StreamReader::new(rest);
     let list = list(frame, &mut stream, &[])?;
@@ -83,7 +87,7 @@ pub(crate) fn decode(
             .ok_or(BadCompact::Unresolved)
     });
     let held = held.collect::<Result<Vec<Held>, _>>()?;
-    let mut course = Course::new(frame, stream, held, bytes_max);
+    let mut course = Course::new(frame, stream, binding, held, bytes_max);
     let batches = course.hear(count_max)?;
     match course.stream.is_at_end() {
         true => Ok(batches),
@@ -91,10 +95,15 @@ pub(crate) fn decode(
     }
 }
 
-/// Whether a message is of form 2, and what follows its number.
-pub(crate) fn opened(bytes: &[u8]) -> Result<Option<&[u8]>, BadCompact> {
+/// Whether a message is of a form that refers: how its batches are bound, and what follows its number.
+pub(crate) fn opened(bytes: &[u8]) -> Result<Option<(Binding, &[u8])>, BadCompact> {
     let mut input = Reader(bytes);
-    Ok((input.unsigned()? == FORM).then_some(input.0))
+    let binding = match input.unsigned()? {
+        FORM_WHOLE => Binding::Whole,
+        FORM => Binding::Apart,
+        _ => return Ok(None),
+    };
+    Ok(Some((binding, input.0)))
 }
 
 /// The batches referred to: space, feed and number of each.
@@ -186,6 +195,7 @@ fn plain<S: Stream, T, const N: usize>(
 /// One end of a message: its stream, and what it remembers of it.
 struct Course<'a, S> {
     network: NetworkId,
+    binding: Binding,
     listed: &'a [Space],
     requester: DeviceId,
     stream: S,
@@ -215,7 +225,13 @@ struct Course<'a, S> {
 }
 
 impl<'a, S: Stream> Course<'a, S> {
-    fn new(frame: &Frame<'a>, stream: S, held: Vec<Held>, room: usize) -> Self {
+    fn new(
+        frame: &Frame<'a>,
+        stream: S,
+        binding: Binding,
+        held: Vec<Held>,
+        room: usize,
+    ) -> Self {
         let mut spaces = Table::default();
         frame
             .spaces
@@ -227,6 +243,7 @@ impl<'a, S: Stream> Course<'a, S> {
             .for_each(|held| devices.note(held.header.device));
         Self {
             network: frame.network,
+            binding,
             listed: frame.spaces,
             requester: frame.device,
             stream,

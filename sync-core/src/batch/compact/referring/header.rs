@@ -73,7 +73,7 @@ impl<S: Stream> Course<'_, S> {
             prev,
             dictionary: dictionary.ok_or(BadCompact::Shape)?,
             time: expected.wrapping_add(difference),
-            binding: Binding::Apart,
+            binding: self.binding,
         })
     }
 
