@@ -59,7 +59,8 @@ pub(super) fn parts(binding: Binding, entries: Vec<EntryWire>) -> Result<Read, U
                 read.commitments.push(commitment);
                 read.blotted.insert(record);
             }
-            (None, ..) => return Err(Unfit::Blotted),
+            // Neither its salt nor what is left of it: nothing that could be checked.
+            (None, ..) | (Some(_), None, None) => return Err(Unfit::Blotted),
             _ => return Err(Unfit::Envelope),
         }
     }

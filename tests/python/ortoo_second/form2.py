@@ -45,14 +45,15 @@ class Trail:
 
 def references(data, device, spaces):
     """What a message refers to, as (place of the space, first bytes of the device, seq)."""
-    return Form2(b"", data, device, spaces, None).list
+    return Form2(b"", data, 1, device, spaces, None).list
 
 
 class Form2:
     """`find` gives the batch, read, that a reference names; the message is all that is told."""
 
     def __init__(self, network, data, binding, device, spaces, find):
-        self.network, self.spaces, self.stream = network, Table(spaces), Stream(data)
+        self.network, self.binding = network, binding
+        self.spaces, self.stream = Table(spaces), Stream(data)
         self.models, self.texts = defaultdict(Number), Text()
         self.bits, self.key_trees = defaultdict(Bit), defaultdict(lambda: tree(256))
         self.values = [tree(8) for _ in range(5)]

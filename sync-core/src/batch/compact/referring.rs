@@ -225,13 +225,7 @@ struct Course<'a, S> {
 }
 
 impl<'a, S: Stream> Course<'a, S> {
-    fn new(
-        frame: &Frame<'a>,
-        stream: S,
-        binding: Binding,
-        held: Vec<Held>,
-        room: usize,
-    ) -> Self {
+    fn new(frame: &Frame<'a>, stream: S, binding: Binding, held: Vec<Held>, room: usize) -> Self {
         let mut spaces = Table::default();
         frame
             .spaces

@@ -261,12 +261,25 @@ fn a_change_that_grows_by_references_is_refused_before_it_is_written_out() {
 
 #[test]
 fn the_compact_bytes_of_version_1_do_not_change() {
-    let packed = encode(NETWORK, &history(&mut Writer::new(1), 3));
-    let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(&packed));
-    assert_eq!(
-        hash,
-        "b55742e553226a6217f11ca14d1b4f5aac34bd191acfd120381fb987b5278ab6"
-    );
+    let expected = [
+        (
+            Binding::Whole,
+            "b55742e553226a6217f11ca14d1b4f5aac34bd191acfd120381fb987b5278ab6",
+        ),
+        (
+            Binding::Apart,
+            "9e7437fdaa90737ec0e7539a561ceeb52d4c1214cb213c5328f51d0ceb16a6a6",
+        ),
+    ];
+    for (binding, expected) in expected {
+        let mut writer = Writer {
+            binding,
+            ..Writer::new(1)
+        };
+        let packed = round_trip(&history(&mut writer, 3));
+        let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(&packed));
+        assert_eq!(hash, expected, "{binding:?}");
+    }
 }
 
 /// Random batches over a few records, devices and spaces.
