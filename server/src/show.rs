@@ -108,6 +108,7 @@ pub(crate) async fn records(app: &App) -> Result<Value, CommandError> {
     Ok(Value::Array(rows))
 }
 
+/// Everything of a unit.
 pub(crate) async fn load<'a>(
     conn: &mut SqliteConnection,
     package: Option<&'a Package>,

@@ -21,6 +21,7 @@ use crate::enrol;
 use crate::erase;
 use crate::exchange;
 use crate::figures::{self, Touched};
+use crate::moves;
 use crate::roster::Roster;
 use crate::store::{BEGIN_WRITE, StoreError, contact};
 
@@ -193,6 +194,7 @@ async fn commit(
             erases = true;
         }
     }
+    moves::carry(&mut tx, shared, &roster.control, &mut touched).await?;
     // Once for all of them: a record that several requests change is counted once.
     figures::update(&mut tx, shared, &roster.control, touched).await?;
     tx.commit().await?;
