@@ -141,6 +141,13 @@ server-unknown-year = { $key } is no year of the plan, which is for { $from } to
 server-unknown-org = { $key }: the plan knows no such org unit. Give the code of the banner, a sumu, a gacha or a community.
 server-cells-differ = { $key } figures differ from what the records say. Run "recount", and report it.
 sample-progress = { $done } of { $of } people recorded
+server-backup-broken = The backup { $key } can't be restored: { $part } was altered or is cut off. Nothing was changed; take another copy of it.
+server-backup-in-clear = The backup would hold real people's data in clear. If { $key } lies where nobody else gets at it, or is sealed right away, say --plain-i-know.
+server-file-exists = { $key } is there already and was not overwritten. Give another name.
+server-journal-failed = The journal can't be kept in { $key }: { $detail }. Give a directory on another disk that this program may write to.
+server-journal-unusable = The journal can't be replayed: { $key }. Nothing was changed.
+server-not-a-backup = { $key } is no backup that this program reads. It may have been made by a newer one.
+server-restore-not-empty = { $key } is not empty. A backup is restored into a directory that is empty or not there: give another --data.
 server-data-unusable = The data directory can't be used: { $detail }.
 
 ## The console: its frame
@@ -152,6 +159,7 @@ console-overview = Indicators
 console-registers = Registers
 console-freshness = Freshness
 console-conflicts = To be settled
+console-events = Events
 console-other-language = 中文
 console-way = Org unit
 console-printed = As of { $date }.
@@ -316,3 +324,20 @@ console-trouble-plan-title = The plan has a rule that this program does not know
 console-trouble-plan-advice = The plan is newer than this program. Update the server and open the page again.
 console-trouble-failed-title = The server failed
 console-trouble-failed-advice = Nothing is lost. Reload this page; if it fails again, tell the administrator when it happened: the reason is in the server's log.
+
+## What happened that the office should know
+console-events-title = What happened on the server and with the phones
+console-events-caption = The newest { $count }, newest first
+console-events-none = Nothing has happened that needs attention.
+console-event-what = What
+console-event-when = When
+console-event-device = Phone
+console-event-space = Where
+event-restored = The server was restored from a backup. Phones bring back what it lacks; nothing of others is sent out until the journal was replayed or "recovery confirm".
+event-at-risk = No phone that held this came back before the recovery was confirmed: what was written here between the backup and the loss may be missing. Ask the cadres of the unit.
+event-recovery-confirmed = An administrator has confirmed the roster. Everybody is served again.
+event-device-returned = A phone came back of whose enrolment nothing was known here. It may bring, and is given nothing, until "recovery confirm".
+event-fork-seen = A phone's log has two branches: it was set back to an older copy, or ended at a bad moment. Nothing is lost; its next exchange joins them.
+event-fork-healed = The phone has joined its two branches.
+event-device-cloned = Two phones write with the keys of one. Both are asked to make new keys; nothing is lost. Find out who copied the phone.
+event-keys-renewed = A phone has made new keys and is another device from now on.

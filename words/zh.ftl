@@ -140,6 +140,13 @@ server-unknown-year = { $key } 不是规划的年份（{ $from } 到 { $to }）�
 server-unknown-org = { $key }：方案中没有该单位。请填写旗、苏木、嘎查或社区的代码。
 server-cells-differ = 有 { $key } 个数字与记录不符。请执行 recount 并报告。
 sample-progress = 已登记 { $done } / { $of } 人
+server-backup-broken = 备份 { $key } 无法恢复：{ $part } 被改动或不完整。没有做任何更改；请换一份备份。
+server-backup-in-clear = 备份将以明文包含真实人员的数据。如果 { $key } 所在位置他人无法取得，或会立即加密，请加上 --plain-i-know。
+server-file-exists = { $key } 已存在，没有覆盖。请换一个名称。
+server-journal-failed = 日志无法保存在 { $key }：{ $detail }。请给出另一块磁盘上本程序可写的目录。
+server-journal-unusable = 日志无法重放：{ $key }。没有做任何更改。
+server-not-a-backup = { $key } 不是本程序能读取的备份，可能由更新的版本制作。
+server-restore-not-empty = { $key } 不是空目录。备份只能恢复到空的或不存在的目录：请给出另一个 --data。
 server-data-unusable = 数据目录无法使用：{ $detail }。
 
 ## 控制台：框架
@@ -151,6 +158,7 @@ console-overview = 指标总览
 console-registers = 台账
 console-freshness = 更新情况
 console-conflicts = 待裁定
+console-events = 事件
 console-other-language = English
 console-way = 所在单位
 console-printed = 截至 { $date }。
@@ -315,3 +323,20 @@ console-trouble-plan-title = 方案中有本程序不认识的规则
 console-trouble-plan-advice = 方案比本程序新。请更新服务器程序后再打开本页。
 console-trouble-failed-title = 服务器出错
 console-trouble-failed-advice = 没有丢失任何内容。请刷新本页；如仍如此，请把出错时间告知管理员，原因在服务器日志中。
+
+## 办公室应当知道的事
+console-events-title = 服务器与手机上发生的事
+console-events-caption = 最近 { $count } 条，新的在前
+console-events-none = 没有需要注意的事。
+console-event-what = 事件
+console-event-when = 时间
+console-event-device = 手机
+console-event-space = 地点
+event-restored = 服务器已从备份恢复。手机会补回缺少的内容；在重放日志或执行 recovery confirm 之前，不向任何人发送他人的数据。
+event-at-risk = 在确认恢复之前，没有持有这里数据的手机回来：备份之后、丢失之前在这里写下的内容可能缺失。请询问该单位的干部。
+event-recovery-confirmed = 管理员已确认名册，恢复向所有人提供服务。
+event-device-returned = 一部手机回来了，这里没有它的登记。在执行 recovery confirm 之前，它可以上传，但得不到任何数据。
+event-fork-seen = 一部手机的日志有两个分支：它被还原到旧的副本，或在不巧的时刻中断。没有丢失任何内容；下一次同步会合并。
+event-fork-healed = 手机已合并两个分支。
+event-device-cloned = 两部手机使用同一套密钥写入。已要求两者更换密钥；没有丢失任何内容。请查明是谁复制了手机。
+event-keys-renewed = 一部手机已更换密钥，从现在起是另一台设备。

@@ -7,6 +7,7 @@
 //! the one before: a new phone of a village needs three.
 
 use sync_core::exchange::{Budget, Outgoing, Received};
+use sync_core::hub::Refusal;
 use sync_core::wire::BadMessage;
 
 use crate::cancel::Cancel;
@@ -65,6 +66,8 @@ struct Course {
     whole: bool,
     /// The server is of an earlier version.
     older: bool,
+    /// The server did not know this device and was shown its enrolment.
+    shown: bool,
     report: SyncReport,
     /// The server's keys, where the store has lost them and the server has proven them anew.
     proven: Option<Vec<KeyHash>>,
@@ -166,6 +169,7 @@ impl Course {
             unsent: phone.opened()?.replica.unsent(),
             whole: true,
             older: false,
+            shown: false,
             report: SyncReport::default(),
             proven: None,
         })
@@ -207,6 +211,16 @@ impl Course {
             // A server of an earlier version, which reads only what refers to nothing.
             phone.opened()?.replica.refer_to_nothing();
             self.older = true;
+            self.transport = Some(transport);
+            return Ok(true);
+        }
+        if let Err(TransportError::Refused { code }) = &answer
+            && code == Refusal::UnknownDevice.code()
+            && !self.shown
+        {
+            // A server that was restored from a backup of before this device came in (R21).
+            phone.opened()?.replica.show_enrolment();
+            self.shown = true;
             self.transport = Some(transport);
             return Ok(true);
         }

@@ -6,8 +6,10 @@ use crate::clock::NoRandomness;
 use crate::store::StoreError;
 
 /// Every code that a wrong request can have.
-pub(crate) const CODES: [&str; 22] = [
+pub(crate) const CODES: [&str; 29] = [
     "address_unknown",
+    "backup_broken",
+    "backup_in_clear",
     "bad_address",
     "bad_id",
     "bundle_refused",
@@ -15,10 +17,15 @@ pub(crate) const CODES: [&str; 22] = [
     "cells_differ",
     "console_not_loopback",
     "device_unknown",
+    "file_exists",
     "file_failed",
     "http_not_loopback",
+    "journal_failed",
+    "journal_unusable",
+    "not_a_backup",
     "not_a_sample",
     "package_unknown",
+    "restore_not_empty",
     "sample_not_empty",
     "space_count",
     "store_differs",

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Reference, Unfit};
 use sync_core::control::Control;
-use sync_core::feed::{Feed, Node, Tip, short};
+use sync_core::feed::{Feed, Node, Tip, Vector, short};
 use sync_core::hub::{self, Brought, HubMe, Plan, Refusal, SpaceHeld};
 use sync_core::id::{BatchHash, DeviceId, Space};
 use sync_core::seal::SigningKey;
@@ -16,7 +16,7 @@ use sync_core::wire::{Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request, SpaceClai
 
 use crate::figures::Touched;
 use crate::store::feed::{self, Placed};
-use crate::store::{StoreError, record};
+use crate::store::{StoreError, record, recovery};
 use crate::{explain, ingest};
 
 /// Bytes of batches in one answer, whatever the phone asks for: half a message, so that control and
@@ -63,10 +63,39 @@ pub(crate) async fn serve(
     let (taken, touched) =
         ingest::take(now, conn, me.network, &mut held, stashes, &incoming.batches).await?;
     let mut plan = hub::plan(me, control, request, bases.as_ref(), &held, taken, now);
+    if recovery::holds_back(conn, request.device).await? {
+        plan = plan.held_back();
+    }
+    if recovery::is_on(conn).await? {
+        note_survivor(conn, request, bases.as_ref(), &held).await?;
+    }
     if request.receipts {
         plan.answer.receipts = hub::receipts(me, &held, node);
     }
     Ok((fill(conn, me, request, plan).await?, touched))
+}
+
+/// After a restore: notes which spaces a phone comes back with, and which of them are here whole by
+/// now. One that came in since then begins with this server's own life, and counts for nothing.
+async fn note_survivor(
+    conn: &mut SqliteConnection,
+    request: &Request,
+    bases: Option<&BTreeMap<Space, Vector>>,
+    held: &BTreeMap<Space, SpaceHeld>,
+) -> Result<(), StoreError> {
+    for claim in &request.spaces {
+        let Some(bases) = bases else {
+            recovery::add_survivor(conn, &claim.space, request.device).await?;
+            continue;
+        };
+        let base = bases.get(&claim.space);
+        if let (Some(base), Some(space)) = (base, held.get(&claim.space))
+            && hub::holds_all(claim, base, space)
+        {
+            recovery::set_whole(conn, &claim.space, request.device).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What waits in each space for a parent.

@@ -35,6 +35,7 @@
 //! ```
 
 mod app;
+mod backup;
 mod bundle;
 mod clock;
 pub mod command;
@@ -47,8 +48,12 @@ mod figures;
 mod http;
 mod ingest;
 mod install;
+mod journal;
 mod keys;
 mod recount;
+mod recovery;
+mod replay;
+mod restore;
 mod roster;
 mod sample;
 mod seal_keys;
@@ -63,12 +68,17 @@ mod writer;
 mod tests;
 
 pub use app::{App, Figure, Options, Refused, ServeError};
+pub use backup::{BackupMade, InClear};
 pub use bundle::BundleReport;
 pub use clock::Clock;
 pub use enrol::{CodeRefusal, CodeWish, PendingDevice};
 pub use error::CommandError;
 pub use http::{BODY_BYTES_MAX, router};
 pub use recount::{CellDifference, Recounted};
+pub use recovery::RecoveryStatus;
+pub use replay::Replayed;
+pub use restore::{Restored, restore};
 pub use serve::{Running, ServeOptions, serve};
+pub use store::event::{Event, EventKind};
 pub use store::figure::Cell;
 pub use verify::{Difference, Verified};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::batch::{Batch, Unfit};
 use crate::control::{BadEntry, Control};
 use crate::feed::{Node, Vector};
-use crate::id::{BatchHash, DeviceId, Space};
+use crate::id::{BatchHash, DeviceId, EntryHash, Space};
 use crate::incoming::Incoming;
 use crate::refer::Heard;
 use crate::replica::{Context, HubState, Prepared, Replica, Step};
@@ -73,6 +73,8 @@ pub struct Outgoing {
     /// The server's vectors if it holds everything that this request carries.
     expected: BTreeMap<Space, Vector>,
     sent: Vec<BatchHash>,
+    /// The control entries that it shows.
+    shown: Vec<EntryHash>,
 }
 
 impl Outgoing {
@@ -187,6 +189,7 @@ impl Replica {
             true => None,
             false => Some(self.known_at_server(rows, &upload)?),
         };
+        let shown = self.offers.next(&self.control, self.me.device);
         let request = Request {
             device: self.me.device,
             nonce: self.hub.nonce,
@@ -197,6 +200,7 @@ impl Replica {
             refer,
             budget: budget.down,
             receipts: self.hub.relays,
+            shown: shown.iter().map(|entry| entry.bytes().to_vec()).collect(),
         };
         let bytes = request.encode(self.me.network, sign);
         let batches = request.batches.len();
@@ -211,6 +215,7 @@ impl Replica {
                 .collect(),
             expected,
             sent,
+            shown: shown.into_iter().map(|entry| entry.hash).collect(),
         };
         Ok(Prepared {
             rows: out.rows,
@@ -349,6 +354,12 @@ impl Replica {
             }
         }
         received.again |= received.untaken || received.unread;
+        let reborn = answer.reset && answer.incarnation != self.hub.incarnation;
+        let offers = self
+            .offers
+            .after(&outgoing.shown, control, &answer.control, reborn);
+        received.again |= !offers.is_empty();
+        out.steps.push(Step::Offers(offers));
         if answer.reset {
             hub.incarnation = answer.incarnation;
             received.again = true;

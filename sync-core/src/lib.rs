@@ -36,6 +36,7 @@ pub mod hub;
 pub mod id;
 mod incoming;
 pub mod link;
+mod offer;
 mod outbox;
 pub mod record;
 pub mod refer;

@@ -20,6 +20,7 @@ use crate::feed::{Feed, Node, Vector};
 use crate::id::{
     ActorId, AuthorId, BatchHash, ChangeHash, Class, DeviceId, NetworkId, RecordId, Space,
 };
+use crate::offer::Offers;
 use crate::record::{RecordState, Slot, WriteError};
 use crate::row::{ReadRows, Row, Table, Unreadable};
 use crate::stored;
@@ -87,6 +88,7 @@ pub(crate) enum Step {
     Refused(BatchHash),
     Receipt(Space, Vec<u8>),
     Plain(bool),
+    Offers(Offers),
 }
 
 /// A saved edit that no batch holds yet.
@@ -139,6 +141,8 @@ pub struct Replica {
     pub(crate) refused: BTreeSet<BatchHash>,
     /// References did not resolve lately: messages refer to nothing, both ways.
     pub(crate) plain: bool,
+    /// What the server seems to have lost of the control feed.
+    pub(crate) offers: Offers,
 }
 
 /// The values of a record over its classes, by key.
@@ -175,6 +179,7 @@ impl Replica {
             actor: None,
             refused: BTreeSet::new(),
             plain: false,
+            offers: Offers::default(),
         };
         replica.make_spaces();
         replica
@@ -288,7 +293,13 @@ impl Replica {
             Step::Refused(hash) => drop(self.refused.insert(hash)),
             Step::Receipt(space, receipt) => self.held_mut(space).receipt = Some(receipt),
             Step::Plain(plain) => self.plain = plain,
+            Step::Offers(offers) => self.offers = offers,
         }
+    }
+
+    /// The server does not know this device: the next request shows its enrolment (R21).
+    pub fn show_enrolment(&mut self) {
+        self.offers.stranger = true;
     }
 
     /// Puts a record's state in, as an exchange would: for tests of what merges leave behind.

@@ -33,6 +33,8 @@ pub const SPACES_MAX: usize = 512;
 pub const BATCHES_MAX: usize = 4096;
 /// Control entries in one message.
 pub const CONTROL_MAX: usize = 16_384;
+/// Control entries that a request shows.
+pub const SHOWN_MAX: usize = 1024;
 /// Devices that differ in one space of a message.
 pub const CHANGES_MAX: usize = 4096;
 /// Tips of one device in a message.
@@ -109,6 +111,9 @@ pub struct Request {
     pub budget: u32,
     /// The phone carries batches of others and wants acknowledgements that it can pass on.
     pub receipts: bool,
+    /// Control entries that the server seems to have lost: the phone's own enrolment first, where
+    /// the server does not know the phone.
+    pub shown: Vec<Vec<u8>>,
 }
 
 /// What the server says of one space.
@@ -252,6 +257,8 @@ struct RequestWire {
     batches: ByteVec,
     #[n(8)]
     budget: u32,
+    #[n(9)]
+    shown: Option<List<ByteVec, SHOWN_MAX>>,
     #[n(11)]
     receipts: Option<bool>,
 }
@@ -403,6 +410,7 @@ impl Request {
                 .collect(),
             batches: batches.into(),
             budget: self.budget,
+            shown: some_if_any(bytes_list(&self.shown)),
             receipts: self.receipts.then_some(true),
         });
         let signature = sign(&request_message(network, &body)).into();
@@ -478,6 +486,12 @@ impl Unopened {
                 .map(|_| Vec::new()),
             budget: wire.budget,
             receipts: wire.receipts.unwrap_or(false),
+            shown: wire
+                .shown
+                .unwrap_or_default()
+                .into_iter()
+                .map(Into::into)
+                .collect(),
         };
         let message = request_message(network, &sealed.body);
         let signed = Signed {

@@ -43,6 +43,8 @@ pub(super) enum Address {
     Record(String),
     /// When each 嘎查 was last heard of.
     Freshness,
+    /// What happened.
+    Events,
     /// What waits for a decision.
     Conflicts { org: Option<String>, page: usize },
 }
@@ -133,6 +135,7 @@ impl Address {
             }
             Self::Record(token) => format!("record/{token}"),
             Self::Freshness => "freshness".to_owned(),
+            Self::Events => "events".to_owned(),
             Self::Conflicts { org, page } => {
                 put(&mut query, "org", org.as_deref());
                 put_page(&mut query, *page);

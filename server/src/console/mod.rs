@@ -21,6 +21,7 @@
 mod address;
 mod asked;
 mod conflicts;
+mod events;
 mod figure;
 mod frame;
 mod freshness;
@@ -99,6 +100,7 @@ pub(crate) fn router(app: App, port: u16) -> Result<Router, NoRandomness> {
         routes = routes
             .route(&page(""), get(overview::show))
             .route(&page("conflicts"), get(conflicts::show))
+            .route(&page("events"), get(events::show))
             .route(&page("freshness"), get(freshness::show))
             .route(&page("indicator/{key}"), get(indicator::show))
             .route(&page("record/{token}"), get(record::show))

@@ -356,6 +356,19 @@ impl ControlEntry {
             .is_none_or(|scope| !scope.is_disjoint(spaces))
     }
 
+    /// Whether it is a root statement.
+    pub fn is_root(&self) -> bool {
+        matches!(self.content, Content::Root(_))
+    }
+
+    /// The device that it lets in, or gives more, if it is an enrolment.
+    pub fn enrols(&self) -> Option<DeviceId> {
+        match &self.content {
+            Content::Enrol(enrolment) => Some(enrolment.device()),
+            _ => None,
+        }
+    }
+
     /// The package, if the entry carries one.
     pub fn as_package(&self) -> Option<&Package> {
         match &self.content {

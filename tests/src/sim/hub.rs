@@ -259,17 +259,24 @@ impl MemoryHub {
         untidy: Option<&mut Dice>,
     ) -> Result<Served, &'static str> {
         let mut state = self.state.clone();
-        let request = match hub::open(&self.me, &state.control, bytes, now) {
-            Err(refusal) => return Err(refusal.code()),
-            Ok(Opened::StaleNonce(answer)) => {
-                return Ok(Served {
-                    state,
-                    asked: Vec::new(),
-                    answer: answer.encode(self.me.network),
-                    refused: Vec::new(),
-                });
+        let request = loop {
+            match hub::open(&self.me, &state.control, bytes, now) {
+                Err(refusal) => return Err(refusal.code()),
+                Ok(Opened::StaleNonce(answer)) => {
+                    return Ok(Served {
+                        state,
+                        asked: Vec::new(),
+                        answer: answer.encode(self.me.network),
+                        refused: Vec::new(),
+                    });
+                }
+                // It teaches nothing when it is opened again.
+                Ok(Opened::Taught(entries)) => {
+                    let control = Rc::make_mut(&mut state.control);
+                    entries.into_iter().for_each(|entry| control.apply(entry));
+                }
+                Ok(Opened::Request(unopened)) => break unopened,
             }
-            Ok(Opened::Request(unopened)) => unopened,
         };
         let mut find = |reference: &Reference| find(&state.spaces, reference);
         let brought = hub::take_apart(&self.me, &state.control, *request, &mut find);

@@ -94,7 +94,7 @@ impl MemoryHub {
                 .extend(stored.map(|stored| stored.batch.bytes().to_vec()));
         }
         let node = SigningKey::from_bytes(&self.node.to_bytes());
-        let letters = reply::letters(&self.me, &node, &control, &held, answer);
+        let letters = reply::letters(&self.me, &node, &control, &held, &BTreeSet::new(), answer);
         out.reply.extend(reply::seal(rng, self.network(), &letters));
     }
 }

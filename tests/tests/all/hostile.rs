@@ -180,6 +180,7 @@ impl Device {
             refer: None,
             budget: 0,
             receipts: false,
+            shown: Vec::new(),
         };
         request.encode(self.network, &|message| self.sign(message))
     }

@@ -13,6 +13,7 @@ mod fuzzing;
 mod hostile;
 mod links;
 mod native;
+mod restore;
 mod sampling;
 mod secrecy;
 mod simulator;
