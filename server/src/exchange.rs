@@ -16,7 +16,7 @@ use sync_core::wire::{Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request, SpaceClai
 
 use crate::figures::Touched;
 use crate::store::feed::{self, Placed};
-use crate::store::{StoreError, record, recovery};
+use crate::store::{StoreError, journaled, record, recovery};
 use crate::{explain, ingest};
 
 /// Bytes of batches in one answer, whatever the phone asks for: half a message, so that control and
@@ -63,11 +63,11 @@ pub(crate) async fn serve(
     let (taken, touched) =
         ingest::take(now, conn, me.network, &mut held, stashes, &incoming.batches).await?;
     let mut plan = hub::plan(me, control, request, bases.as_ref(), &held, taken, now);
+    if recovery::is_on(conn).await? {
+        note_survivor(conn, request, bases.as_ref(), &held, &plan).await?;
+    }
     if recovery::holds_back(conn, request.device).await? {
         plan = plan.held_back();
-    }
-    if recovery::is_on(conn).await? {
-        note_survivor(conn, request, bases.as_ref(), &held).await?;
     }
     if request.receipts {
         plan.answer.receipts = hub::receipts(me, &held, node);
@@ -76,12 +76,14 @@ pub(crate) async fn serve(
 }
 
 /// After a restore: notes which spaces a phone comes back with, and which of them are here whole by
-/// now. One that came in since then begins with this server's own life, and counts for nothing.
+/// now: everything that it holds, if that is no less than the backup held. A phone that came in
+/// since then begins with this server's own life, and counts for nothing.
 async fn note_survivor(
     conn: &mut SqliteConnection,
     request: &Request,
     bases: Option<&BTreeMap<Space, Vector>>,
     held: &BTreeMap<Space, SpaceHeld>,
+    plan: &Plan,
 ) -> Result<(), StoreError> {
     for claim in &request.spaces {
         let Some(bases) = bases else {
@@ -89,9 +91,17 @@ async fn note_survivor(
             continue;
         };
         let base = bases.get(&claim.space);
-        if let (Some(base), Some(space)) = (base, held.get(&claim.space))
-            && hub::holds_all(claim, base, space)
-        {
+        let (Some(base), Some(space)) = (base, held.get(&claim.space)) else {
+            continue;
+        };
+        let backed_up = journaled::backed_up(conn, &claim.space).await?;
+        let in_backup = |hash| {
+            let arrival = space.arrivals.get(hash);
+            arrival.is_some_and(|arrival| *arrival <= backed_up)
+        };
+        let mut lacks = plan.send.iter();
+        let is_older = lacks.any(|(of, hash)| *of == claim.space && in_backup(hash));
+        if !is_older && hub::holds_all(claim, base, space) {
             recovery::set_whole(conn, &claim.space, request.device).await?;
         }
     }

@@ -44,6 +44,8 @@ pub struct RecoveryStatus {
     pub recovery: bool,
     /// Devices that came back with an enrolment of which nothing was known here.
     pub returned: Vec<DeviceId>,
+    /// Devices on the roster that have not come back yet.
+    pub awaited: Vec<DeviceId>,
     /// Spaces that no phone has brought back whole: what was written there between the backup and
     /// the loss may be missing.
     pub at_risk: Vec<Space>,
@@ -56,21 +58,25 @@ pub(crate) async fn status(
 ) -> Result<RecoveryStatus, StoreError> {
     let on = recovery::is_on(conn).await?;
     let returned = recovery::returned(conn).await?.into_iter().collect();
-    let at_risk = match on {
+    let (awaited, at_risk) = match on {
         true => {
+            let back = recovery::back(conn).await?;
+            let devices = roster.devices().map(|(device, _)| device);
+            let awaited = devices.filter(|device| !back.contains(device)).collect();
             let whole = recovery::whole(conn).await?;
             let granted: BTreeSet<&Space> = roster
                 .devices()
                 .flat_map(|(_, enrolment)| &enrolment.spaces)
                 .collect();
             let left = granted.into_iter().filter(|space| !whole.contains(*space));
-            left.cloned().collect()
+            (awaited, left.cloned().collect())
         }
-        false => Vec::new(),
+        false => (Vec::new(), Vec::new()),
     };
     Ok(RecoveryStatus {
         recovery: on,
         returned,
+        awaited,
         at_risk,
     })
 }

@@ -38,11 +38,13 @@ pub(super) fn restored(restored: &Restored) -> Value {
 }
 
 pub(super) fn recovery(status: &RecoveryStatus) -> Value {
-    let devices = status.returned.iter().map(DeviceId::to_string);
+    let named =
+        |devices: &[DeviceId]| -> Vec<String> { devices.iter().map(DeviceId::to_string).collect() };
     let spaces = status.at_risk.iter().map(Space::to_string);
     json!({
         "recovery": status.recovery,
-        "returned": devices.collect::<Vec<_>>(),
+        "returned": named(&status.returned),
+        "awaited": named(&status.awaited),
         "at_risk": spaces.collect::<Vec<_>>(),
     })
 }

@@ -12,6 +12,7 @@ statements! {
     BACKED_UP = "SELECT space, counter FROM space ORDER BY space";
     SET_BACKED_UP = "UPDATE space SET backed_up = $2 WHERE space = $1 AND backed_up < $2";
     NOT_JOURNALED = "UPDATE space SET journaled = 0";
+    IS_BACKED_UP = "SELECT backed_up FROM space WHERE space = $1";
     ALL_BACKED_UP = "UPDATE space SET backed_up = counter";
 }
 
@@ -78,6 +79,16 @@ pub(crate) async fn set_backed_up(
         .bind(stored(arrival));
     query.execute(conn).await?;
     Ok(())
+}
+
+/// Up to which arrival a verified backup holds a space.
+pub(crate) async fn backed_up(
+    conn: &mut SqliteConnection,
+    space: &Space,
+) -> Result<u64, StoreError> {
+    let query = sqlx::query(IS_BACKED_UP).bind(space.to_string());
+    let row = query.fetch_optional(conn).await?;
+    row.map_or(Ok(0), |row| Read::of("space", &row).number("backed_up"))
 }
 
 /// Notes that everything here came out of a verified backup.

@@ -16,9 +16,10 @@ statements! {
     CLEAR_RETURNED = "DELETE FROM returned";
     ADD_SURVIVOR = "INSERT INTO survivor (space, device, whole) VALUES ($1, $2, 0)
         ON CONFLICT (space, device) DO UPDATE SET whole = 0";
-    /// Of a phone that began with what it held before the restore, nothing else.
+    /// Of a phone that came back; of one that came in since then there is no row.
     SET_WHOLE = "UPDATE survivor SET whole = 1 WHERE space = $1 AND device = $2";
     WHOLE = "SELECT DISTINCT space FROM survivor WHERE whole = 1 ORDER BY space";
+    BACK = "SELECT DISTINCT device FROM survivor";
     CLEAR_SURVIVORS = "DELETE FROM survivor";
 }
 
@@ -95,6 +96,13 @@ pub(crate) async fn set_whole(
         .bind(device.0.to_vec());
     query.execute(conn).await?;
     Ok(())
+}
+
+/// The devices that came back, with whatever they held.
+pub(crate) async fn back(conn: &mut SqliteConnection) -> Result<BTreeSet<DeviceId>, StoreError> {
+    let rows = sqlx::query(BACK).fetch_all(conn).await?;
+    let device = |row| Read::of("survivor", row).id("device", DeviceId::from_slice);
+    rows.iter().map(device).collect()
 }
 
 /// The spaces that some phone brought back whole.
