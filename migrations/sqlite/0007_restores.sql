@@ -53,3 +53,11 @@ CREATE TABLE apart (
     hash BLOB NOT NULL,
     PRIMARY KEY (space, device)
 ) STRICT, WITHOUT ROWID;
+
+-- Devices with whose keys two phones write: each is asked to make new ones.
+CREATE TABLE copied (
+    -- The first 8 bytes of SHA-256 of the signing key.
+    device BLOB NOT NULL PRIMARY KEY,
+    -- Unix seconds by the server's clock.
+    since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
