@@ -69,6 +69,7 @@ not-on-roster = The server does not know this device (any more). Ask the adminis
 address-lost = The server's address was lost with a damaged part of the store; everything else is there. Ask the administrator for it and set it again ("server").
 no-connection = No connection to the server. Nothing is lost; try again later.
 server-untrusted = What answers at the server's address is not the server. Nothing was sent; try on another network, or ask the administrator.
+renewal-waits = The server has not let the new keys in yet. Nothing is lost; every exchange asks again. Tell the administrator.
 server-busy = The server can't answer now ({ $code-of-server }). Nothing is lost; try again later.
 bad-answer = The server's answer can't be read ({ $detail }). Nothing is lost; try again later.
 cancelled = Stopped. Nothing is lost; exchange again at any time.

@@ -254,7 +254,13 @@ impl Course {
             Err(error) => return Err(error),
         };
         let unsent = phone.opened()?.replica.unsent();
-        self.learn(outgoing, received, unsent)
+        // Another phone writes with this one's keys: asked for new ones in the next round.
+        let renews = received.renew_keys && phone.begin_renewal()?;
+        let again = self.learn(outgoing, received, unsent)? || renews;
+        if !again {
+            phone.finish_renewal()?;
+        }
+        Ok(again)
     }
 
     /// Draws the conclusions of a round that came through.

@@ -391,7 +391,9 @@ impl App {
         let request = &incoming.request;
         // What brings nothing is read only, but for the note once in a while that the phone was here.
         // After a restore it is noted who came back.
-        let brings = !request.batches.is_empty() || held_back::is_on(&mut tx).await?;
+        let brings = !request.batches.is_empty()
+            || request.renewal.is_some()
+            || held_back::is_on(&mut tx).await?;
         if brings || contact::is_due(&mut tx, request.device, now).await? {
             drop(tx);
             let incoming = Box::new(incoming);

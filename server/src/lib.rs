@@ -40,6 +40,7 @@ mod bundle;
 mod clock;
 pub mod command;
 mod console;
+mod copies;
 mod enrol;
 mod error;
 mod exchange;

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::app::{Refused, Reply, ServeError, Shared};
 use crate::bundle::{self, Unpacked};
+use crate::copies;
 use crate::enrol;
 use crate::exchange;
 use crate::figures::{self, Touched};
@@ -227,10 +228,12 @@ async fn perform(
             roster: checked,
             now,
         } => {
+            copies::renew(*now, conn, shared, &roster.control, &incoming.request).await?;
+            let renewed = roster.current(conn).await?;
             if checked.arrival == roster.arrival {
-                served(shared, conn, &roster.control, incoming, *now).await
+                served(shared, conn, &renewed.control, incoming, *now).await
             } else {
-                exchange(shared, conn, roster, packed, *now).await
+                exchange(shared, conn, &renewed, packed, *now).await
             }
         }
     }
@@ -260,7 +263,11 @@ async fn exchange(
             Ok(Opened::Request(unopened)) => {
                 return match exchange::take_apart(conn, me, control, *unopened).await? {
                     Err(refusal) => Ok((Err(refusal.into()), nothing)),
-                    Ok(incoming) => served(shared, conn, control, &incoming, now).await,
+                    Ok(incoming) => {
+                        copies::renew(now, conn, shared, control, &incoming.request).await?;
+                        let renewed = roster.current(conn).await?;
+                        served(shared, conn, &renewed.control, &incoming, now).await
+                    }
                 };
             }
         }

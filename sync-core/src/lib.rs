@@ -42,6 +42,7 @@ pub mod record;
 pub mod refer;
 pub mod register;
 pub mod relay;
+pub mod renew;
 pub mod replica;
 pub mod row;
 pub mod seal;

@@ -22,6 +22,7 @@ use crate::id::{
 };
 use crate::offer::Offers;
 use crate::record::{RecordState, Slot, WriteError};
+use crate::renew::Renewal;
 use crate::row::{ReadRows, Row, Table, Unreadable};
 use crate::stored;
 use crate::value::{Key, Value};
@@ -89,6 +90,8 @@ pub(crate) enum Step {
     Receipt(Space, Vec<u8>),
     Plain(bool),
     Offers(Offers),
+    Safe(Space, Vector),
+    Me(Me),
 }
 
 /// A saved edit that no batch holds yet.
@@ -114,6 +117,8 @@ pub(crate) struct Held {
     pub(crate) ladders_wanted: BTreeSet<DeviceId>,
     /// The server's newest acknowledgement that can be passed on.
     pub(crate) receipt: Option<Vec<u8>>,
+    /// What survives the loss of the server, as it has told (R23).
+    pub(crate) safe: Vector,
 }
 
 impl Held {
@@ -143,6 +148,8 @@ pub struct Replica {
     pub(crate) plain: bool,
     /// What the server seems to have lost of the control feed.
     pub(crate) offers: Offers,
+    /// New keys that the server is asked to let in.
+    pub(crate) renewal: Option<Renewal>,
 }
 
 /// The values of a record over its classes, by key.
@@ -180,6 +187,7 @@ impl Replica {
             refused: BTreeSet::new(),
             plain: false,
             offers: Offers::default(),
+            renewal: None,
         };
         replica.make_spaces();
         replica
@@ -294,12 +302,47 @@ impl Replica {
             Step::Receipt(space, receipt) => self.held_mut(space).receipt = Some(receipt),
             Step::Plain(plain) => self.plain = plain,
             Step::Offers(offers) => self.offers = offers,
+            Step::Safe(space, safe) => self.held_mut(space).safe = safe,
+            Step::Me(me) => {
+                self.me = me;
+                // Actors carry the device's tag.
+                self.actor = None;
+                self.renewal = None;
+                self.make_spaces();
+            }
         }
     }
 
     /// The server does not know this device: the next request shows its enrolment (R21).
     pub fn show_enrolment(&mut self) {
         self.offers.stranger = true;
+    }
+
+    /// Asks for these new keys with every request, until [`Replica::prepare_renewal`].
+    pub fn ask_for_renewal(&mut self, renewal: Renewal) {
+        self.renewal = Some(renewal);
+    }
+
+    /// Prepares that this replica is another device from now on, once the server has let in the new
+    /// keys and has everything that was written with the old ones. Until then nothing is to be done.
+    pub fn prepare_renewal(&self) -> Prepared<Option<DeviceId>> {
+        let renewed = self.renewal.as_ref().map(Renewal::device);
+        let ready =
+            |device: &DeviceId| self.control.enrolment(*device).is_some() && !self.has_unsent();
+        let outcome = renewed.filter(ready);
+        let me = outcome.map(|device| Me { device, ..self.me });
+        Prepared {
+            rows: me.iter().map(stored::me_row).collect(),
+            steps: me.into_iter().map(Step::Me).collect(),
+            outcome,
+        }
+    }
+
+    /// What of a space survives the loss of the server, as far as it has told: it stands in a
+    /// verified backup or in the journal. Nothing beyond it may be pruned here (R54).
+    pub fn safe(&self, space: &Space) -> Vector {
+        let held = self.spaces.get(space);
+        held.map(|held| held.safe.clone()).unwrap_or_default()
     }
 
     /// Puts a record's state in, as an exchange would: for tests of what merges leave behind.

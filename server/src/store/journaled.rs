@@ -12,6 +12,7 @@ statements! {
     BACKED_UP = "SELECT space, counter FROM space ORDER BY space";
     SET_BACKED_UP = "UPDATE space SET backed_up = $2 WHERE space = $1 AND backed_up < $2";
     NOT_JOURNALED = "UPDATE space SET journaled = 0";
+    SAFE = "SELECT journaled, backed_up FROM space WHERE space = $1";
     IS_BACKED_UP = "SELECT backed_up FROM space WHERE space = $1";
     ALL_BACKED_UP = "UPDATE space SET backed_up = counter";
 }
@@ -79,6 +80,16 @@ pub(crate) async fn set_backed_up(
         .bind(stored(arrival));
     query.execute(conn).await?;
     Ok(())
+}
+
+/// Up to which arrival a space stands in a verified backup or in the journal.
+pub(crate) async fn safe(conn: &mut SqliteConnection, space: &Space) -> Result<u64, StoreError> {
+    let query = sqlx::query(SAFE).bind(space.to_string());
+    let Some(row) = query.fetch_optional(conn).await? else {
+        return Ok(0);
+    };
+    let read = Read::of("space", &row);
+    Ok(read.number("journaled")?.max(read.number("backed_up")?))
 }
 
 /// Up to which arrival a verified backup holds a space.

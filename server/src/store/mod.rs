@@ -11,6 +11,7 @@
 
 pub(crate) mod contact;
 pub(crate) mod control;
+pub(crate) mod copied;
 pub(crate) mod copy;
 pub(crate) mod device;
 pub(crate) mod event;
@@ -287,6 +288,7 @@ mod tests {
         let all = [
             contact::STATEMENTS,
             control::STATEMENTS,
+            copied::STATEMENTS,
             copy::STATEMENTS,
             device::STATEMENTS,
             event::STATEMENTS,

@@ -142,6 +142,7 @@ impl Phone {
             budget: self.budget,
             receipts: false,
             shown: Vec::new(),
+            renewal: None,
         }
     }
 

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use sync_core::batch::Batch;
 use sync_core::id::DeviceId;
-use sync_core::wire::Answer;
+use sync_core::renew::Renewal;
+use sync_core::seal::SigningKey;
+use sync_core::wire::{Answer, Safe};
 use tempfile::TempDir;
 
 use super::phone::Phone;
@@ -333,4 +335,121 @@ async fn a_fork_is_told_once_and_again_when_it_is_healed() {
     phone.exchange(&station, &[&both]).await;
     let told = [("fork_healed".into(), me), ("fork_seen".into(), me)];
     assert_eq!(kinds().await, told);
+}
+
+#[tokio::test]
+async fn phones_are_told_what_stands_in_a_backup_or_the_journal() {
+    let station = Station::sample().await;
+    let (dir, journal) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut phone = Phone::enrolled(&station, 1, SPACE).await;
+    let first = phone.batch(1, &[], vec![phone.entry(1, "巴特尔")]);
+    assert_eq!(phone.exchange(&station, &[&first]).await.safe, None);
+    let file = backed_up(&station, &dir).await;
+    let quiet = phone.exchange(&station, &[]).await;
+    assert_eq!(quiet.safe, Some(Safe::All));
+    let second = phone.batch(2, &[&first], vec![phone.entry(2, "苏和")]);
+    let answer = phone.exchange(&station, &[&second]).await;
+    assert_eq!(answer.safe, Some(Safe::UpTo(vec![(0, 1)])));
+    station.app.keep_journal(journal.path()).await.unwrap();
+    let third = phone.batch(3, &[&second], vec![phone.entry(3, "其其格")]);
+    let answer = phone.exchange(&station, &[&third]).await;
+    assert_eq!(answer.safe, Some(Safe::All));
+
+    // What a restored server holds came out of a backup; what it is brought is not in one.
+    let (again, _) = restored(&file, None).await;
+    let reset = phone.exchange(&again, &[]).await;
+    assert_eq!((reset.reset, reset.safe), (true, Some(Safe::All)));
+    phone.incarnation = reset.incarnation.unwrap();
+    let answer = phone.exchange(&again, &[&second, &third]).await;
+    assert_eq!(answer.safe, Some(Safe::UpTo(vec![(0, 1)])));
+}
+
+/// Another phone with the same keys and the same memory.
+fn copy_of(station: &Station, phone: &Phone, seed: u8) -> Phone {
+    let mut copy = Phone::new(station, seed, SPACE);
+    copy.nonce = phone.nonce;
+    copy.incarnation = phone.incarnation;
+    copy.base = phone.base.clone();
+    copy
+}
+
+#[tokio::test]
+async fn two_phones_with_the_same_keys_are_told_from_one_that_was_set_back() {
+    let station = Station::sample().await;
+    let cloned = async || {
+        let events = station.app.events(100).await.unwrap().into_iter();
+        events.filter(|event| event.kind == "device_cloned").count()
+    };
+    // Set back twice, and an answer lost: it comes back with what it brought the time before.
+    let mut phone = Phone::enrolled(&station, 1, SPACE).await;
+    let first = phone.batch(1, &[], vec![phone.entry(1, "一")]);
+    phone.exchange(&station, &[&first]).await;
+    let mut old = copy_of(&station, &phone, 1);
+    let lost = phone.batch(2, &[&first], vec![phone.entry(2, "二")]);
+    phone.exchange(&station, &[&lost]).await;
+    let two = old.batch(2, &[&first], vec![old.entry(3, "三")]);
+    assert_eq!(old.send(&station, &[&two]).await.status, StatusCode::OK);
+    let three = old.batch(3, &[&two], vec![old.entry(4, "四")]);
+    let answer = old.exchange(&station, &[&two, &three]).await;
+    assert!(!answer.renew_keys && answer.batches.len() == 1);
+    let joined = old.batch(4, &[&three, &lost], vec![old.entry(5, "五")]);
+    assert!(!old.exchange(&station, &[&joined]).await.renew_keys);
+    assert_eq!(cloned().await, 0);
+
+    // Copied: each brings what the other does not hold.
+    let mut phone = Phone::enrolled(&station, 2, SPACE).await;
+    let first = phone.batch(1, &[], vec![phone.entry(6, "六")]);
+    phone.exchange(&station, &[&first]).await;
+    let mut copy = copy_of(&station, &phone, 2);
+    let one = phone.batch(2, &[&first], vec![phone.entry(7, "七")]);
+    phone.exchange(&station, &[&one]).await;
+    let other = copy.batch(2, &[&first], vec![copy.entry(8, "八")]);
+    assert!(!copy.exchange(&station, &[&other]).await.renew_keys);
+    let next = phone.batch(3, &[&one], vec![phone.entry(9, "九")]);
+    assert!(phone.exchange(&station, &[&next]).await.renew_keys);
+    assert!(
+        copy.exchange(&station, &[]).await.renew_keys,
+        "both are asked"
+    );
+    assert_eq!(cloned().await, 1);
+}
+
+#[tokio::test]
+async fn new_keys_get_the_grants_of_the_old_ones_if_whoever_asks_holds_both() {
+    for station in [Station::sample().await, Station::real().await] {
+        let mut phone = Phone::new(&station, 1, SPACE);
+        let code = station.code(SPACE).await;
+        let enrolment = phone.enrolment(&code);
+        station.post("/v1/enrol", enrolment.clone()).await;
+        if !station.sample {
+            station.app.approve(phone.device()).await.unwrap();
+        }
+        phone.join(&station.post("/v1/enrol", enrolment).await.body());
+        let first = phone.batch(1, &[], vec![phone.entry(1, "巴特尔")]);
+        phone.exchange(&station, &[&first]).await;
+
+        let key = SigningKey::from_bytes(&[9; 32]);
+        let keys = (key.public().bytes, [9; 32]);
+        let signed_by = |by: &SigningKey| {
+            let sign = |message: &[u8]| by.sign(message);
+            Renewal::of(phone.network, phone.device(), keys, &sign)
+        };
+        let mut new = Phone::new(&station, 9, SPACE);
+        (new.nonce, new.incarnation) = (phone.nonce, phone.incarnation);
+        for (renewal, known) in [(signed_by(&phone.key), false), (signed_by(&key), true)] {
+            let mut request = phone.request(&[]);
+            request.renewal = Some(renewal);
+            let said = station.post("/v1/exchange", phone.encode(&request)).await;
+            assert_eq!(said.status, StatusCode::OK);
+            let stale = new.send(&station, &[]).await;
+            assert_eq!(stale.status == StatusCode::OK, known);
+        }
+        let answer = new.send(&station, &[]).await.body();
+        new.nonce = Answer::decode(new.network, &answer).unwrap().nonce.unwrap();
+        let got = everything(&station, &mut new).await.batches.len();
+        // On a server for real people somebody has to look first.
+        assert_eq!(got, usize::from(station.sample));
+        station.app.confirm_recovery().await.unwrap();
+        assert_eq!(everything(&station, &mut new).await.batches.len(), 1);
+    }
 }

@@ -33,6 +33,7 @@ pub fn as_request(claims: Option<&Claims>, budget: usize) -> Request {
         budget: u32::try_from(budget).unwrap_or(u32::MAX),
         receipts: true,
         shown: Vec::new(),
+        renewal: None,
         refer: None,
     }
 }

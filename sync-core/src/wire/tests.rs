@@ -27,6 +27,7 @@ fn request(batches: Vec<Vec<u8>>) -> Request {
         budget: 65_536,
         receipts: false,
         shown: Vec::new(),
+        renewal: None,
     }
 }
 

@@ -310,6 +310,7 @@ impl Hostile {
             budget: dice.below(10_000) as u32,
             receipts: false,
             shown: Vec::new(),
+            renewal: None,
         };
         let sign = |message: &[u8]| self.signing.sign(message).to_bytes();
         (

@@ -181,6 +181,7 @@ impl Device {
             budget: 0,
             receipts: false,
             shown: Vec::new(),
+            renewal: None,
         };
         request.encode(self.network, &|message| self.sign(message))
     }

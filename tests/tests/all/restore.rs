@@ -266,3 +266,85 @@ fn killed_at_any_moment_a_backup_a_restore_and_a_journal_are_whole_or_not_there(
     }
     assert_eq!(run_server(&restored, &["verify"]).json()["different"], 0);
 }
+
+/// A copy of a phone's directory, keys and all.
+fn copy(phone: &Phone, to: PathBuf) -> Phone {
+    std::fs::create_dir(&to).unwrap();
+    for entry in std::fs::read_dir(&phone.dir).unwrap().flatten() {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+    Phone::at(to)
+}
+
+#[test]
+fn a_phone_that_was_set_back_heals_as_the_device_that_it_is() {
+    let place = Place::new();
+    let server = Server::sample(&place.path("server"));
+    let phone = Phone::enrolled(place.path("a"), &server, GACHA);
+    let b = Phone::enrolled(place.path("b"), &server, GACHA);
+    let mut ids = vec![person(&phone, "其其格")];
+    phone.sync();
+    let phone_before = copy(&phone, place.path("old"));
+    ids.push(person(&phone, "娜仁"));
+    phone.sync();
+    let device = phone.ok(&["status"])["device"].clone();
+    std::fs::remove_dir_all(&phone.dir).unwrap();
+
+    ids.push(person(&phone_before, "乌云"));
+    phone_before.sync();
+    ids.push(person(&phone_before, "萨仁"));
+    phone_before.sync();
+    b.sync();
+    for id in &ids {
+        phone_before.ok(&["show", id]);
+        b.ok(&["show", id]);
+    }
+    assert_eq!(phone_before.ok(&["status"])["device"], device);
+    assert_eq!(kinds(&server), ["fork_healed", "fork_seen"]);
+    assert_eq!(server.run(&["verify"]).json()["different"], 0);
+}
+
+#[test]
+fn two_phones_with_the_keys_of_one_become_two_devices_and_lose_nothing() {
+    let place = Place::new();
+    let server = Server::sample(&place.path("server"));
+    let a = Phone::enrolled(place.path("a"), &server, GACHA);
+    let mut ids = vec![person(&a, "其其格")];
+    a.sync();
+    let device = a.ok(&["status"])["device"].clone();
+    let twin = copy(&a, place.path("twin"));
+    for round in 0..3 {
+        for phone in [&a, &twin] {
+            ids.push(person(phone, &format!("乌云{round}")));
+            phone.sync();
+        }
+    }
+    a.sync();
+    twin.sync();
+    let devices = [&a, &twin].map(|phone| phone.ok(&["status"])["device"].clone());
+    assert!(
+        devices[0] != devices[1] && !devices.contains(&device),
+        "{devices:?}"
+    );
+    for id in &ids {
+        a.ok(&["show", id]);
+        twin.ok(&["show", id]);
+    }
+    let noted = kinds(&server);
+    let count = |kind: &str| noted.iter().filter(|noted| *noted == kind).count();
+    assert_eq!(
+        (count("device_cloned"), count("keys_renewed")),
+        (1, 2),
+        "{noted:?}"
+    );
+    assert_eq!(server.run(&["verify"]).json()["different"], 0);
+
+    // And whoever wishes so has new keys at once.
+    let renewed = a.ok(&["renew-keys"]);
+    assert_ne!(renewed["device"], devices[0]);
+    ids.push(person(&a, "萨仁"));
+    a.sync();
+    assert_eq!(a.ok(&["status"])["unsent"], 0);
+    twin.sync();
+    twin.ok(&["show", ids.last().unwrap()]);
+}
