@@ -7,7 +7,6 @@
 //! the one before: a new phone of a village needs three.
 
 use sync_core::exchange::{Budget, Outgoing, Received};
-use sync_core::hub::Refusal;
 use sync_core::wire::BadMessage;
 
 use crate::cancel::Cancel;
@@ -18,6 +17,8 @@ use crate::transport::{KeyHash, Transport, TransportError};
 
 /// Where the server takes exchanges.
 const EXCHANGE_PATH: &str = "/v1/exchange";
+/// What a server says that has lost an enrolment, and is then shown it.
+const SHOWING: [&str; 2] = ["device_unknown", "space_not_granted"];
 /// Rounds in a row that fail without any progress before the exchange gives up. Enough to halve
 /// [`Budget::DEFAULT`] down to one batch.
 pub const FAILURES_MAX: usize = 6;
@@ -215,7 +216,7 @@ impl Course {
             return Ok(true);
         }
         if let Err(TransportError::Refused { code }) = &answer
-            && code == Refusal::UnknownDevice.code()
+            && SHOWING.contains(&code.as_str())
             && !self.shown
         {
             // A server that was restored from a backup of before this device came in (R21).

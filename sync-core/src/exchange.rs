@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::batch::{Batch, Unfit};
 use crate::control::{BadEntry, Control};
 use crate::feed::{Node, Vector};
-use crate::id::{BatchHash, DeviceId, EntryHash, Space};
+use crate::id::{BatchHash, DeviceId, EntryHash, Incarnation, Space};
 use crate::incoming::Incoming;
 use crate::refer::Heard;
 use crate::replica::{Context, HubState, Prepared, Replica, Step};
@@ -75,6 +75,8 @@ pub struct Outgoing {
     sent: Vec<BatchHash>,
     /// The control entries that it shows.
     shown: Vec<EntryHash>,
+    /// The life of the server that was known then.
+    life: Option<Incarnation>,
 }
 
 impl Outgoing {
@@ -219,6 +221,7 @@ impl Replica {
             expected,
             sent,
             shown: shown.into_iter().map(|entry| entry.hash).collect(),
+            life: self.hub.incarnation,
         };
         Ok(Prepared {
             rows: out.rows,
@@ -347,9 +350,20 @@ impl Replica {
         received.batches = incoming.count();
         incoming.write(rows, &mut out)?;
 
+        let reborn = answer.reset && answer.incarnation != self.hub.incarnation;
+        let offers = self
+            .offers
+            .after(&outgoing.shown, control, &answer.control, reborn);
+        received.again |= !offers.is_empty();
+        // A server that lost the enrolment of an author refuses her batches until it is shown it.
+        let may_change = answer.reset || !offers.is_empty();
+        out.steps.push(Step::Offers(offers));
         for refused in &answer.refused {
             if refused.code == Unfit::Reference.code() {
                 received.untaken = true;
+                continue;
+            }
+            if refused.code == Unfit::Author.code() && may_change {
                 continue;
             }
             received.refused.push(refused.code.clone());
@@ -358,26 +372,25 @@ impl Replica {
             }
         }
         received.again |= received.untaken || received.unread;
-        let reborn = answer.reset && answer.incarnation != self.hub.incarnation;
-        let offers = self
-            .offers
-            .after(&outgoing.shown, control, &answer.control, reborn);
-        received.again |= !offers.is_empty();
-        out.steps.push(Step::Offers(offers));
-        if answer.reset {
-            hub.incarnation = answer.incarnation;
+        received.again |= answer.reset;
+        // An answer that was overtaken by the news of another life says nothing of this one.
+        if outgoing.life == self.hub.incarnation {
+            if answer.reset {
+                hub.incarnation = answer.incarnation;
+            }
+            let told = self.learn_bases(
+                context,
+                rows,
+                outgoing,
+                &answer.spaces,
+                answer.reset,
+                &mut received,
+                &mut out,
+            )?;
+            self.learn_safe(outgoing, answer.safe.as_ref(), reborn, &told, &mut out);
+        } else {
             received.again = true;
         }
-        let told = self.learn_bases(
-            context,
-            rows,
-            outgoing,
-            &answer.spaces,
-            answer.reset,
-            &mut received,
-            &mut out,
-        )?;
-        self.learn_safe(outgoing, answer.safe.as_ref(), reborn, &told, &mut out);
 
         let acknowledged =
             self.take_receipts(context, rows, control, &answer.receipts, &mut out)?;
