@@ -119,6 +119,15 @@ rows-damaged = { $rows } rows of the store could not be read. Exchange with the 
 unknown-message = Something else was found wrong: { $code } { $key }. Update this program to read more.
 
 ## The server's command line
+server-key-unusable = The key can't be used: { $detail }.
+server-key-exists = { $key } is there already; a new key never takes a file's place. Give another name.
+server-bad-public-key = "{ $key }" is no public key. Copy it from what "order-key new" printed.
+server-not-an-order = { $key } is no order of this installation.
+server-not-an-order-key = The key in { $key } may not order here: no root statement lists it. List it with "root renew --order-key".
+server-order-refused = The order in { $key } is not taken: { $reason }.
+server-order-needs-second = The order is about { $key } things, and one person may order only { $max } alone. A second person signs the file with "order sign" before it is submitted.
+server-root-key-wrong = The key in { $key } is not the one that may sign the next root statement of this installation.
+server-root-threshold = The next root statement needs { $key } root keys' signatures, which this program can't collect.
 server-address-unknown = The server was never started here, so its address is not known. Start it, or give --url.
 server-bad-address = "{ $key }" is not a server address. Write https://host or https://host:port.
 server-bad-id = "{ $key }" is neither a record's or device's id nor a 12-digit code. Copy it from "records" or "pending".

@@ -118,6 +118,15 @@ rows-damaged = 存储中有 { $rows } 行无法读取。请与服务器同步以
 unknown-message = 发现其他问题：{ $code } { $key }。请更新本程序以了解详情。
 
 ## 服务器命令行
+server-key-unusable = 密钥无法使用：{ $detail }。
+server-key-exists = { $key } 已存在；新密钥不会覆盖任何文件。请换一个名称。
+server-bad-public-key = “{ $key }”不是公钥。请从 order-key new 的输出复制。
+server-not-an-order = { $key } 不是本服务器的指令文件。
+server-not-an-order-key = { $key } 中的密钥在此无权下达指令：根声明中没有它。请用 root renew --order-key 列入。
+server-order-refused = 没有接收 { $key } 中的指令：{ $reason }。
+server-order-needs-second = 该指令涉及 { $key } 项，一人最多可单独决定 { $max } 项。请第二人先用 order sign 在文件上签名，再提交。
+server-root-key-wrong = { $key } 中的密钥不能签署本服务器的下一份根声明。
+server-root-threshold = 下一份根声明需要 { $key } 个根密钥签名，本程序不能收集。
 server-address-unknown = 服务器尚未在此启动过，地址未知。请先启动，或给出 --url。
 server-bad-address = “{ $key }”不是服务器地址。请写成 https://主机 或 https://主机:端口。
 server-bad-id = “{ $key }”不是记录或设备的编号，也不是 12 位代码。请从 records 或 pending 复制。

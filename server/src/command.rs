@@ -4,6 +4,7 @@
 //! `verify-cells` found something), 3 the data directory can't be opened.
 
 mod office;
+mod order;
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -21,6 +22,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use words::{Language, Words};
 
+use self::order::{OrderKeyVerb, OrderVerb, RootVerb};
 use crate::app::{App, Figure, Options, ServeError};
 use crate::backup::InClear;
 use crate::enrol::{CodeWish, PendingDevice};
@@ -143,6 +145,15 @@ enum Verb {
         /// The device.
         device: String,
     },
+    /// Make a person's key for orders.
+    #[command(subcommand)]
+    OrderKey(OrderKeyVerb),
+    /// What only a person's key may order.
+    #[command(subcommand)]
+    Order(OrderVerb),
+    /// Say who may sign what.
+    #[command(subcommand)]
+    Root(RootVerb),
     /// Show a record, all classes.
     Show {
         /// The record, or the 12-digit code of an organisation.
@@ -262,9 +273,16 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
         say_answer(cli, &office::restored(&restored));
         return Ok(done);
     }
+    if let Verb::OrderKey(verb) = &cli.verb {
+        say_answer(cli, &order::order_key(verb)?);
+        return Ok(done);
+    }
     let app = App::open_existing(&cli.data, Options::default()).await?;
     let answer = match &cli.verb {
-        Verb::Serve { .. } | Verb::Sample { .. } | Verb::Restore { .. } => return Ok(done),
+        Verb::Serve { .. }
+        | Verb::Sample { .. }
+        | Verb::Restore { .. }
+        | Verb::OrderKey(_) => return Ok(done),
         Verb::Backup { file, plain_i_know } => {
             let in_clear = match plain_i_know {
                 true => InClear::Known,
@@ -305,6 +323,8 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
             app.approve(id).await?;
             json!({ "device": id.to_string() })
         }
+        Verb::Order(verb) => order::order(&app, verb).await?,
+        Verb::Root(verb) => order::root(&app, &cli.data, verb).await?,
         Verb::Show { id } => show::show(&app, id).await?,
         Verb::Records => show::records(&app).await?,
         Verb::Indicators {

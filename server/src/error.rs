@@ -6,12 +6,13 @@ use crate::clock::NoRandomness;
 use crate::store::StoreError;
 
 /// Every code that a wrong request can have.
-pub(crate) const CODES: [&str; 29] = [
+pub(crate) const CODES: [&str; 38] = [
     "address_unknown",
     "backup_broken",
     "backup_in_clear",
     "bad_address",
     "bad_id",
+    "bad_public_key",
     "bundle_refused",
     "cannot_listen",
     "cells_differ",
@@ -22,10 +23,18 @@ pub(crate) const CODES: [&str; 29] = [
     "http_not_loopback",
     "journal_failed",
     "journal_unusable",
+    "key_exists",
+    "key_unusable",
     "not_a_backup",
     "not_a_sample",
+    "not_an_order",
+    "not_an_order_key",
+    "order_needs_second",
+    "order_refused",
     "package_unknown",
     "restore_not_empty",
+    "root_key_wrong",
+    "root_threshold",
     "sample_not_empty",
     "space_count",
     "store_differs",

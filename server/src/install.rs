@@ -16,7 +16,7 @@ use sync_core::seal::SigningKey;
 use crate::app::Options;
 use crate::clock::random;
 use crate::figures;
-use crate::keys::{self, KeyError, MatchKey, NODE, ROOT, TLS, TLS_NEXT};
+use crate::keys::{self, KeyError, MatchKey, NODE, ORDER, ROOT, TLS, TLS_NEXT};
 use crate::roster::Roster;
 use crate::seal_keys::SealKeys;
 use crate::store::control::{self, meta};
@@ -129,12 +129,17 @@ async fn found(
     let node = keys::signing_key_or_new(dir, NODE)?;
     let now = keys::tls_key_or_new(dir, TLS)?;
     let next = keys::tls_key_or_new(dir, TLS_NEXT)?;
+    // Real orders are persons': whoever takes the server must not have them with it.
+    let order_keys = match sample {
+        true => vec![keys::signing_key_or_new(dir, ORDER)?.public().bytes],
+        false => Vec::new(),
+    };
     let statement = RootStatement {
         version: 1,
         root_keys: vec![root.public().bytes],
         threshold: 1,
         node_keys: vec![node.public().bytes],
-        order_keys: Vec::new(),
+        order_keys,
         tls_keys: vec![keys::tls_key_hash(&now), keys::tls_key_hash(&next)],
     };
     let network = statement.network();

@@ -13,6 +13,7 @@ use data_encoding::HEXLOWER_PERMISSIVE as HEX;
 use hmac::{Hmac, KeyInit, Mac};
 use rcgen::{KeyPair, PublicKeyData};
 use sha2::{Digest, Sha256};
+use sync_core::control::{plain_key, suite_key};
 use sync_core::group::IdNumber;
 use sync_core::seal::{KEY_BYTES, SUITE, SealingKey, SigningKey};
 use zeroize::Zeroizing;
@@ -24,6 +25,8 @@ use crate::store::link::Blind;
 pub(crate) const ROOT: &str = "root.key";
 /// The node key: signs the control feed.
 pub(crate) const NODE: &str = "node.key";
+/// The order key of a sample installation; elsewhere persons hold theirs.
+pub(crate) const ORDER: &str = "order.key";
 /// The match key: makes the blind index of ID numbers.
 pub(crate) const MATCH: &str = "match.key";
 /// The TLS key in use.
@@ -50,6 +53,9 @@ pub(crate) enum KeyError {
     /// The file can't be read or written.
     #[error("{} can't be read or written", .0.display())]
     File(PathBuf, #[source] io::Error),
+    /// A new key would take the place of what is there.
+    #[error("{} is there already", .0.display())]
+    Exists(PathBuf),
     /// There is no randomness to make one.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
@@ -65,6 +71,43 @@ pub(crate) fn signing_key(dir: &Path, name: &str) -> Result<Option<SigningKey>, 
 pub(crate) fn signing_key_or_new(dir: &Path, name: &str) -> Result<SigningKey, KeyError> {
     let private = private_bytes_or_new(dir, name)?;
     Ok(SigningKey::from_bytes(&private))
+}
+
+/// A person's signing key, in a file anywhere.
+pub(crate) fn persons_key(path: &Path) -> Result<SigningKey, KeyError> {
+    let (dir, name) = place(path)?;
+    let key = signing_key(dir, name)?;
+    key.ok_or_else(|| KeyError::Missing(path.to_owned()))
+}
+
+/// Makes a person's signing key, in a file anywhere that is not there yet.
+pub(crate) fn new_persons_key(path: &Path) -> Result<SigningKey, KeyError> {
+    let (dir, name) = place(path)?;
+    match path.symlink_metadata() {
+        Ok(_) => Err(KeyError::Exists(path.to_owned())),
+        Err(_) => signing_key_or_new(dir, name),
+    }
+}
+
+fn place(path: &Path) -> Result<(&Path, &str), KeyError> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let dir = match path.parent() {
+        Some(dir) if dir.as_os_str().is_empty() => Path::new("."),
+        dir => dir.unwrap_or(Path::new(".")),
+    };
+    let name = name.ok_or_else(|| KeyError::NotAKey(path.to_owned()))?;
+    Ok((dir, name))
+}
+
+/// A public key as people copy it: the suite, then the key, in hexadecimal digits.
+pub(crate) fn public_text(key: &[u8; 32]) -> String {
+    HEX.encode(&suite_key(key))
+}
+
+/// Reads what [`public_text`] wrote.
+pub(crate) fn public_key(text: &str) -> Option<[u8; 32]> {
+    let bytes = HEX.decode(text.trim().as_bytes()).ok()?;
+    plain_key(&bytes.try_into().ok()?)
 }
 
 /// The sealing key of a month; `None` if there is no file.

@@ -1,31 +1,43 @@
-//! The control feed: root statement, enrolments, the plan package. No personal data, always sent
-//! first.
+//! The control feed: root statements, enrolments, the plan package, orders. No personal data, always
+//! sent first.
 //!
 //! Entries are unique and grow-only, and the state is a join over them: it does not depend on their
 //! order or on forks of the server that wrote them (R18). Kinds are open: an entry of an unknown
 //! kind is checked, kept and passed on, so that an old phone carries what a newer one needs.
 
+mod elsewhere;
 mod entry;
+mod order;
+mod root;
+mod roster;
+mod seal_key;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minicbor::Decoder;
 use plan::Package;
-use sha2::{Digest, Sha256};
 
 use crate::figure::Away;
 use crate::id::{DeviceId, EntryHash, NetworkId, RecordId, Short, Space};
-use crate::seal::{self, PublicKey};
+use crate::seal::PublicKey;
 
+pub use elsewhere::Elsewhere;
+use elsewhere::Elsewheres;
 pub(crate) use entry::SpaceWire;
 pub use entry::{
-    BadEntry, CONTROL_ENTRY_BYTES_MAX, ControlEntry, Elsewhere, Enrolment, GRANTS_MAX,
-    ROOT_LIST_MAX, RootStatement, SealKey, Signer, plain_key, suite_key,
+    BadEntry, CONTROL_ENTRY_BYTES_MAX, ControlEntry, GRANTS_MAX, ROOT_LIST_MAX, Signer, plain_key,
+    suite_key,
 };
-use entry::{
-    BodyWire, Content, EntryWire, SUITE, decode_elsewhere, decode_enrolment, decode_seal_key, kind,
-    network_of, signed_message,
+use entry::{BodyWire, Content, EntryWire, SUITE, kind, name_of, signed_message};
+use order::OrderNumbers;
+pub use order::{
+    ERASE_ALONE_MAX, ORDER_NAMES_MAX, Order, OrderFile, OrderKind, VERDICT_ALONE_MAX,
+    VERDICT_NODE_MAX, WIPE_ALONE_MAX,
 };
+pub use root::RootStatement;
+use root::Roots;
+pub use roster::Enrolment;
+use roster::Roster;
+pub use seal_key::SealKey;
 
 /// The join of all control entries held.
 #[derive(Clone, Debug)]
@@ -34,15 +46,14 @@ pub struct Control {
     entries: BTreeMap<EntryHash, ControlEntry>,
     /// Order in which the entries came in here; for the position of an exchange only.
     arrivals: Vec<EntryHash>,
-    root: Option<RootStatement>,
-    node_keys: BTreeSet<[u8; 32]>,
-    roster: BTreeMap<DeviceId, Enrolment>,
+    roots: Roots,
+    roster: Roster,
     package: Option<EntryHash>,
-    /// Who counts in another unit, by unit and group; the number and name of the entry that says
-    /// so decide between several.
-    elsewhere: BTreeMap<(String, RecordId), (u32, EntryHash, Away)>,
+    /// Who counts in another unit.
+    elsewhere: Elsewheres,
     /// The newest key to which the server is sealed to.
     seal_key: Option<SealKey>,
+    order_numbers: OrderNumbers,
 }
 
 impl Control {
@@ -52,12 +63,12 @@ impl Control {
             network,
             entries: BTreeMap::new(),
             arrivals: Vec::new(),
-            root: None,
-            node_keys: BTreeSet::new(),
-            roster: BTreeMap::new(),
+            roots: Roots::default(),
+            roster: Roster::default(),
             package: None,
-            elsewhere: BTreeMap::new(),
+            elsewhere: Elsewheres::default(),
             seal_key: None,
+            order_numbers: OrderNumbers::default(),
         }
     }
 
@@ -71,28 +82,13 @@ impl Control {
     /// A root statement must come before what its nodes signed; that is the order in which they are
     /// stored and sent.
     pub fn check(&self, bytes: &[u8]) -> Result<Option<ControlEntry>, BadEntry> {
-        if bytes.len() > CONTROL_ENTRY_BYTES_MAX {
-            return Err(BadEntry::TooLarge);
-        }
-        let mut decoder = Decoder::new(bytes);
-        let wire: EntryWire = decoder.decode().map_err(|_| BadEntry::Envelope)?;
-        if decoder.position() != bytes.len() {
-            return Err(BadEntry::Envelope);
-        }
+        let wire = EntryWire::read(bytes)?;
         let message = signed_message(self.network, &wire.body);
-        let hash = EntryHash(Sha256::digest(&message).into());
+        let hash = name_of(&message);
         if self.entries.contains_key(&hash) {
             return Ok(None);
         }
-        let signers: BTreeSet<[u8; 32]> = wire
-            .signatures
-            .0
-            .iter()
-            .filter_map(|signature| {
-                let key = plain_key(&signature.key)?;
-                seal::verify(&key, &message, &signature.signature).then_some(key)
-            })
-            .collect();
+        let signers = wire.signers(&message);
         if signers.is_empty() {
             return Err(BadEntry::Signature);
         }
@@ -100,26 +96,29 @@ impl Control {
         if body.suite != SUITE {
             return Err(BadEntry::Envelope);
         }
-        if body.kind != kind::ROOT && signers.is_disjoint(&self.node_keys) {
-            return Err(BadEntry::Signature);
-        }
+        self.check_signers(body.kind, &signers)?;
         let content = match body.kind {
-            kind::ROOT => Content::Root(self.check_root(&body.content, &signers)?),
-            kind::ENROL => Content::Enrol(decode_enrolment(&body.content)?),
+            kind::ROOT => Content::Root(self.roots.check(self.network, &body.content, &signers)?),
+            kind::ENROL => Content::Enrol(Enrolment::decode(&body.content)?),
             kind::PACKAGE => match Package::from_cbor(&body.content) {
                 Ok(package) => Content::Package(Box::new(package)),
                 // Written for a newer version: kept and passed on, not used.
                 Err(_) => Content::Unknown,
             },
-            kind::ELSEWHERE => match decode_elsewhere(&body.content) {
+            kind::ELSEWHERE => match Elsewhere::decode(&body.content) {
                 Some((statement, number)) => Content::Elsewhere(statement, number),
                 None => Content::Unknown,
             },
-            kind::SEAL_KEY => match decode_seal_key(&body.content) {
+            kind::SEAL_KEY => match SealKey::decode(&body.content) {
                 Some(key) => Content::SealKey(key),
                 None => Content::Unknown,
             },
-            _ => Content::Unknown,
+            number => match OrderKind::of(number) {
+                Some(kind) => {
+                    Content::Order(kind, Order::check(kind, &body, &signers, &self.roots)?)
+                }
+                None => Content::Unknown,
+            },
         };
         let scope = body.scope.map(|spaces| {
             spaces
@@ -136,29 +135,17 @@ impl Control {
         }))
     }
 
-    fn check_root(
-        &self,
-        content: &[u8],
-        signers: &BTreeSet<[u8; 32]>,
-    ) -> Result<RootStatement, BadEntry> {
-        let statement = RootStatement::decode(content)?;
-        let signed_by = |statement: &RootStatement| {
-            let good = statement
-                .root_keys
-                .iter()
-                .filter(|key| signers.contains(*key))
-                .count();
-            good >= statement.threshold as usize
+    /// Who may sign an entry of a kind. Root statements and orders have rules of their own.
+    fn check_signers(&self, number: u16, signers: &BTreeSet<[u8; 32]>) -> Result<(), BadEntry> {
+        let is_known = number <= kind::LAST;
+        let may = match number {
+            kind::ROOT => true,
+            _ if OrderKind::of(number).is_some() => true,
+            _ if !signers.is_disjoint(self.roots.node_keys()) => true,
+            // Whether nodes or persons sign what a newer version added we can't know.
+            _ => !is_known && !signers.is_disjoint(self.roots.order_keys()),
         };
-        let founding = network_of(content) == self.network && signed_by(&statement);
-        let renewed = self.root.as_ref().is_some_and(signed_by) && statement.version > 1;
-        if founding || renewed {
-            Ok(statement)
-        } else if self.root.is_none() {
-            Err(BadEntry::OtherNetwork)
-        } else {
-            Err(BadEntry::Signature)
-        }
+        may.then_some(()).ok_or(BadEntry::Signature)
     }
 
     /// Takes an entry that [`Control::check`] gave.
@@ -167,31 +154,8 @@ impl Control {
             return;
         }
         match &entry.content {
-            Content::Root(statement) => {
-                self.node_keys.extend(&statement.node_keys);
-                let newer = self
-                    .root
-                    .as_ref()
-                    .is_none_or(|root| root.version < statement.version);
-                if newer {
-                    self.root = Some(statement.clone());
-                }
-            }
-            Content::Enrol(enrolment) => {
-                let device = enrolment.device();
-                match self.roster.get_mut(&device) {
-                    // A second enrolment of a device adds to the first: the join of both.
-                    Some(held) if held.signing_key == enrolment.signing_key => {
-                        held.spaces.extend(enrolment.spaces.iter().cloned());
-                        held.authors.extend(&enrolment.authors);
-                    }
-                    // Two keys with one id: the smaller key stands, in whatever order they came.
-                    Some(held) if held.signing_key < enrolment.signing_key => {}
-                    _ => {
-                        self.roster.insert(device, enrolment.clone());
-                    }
-                }
-            }
+            Content::Root(statement) => self.roots.join(statement),
+            Content::Enrol(enrolment) => self.roster.join(enrolment),
             Content::Package(package) => {
                 let rank = |hash: &EntryHash| {
                     let version = self.entries.get(hash).and_then(ControlEntry::as_package);
@@ -206,19 +170,11 @@ impl Control {
                 }
             }
             Content::Elsewhere(statement, number) => {
-                let unit = entry.scope.iter().flatten().next().map(Space::unit);
-                let key = (unit.unwrap_or_default().to_owned(), statement.record);
-                let newer = self
-                    .elsewhere
-                    .get(&key)
-                    .is_none_or(|(held, name, _)| (*held, *name) < (*number, entry.hash));
-                if newer {
-                    let said = (*number, entry.hash, statement.away.clone());
-                    self.elsewhere.insert(key, said);
-                }
+                self.elsewhere.join(&entry, statement, *number);
             }
             // Of two keys for one month the greater stands, in whatever order they came.
             Content::SealKey(key) => self.seal_key = self.seal_key.max(Some(*key)),
+            Content::Order(_, order) => self.order_numbers.join(entry.hash, order),
             Content::Unknown => {}
         }
         self.arrivals.push(entry.hash);
@@ -227,7 +183,7 @@ impl Control {
 
     /// The root statement in force.
     pub fn root(&self) -> Option<&RootStatement> {
-        self.root.as_ref()
+        self.roots.newest()
     }
 
     /// The newest plan package held.
@@ -250,9 +206,7 @@ impl Control {
     /// When the person of a group of a unit's records counts in another unit, and the number of the
     /// entry that says so; 0 if none does.
     pub fn elsewhere(&self, unit: &str, group: RecordId) -> (Away, u32) {
-        let said = self.elsewhere.get(&(unit.to_owned(), group));
-        said.map(|(number, _, away)| (away.clone(), *number))
-            .unwrap_or_default()
+        self.elsewhere.of(unit, group)
     }
 
     /// The key to which things for the server are sealed, once it has told one.
@@ -260,28 +214,51 @@ impl Control {
         self.seal_key
     }
 
+    /// The orders held, in order of arrival here.
+    pub fn orders(&self) -> impl Iterator<Item = (&ControlEntry, OrderKind, &Order)> {
+        self.entries().filter_map(|entry| {
+            let (kind, order) = entry.as_order()?;
+            Some((entry, kind, order))
+        })
+    }
+
+    /// The number of the next order that a key makes.
+    pub fn next_order_number(&self, issuer: [u8; 32]) -> u32 {
+        self.order_numbers.highest(issuer).saturating_add(1)
+    }
+
+    /// The orders whose number their key has used for another order too: whoever holds the key
+    /// should ask who else does.
+    pub fn order_numbers_used_twice(&self) -> BTreeSet<EntryHash> {
+        self.order_numbers.used_twice()
+    }
+
+    /// Whether a key is one of a person who may order.
+    pub fn is_order_key(&self, key: &[u8; 32]) -> bool {
+        self.roots.order_keys().contains(key)
+    }
+
     /// The keys of the devices that hold a space.
     pub fn holders(&self, space: &Space) -> impl Iterator<Item = PublicKey> {
-        self.roster
-            .values()
-            .filter(|enrolment| enrolment.spaces.contains(space))
-            .map(|enrolment| PublicKey::of_suite_1(enrolment.sealing_key))
+        self.devices()
+            .filter(|(_, enrolment)| enrolment.spaces.contains(space))
+            .map(|(_, enrolment)| PublicKey::of_suite_1(enrolment.sealing_key))
     }
 
     /// The signing key of a server node.
     pub fn node_key(&self, node: DeviceId) -> Option<[u8; 32]> {
-        let mut keys = self.node_keys.iter();
+        let mut keys = self.roots.node_keys().iter();
         keys.find(|key| DeviceId::of_key(*key) == node).copied()
     }
 
     /// A device's enrolment.
     pub fn enrolment(&self, device: DeviceId) -> Option<&Enrolment> {
-        self.roster.get(&device)
+        self.roster.enrolment(device)
     }
 
     /// The signing key of an enrolled device that may write to `space`, or of a server node.
     pub fn writer_key(&self, device: DeviceId, space: &Space) -> Option<[u8; 32]> {
-        if let Some(enrolment) = self.roster.get(&device) {
+        if let Some(enrolment) = self.roster.enrolment(device) {
             return enrolment
                 .spaces
                 .contains(space)
@@ -292,9 +269,7 @@ impl Control {
 
     /// The device whose actors carry the tag `tag`, for history.
     pub fn devices(&self) -> impl Iterator<Item = (DeviceId, &Enrolment)> {
-        self.roster
-            .iter()
-            .map(|(device, enrolment)| (*device, enrolment))
+        self.roster.devices()
     }
 
     /// The entries that a device with `spaces` needs, in order of arrival here.

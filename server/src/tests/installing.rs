@@ -2,7 +2,7 @@ use std::fs;
 
 use super::*;
 use crate::CommandError;
-use crate::keys::{NODE, ROOT, TLS, TLS_NEXT};
+use crate::keys::{NODE, ORDER, ROOT, TLS, TLS_NEXT};
 use crate::store::FILE_NAME;
 
 async fn open(dir: &std::path::Path, version: u32) -> Result<App, anyhow::Error> {
@@ -28,7 +28,7 @@ async fn a_first_start_killed_after_any_step_goes_on_with_the_same_keys() {
     let network = app.network();
     app.close().await;
     drop(app);
-    let keys = [ROOT, NODE, TLS, TLS_NEXT];
+    let keys = [ROOT, NODE, TLS, TLS_NEXT, ORDER];
     for step in 0..=keys.len() {
         for database in [false, true] {
             let dir = tempfile::tempdir().unwrap();

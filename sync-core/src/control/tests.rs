@@ -1,7 +1,10 @@
+mod orders;
+
 use super::entry::seal_entry;
 use super::*;
 use crate::id::{AuthorId, Class};
 use crate::seal::SigningKey;
+use sha2::{Digest, Sha256};
 
 fn key(n: u8) -> SigningKey {
     SigningKey::from_bytes(&[n; 32])

@@ -14,6 +14,7 @@ mod hostile;
 mod links;
 mod native;
 mod restore;
+mod ordering;
 mod sampling;
 mod secrecy;
 mod simulator;

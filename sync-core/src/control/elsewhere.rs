@@ -1,0 +1,89 @@
+//! Who of a unit's records counts in another unit.
+
+use std::collections::BTreeMap;
+
+use minicbor::bytes::ByteArray;
+use minicbor::{Decode, Encode};
+
+use super::entry::{ControlEntry, Signer, SpaceWire, kind, seal_entry};
+use crate::cbor::{self, List};
+use crate::figure::Away;
+use crate::id::{EntryHash, NetworkId, RecordId, Space};
+
+/// Stretches of time in one statement of where somebody counts.
+const AWAY_MAX: usize = 256;
+
+/// Says when a person of a unit's records counts in another unit, where she is recorded too (R43).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The group of the unit's records, by its first.
+    pub record: RecordId,
+    /// The dates as of which she does.
+    pub away: Away,
+}
+
+#[derive(Encode, Decode)]
+struct ElsewhereWire {
+    #[n(0)]
+    record: ByteArray<{ RecordId::LEN }>,
+    #[n(1)]
+    number: u32,
+    #[n(2)]
+    away: List<(String, String), AWAY_MAX>,
+}
+
+impl Elsewhere {
+    pub(super) fn decode(content: &[u8]) -> Option<(Self, u32)> {
+        let wire: ElsewhereWire = minicbor::decode(content).ok()?;
+        let record = RecordId::from_slice(wire.record.as_slice()).ok()?;
+        let away = Away::of(wire.away.0);
+        Some((Elsewhere { record, away }, wire.number))
+    }
+}
+
+impl ControlEntry {
+    /// The entry that says when a person counts in another unit than `unit`. `number` is above that
+    /// of every entry held about the same group: the highest counts.
+    pub fn elsewhere(
+        network: NetworkId,
+        unit: &Space,
+        statement: &Elsewhere,
+        number: u32,
+        signer: Signer<'_>,
+    ) -> Vec<u8> {
+        let content = cbor::encode(&ElsewhereWire {
+            record: statement.record.to_bytes().into(),
+            number,
+            away: statement.away.spans().to_vec().into(),
+        });
+        let scope = Some(vec![SpaceWire::of(unit)]);
+        seal_entry(network, kind::ELSEWHERE, scope, content, signer)
+    }
+}
+
+/// The join of these statements, by unit and group; the number and name of the entry that says so
+/// decide between several.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Elsewheres(BTreeMap<(String, RecordId), (u32, EntryHash, Away)>);
+
+impl Elsewheres {
+    pub(super) fn join(&mut self, entry: &ControlEntry, statement: &Elsewhere, number: u32) {
+        let unit = entry.scope.iter().flatten().next().map(Space::unit);
+        let key = (unit.unwrap_or_default().to_owned(), statement.record);
+        let newer = self
+            .0
+            .get(&key)
+            .is_none_or(|(held, name, _)| (*held, *name) < (number, entry.hash));
+        if newer {
+            self.0
+                .insert(key, (number, entry.hash, statement.away.clone()));
+        }
+    }
+
+    /// When the person of a group counts elsewhere, and the number of the entry that says so.
+    pub(super) fn of(&self, unit: &str, group: RecordId) -> (Away, u32) {
+        let said = self.0.get(&(unit.to_owned(), group));
+        said.map(|(number, _, away)| (away.clone(), *number))
+            .unwrap_or_default()
+    }
+}
