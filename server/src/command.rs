@@ -279,10 +279,9 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
     }
     let app = App::open_existing(&cli.data, Options::default()).await?;
     let answer = match &cli.verb {
-        Verb::Serve { .. }
-        | Verb::Sample { .. }
-        | Verb::Restore { .. }
-        | Verb::OrderKey(_) => return Ok(done),
+        Verb::Serve { .. } | Verb::Sample { .. } | Verb::Restore { .. } | Verb::OrderKey(_) => {
+            return Ok(done);
+        }
         Verb::Backup { file, plain_i_know } => {
             let in_clear = match plain_i_know {
                 true => InClear::Known,

@@ -43,10 +43,8 @@ impl MemoryHub {
     fn restore(&mut self, backup: HubState, incarnation: Incarnation) {
         self.me.incarnation = incarnation;
         self.restored = true;
-        self.state = HubState {
-            recovery: true,
-            ..backup
-        };
+        self.state = backup;
+        self.state.recovery = true;
         self.backed_up_control = self.state.control.clone();
         let Some(journal) = self.journal.take() else {
             return;
