@@ -68,8 +68,8 @@ pub(crate) async fn serve(
     let (taken, touched) =
         ingest::take(now, conn, me.network, &mut held, stashes, &incoming.batches).await?;
     let mut plan = hub::plan(me, control, request, bases.as_ref(), &held, taken, now);
-    if !request.batches.is_empty() && bases.is_some() {
-        copies::look(now, conn, request, &before, &held, &plan).await?;
+    if !request.batches.is_empty() {
+        copies::look(now, conn, incoming, &before, &held).await?;
     }
     plan.answer.renew_keys = copied::is_copied(conn, request.device).await?;
     plan.answer.safe = safe(conn, request, &held).await?;

@@ -193,7 +193,11 @@ impl World {
             };
             let left = process.replica.has_unsent();
             require("R7", !left, || {
-                format!("{} holds what the restored server lacks", self.name(p))
+                let blockers = self.blockers().join("; ");
+                format!(
+                    "{} holds what the restored server lacks: {blockers}",
+                    self.name(p)
+                )
             })?;
         }
         self.confirm();
