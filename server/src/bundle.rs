@@ -6,8 +6,13 @@ use std::collections::BTreeSet;
 use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Unfit};
 use sync_core::bundle::{Claims, Content, Unsealed};
+<<<<<<< HEAD
 use sync_core::control::{Control, ControlEntry};
 use sync_core::hub;
+=======
+use sync_core::control::Control;
+use sync_core::hub::{self, Place};
+>>>>>>> main
 use sync_core::id::Space;
 use sync_core::relay::reply::{self, Letter};
 use sync_core::wire::{SHOWN_MAX, SpaceClaim};
@@ -29,6 +34,8 @@ pub struct BundleReport {
     pub batches: usize,
     /// Of these, the ones that are new here.
     pub new: usize,
+    /// Of these, the ones that wait for others which have not come yet.
+    pub waiting: usize,
     /// Codes of what is not held, and why.
     pub not_held: Vec<String>,
     /// The bundle to carry back.
@@ -177,6 +184,12 @@ async fn take_part(
     report.new += usize::try_from(after.saturating_sub(before)).unwrap_or(usize::MAX);
     let refused = taken.refused.iter().map(|refused| refused.code.clone());
     report.not_held.extend(refused);
+    let waits = |batch: &&Batch| {
+        let place = held.get(&batch.header.space);
+        let place = place.map(|held| held.place(batch.header.device, &batch.node()));
+        matches!(place, Some(Place::Gap(_)))
+    };
+    report.waiting += part.batches.iter().flatten().filter(waits).count();
 
     let (me, node) = (&shared.me, &shared.node);
     let mut plan = hub::plan(me, control, &request, Some(&bases), &held, taken, now);

@@ -507,48 +507,6 @@ fn phone_holds(
     devices.into_values().filter_map(highest).collect()
 }
 
-/// A device that brought something of its own while it lacked something of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Apart {
-    /// The space.
-    pub space: Space,
-    /// The newest that it brought.
-    pub brought: BatchHash,
-    /// What it lacks of its own feed.
-    pub lacks: BTreeSet<BatchHash>,
-}
-
-/// Where the asking device and its own feed were apart: the phone was set back to an older copy, or it
-/// is one of two with the same keys. `before` are the counters before anything was taken. Which of the two
-/// it is shows at the next such meeting: one who was set back holds what he brought at the last one,
-/// the other copy does not.
-pub fn apart(
-    request: &Request,
-    before: &BTreeMap<Space, u64>,
-    held: &BTreeMap<Space, SpaceHeld>,
-    plan: &Plan,
-) -> Vec<Apart> {
-    let of_space = |(space, space_held): (&Space, &SpaceHeld)| {
-        let own = space_held.feeds.get(&request.device)?;
-        let counter = before.get(space).copied().unwrap_or(0);
-        let is_new = |hash: BatchHash| {
-            let arrival = space_held.arrivals.get(&hash);
-            arrival.is_some_and(|arrival| *arrival > counter)
-        };
-        let brought = own.tips().filter(|node| is_new(node.hash));
-        let brought = brought.max_by_key(|node| node.seq)?.hash;
-        let sent = plan.send.iter().filter(|(of, _)| of == space);
-        let lacks = sent.map(|(_, hash)| *hash).filter(|hash| own.holds(*hash));
-        let lacks: BTreeSet<BatchHash> = lacks.collect();
-        (!lacks.is_empty()).then(|| Apart {
-            space: space.clone(),
-            brought,
-            lacks,
-        })
-    };
-    held.iter().filter_map(of_space).collect()
-}
-
 /// Whether everything that the phone says it holds of a space is held here too, where `base` is the
 /// vector that it knew.
 pub fn holds_all(claim: &SpaceClaim, base: &Vector, space: &SpaceHeld) -> bool {

@@ -141,7 +141,7 @@ impl World {
     }
 
     /// What still waits, in words.
-    pub(super) fn blockers(&self) -> Vec<String> {
+    fn blockers(&self) -> Vec<String> {
         let mut blockers = Vec::new();
         for phone in &self.phones {
             let Some(process) = &phone.process else {
