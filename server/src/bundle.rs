@@ -6,13 +6,8 @@ use std::collections::BTreeSet;
 use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Unfit};
 use sync_core::bundle::{Claims, Content, Unsealed};
-<<<<<<< HEAD
 use sync_core::control::{Control, ControlEntry};
-use sync_core::hub;
-=======
-use sync_core::control::Control;
 use sync_core::hub::{self, Place};
->>>>>>> main
 use sync_core::id::Space;
 use sync_core::relay::reply::{self, Letter};
 use sync_core::wire::{SHOWN_MAX, SpaceClaim};

@@ -139,12 +139,9 @@ impl Address {
             }
             Self::Record(token) => format!("record/{token}"),
             Self::Freshness => "freshness".to_owned(),
-<<<<<<< HEAD
             Self::Events => "events".to_owned(),
-=======
             Self::Bundles => "bundles".to_owned(),
             Self::Reply(name) => format!("reply/{name}"),
->>>>>>> main
             Self::Conflicts { org, page } => {
                 put(&mut query, "org", org.as_deref());
                 put_page(&mut query, *page);
