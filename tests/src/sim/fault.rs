@@ -23,7 +23,7 @@ pub enum Plant {
     HalfCommit,
     /// A phone goes on with its replica after a persist error (against R8).
     GoOnAfterError,
-    /// A restored server forgets what one phone has shown when the next one shows something (against
+    /// A restored server replays the log of its backup and joins nothing that phones show (against
     /// R18).
     ControlReplayedAsLog,
     /// A restored server serves everybody at once (against R20).

@@ -69,8 +69,6 @@ pub(super) struct MemoryHub {
     pub(super) journal: Option<Journal>,
     /// The counters of the last backup.
     pub(super) backed_up: BTreeMap<Space, u64>,
-    /// The roster of the backup that this server was restored from.
-    pub(super) backed_up_control: Rc<Control>,
     /// It was restored at some time.
     pub(super) restored: bool,
 }
@@ -157,7 +155,6 @@ impl MemoryHub {
             plant: None,
             journal: None,
             backed_up: BTreeMap::new(),
-            backed_up_control: Rc::new(Control::new(network)),
             restored: false,
         };
         hub.add_control(&entry);
@@ -299,9 +296,12 @@ impl MemoryHub {
                 }
                 // It teaches nothing when it is opened again.
                 Ok(Opened::Taught(entries)) => {
-                    let mut control = self.taught(&state.control);
+                    // Its own log is all there is for it.
+                    if self.plant == Some(Plant::ControlReplayedAsLog) {
+                        return Err("device_unknown");
+                    }
+                    let control = Rc::make_mut(&mut state.control);
                     entries.into_iter().for_each(|entry| control.apply(entry));
-                    state.control = Rc::new(control);
                 }
                 Ok(Opened::Request(unopened)) => break unopened,
             }

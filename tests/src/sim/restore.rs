@@ -4,11 +4,10 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use sync_core::control::Control;
 use sync_core::feed::Tip;
 use sync_core::id::{BatchHash, DeviceId, EntryHash, Incarnation, Space};
 
-use super::fault::{Fault, Plant};
+use super::fault::Fault;
 use super::held::Stored;
 use super::hub::{HubState, MemoryHub};
 use super::oracle::{Checked, require};
@@ -45,7 +44,6 @@ impl MemoryHub {
         self.restored = true;
         self.state = backup;
         self.state.recovery = true;
-        self.backed_up_control = self.state.control.clone();
         let Some(journal) = self.journal.take() else {
             return;
         };
@@ -83,15 +81,6 @@ impl MemoryHub {
         }
         self.hold(state, &mut Default::default(), stored.clone());
         true
-    }
-
-    /// What a request that teaches something makes of the roster.
-    pub(super) fn taught(&self, held: &Control) -> Control {
-        match self.plant {
-            // The log of the backup, and behind it what this phone has shown.
-            Some(Plant::ControlReplayedAsLog) => self.backed_up_control.as_ref().clone(),
-            _ => held.clone(),
-        }
     }
 }
 

@@ -95,7 +95,7 @@ fn going_on_after_a_persist_error_is_found() {
 
 #[test]
 fn control_that_is_replayed_as_a_log_after_a_restore_is_found() {
-    found(Plant::ControlReplayedAsLog, 1000);
+    found(Plant::ControlReplayedAsLog, 300);
 }
 
 #[test]
