@@ -138,6 +138,8 @@ pub(crate) enum Verb {
     },
     /// Exchange with the server.
     Sync,
+    /// Make new keys and go on as another device: somebody may have copied this one.
+    RenewKeys,
     /// Exchange by a file that somebody carries.
     #[command(subcommand)]
     Bundle(BundleVerb),

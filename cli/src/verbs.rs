@@ -85,6 +85,10 @@ pub(crate) fn run(cli: &Cli, words: &Words) -> Result<Said, PhoneError> {
             Ok(Said::of(events.iter().map(shapes::event).collect()))
         }
         Verb::Sync => sync(&cli.dir, words),
+        Verb::RenewKeys => {
+            let device = phone(&cli.dir)?.renew_keys()?;
+            Ok(Said::of(json!({ "device": device.to_string() })))
+        }
         Verb::Bundle(verb) => bundle::run(&cli.dir, verb, words),
         Verb::Outbox { file } => bundle::outbox(&cli.dir, file),
         Verb::Kept { verb } => kept(&cli.dir, verb.as_ref()),

@@ -130,6 +130,8 @@ pub fn secret_is_strong(secret: &str) -> bool {
 
 /// The logical key of the row that holds the device's keys.
 const DEVICE_ROW: &[u8] = b"device";
+/// The logical key of the row with keys that the server has not let in yet.
+const NEXT_ROW: &[u8] = b"device next";
 const KEYS_BYTES: usize = 1 + 2 * KEY_BYTES;
 
 /// The device's signing and sealing key. Wiped when dropped; never prints.
@@ -167,7 +169,16 @@ impl DeviceKeys {
 
     /// The keys of this store's device, or `None` before they are made.
     pub fn load(store: &Store) -> Result<Option<Self>, StoreError> {
-        let Some(mut bytes) = store.row(Table::Key, DEVICE_ROW)? else {
+        Self::load_row(store, DEVICE_ROW)
+    }
+
+    /// The keys with which this device will go on, if it waits to be let in with some.
+    pub(crate) fn load_next(store: &Store) -> Result<Option<Self>, StoreError> {
+        Self::load_row(store, NEXT_ROW)
+    }
+
+    fn load_row(store: &Store, row: &[u8]) -> Result<Option<Self>, StoreError> {
+        let Some(mut bytes) = store.row(Table::Key, row)? else {
             return Ok(None);
         };
         let keys = Self::from_bytes(&bytes);
@@ -180,13 +191,32 @@ impl DeviceKeys {
     /// The row to commit, before anybody is told the public halves. It holds the private halves in
     /// clear: it goes into the store at once and nowhere else.
     pub fn to_row(&self) -> Row {
+        self.row(DEVICE_ROW)
+    }
+
+    /// The row of keys that the server has not let in yet.
+    pub(crate) fn to_next_row(&self) -> Row {
+        self.row(NEXT_ROW)
+    }
+
+    /// The deletion of that row.
+    pub(crate) fn no_next_row() -> Row {
+        Row {
+            table: Table::Key,
+            key: NEXT_ROW.to_vec(),
+            space: None,
+            value: None,
+        }
+    }
+
+    fn row(&self, key: &[u8]) -> Row {
         let mut value = Vec::with_capacity(KEYS_BYTES);
         value.push(SUITE);
         value.extend_from_slice(&*self.signing.to_bytes());
         value.extend_from_slice(&*self.sealing.to_bytes());
         Row {
             table: Table::Key,
-            key: DEVICE_ROW.to_vec(),
+            key: key.to_vec(),
             space: None,
             value: Some(value),
         }

@@ -26,6 +26,7 @@ pub mod keys;
 pub mod links;
 pub mod phone;
 pub mod records;
+mod renew;
 pub mod store;
 pub mod sync;
 pub mod transport;

@@ -21,6 +21,7 @@ use crate::clock;
 use crate::enrol::Pending;
 use crate::error::{Complaint, PhoneError};
 use crate::keys::{DeviceKeys, Secret};
+use crate::renew;
 use crate::store::{Store, StoreError};
 
 /// How often a step is prepared anew after the store was lost to another process or is busy.
@@ -94,6 +95,8 @@ pub(crate) struct Open {
     pub(crate) store: Store,
     pub(crate) replica: Replica,
     pub(crate) keys: DeviceKeys,
+    /// Keys that the server is asked to let in.
+    pub(crate) next: Option<DeviceKeys>,
     pub(crate) host: HostRow,
     pub(crate) report: OpenReport,
 }
@@ -346,14 +349,17 @@ impl Phone {
             server: url,
             ..open.host.clone()
         };
-        let row = host.to_row();
+        self.commit_row(&host.to_row())?;
+        self.opened()?.host = host;
+        Ok(())
+    }
+
+    /// Writes a row that the core does not know of.
+    pub(crate) fn commit_row(&mut self, row: &Row) -> Result<(), PhoneError> {
         for _ in 0..COMMIT_TRIES_MAX {
             let open = self.opened()?;
-            match open.store.commit(std::slice::from_ref(&row)) {
-                Ok(()) => {
-                    open.host = host;
-                    return Ok(());
-                }
+            match open.store.commit(std::slice::from_ref(row)) {
+                Ok(()) => return Ok(()),
                 Err(StoreError::Busy) => {}
                 Err(StoreError::Fenced | StoreError::Io(_) | StoreError::Unknown) => {
                     self.open = None
@@ -433,12 +439,17 @@ pub(crate) fn open(dir: &Path, secret: &Secret) -> Result<Open, PhoneError> {
         Ok(())
     });
     match opened {
-        Ok((replica, mut report)) => {
+        Ok((mut replica, mut report)) => {
             report.unreadable_rows += damaged;
+            let next = DeviceKeys::load_next(&store)?;
+            if let Some(next) = &next {
+                renew::ask(&mut replica, next);
+            }
             Ok(Open {
                 store,
                 replica,
                 keys,
+                next,
                 host,
                 report,
             })

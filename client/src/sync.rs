@@ -17,6 +17,8 @@ use crate::transport::{KeyHash, Transport, TransportError};
 
 /// Where the server takes exchanges.
 const EXCHANGE_PATH: &str = "/v1/exchange";
+/// What a server says that has lost an enrolment, and is then shown it.
+const SHOWING: [&str; 2] = ["device_unknown", "space_not_granted"];
 /// Rounds in a row that fail without any progress before the exchange gives up. Enough to halve
 /// [`Budget::DEFAULT`] down to one batch.
 pub const FAILURES_MAX: usize = 6;
@@ -65,6 +67,8 @@ struct Course {
     whole: bool,
     /// The server is of an earlier version.
     older: bool,
+    /// The server did not know this device and was shown its enrolment.
+    shown: bool,
     report: SyncReport,
     /// The server's keys, where the store has lost them and the server has proven them anew.
     proven: Option<Vec<KeyHash>>,
@@ -166,6 +170,7 @@ impl Course {
             unsent: phone.opened()?.replica.unsent(),
             whole: true,
             older: false,
+            shown: false,
             report: SyncReport::default(),
             proven: None,
         })
@@ -210,6 +215,16 @@ impl Course {
             self.transport = Some(transport);
             return Ok(true);
         }
+        if let Err(TransportError::Refused { code }) = &answer
+            && SHOWING.contains(&code.as_str())
+            && !self.shown
+        {
+            // A server that was restored from a backup of before this device came in (R21).
+            phone.opened()?.replica.show_enrolment();
+            self.shown = true;
+            self.transport = Some(transport);
+            return Ok(true);
+        }
         let answer = match answer.map_err(PhoneError::from) {
             Ok(answer) => answer,
             Err(PhoneError::NoConnection(complaint)) => {
@@ -240,7 +255,13 @@ impl Course {
             Err(error) => return Err(error),
         };
         let unsent = phone.opened()?.replica.unsent();
-        self.learn(outgoing, received, unsent)
+        // Another phone writes with this one's keys: asked for new ones in the next round.
+        let renews = received.renew_keys && phone.begin_renewal()?;
+        let again = self.learn(outgoing, received, unsent)? || renews;
+        if !again {
+            phone.finish_renewal()?;
+        }
+        Ok(again)
     }
 
     /// Draws the conclusions of a round that came through.

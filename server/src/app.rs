@@ -1,13 +1,14 @@
 //! The server without its network: a data directory that takes requests' bytes and gives answers'.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plan::Package;
 use plan::indicator::Indicator;
 use plan::unit::Level;
 use rcgen::KeyPair;
+use sqlx::{Sqlite, Transaction};
 use sync_core::bundle::{BadBundle, unseal};
 use sync_core::date::date_in_china;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link};
@@ -20,6 +21,7 @@ use sync_core::wire::{Answer, BadMessage};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
+use crate::backup::{self, BackupMade, InClear};
 use crate::bundle::{BundleReport, Unpacked};
 use crate::clock::{self, Clock};
 use crate::enrol::{self, CodeRefusal, CodeWish, PendingDevice};
@@ -28,13 +30,17 @@ use crate::error::CommandError;
 use crate::exchange;
 use crate::figures::{self, Built, KnownReads, Shown};
 use crate::install::install;
+use crate::journal::{self, Journal};
 use crate::keys::MatchKey;
 use crate::recount::{self, Recounted};
+use crate::recovery::{self, RecoveryStatus};
 use crate::roster::Remembered;
 use crate::seal_keys::SealKeys;
 use crate::store::contact;
 use crate::store::control::{self, meta};
+use crate::store::event::{self, Event};
 use crate::store::{FILE_NAME, Store, StoreError};
+use crate::store::{journaled, recovery as held_back};
 use crate::verify::{self, Verified};
 use crate::writer::{Job, Writer};
 
@@ -63,7 +69,10 @@ impl Default for Options {
 /// What every request needs.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    /// The data directory.
+    pub(crate) dir: PathBuf,
     pub(crate) store: Store,
+    pub(crate) journal: Journal,
     pub(crate) me: Node,
     pub(crate) node: SigningKey,
     pub(crate) numbers: MatchKey,
@@ -85,6 +94,17 @@ pub struct Figure {
     pub year: u16,
     /// The figure.
     pub tally: Tally,
+}
+
+impl Shared {
+    /// Commits a transaction that may have added batches or control entries.
+    pub(crate) async fn commit(
+        &self,
+        mut tx: Transaction<'static, Sqlite>,
+    ) -> Result<(), StoreError> {
+        self.journal.append(&mut tx).await?;
+        Ok(tx.commit().await?)
+    }
 }
 
 /// Who this server is. Does not print: the nonces' key stands inside.
@@ -122,6 +142,10 @@ pub enum ServeError {
     /// The request's fault; nothing was stored.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The journal can't be written: nothing was stored, for nothing could be acknowledged. The
+    /// request may be made again.
+    #[error("the journal can't be written")]
+    Unjournaled(#[source] std::io::Error),
     /// The store's; nothing was stored, or it is not known. The request may be made again.
     #[error("the store fails")]
     Failed(#[source] anyhow::Error),
@@ -132,7 +156,10 @@ pub enum ServeError {
 
 impl From<StoreError> for ServeError {
     fn from(error: StoreError) -> Self {
-        Self::Failed(error.into())
+        match error {
+            StoreError::Journal(error) => Self::Unjournaled(error),
+            other => Self::Failed(other.into()),
+        }
     }
 }
 
@@ -185,7 +212,11 @@ impl App {
         let opening = opening(dir).await?;
         let store = Store::open(dir).await?;
         let installed = install(dir, &store, &options).await?;
+        let network = installed.me.network;
+        let kept = kept_journal(&store).await?;
         let shared = Arc::new(Shared {
+            dir: dir.to_owned(),
+            journal: Journal::new(network, options.clock.clone(), kept.clone()),
             store,
             me: Node(installed.me),
             node: installed.node,
@@ -199,12 +230,86 @@ impl App {
         erase::finish(&shared).await?;
         drop(opening);
         let writer = Writer::start(shared.clone())?;
-        Ok(Self {
+        let app = Self {
             shared,
             writer: Arc::new(writer),
             tls: Arc::new(installed.tls),
             founded: installed.founded,
-        })
+        };
+        if kept.is_some()
+            && let Err(error) = app.catch_up().await
+        {
+            // What brings something is refused until it can be written.
+            tracing::error!(error = format!("{error:#}"), "the journal lacks something");
+        }
+        Ok(app)
+    }
+
+    /// Writes into the journal what it lacks, whoever stored it.
+    async fn catch_up(&self) -> Result<(), StoreError> {
+        let tx = self.shared.store.write().await?;
+        self.shared.commit(tx).await
+    }
+
+    /// Keeps the journal in `dir` from now on, in every program on this data directory. One that
+    /// begins is given everything that is held.
+    pub async fn keep_journal(&self, dir: &Path) -> Result<(), CommandError> {
+        let unusable = |error: std::io::Error| {
+            CommandError::wrong("journal_failed", dir.display()).with("detail", error)
+        };
+        journal::make_dir(dir).map_err(unusable)?;
+        let dir = dir.canonicalize().map_err(unusable)?;
+        let name = dir.to_str().ok_or_else(|| {
+            let kind = std::io::ErrorKind::InvalidFilename;
+            unusable(std::io::Error::from(kind))
+        })?;
+        let mut tx = self.shared.store.write().await?;
+        if control::meta(&mut tx, meta::JOURNAL).await?.as_deref() != Some(name.as_bytes()) {
+            journaled::begin_anew(&mut tx).await?;
+            control::set_meta(&mut tx, meta::JOURNAL, name.as_bytes()).await?;
+        }
+        self.shared.journal.set(Some(dir.clone()));
+        match self.shared.commit(tx).await {
+            Err(StoreError::Journal(error)) => Err(unusable(error)),
+            other => Ok(other?),
+        }
+    }
+
+    /// Keeps no journal from now on. What is in one stays there.
+    pub async fn keep_no_journal(&self) -> Result<(), CommandError> {
+        let mut tx = self.shared.store.write().await?;
+        control::unset_meta(&mut tx, meta::JOURNAL).await?;
+        self.shared.journal.set(None);
+        tx.commit().await.map_err(StoreError::from)?;
+        Ok(())
+    }
+
+    /// Writes a backup to a file and reads it again.
+    pub async fn backup(&self, file: &Path, in_clear: InClear) -> Result<BackupMade, CommandError> {
+        backup::make(&self.shared, file, in_clear).await
+    }
+
+    /// Where a restored server stands.
+    pub async fn recovery_status(&self) -> Result<RecoveryStatus, CommandError> {
+        let mut tx = self.shared.store.read().await?;
+        let roster = self.shared.roster.current(&mut tx).await?;
+        Ok(recovery::status(&mut tx, &roster.control).await?)
+    }
+
+    /// Has everybody on the roster served again; gives where the server stood before.
+    pub async fn confirm_recovery(&self) -> Result<RecoveryStatus, CommandError> {
+        let now = self.shared.clock.now();
+        let mut tx = self.shared.store.write().await?;
+        let roster = self.shared.roster.last().current(&mut tx).await?;
+        let before = recovery::confirm(now, &mut tx, &roster.control).await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        Ok(before)
+    }
+
+    /// The newest events, newest first.
+    pub async fn events(&self, limit: u64) -> Result<Vec<Event>, CommandError> {
+        let mut tx = self.shared.store.read().await?;
+        Ok(event::newest(&mut tx, limit).await?)
     }
 
     /// Opens a data directory that a server was started in before.
@@ -279,6 +384,7 @@ impl App {
         let opened = hub::open(me, &roster.control, &packed, now).map_err(Refused::from)?;
         let unopened = match opened {
             Opened::StaleNonce(answer) => return Ok(Prepared::Answered(Reply::Exchange(*answer))),
+            Opened::Taught(_) => return Ok(Prepared::ToWrite(Job::Taught { packed, now })),
             Opened::Request(unopened) => unopened,
         };
         let control = &roster.control;
@@ -286,7 +392,10 @@ impl App {
         let incoming = incoming.map_err(Refused::from)?;
         let request = &incoming.request;
         // What brings nothing is read only, but for the note once in a while that the phone was here.
-        let brings = !request.batches.is_empty();
+        // After a restore it is noted who came back.
+        let brings = !request.batches.is_empty()
+            || request.renewal.is_some()
+            || held_back::is_on(&mut tx).await?;
         if brings || contact::is_due(&mut tx, request.device, now, request.control).await? {
             drop(tx);
             let incoming = Box::new(incoming);
@@ -370,7 +479,7 @@ impl App {
         let now = self.shared.clock.now();
         let mut tx = self.shared.store.write().await?;
         let link = enrol::make_code(now, &mut tx, &self.shared, wish).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        self.shared.commit(tx).await?;
         Ok(link)
     }
 
@@ -387,7 +496,7 @@ impl App {
         } = &*self.shared;
         let renewed = seal_keys.renew(clock.now(), &mut tx, &roster.control, node);
         renewed.await.map_err(anyhow::Error::from)?;
-        tx.commit().await.map_err(StoreError::from)?;
+        self.shared.commit(tx).await?;
         Ok(())
     }
 
@@ -408,7 +517,7 @@ impl App {
     pub async fn approve(&self, device: DeviceId) -> Result<(), CommandError> {
         let mut tx = self.shared.store.write().await?;
         enrol::approve(&mut tx, &self.shared, device).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        self.shared.commit(tx).await?;
         Ok(())
     }
 
@@ -427,7 +536,7 @@ impl App {
             let mut tx = self.shared.store.write().await?;
             let roster = self.shared.roster.last().current(&mut tx).await?;
             let built = figures::build_next(&mut tx, &self.shared, &roster.control).await?;
-            tx.commit().await.map_err(StoreError::from)?;
+            self.shared.commit(tx).await?;
             match built {
                 Built::Done => return Ok(units),
                 Built::More => units += 1,
@@ -510,6 +619,21 @@ impl App {
 
     pub(crate) fn tls_key(&self) -> &KeyPair {
         &self.tls
+    }
+}
+
+/// Where the journal is kept, if it is.
+async fn kept_journal(store: &Store) -> Result<Option<PathBuf>, StoreError> {
+    let mut tx = store.read().await?;
+    let kept = control::meta(&mut tx, meta::JOURNAL).await?;
+    let unreadable = StoreError::Unreadable {
+        table: "meta",
+        column: "value",
+    };
+    match kept.map(String::from_utf8) {
+        None => Ok(None),
+        Some(Ok(dir)) => Ok(Some(PathBuf::from(dir))),
+        Some(Err(_)) => Err(unreadable),
     }
 }
 

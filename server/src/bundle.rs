@@ -6,17 +6,17 @@ use std::collections::BTreeSet;
 use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Unfit};
 use sync_core::bundle::{Claims, Content, Unsealed};
-use sync_core::control::Control;
+use sync_core::control::{Control, ControlEntry};
 use sync_core::hub::{self, Place};
 use sync_core::id::Space;
 use sync_core::relay::reply::{self, Letter};
-use sync_core::wire::SpaceClaim;
+use sync_core::wire::{SHOWN_MAX, SpaceClaim};
 
 use crate::app::Shared;
 use crate::exchange::{self, ANSWER_BATCH_BYTES_MAX};
 use crate::figures::Touched;
 use crate::ingest;
-use crate::store::{StoreError, feed};
+use crate::store::{StoreError, feed, recovery};
 
 /// What a bundle brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct BundleReport {
 /// A bundle with its signatures checked, ready for a transaction.
 pub(crate) struct Unpacked {
     unsealed: Unsealed,
+    /// Control entries in it that were lost here (R21).
+    taught: Vec<ControlEntry>,
     parts: Vec<Part>,
 }
 
@@ -52,12 +54,24 @@ struct Part {
 impl Unpacked {
     /// Checks every signature: the part that costs time, outside any lock.
     pub(crate) fn check(control: &Control, unsealed: Unsealed) -> Self {
+        let shown = unsealed
+            .contents
+            .iter()
+            .flat_map(|content| &content.control);
+        let shown: Vec<Vec<u8>> = shown.take(SHOWN_MAX).cloned().collect();
+        let (joined, taught) = hub::join(control, &shown);
         let mut unpacked = Self {
             unsealed,
+            taught,
             parts: Vec::new(),
         };
-        unpacked.parts = unpacked.check_again(control);
+        unpacked.parts = unpacked.check_again(joined.as_ref().unwrap_or(control));
         unpacked
+    }
+
+    /// The control entries that are to be joined before it is taken.
+    pub(crate) fn taught(&self) -> &[ControlEntry] {
+        &self.taught
     }
 
     /// The parts under another roster.
@@ -169,11 +183,15 @@ async fn take_part(
     report.waiting += part.batches.iter().flatten().filter(waits).count();
 
     let (me, node) = (&shared.me, &shared.node);
-    let plan = hub::plan(me, control, &request, Some(&bases), &held, taken, now);
+    let mut plan = hub::plan(me, control, &request, Some(&bases), &held, taken, now);
+    if recovery::holds_back(conn, request.device).await? {
+        plan = plan.held_back();
+    }
     let answer = exchange::fill(conn, me, &request, plan).await?;
     let spent: usize = answer.batches.iter().map(Vec::len).sum();
     back.room = back.room.saturating_sub(spent);
+    let held_back = recovery::returned(conn).await?;
     back.letters
-        .extend(reply::letters(me, node, control, &held, answer));
+        .extend(reply::letters(me, node, control, &held, &held_back, answer));
     Ok(touched)
 }

@@ -4,6 +4,7 @@
 //! `verify-cells` found something), 3 the data directory can't be opened.
 
 mod erase;
+mod office;
 mod order;
 
 use std::fs::File;
@@ -25,10 +26,13 @@ use words::{Language, Words};
 use self::erase::EraseArgs;
 use self::order::{OrderKeyVerb, OrderVerb, RootVerb};
 use crate::app::{App, Figure, Options, ServeError};
+use crate::backup::InClear;
 use crate::enrol::{CodeWish, PendingDevice};
 use crate::error::CommandError;
 use crate::moves::Gone;
 use crate::recount::{CellDifference, Recounted};
+use crate::recovery::RecoveryStatus;
+use crate::restore::restore;
 use crate::sample;
 use crate::serve::{ServeOptions, serve};
 use crate::show;
@@ -79,6 +83,13 @@ enum Verb {
         /// Address and port of the office's pages; on loopback only.
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
         console: SocketAddr,
+        /// Keep everything that is acknowledged a second time in this directory, on another disk.
+        /// Remembered until --no-journal.
+        #[arg(long, value_name = "DIR", conflicts_with = "no_journal")]
+        journal: Option<PathBuf>,
+        /// Keep no journal any more.
+        #[arg(long)]
+        no_journal: bool,
     },
     /// Fill an empty sample installation with a made-up banner, recorded over years by phones in
     /// this process. The same seed makes the same people.
@@ -115,6 +126,31 @@ enum Verb {
         /// The day from which on she lives there; today if it is left out.
         #[arg(long, value_name = "YYYY-MM-DD")]
         on: Option<String>,
+    },
+    /// Write a backup, while phones are served.
+    Backup {
+        /// The file to write; it must not be there.
+        file: PathBuf,
+        /// Write it although it holds real people's data in clear.
+        #[arg(long)]
+        plain_i_know: bool,
+    },
+    /// Make an installation in --data of a backup, and of the journal if there is one.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+        /// The journal that was kept beside the server that is lost.
+        #[arg(long, value_name = "DIR")]
+        journal: Option<PathBuf>,
+    },
+    /// What a restored server still lacks, and when it serves again.
+    #[command(subcommand)]
+    Recovery(RecoveryVerb),
+    /// List what happened that the office should know, the newest first.
+    Events {
+        /// At most so many.
+        #[arg(long, value_name = "N", default_value_t = 200)]
+        limit: u32,
     },
     /// List the devices that wait to be let in.
     Pending,
@@ -164,6 +200,14 @@ enum Verb {
 }
 
 #[derive(Debug, Subcommand)]
+enum RecoveryVerb {
+    /// Who came back, and what nobody has brought back yet.
+    Status,
+    /// Serve everybody on the roster again.
+    Confirm,
+}
+
+#[derive(Debug, Subcommand)]
 enum BundleVerb {
     /// Take what a bundle brings.
     Import {
@@ -198,10 +242,17 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
         http,
         url,
         console,
+        journal,
+        no_journal,
     } = &cli.verb
     {
         let app = App::open(&cli.data, options(*sample)).await?;
         app.keep_sample_apart().await?;
+        match journal {
+            Some(dir) => app.keep_journal(dir).await?,
+            None if *no_journal => app.keep_no_journal().await?,
+            None => {}
+        }
         let options = ServeOptions {
             listen: *listen,
             http: *http,
@@ -235,13 +286,41 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
         app.close().await;
         return Ok(done);
     }
+    if let Verb::Restore { file, journal } = &cli.verb {
+        let restored = restore(file, &cli.data, journal.as_deref(), Options::default()).await?;
+        say_answer(cli, &office::restored(&restored));
+        return Ok(done);
+    }
     if let Verb::OrderKey(verb) = &cli.verb {
         say_answer(cli, &order::order_key(verb)?);
         return Ok(done);
     }
     let app = App::open_existing(&cli.data, Options::default()).await?;
     let answer = match &cli.verb {
-        Verb::Serve { .. } | Verb::Sample { .. } | Verb::OrderKey(_) => return Ok(done),
+        Verb::Serve { .. } | Verb::Sample { .. } | Verb::Restore { .. } | Verb::OrderKey(_) => {
+            return Ok(done);
+        }
+        Verb::Backup { file, plain_i_know } => {
+            let in_clear = match plain_i_know {
+                true => InClear::Known,
+                false => InClear::NotSaid,
+            };
+            office::backup(&app.backup(file, in_clear).await?)
+        }
+        Verb::Recovery(RecoveryVerb::Status) => office::recovery(&app.recovery_status().await?),
+        Verb::Recovery(RecoveryVerb::Confirm) => {
+            let before = app.confirm_recovery().await?;
+            office::recovery(&RecoveryStatus {
+                recovery: false,
+                ..before
+            })
+        }
+        Verb::Events { limit } => {
+            let words = Words::new(Language::of_environment());
+            let events = app.events(u64::from(*limit)).await?;
+            let row = |event| office::event(&words, event);
+            events.iter().map(row).collect()
+        }
         Verb::EnrolCode { spaces, name, url } => {
             let wish = CodeWish {
                 spaces: spaces.clone(),

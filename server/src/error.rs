@@ -6,8 +6,10 @@ use crate::clock::NoRandomness;
 use crate::store::StoreError;
 
 /// Every code that a wrong request can have.
-pub(crate) const CODES: [&str; 34] = [
+pub(crate) const CODES: [&str; 41] = [
     "address_unknown",
+    "backup_broken",
+    "backup_in_clear",
     "bad_address",
     "bad_date",
     "bad_id",
@@ -17,18 +19,23 @@ pub(crate) const CODES: [&str; 34] = [
     "cells_differ",
     "console_not_loopback",
     "device_unknown",
+    "file_exists",
     "file_failed",
     "http_not_loopback",
+    "journal_failed",
+    "journal_unusable",
     "key_exists",
     "key_unusable",
     "move_not_person",
     "move_stays",
+    "not_a_backup",
     "not_a_sample",
     "not_an_order",
     "not_an_order_key",
     "order_needs_second",
     "order_refused",
     "package_unknown",
+    "restore_not_empty",
     "root_key_wrong",
     "root_threshold",
     "sample_not_empty",

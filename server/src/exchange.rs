@@ -12,12 +12,15 @@ use sync_core::feed::{Feed, Node, Tip, Vector, short};
 use sync_core::hub::{self, Brought, HubMe, Plan, Refusal, SpaceHeld};
 use sync_core::id::{BatchHash, DeviceId, Space};
 use sync_core::seal::SigningKey;
-use sync_core::wire::{Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request, SpaceClaim, Unopened};
+use sync_core::wire::{
+    Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request, Safe, SpaceClaim, Unopened,
+};
 
 use crate::figures::Touched;
+use crate::store::control::{self, meta};
 use crate::store::feed::{self, Placed};
-use crate::store::{StoreError, record};
-use crate::{explain, ingest};
+use crate::store::{StoreError, copied, journaled, record, recovery};
+use crate::{copies, explain, ingest};
 
 /// Bytes of batches in one answer, whatever the phone asks for: half a message, so that control and
 /// vectors always find room beside them.
@@ -60,13 +63,85 @@ pub(crate) async fn serve(
     let request = &incoming.request;
     let (mut held, stashes) = load_all(conn, &request.spaces, &incoming.batches).await?;
     let bases = hub::bases(me, request, &held);
+    let counter = |(space, held): (&Space, &SpaceHeld)| (space.clone(), held.counter);
+    let before: BTreeMap<Space, u64> = held.iter().map(counter).collect();
     let (taken, touched) =
         ingest::take(now, conn, me.network, &mut held, stashes, &incoming.batches).await?;
     let mut plan = hub::plan(me, control, request, bases.as_ref(), &held, taken, now);
+    if !request.batches.is_empty() {
+        copies::look(now, conn, incoming, &before, &held).await?;
+    }
+    plan.answer.renew_keys = copied::is_copied(conn, request.device).await?;
+    plan.answer.safe = safe(conn, request, &held).await?;
+    if recovery::is_on(conn).await? {
+        note_survivor(conn, request, bases.as_ref(), &held, &plan).await?;
+    }
+    if recovery::holds_back(conn, request.device).await? {
+        plan = plan.held_back();
+    }
     if request.receipts {
         plan.answer.receipts = hub::receipts(me, &held, node);
     }
     Ok((fill(conn, me, request, plan).await?, touched))
+}
+
+/// What of the spaces of a request stands in the journal or in a verified backup too. A journal holds
+/// this very transaction before it is committed.
+async fn safe(
+    conn: &mut SqliteConnection,
+    request: &Request,
+    held: &BTreeMap<Space, SpaceHeld>,
+) -> Result<Option<Safe>, StoreError> {
+    if control::meta(conn, meta::JOURNAL).await?.is_some() {
+        return Ok(Some(Safe::All));
+    }
+    let (mut all, mut counters) = (true, Vec::new());
+    for (place, claim) in (0u32..).zip(&request.spaces) {
+        let counter = held.get(&claim.space).map_or(0, |held| held.counter);
+        let safe = journaled::safe(conn, &claim.space).await?;
+        all &= safe >= counter;
+        if safe > 0 {
+            counters.push((place, safe));
+        }
+    }
+    Ok(match (counters.is_empty(), all) {
+        (true, _) => None,
+        (false, true) => Some(Safe::All),
+        (false, false) => Some(Safe::UpTo(counters)),
+    })
+}
+
+/// After a restore: notes which spaces a phone comes back with, and which of them are here whole by
+/// now: everything that it holds, if that is no less than the backup held. A phone that came in
+/// since then begins with this server's own life, and counts for nothing.
+async fn note_survivor(
+    conn: &mut SqliteConnection,
+    request: &Request,
+    bases: Option<&BTreeMap<Space, Vector>>,
+    held: &BTreeMap<Space, SpaceHeld>,
+    plan: &Plan,
+) -> Result<(), StoreError> {
+    for claim in &request.spaces {
+        let Some(bases) = bases else {
+            recovery::add_survivor(conn, &claim.space, request.device).await?;
+            continue;
+        };
+        let base = bases.get(&claim.space);
+        let (Some(base), Some(space)) = (base, held.get(&claim.space)) else {
+            continue;
+        };
+        let backed_up = journaled::backed_up(conn, &claim.space).await?;
+        let in_backup = |hash| {
+            let arrival = space.arrivals.get(hash);
+            arrival.is_some_and(|arrival| *arrival <= backed_up)
+        };
+        let mut lacks = plan.send.iter();
+        let is_older = lacks.any(|(of, hash)| *of == claim.space && in_backup(hash));
+        if !is_older && hub::holds_all(claim, base, space) {
+            recovery::set_whole(conn, &claim.space, request.device).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What waits in each space for a parent.

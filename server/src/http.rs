@@ -227,6 +227,14 @@ impl From<ServeError> for Problem {
                 tracing::debug!(code = refused.code(), "a request is refused");
                 Self::new(status(refused), refused.code(), refused.to_string())
             }
+            ServeError::Unjournaled(error) => {
+                tracing::error!(%error, "the journal can't be written");
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "journal_unwritable",
+                    "nothing can be acknowledged now; ask again",
+                )
+            }
             ServeError::Failed(error) => {
                 tracing::error!(error = format!("{error:#}"), "the store fails");
                 Self::internal()

@@ -16,6 +16,7 @@ use sync_core::wire::Refused;
 
 use crate::exchange::{Stashes, changes_of};
 use crate::figures::Touched;
+use crate::store::event::{self, EventKind};
 use crate::store::{StoreError, feed, record};
 
 /// Batches with a parent missing that are kept for later, per space (R6). A phone that finds the
@@ -41,6 +42,7 @@ pub(crate) async fn take(
                 tips: BTreeMap::new(),
                 records: BTreeMap::new(),
                 stash,
+                forked: BTreeSet::new(),
             },
         )
     };
@@ -75,6 +77,8 @@ struct Changed {
     records: BTreeMap<RecordId, Vec<(DeviceId, Vec<u8>)>>,
     /// What waits for a parent.
     stash: Vec<(DeviceId, Node)>,
+    /// The feeds that have two branches now, or had for a moment.
+    forked: BTreeSet<DeviceId>,
 }
 
 fn tips(held: &SpaceHeld, device: DeviceId) -> BTreeSet<BatchHash> {
@@ -153,6 +157,9 @@ impl Ingest<'_> {
             .entry(device)
             .or_insert_with(|| tips(held, device));
         let arrival = held.hold(device, batch.node());
+        if tips(held, device).len() > 1 {
+            changed.forked.insert(device);
+        }
         feed::add(conn, &changed.name, arrival, batch).await?;
         let touched: BTreeSet<RecordId> = batch.entries.iter().map(|entry| entry.record).collect();
         let touched: Vec<RecordId> = touched.into_iter().collect();
@@ -240,6 +247,14 @@ impl Ingest<'_> {
                 }
                 for hash in after.difference(&before) {
                     feed::add_tip(conn, &changed.name, device, *hash).await?;
+                }
+                let (now, space) = (self.now, Some(&space));
+                let forked = changed.forked.contains(&device);
+                if forked && before.len() <= 1 {
+                    event::add(now, conn, EventKind::ForkSeen, Some(device), space).await?;
+                }
+                if (forked || before.len() > 1) && after.len() == 1 {
+                    event::add(now, conn, EventKind::ForkHealed, Some(device), space).await?;
                 }
             }
             feed::set_counter(self.now, conn, &changed.name, held.counter).await?;

@@ -132,11 +132,7 @@ pub(crate) fn seal_months(dir: &Path) -> Result<Vec<u32>, KeyError> {
     let mut months = Vec::new();
     for file in fs::read_dir(dir).map_err(failed)? {
         let name = file.map_err(failed)?.file_name();
-        let month = name.to_str().and_then(|name| {
-            let digits = name.strip_prefix(SEAL_PREFIX)?.strip_suffix(SEAL_SUFFIX)?;
-            digits.parse::<u32>().ok()
-        });
-        months.extend(month);
+        months.extend(name.to_str().and_then(seal_month));
     }
     Ok(months)
 }
@@ -154,7 +150,18 @@ pub(crate) fn destroy_sealing_key(dir: &Path, month: u32) -> Result<(), KeyError
     destroyed().map_err(|error| KeyError::File(path.clone(), error))
 }
 
-fn seal_name(month: u32) -> String {
+/// The month whose sealing key a file of this name holds.
+fn seal_month(name: &str) -> Option<u32> {
+    let digits = name.strip_prefix(SEAL_PREFIX)?.strip_suffix(SEAL_SUFFIX)?;
+    digits.parse().ok()
+}
+
+/// Whether a file of this name holds a month's sealing key.
+pub(crate) fn is_seal_name(name: &str) -> bool {
+    seal_month(name).is_some_and(|month| seal_name(month) == name)
+}
+
+pub(crate) fn seal_name(month: u32) -> String {
     format!("{SEAL_PREFIX}{month}{SEAL_SUFFIX}")
 }
 

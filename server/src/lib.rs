@@ -35,10 +35,12 @@
 //! ```
 
 mod app;
+mod backup;
 mod bundle;
 mod clock;
 pub mod command;
 mod console;
+mod copies;
 mod enrol;
 mod erase;
 mod error;
@@ -48,10 +50,14 @@ mod figures;
 mod http;
 mod ingest;
 mod install;
+mod journal;
 mod keys;
 mod moves;
 mod order;
 mod recount;
+mod recovery;
+mod replay;
+mod restore;
 mod roster;
 mod sample;
 mod seal_keys;
@@ -66,6 +72,7 @@ mod writer;
 mod tests;
 
 pub use app::{App, Figure, Options, Refused, ServeError};
+pub use backup::{BackupMade, InClear};
 pub use bundle::BundleReport;
 pub use clock::Clock;
 pub use enrol::{CodeRefusal, CodeWish, PendingDevice};
@@ -75,6 +82,10 @@ pub use http::{BODY_BYTES_MAX, router};
 pub use moves::Gone;
 pub use order::{HeldOrder, OrderWish};
 pub use recount::{CellDifference, Recounted};
+pub use recovery::RecoveryStatus;
+pub use replay::Replayed;
+pub use restore::{Restored, restore};
 pub use serve::{Running, ServeOptions, serve};
+pub use store::event::{Event, EventKind};
 pub use store::figure::Cell;
 pub use verify::{Difference, Verified};

@@ -188,7 +188,7 @@ impl App {
         if let Some(touched) = erased {
             figures::update(&mut tx, self.shared(), &roster.control, touched).await?;
         }
-        tx.commit().await.map_err(StoreError::from)?;
+        self.shared().commit(tx).await?;
         if erases {
             erase::leave_no_trace(&self.shared().store).await?;
         }
@@ -213,7 +213,7 @@ impl App {
         let mut tx = self.shared().store.write().await?;
         let roster = self.shared().roster.last().current(&mut tx).await?;
         let version = renew_root(&mut tx, &roster.control, file, root_key, order_keys).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        self.shared().commit(tx).await?;
         Ok(version)
     }
 }

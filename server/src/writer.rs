@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::thread;
 
 use sqlx::{Connection, SqliteConnection};
+use sync_core::control::Control;
 use sync_core::enrol::EnrolRequest;
 use sync_core::hub::{self, Brought, Opened};
 use tokio::runtime::{Builder, Runtime};
@@ -17,11 +18,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::app::{Refused, Reply, ServeError, Shared};
 use crate::bundle::{self, Unpacked};
+use crate::copies;
 use crate::enrol;
 use crate::erase;
 use crate::exchange;
 use crate::figures::{self, Touched};
 use crate::moves;
+use crate::recovery;
 use crate::roster::Roster;
 use crate::store::{BEGIN_WRITE, StoreError, contact};
 
@@ -39,6 +42,12 @@ pub(crate) enum Job {
         packed: Vec<u8>,
         incoming: Box<Brought>,
         roster: Arc<Roster>,
+        now: i64,
+    },
+    /// An exchange that shows control entries which were lost here.
+    Taught {
+        /// As received.
+        packed: Vec<u8>,
         now: i64,
     },
     /// A bundle, as it was checked under a roster.
@@ -197,6 +206,7 @@ async fn commit(
     moves::carry(&mut tx, shared, &roster.control, &mut touched).await?;
     // Once for all of them: a record that several requests change is counted once.
     figures::update(&mut tx, shared, &roster.control, touched).await?;
+    shared.journal.append(&mut tx).await?;
     tx.commit().await?;
     if erases {
         erase::leave_no_trace(&shared.store).await?;
@@ -221,37 +231,78 @@ async fn perform(
             roster: checked,
             now,
         } => {
+            recovery::learn(*now, conn, &roster.control, unpacked.taught()).await?;
+            let roster = roster.current(conn).await?;
             let current = checked.arrival == roster.arrival;
             let taken = bundle::take(*now, conn, shared, &roster.control, unpacked, current);
             let (report, back, touched) = taken.await?;
             Ok((Ok(Reply::Bundle(report, back)), touched))
         }
+        Job::Taught { packed, now } => exchange(shared, conn, roster, packed, *now).await,
         Job::Exchange {
             packed,
             incoming,
             roster: checked,
             now,
         } => {
-            let (me, node, control) = (&shared.me, &shared.node, &roster.control);
-            let (answer, touched) = if checked.arrival == roster.arrival {
-                exchange::serve(*now, conn, me, node, control, incoming).await?
+            copies::renew(*now, conn, shared, &roster.control, &incoming.request).await?;
+            let renewed = roster.current(conn).await?;
+            if checked.arrival == roster.arrival {
+                served(shared, conn, &renewed.control, incoming, *now).await
             } else {
-                match hub::open(me, control, packed, *now) {
-                    Err(refusal) => return Ok((Err(refusal.into()), nothing)),
-                    Ok(Opened::StaleNonce(answer)) => (*answer, nothing),
-                    Ok(Opened::Request(unopened)) => {
-                        match exchange::take_apart(conn, me, control, *unopened).await? {
-                            Err(refusal) => return Ok((Err(refusal.into()), nothing)),
-                            Ok(incoming) => {
-                                exchange::serve(*now, conn, me, node, control, &incoming).await?
-                            }
-                        }
-                    }
-                }
-            };
-            let request = &incoming.request;
-            contact::note(conn, request.device, *now, request.control).await?;
-            Ok((Ok(Reply::Exchange(answer)), touched))
+                exchange(shared, conn, &renewed, packed, *now).await
+            }
         }
     }
+}
+
+/// An exchange from its bytes, under the roster of this transaction and what the request adds to it.
+async fn exchange(
+    shared: &Shared,
+    conn: &mut SqliteConnection,
+    roster: &Arc<Roster>,
+    packed: &[u8],
+    now: i64,
+) -> Result<(Outcome, Touched), StoreError> {
+    let nothing = Touched::default();
+    let me = &shared.me;
+    let mut roster = roster.clone();
+    // Opened again after what it teaches was joined; it teaches nothing then.
+    for _ in 0..2 {
+        let control = &roster.control;
+        match hub::open(me, control, packed, now) {
+            Err(refusal) => return Ok((Err(refusal.into()), nothing)),
+            Ok(Opened::StaleNonce(answer)) => return Ok((Ok(Reply::Exchange(*answer)), nothing)),
+            Ok(Opened::Taught(entries)) => {
+                recovery::learn(now, conn, control, &entries).await?;
+                roster = roster.current(conn).await?;
+            }
+            Ok(Opened::Request(unopened)) => {
+                return match exchange::take_apart(conn, me, control, *unopened).await? {
+                    Err(refusal) => Ok((Err(refusal.into()), nothing)),
+                    Ok(incoming) => {
+                        copies::renew(now, conn, shared, control, &incoming.request).await?;
+                        let renewed = roster.current(conn).await?;
+                        served(shared, conn, &renewed.control, &incoming, now).await
+                    }
+                };
+            }
+        }
+    }
+    Ok((Err(hub::Refusal::UnknownDevice.into()), nothing))
+}
+
+/// A checked exchange, and the note that the phone was here.
+async fn served(
+    shared: &Shared,
+    conn: &mut SqliteConnection,
+    control: &Control,
+    incoming: &Brought,
+    now: i64,
+) -> Result<(Outcome, Touched), StoreError> {
+    let (me, node) = (&shared.me, &shared.node);
+    let (answer, touched) = exchange::serve(now, conn, me, node, control, incoming).await?;
+    let request = &incoming.request;
+    contact::note(conn, request.device, now, request.control).await?;
+    Ok((Ok(Reply::Exchange(answer)), touched))
 }

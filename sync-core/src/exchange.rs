@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::batch::{Batch, Unfit};
 use crate::control::{BadEntry, Control};
 use crate::feed::{Node, Vector};
-use crate::id::{BatchHash, DeviceId, Space};
+use crate::id::{BatchHash, DeviceId, EntryHash, Incarnation, Space};
 use crate::incoming::Incoming;
 use crate::refer::Heard;
 use crate::replica::{Context, HubState, Prepared, Replica, Step};
 use crate::row::{ReadRows, Unreadable};
 use crate::stored;
-use crate::wire::{BadMessage, Request, SpaceClaim, base_digest};
+use crate::wire::{BadMessage, Request, Safe, SpaceClaim, base_digest};
 
 /// How much one round trip may carry. After a cut the host halves both, down to one batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,10 @@ pub struct Outgoing {
     /// The server's vectors if it holds everything that this request carries.
     expected: BTreeMap<Space, Vector>,
     sent: Vec<BatchHash>,
+    /// The control entries that it shows.
+    shown: Vec<EntryHash>,
+    /// The life of the server that was known then.
+    life: Option<Incarnation>,
 }
 
 impl Outgoing {
@@ -98,6 +102,8 @@ pub struct Received {
     /// The server did not find what the request's batches refer to, and took none of them: they go
     /// again, referring to nothing.
     pub untaken: bool,
+    /// Two phones write with this device's keys: this one is to make new ones.
+    pub renew_keys: bool,
     /// What the answer's batches refer to was not found here, and none of them was taken: they come
     /// again, referring to nothing.
     pub unread: bool,
@@ -189,6 +195,7 @@ impl Replica {
             true => None,
             false => Some(self.known_at_server(rows, &upload)?),
         };
+        let shown = self.offers.next(&self.control, self.me.device);
         let request = Request {
             device: self.me.device,
             nonce: self.hub.nonce,
@@ -199,6 +206,8 @@ impl Replica {
             refer,
             budget: budget.down,
             receipts: self.hub.relays,
+            shown: shown.iter().map(|entry| entry.bytes().to_vec()).collect(),
+            renewal: self.renewal.clone(),
         };
         let bytes = request.encode(self.me.network, sign);
         let batches = request.batches.len();
@@ -213,6 +222,8 @@ impl Replica {
                 .collect(),
             expected,
             sent,
+            shown: shown.into_iter().map(|entry| entry.hash).collect(),
+            life: self.hub.incarnation,
         };
         Ok(Prepared {
             rows: out.rows,
@@ -338,6 +349,7 @@ impl Replica {
         let widened = granted(control) != granted(&self.control);
         let mut received = Received {
             again: answer.more || outgoing.more || widened,
+            renew_keys: answer.renew_keys,
             ..Received::default()
         };
         let mut incoming = Incoming::new(self, control);
@@ -355,9 +367,20 @@ impl Replica {
         received.batches = incoming.count();
         incoming.write(rows, &mut out)?;
 
+        let reborn = answer.reset && answer.incarnation != self.hub.incarnation;
+        let offers = self
+            .offers
+            .after(&outgoing.shown, control, &answer.control, reborn);
+        received.again |= !offers.is_empty();
+        // A server that lost the enrolment of an author refuses her batches until it is shown it.
+        let may_change = answer.reset || !offers.is_empty();
+        out.steps.push(Step::Offers(offers));
         for refused in &answer.refused {
             if refused.code == Unfit::Reference.code() {
                 received.untaken = true;
+                continue;
+            }
+            if refused.code == Unfit::Author.code() && may_change {
                 continue;
             }
             received.refused.push(refused.code.clone());
@@ -366,19 +389,25 @@ impl Replica {
             }
         }
         received.again |= received.untaken || received.unread;
-        if answer.reset {
-            hub.incarnation = answer.incarnation;
+        received.again |= answer.reset;
+        // An answer that was overtaken by the news of another life says nothing of this one.
+        if outgoing.life == self.hub.incarnation {
+            if answer.reset {
+                hub.incarnation = answer.incarnation;
+            }
+            let told = self.learn_bases(
+                context,
+                rows,
+                outgoing,
+                &answer.spaces,
+                answer.reset,
+                &mut received,
+                &mut out,
+            )?;
+            self.learn_safe(outgoing, answer.safe.as_ref(), reborn, &told, &mut out);
+        } else {
             received.again = true;
         }
-        self.learn_bases(
-            context,
-            rows,
-            outgoing,
-            &answer.spaces,
-            answer.reset,
-            &mut received,
-            &mut out,
-        )?;
 
         let acknowledged =
             self.take_receipts(context, rows, control, &answer.receipts, &mut out)?;
@@ -428,7 +457,8 @@ impl Replica {
         reset: bool,
         received: &mut Received,
         out: &mut Prepared<()>,
-    ) -> Result<(), Unreadable> {
+    ) -> Result<BTreeMap<Space, (u64, Vector)>, Unreadable> {
+        let mut told = BTreeMap::new();
         for state in states {
             let Some(held) = self.spaces.get(&state.space) else {
                 continue;
@@ -452,13 +482,57 @@ impl Replica {
             received.again |= !wanted.is_empty();
             out.steps.push(Step::Ladders(state.space.clone(), wanted));
             let base = (state.counter, vector);
+            told.insert(state.space.clone(), base.clone());
             if base != held.base {
                 self.follow_outbox(context, rows, &state.space, &base.1, out)?;
                 out.rows.push(stored::base_row(&state.space, &base));
                 out.steps.push(Step::Base(state.space.clone(), base));
             }
         }
-        Ok(())
+        Ok(told)
+    }
+
+    /// What survives the loss of the server: the vector of a counter, if that counter is inside a
+    /// backup or the journal. A restored server has to tell it anew: its backup may be an older one.
+    fn learn_safe(
+        &self,
+        outgoing: &Outgoing,
+        safe: Option<&Safe>,
+        reborn: bool,
+        told: &BTreeMap<Space, (u64, Vector)>,
+        out: &mut Prepared<()>,
+    ) {
+        for (index, (space, before)) in (0u32..).zip(&outgoing.before) {
+            let Some(held) = self.spaces.get(space) else {
+                continue;
+            };
+            let mut known = match reborn {
+                true => Vector::default(),
+                false => held.safe.clone(),
+            };
+            // An answer that was overtaken says nothing of what is known by now.
+            let base = match told.get(space) {
+                Some(base) => Some(base),
+                None => Some(&held.base).filter(|base| base.1 == *before && !reborn),
+            };
+            let up_to = match safe {
+                None => None,
+                Some(Safe::All) => Some(u64::MAX),
+                Some(Safe::UpTo(counters)) => counters
+                    .iter()
+                    .find(|(place, _)| *place == index)
+                    .map(|(_, counter)| *counter),
+            };
+            if let (Some((counter, vector)), Some(up_to)) = (base, up_to)
+                && *counter <= up_to
+            {
+                known = vector.clone();
+            }
+            if known != held.safe {
+                out.rows.push(stored::safe_row(space, &known));
+                out.steps.push(Step::Safe(space.clone(), known));
+            }
+        }
     }
 
     /// Whether the server is believed to lack something that is held here.

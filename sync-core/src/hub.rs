@@ -13,12 +13,13 @@ use sha2::Sha256;
 
 use crate::batch::{Batch, Reference, Unfit};
 use crate::bundle::Receipt;
-use crate::control::{Control, ControlPosition};
+use crate::control::{Control, ControlEntry, ControlPosition};
 use crate::feed::{Feed, Misplaced, Node, Tip, Vector, by_turns};
 use crate::id::{BatchHash, DeviceId, Incarnation, NetworkId, Space};
+use crate::offer::SHOWN_BY_STRANGER_MAX;
 use crate::seal::{self, SigningKey};
 use crate::wire::{
-    Answer, BadMessage, Find, Refer, Refused, Request, SpaceClaim, SpaceState, Unopened,
+    Answer, BadMessage, Find, Refer, Refused, Request, Signed, SpaceClaim, SpaceState, Unopened,
     base_digest,
 };
 
@@ -105,16 +106,31 @@ pub enum Opened {
     Request(Box<Unopened>),
     /// Its nonce is too old or another server's: answer this and do nothing.
     StaleNonce(Box<Answer>),
+    /// It shows control entries that were lost here: join them, hold back the devices that they let
+    /// in (a lost revocation may be among what nobody shows, R20), and open it again.
+    Taught(Vec<ControlEntry>),
 }
 
 /// Checks that a request is one, and whose: shape, roster, signature, grants, nonce, in this order.
+/// A device that is not on the roster gets in with the enrolment that it shows, unless what is held
+/// says that it was revoked (R21).
 pub fn open(me: &HubMe, control: &Control, packed: &[u8], now: i64) -> Result<Opened, Refusal> {
     let unopened = Unopened::read(me.network, packed)?;
     let (request, signed) = (&unopened.request, &unopened.signed);
+    let shown = match control.enrolment(request.device) {
+        Some(enrolment) if !signed_by(&enrolment.signing_key, signed) => {
+            return Err(Refusal::Signature);
+        }
+        Some(_) => &request.shown[..],
+        // Nobody has signed anything yet.
+        None => &request.shown[..request.shown.len().min(SHOWN_BY_STRANGER_MAX)],
+    };
+    let (joined, taught) = join(control, shown);
+    let control = joined.as_ref().unwrap_or(control);
     let enrolment = control
         .enrolment(request.device)
         .ok_or(Refusal::UnknownDevice)?;
-    if !seal::verify(&enrolment.signing_key, &signed.message, &signed.signature) {
+    if !signed_by(&enrolment.signing_key, signed) {
         return Err(Refusal::Signature);
     }
     if !request
@@ -132,7 +148,39 @@ pub fn open(me: &HubMe, control: &Control, packed: &[u8], now: i64) -> Result<Op
             ..Answer::at(now)
         })));
     }
+    if !taught.is_empty() {
+        return Ok(Opened::Taught(taught));
+    }
     Ok(Opened::Request(Box::new(unopened)))
+}
+
+fn signed_by(key: &[u8; 32], signed: &Signed) -> bool {
+    seal::verify(key, &signed.message, &signed.signature)
+}
+
+/// Joins control entries that somebody shows, in whatever order they come: what is held then, if it
+/// is more than before, and what is new. Who shows them does not matter, since their signatures say
+/// whose they are; one that does not check is left out.
+pub fn join(control: &Control, shown: &[Vec<u8>]) -> (Option<Control>, Vec<ControlEntry>) {
+    let mut joined: Option<Control> = None;
+    let mut new = Vec::new();
+    let mut left: Vec<&Vec<u8>> = shown.iter().collect();
+    // A root statement may stand behind what its nodes signed: once more, and no oftener, since every
+    // look costs signatures.
+    for _ in 0..2 {
+        left.retain(
+            |bytes| match joined.as_ref().unwrap_or(control).check(bytes) {
+                Ok(Some(entry)) => {
+                    new.push(entry.clone());
+                    joined.get_or_insert_with(|| control.clone()).apply(entry);
+                    false
+                }
+                Ok(None) => false,
+                Err(_) => true,
+            },
+        );
+    }
+    (joined, new)
 }
 
 /// A request with what it brought, each batch checked.
@@ -319,6 +367,16 @@ impl Plan {
         highest.is_some_and(|highest| seq <= *highest)
     }
 
+    /// The same for a device that is held back: what it brought is taken and acknowledged, and
+    /// nothing of anybody's goes out but control (R20).
+    pub fn held_back(self) -> Self {
+        Self {
+            send: Vec::new(),
+            holds: BTreeMap::new(),
+            ..self
+        }
+    }
+
     /// Whether it is of any use to look for what the phone holds.
     pub fn may_refer(&self) -> bool {
         self.answer.refer.is_some() && !self.holds.is_empty()
@@ -440,6 +498,17 @@ fn phone_holds(
         Some(((claim.space.clone(), device), highest))
     };
     devices.into_values().filter_map(highest).collect()
+}
+
+/// Whether everything that the phone says it holds of a space is held here too, where `base` is the
+/// vector that it knew.
+pub fn holds_all(claim: &SpaceClaim, base: &Vector, space: &SpaceHeld) -> bool {
+    let phone = phone_vector(claim, base);
+    phone.devices().all(|device| {
+        let feed = space.feeds.get(&device);
+        let mut tips = phone.tips(device);
+        tips.all(|tip| feed.is_some_and(|feed| feed.find(tip.hash).is_some()))
+    })
 }
 
 fn answer_space(

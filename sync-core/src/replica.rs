@@ -20,7 +20,9 @@ use crate::feed::{Feed, Node, Vector};
 use crate::id::{
     ActorId, AuthorId, BatchHash, ChangeHash, Class, DeviceId, NetworkId, RecordId, Space,
 };
+use crate::offer::Offers;
 use crate::record::{RecordState, Slot, WriteError};
+use crate::renew::Renewal;
 use crate::row::{ReadRows, Row, Table, Unreadable};
 use crate::stored;
 use crate::value::{Key, Value};
@@ -104,6 +106,9 @@ pub(crate) enum Step {
     Forget(Space, RecordId),
     /// What is kept of an erased record; nothing any more if there are none.
     Keep(Space, RecordId, Vec<Vec<u8>>),
+    Offers(Offers),
+    Safe(Space, Vector),
+    Me(Me),
 }
 
 /// A saved edit that no batch holds yet.
@@ -131,6 +136,8 @@ pub(crate) struct Held {
     pub(crate) receipt: Option<Vec<u8>>,
     /// Changes of erased records that their author decides on.
     pub(crate) kept: BTreeMap<RecordId, Vec<Vec<u8>>>,
+    /// What survives the loss of the server, as it has told (R23).
+    pub(crate) safe: Vector,
 }
 
 impl Held {
@@ -158,6 +165,10 @@ pub struct Replica {
     pub(crate) refused: BTreeSet<BatchHash>,
     /// References did not resolve lately: messages refer to nothing, both ways.
     pub(crate) plain: bool,
+    /// What the server seems to have lost of the control feed.
+    pub(crate) offers: Offers,
+    /// New keys that the server is asked to let in.
+    pub(crate) renewal: Option<Renewal>,
 }
 
 /// The values of a record over its classes, by key.
@@ -194,6 +205,8 @@ impl Replica {
             actor: None,
             refused: BTreeSet::new(),
             plain: false,
+            offers: Offers::default(),
+            renewal: None,
         };
         replica.make_spaces();
         replica
@@ -319,7 +332,48 @@ impl Replica {
                     false => drop(kept.insert(record, changes)),
                 }
             }
+            Step::Offers(offers) => self.offers = offers,
+            Step::Safe(space, safe) => self.held_mut(space).safe = safe,
+            Step::Me(me) => {
+                self.me = me;
+                // Actors carry the device's tag.
+                self.actor = None;
+                self.renewal = None;
+                self.make_spaces();
+            }
         }
+    }
+
+    /// The server does not know this device: the next request shows its enrolment (R21).
+    pub fn show_enrolment(&mut self) {
+        self.offers.stranger = true;
+    }
+
+    /// Asks for these new keys with every request, until [`Replica::prepare_renewal`].
+    pub fn ask_for_renewal(&mut self, renewal: Renewal) {
+        self.renewal = Some(renewal);
+    }
+
+    /// Prepares that this replica is another device from now on, once the server has let in the new
+    /// keys and has everything that was written with the old ones. Until then nothing is to be done.
+    pub fn prepare_renewal(&self) -> Prepared<Option<DeviceId>> {
+        let renewed = self.renewal.as_ref().map(Renewal::device);
+        let ready =
+            |device: &DeviceId| self.control.enrolment(*device).is_some() && !self.has_unsent();
+        let outcome = renewed.filter(ready);
+        let me = outcome.map(|device| Me { device, ..self.me });
+        Prepared {
+            rows: me.iter().map(stored::me_row).collect(),
+            steps: me.into_iter().map(Step::Me).collect(),
+            outcome,
+        }
+    }
+
+    /// What of a space survives the loss of the server, as far as it has told: it stands in a
+    /// verified backup or in the journal. Nothing beyond it may be pruned here (R54).
+    pub fn safe(&self, space: &Space) -> Vector {
+        let held = self.spaces.get(space);
+        held.map(|held| held.safe.clone()).unwrap_or_default()
     }
 
     /// Puts a record's state in, as an exchange would: for tests of what merges leave behind.

@@ -24,6 +24,7 @@ mod meta {
     pub(super) const ME: u8 = 0;
     pub(super) const HUB: u8 = 1;
     pub(super) const BASE: u8 = 2;
+    pub(super) const SAFE: u8 = 3;
     pub(super) const RECEIPT: u8 = 5;
 }
 
@@ -174,14 +175,25 @@ struct TipWire {
 }
 
 pub(crate) fn base_row(space: &Space, (counter, vector): &(u64, Vector)) -> Row {
+    let value = vector_value(meta::BASE, space, *counter, vector);
+    meta_row(key(space, b"base"), value)
+}
+
+/// What of a space survives the loss of the server.
+pub(crate) fn safe_row(space: &Space, safe: &Vector) -> Row {
+    let value = vector_value(meta::SAFE, space, 0, safe);
+    meta_row(key(space, b"safe"), value)
+}
+
+fn vector_value(kind: u8, space: &Space, counter: u64, vector: &Vector) -> Vec<u8> {
     let tip = |tip: &Tip| TipWire {
         seq: tip.seq,
         hash: tip.hash.0.into(),
     };
     let wire = BaseWire {
-        kind: meta::BASE,
+        kind,
         space: SpaceWire::of(space),
-        counter: *counter,
+        counter,
         vector: vector
             .devices()
             .map(|device| FeedWire {
@@ -190,12 +202,21 @@ pub(crate) fn base_row(space: &Space, (counter, vector): &(u64, Vector)) -> Row 
             })
             .collect(),
     };
-    meta_row(key(space, b"base"), cbor::encode(&wire))
+    cbor::encode(&wire)
 }
 
 pub(crate) fn read_base(bytes: &[u8]) -> Option<(Space, (u64, Vector))> {
+    read_vector(meta::BASE, bytes)
+}
+
+pub(crate) fn read_safe(bytes: &[u8]) -> Option<(Space, Vector)> {
+    let (space, (_, safe)) = read_vector(meta::SAFE, bytes)?;
+    Some((space, safe))
+}
+
+fn read_vector(kind: u8, bytes: &[u8]) -> Option<(Space, (u64, Vector))> {
     let wire: BaseWire = minicbor::decode(bytes).ok()?;
-    if wire.kind != meta::BASE {
+    if wire.kind != kind {
         return None;
     }
     let mut vector = Vector::default();

@@ -20,6 +20,7 @@ use crate::cbor::{self, List};
 use crate::control::{ControlPosition, SpaceWire};
 use crate::feed::{Tip, Vector};
 use crate::id::{DeviceId, Incarnation, NetworkId, Short, Space};
+use crate::renew::{Renewal, RenewalWire};
 
 pub use packing::{pack, unpack};
 
@@ -33,6 +34,8 @@ pub const SPACES_MAX: usize = 512;
 pub const BATCHES_MAX: usize = 4096;
 /// Control entries in one message.
 pub const CONTROL_MAX: usize = 16_384;
+/// Control entries that a request shows.
+pub const SHOWN_MAX: usize = 1024;
 /// Devices that differ in one space of a message.
 pub const CHANGES_MAX: usize = 4096;
 /// Tips of one device in a message.
@@ -109,6 +112,11 @@ pub struct Request {
     pub budget: u32,
     /// The phone carries batches of others and wants acknowledgements that it can pass on.
     pub receipts: bool,
+    /// Control entries that the server seems to have lost: the phone's own enrolment first, where
+    /// the server does not know the phone.
+    pub shown: Vec<Vec<u8>>,
+    /// New keys that the device wants to go on with.
+    pub renewal: Option<Renewal>,
 }
 
 /// What the server says of one space.
@@ -163,6 +171,19 @@ pub struct Answer {
     pub refused: Vec<Refused>,
     /// Signed acknowledgements, a space each, where the phone asked for them.
     pub receipts: Vec<Vec<u8>>,
+    /// How much of what the server acknowledges stands elsewhere too (R23); `None` tells nothing.
+    pub safe: Option<Safe>,
+    /// Two phones write with this device's keys: each is to make new ones.
+    pub renew_keys: bool,
+}
+
+/// What stands inside a verified backup or the journal, and survives the loss of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Safe {
+    /// Everything that the vectors of this answer cover.
+    All,
+    /// Of the spaces with these places in the request, what came in up to these counters.
+    UpTo(Vec<(u32, u64)>),
 }
 
 /// What the batches of an answer may refer to.
@@ -252,6 +273,10 @@ struct RequestWire {
     batches: ByteVec,
     #[n(8)]
     budget: u32,
+    #[n(9)]
+    shown: Option<List<ByteVec, SHOWN_MAX>>,
+    #[n(10)]
+    renewal: Option<RenewalWire>,
     #[n(11)]
     receipts: Option<bool>,
 }
@@ -277,6 +302,39 @@ struct RefusedWire {
 }
 
 #[derive(Encode, Decode)]
+struct SafeWire {
+    #[n(0)]
+    space: u32,
+    #[n(1)]
+    counter: u64,
+}
+
+impl Safe {
+    fn to_wire(&self) -> List<SafeWire, SPACES_MAX> {
+        let spaces = match self {
+            Safe::All => &[][..],
+            Safe::UpTo(spaces) => spaces,
+        };
+        let wire = |(space, counter): &(u32, u64)| SafeWire {
+            space: *space,
+            counter: *counter,
+        };
+        spaces.iter().map(wire).collect()
+    }
+
+    fn from_wire(wire: List<SafeWire, SPACES_MAX>) -> Self {
+        let spaces: Vec<(u32, u64)> = wire
+            .into_iter()
+            .map(|safe| (safe.space, safe.counter))
+            .collect();
+        match spaces.is_empty() {
+            true => Safe::All,
+            false => Safe::UpTo(spaces),
+        }
+    }
+}
+
+#[derive(Encode, Decode)]
 struct AnswerWire {
     #[n(0)]
     version: u16,
@@ -298,6 +356,11 @@ struct AnswerWire {
     more: Option<bool>,
     #[n(9)]
     refused: Option<List<RefusedWire, BATCHES_MAX>>,
+    /// Empty says everything.
+    #[n(10)]
+    safe: Option<List<SafeWire, SPACES_MAX>>,
+    #[n(11)]
+    renew_keys: Option<bool>,
     #[n(13)]
     receipts: Option<List<ByteVec, SPACES_MAX>>,
 }
@@ -403,6 +466,8 @@ impl Request {
                 .collect(),
             batches: batches.into(),
             budget: self.budget,
+            shown: some_if_any(bytes_list(&self.shown)),
+            renewal: self.renewal.as_ref().map(Renewal::to_wire),
             receipts: self.receipts.then_some(true),
         });
         let signature = sign(&request_message(network, &body)).into();
@@ -478,6 +543,13 @@ impl Unopened {
                 .map(|_| Vec::new()),
             budget: wire.budget,
             receipts: wire.receipts.unwrap_or(false),
+            shown: wire
+                .shown
+                .unwrap_or_default()
+                .into_iter()
+                .map(Into::into)
+                .collect(),
+            renewal: wire.renewal.and_then(Renewal::from_wire),
         };
         let message = request_message(network, &sealed.body);
         let signed = Signed {
@@ -566,6 +638,8 @@ impl Answer {
             more: false,
             refused: Vec::new(),
             receipts: Vec::new(),
+            safe: None,
+            renew_keys: false,
         }
     }
 
@@ -606,6 +680,8 @@ impl Answer {
             batches: (!self.batches.is_empty()).then(|| self.compact(network).into()),
             more: self.more.then_some(true),
             refused: some_if_any(refused),
+            safe: self.safe.as_ref().map(Safe::to_wire),
+            renew_keys: self.renew_keys.then_some(true),
             receipts: some_if_any(bytes_list(&self.receipts)),
         }))
     }
@@ -706,6 +782,8 @@ impl Answer {
                 .into_iter()
                 .map(Into::into)
                 .collect(),
+            safe: wire.safe.map(Safe::from_wire),
+            renew_keys: wire.renew_keys.unwrap_or(false),
         };
         Ok((answer, wire.batches.map(Into::into)))
     }

@@ -43,6 +43,8 @@ pub(super) enum Address {
     Record(String),
     /// When each 嘎查 was last heard of.
     Freshness,
+    /// What happened.
+    Events,
     /// What waits for a decision.
     Conflicts { org: Option<String>, page: usize },
     /// Where a traveller's bundle is handed in.
@@ -137,6 +139,7 @@ impl Address {
             }
             Self::Record(token) => format!("record/{token}"),
             Self::Freshness => "freshness".to_owned(),
+            Self::Events => "events".to_owned(),
             Self::Bundles => "bundles".to_owned(),
             Self::Reply(name) => format!("reply/{name}"),
             Self::Conflicts { org, page } => {

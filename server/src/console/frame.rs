@@ -139,6 +139,7 @@ fn pages(words: &Words, here: &Address) -> Vec<Link> {
         page("registers", Address::Registers { org: None }, is_register),
         page("freshness", Address::Freshness, *here == Address::Freshness),
         page("conflicts", conflicts, is_conflict),
+        page("events", Address::Events, *here == Address::Events),
         page("bundles", Address::Bundles, *here == Address::Bundles),
     ]
 }

@@ -23,6 +23,7 @@ mod address;
 mod asked;
 mod bundles;
 mod conflicts;
+mod events;
 mod figure;
 mod form_data;
 mod frame;
@@ -110,6 +111,7 @@ pub(crate) fn router(app: App, port: u16) -> Result<Router, NoRandomness> {
         routes = routes
             .route(&page(""), get(overview::show))
             .route(&page("conflicts"), get(conflicts::show))
+            .route(&page("events"), get(events::show))
             .route(&page("freshness"), get(freshness::show))
             .route(&page("bundles"), get(bundles::show).post(bundles::take))
             .route(&page("reply/{name}"), get(bundles::reply))

@@ -13,6 +13,7 @@ statements! {
     COUNT = "SELECT COALESCE(MAX(arrival), 0) AS arrival FROM control";
     AFTER = "SELECT arrival, hash, bytes FROM control WHERE arrival > $1 ORDER BY arrival";
     FIRST = "SELECT bytes FROM control ORDER BY arrival LIMIT 1";
+    UNSET_META = "DELETE FROM meta WHERE key = $1";
     ADD = "INSERT INTO control (arrival, hash, bytes)
         VALUES ((SELECT COALESCE(MAX(arrival), 0) + 1 FROM control), $1, $2)";
 }
@@ -24,6 +25,9 @@ pub(crate) mod meta {
     pub(crate) const NONCE_KEY: &str = "nonce_key";
     pub(crate) const URL: &str = "url";
     pub(crate) const SAMPLE: &str = "sample";
+    pub(crate) const JOURNAL: &str = "journal";
+    pub(crate) const CONTROL_JOURNALED: &str = "control_journaled";
+    pub(crate) const RECOVERY: &str = "recovery";
 }
 
 /// A value of `meta`.
@@ -65,6 +69,12 @@ pub(crate) async fn set_meta(
             .execute(conn)
             .await?,
     )
+}
+
+/// Takes a value out of `meta`, if it is there.
+pub(crate) async fn unset_meta(conn: &mut SqliteConnection, key: &str) -> Result<(), StoreError> {
+    sqlx::query(UNSET_META).bind(key).execute(conn).await?;
+    Ok(())
 }
 
 /// The number of the newest control entry.

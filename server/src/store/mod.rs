@@ -11,12 +11,17 @@
 
 pub(crate) mod contact;
 pub(crate) mod control;
+pub(crate) mod copied;
+pub(crate) mod copy;
 pub(crate) mod device;
 pub(crate) mod erasure;
+pub(crate) mod event;
 pub(crate) mod feed;
 pub(crate) mod figure;
+pub(crate) mod journaled;
 pub(crate) mod link;
 pub(crate) mod record;
+pub(crate) mod recovery;
 
 use std::path::Path;
 use std::time::Duration;
@@ -61,6 +66,9 @@ pub(crate) enum StoreError {
     /// What was to be written needs a key that can't be drawn.
     #[error(transparent)]
     Randomness(#[from] crate::clock::NoRandomness),
+    /// The journal can't be written, so nothing may be acknowledged (R23).
+    #[error("the journal can't be written")]
+    Journal(#[source] std::io::Error),
     /// A write touched another number of rows than it must.
     #[error("a write to {table} touched {rows} rows, which is another number than it must")]
     Rows {
@@ -244,6 +252,19 @@ impl<'r> Read<'r> {
             .map_err(|_| self.unreadable(column))
     }
 
+    fn id_if_any<T>(
+        &self,
+        column: &'static str,
+        read: impl Fn(&[u8]) -> Result<T, BadId>,
+    ) -> Result<Option<T>, StoreError> {
+        let bytes: Option<&[u8]> = self
+            .row
+            .try_get(column)
+            .map_err(|_| self.unreadable(column))?;
+        let id = bytes.map(read).transpose();
+        id.map_err(|_| self.unreadable(column))
+    }
+
     /// Ids end to end.
     fn ids<T>(
         &self,
@@ -285,12 +306,17 @@ mod tests {
         let all = [
             contact::STATEMENTS,
             control::STATEMENTS,
+            copied::STATEMENTS,
+            copy::STATEMENTS,
             device::STATEMENTS,
             erasure::STATEMENTS,
+            event::STATEMENTS,
             feed::STATEMENTS,
             figure::STATEMENTS,
+            journaled::STATEMENTS,
             link::STATEMENTS,
             record::STATEMENTS,
+            recovery::STATEMENTS,
         ];
         for statement in all.into_iter().flatten() {
             let prepared = connection.prepare(statement.into_sql_str()).await;

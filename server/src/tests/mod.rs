@@ -12,6 +12,7 @@ mod phone;
 mod recounting;
 mod referring;
 mod refusing;
+mod restoring;
 mod sampling;
 mod sealing;
 mod verifying;

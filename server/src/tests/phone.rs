@@ -148,6 +148,8 @@ impl Phone {
             refer: None,
             budget: self.budget,
             receipts: false,
+            shown: Vec::new(),
+            renewal: None,
         }
     }
 

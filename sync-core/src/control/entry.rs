@@ -8,7 +8,7 @@ use plan::Package;
 use sha2::{Digest, Sha256};
 
 use crate::cbor::{self, List};
-use crate::id::{Class, EntryHash, NetworkId, Space};
+use crate::id::{Class, DeviceId, EntryHash, NetworkId, Space};
 use crate::seal;
 
 use super::elsewhere::Elsewhere;
@@ -183,6 +183,19 @@ impl ControlEntry {
         self.scope
             .as_ref()
             .is_none_or(|scope| !scope.is_disjoint(spaces))
+    }
+
+    /// Whether it is a root statement.
+    pub fn is_root(&self) -> bool {
+        matches!(self.content, Content::Root(_))
+    }
+
+    /// The device that it lets in, or gives more, if it is an enrolment.
+    pub fn enrols(&self) -> Option<DeviceId> {
+        match &self.content {
+            Content::Enrol(enrolment) => Some(enrolment.device()),
+            _ => None,
+        }
     }
 
     /// The order, if the entry is one.

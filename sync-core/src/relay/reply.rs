@@ -32,6 +32,8 @@ pub fn as_request(claims: Option<&Claims>, budget: usize) -> Request {
         batches: Vec::new(),
         budget: u32::try_from(budget).unwrap_or(u32::MAX),
         receipts: true,
+        shown: Vec::new(),
+        renewal: None,
         refer: None,
     }
 }
@@ -52,15 +54,22 @@ pub struct Letter {
 }
 
 /// The letters back: for each set of spaces that the same devices hold, what an answer has for them and
-/// what is held of them now. Nothing else is in a letter, for all its readers read it.
+/// what is held of them now. Nothing else is in a letter, for all its readers read it; `held_back` are
+/// no readers.
 pub fn letters(
     me: &HubMe,
     node: &SigningKey,
     control: &Control,
     held: &BTreeMap<Space, SpaceHeld>,
+    held_back: &BTreeSet<DeviceId>,
     answer: Answer,
 ) -> Vec<Letter> {
     let server = control.seal_key().map(|server| server.key);
+    let not_now: BTreeSet<PublicKey> = held_back
+        .iter()
+        .filter_map(|device| control.enrolment(*device))
+        .map(|enrolment| PublicKey::of_suite_1(enrolment.sealing_key))
+        .collect();
     let mut batches: BTreeMap<Space, Vec<Vec<u8>>> = BTreeMap::new();
     for bytes in answer.batches {
         if let Ok(batch) = Batch::from_store(me.network, &bytes) {
@@ -70,7 +79,7 @@ pub fn letters(
     let told: BTreeSet<&[u8]> = answer.control.iter().map(Vec::as_slice).collect();
     let mut letters = Vec::new();
     for (mut readers, spaces) in audiences(control, held.keys(), None) {
-        readers.retain(|reader| Some(*reader) != server);
+        readers.retain(|reader| Some(*reader) != server && !not_now.contains(reader));
         let of_these = held.iter().filter(|(space, _)| spaces.contains(*space));
         let entries = control.for_spaces(&spaces).map(|entry| entry.bytes());
         let mut content = Content {

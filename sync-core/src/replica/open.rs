@@ -122,6 +122,11 @@ impl Replica {
             {
                 held.receipt = Some(receipt);
             }
+            if let Some((space, safe)) = stored::read_safe(&value)
+                && let Some(held) = replica.spaces.get_mut(&space)
+            {
+                held.safe = safe;
+            }
         })?;
         report.rebuilt = replica.rebuild_lost_records(rows)?;
         Ok((replica, report))

@@ -26,6 +26,8 @@ fn request(batches: Vec<Vec<u8>>) -> Request {
         refer: None,
         budget: 65_536,
         receipts: false,
+        shown: Vec::new(),
+        renewal: None,
     }
 }
 

@@ -23,11 +23,18 @@ pub enum Plant {
     HalfCommit,
     /// A phone goes on with its replica after a persist error (against R8).
     GoOnAfterError,
+    /// A restored server replays the log of its backup and joins nothing that phones show (against
+    /// R18).
+    ControlReplayedAsLog,
+    /// A restored server serves everybody at once (against R20).
+    ServesInRecovery,
+    /// The server calls safe what stands in no backup (against R23).
+    SafeToldTooEarly,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 7] = [
+    pub const ALL: [Plant; 10] = [
         Plant::SendBeforeDurable,
         Plant::DoNothingOnUsedNumber,
         Plant::GapApplied,
@@ -35,6 +42,9 @@ impl Plant {
         Plant::SameRandomness,
         Plant::HalfCommit,
         Plant::GoOnAfterError,
+        Plant::ControlReplayedAsLog,
+        Plant::ServesInRecovery,
+        Plant::SafeToldTooEarly,
     ];
 
     /// The name on the command line.
@@ -47,6 +57,9 @@ impl Plant {
             Plant::SameRandomness => "same-randomness",
             Plant::HalfCommit => "half-commit",
             Plant::GoOnAfterError => "go-on-after-error",
+            Plant::ControlReplayedAsLog => "control-replayed-as-log",
+            Plant::ServesInRecovery => "serves-in-recovery",
+            Plant::SafeToldTooEarly => "safe-told-too-early",
         }
     }
 
@@ -155,11 +168,21 @@ pub enum Fault {
     Acknowledged,
     /// What a lost phone had not sent is brought to the server from its files.
     OutboxSaved,
+    /// The server is lost and restored from an old backup.
+    HubRestored,
+    /// The same with everything that its journal held.
+    HubRestoredWithJournal,
+    /// The office lets a restored server serve again.
+    RecoveryConfirmed,
+    /// A restored server does not know a phone, or not all its grants, and is shown its enrolment.
+    Stranger,
+    /// A phone shows control entries.
+    Shown,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 47] = [
+    pub const ALL: [Fault; 52] = [
         Fault::Lost,
         Fault::Repeated,
         Fault::Overtaken,
@@ -207,6 +230,11 @@ impl Fault {
         Fault::Untaken,
         Fault::Unread,
         Fault::ToldPlainly,
+        Fault::HubRestored,
+        Fault::HubRestoredWithJournal,
+        Fault::RecoveryConfirmed,
+        Fault::Stranger,
+        Fault::Shown,
     ];
 }
 
@@ -241,6 +269,10 @@ pub struct Config {
     pub loss: u32,
     /// Per step: the server is set back.
     pub hub_rollback: u32,
+    /// Per step: the server is lost and restored.
+    pub restore: u32,
+    /// The server keeps a journal.
+    pub journal: bool,
     /// Per request: the server dies before or after the commit.
     pub hub_crash: u32,
     /// Per answer: untidy.
@@ -283,7 +315,7 @@ impl Config {
                 _ => 0,
             })
             .collect();
-        Self {
+        let mut config = Self {
             seed,
             phones,
             units,
@@ -306,8 +338,16 @@ impl Config {
             office: rate(dice, 30),
             budget: dice.chance(250).then(|| 1 + dice.below(2000)),
             partial_load: dice.chance(700),
+            restore: 0,
+            journal: false,
             clocks,
+        };
+        // A server whose disk forgets by itself has no journal that could be believed.
+        if config.hub_rollback == 0 && dice.chance(350) {
+            config.restore = 10 + dice.below(30) as u32;
+            config.journal = dice.chance(400);
         }
+        config
     }
 }
 
@@ -317,7 +357,7 @@ impl fmt::Display for Config {
             f,
             "phones={}+{} units={} steps={} lose={} repeat={} cut={} overtake={} persist={} crash={} \
              rollback={} loss={} hub_rollback={} hub_crash={} untidy={} courier={} noise={} hostile={} office={} budget={:?} partial_load={} \
-             clocks={:?}",
+             restore={} journal={} clocks={:?}",
             self.early_phones,
             self.phones - self.early_phones,
             self.units,
@@ -339,6 +379,8 @@ impl fmt::Display for Config {
             self.office,
             self.budget,
             self.partial_load,
+            self.restore,
+            self.journal,
             self.clocks,
         )
     }

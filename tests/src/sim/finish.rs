@@ -26,6 +26,7 @@ const ROUND_TRIPS_MAX: u32 = 12;
 impl World {
     pub(super) fn finish(&mut self) -> Checked {
         self.peace()?;
+        self.gather()?;
         self.settle()?;
         self.check_all()?;
         self.heal_forks()?;
@@ -62,7 +63,7 @@ impl World {
         Ok(())
     }
 
-    fn alive(&self) -> Vec<usize> {
+    pub(super) fn alive(&self) -> Vec<usize> {
         (0..self.phones.len())
             .filter(|p| !self.phones[*p].lost)
             .collect()
@@ -99,7 +100,7 @@ impl World {
 
     /// One exchange of a phone: round trips until both sides have nothing more to say. True if
     /// batches moved.
-    fn exchange(&mut self, p: usize) -> Result<bool, Broken> {
+    pub(super) fn exchange(&mut self, p: usize) -> Result<bool, Broken> {
         let mut moved = false;
         for _ in 0..ROUND_TRIPS_MAX {
             let received = self.round_trip(p)?;
@@ -119,13 +120,16 @@ impl World {
     }
 
     fn round_trip(&mut self, p: usize) -> Result<Received, Broken> {
-        self.begin_exchange(p)?;
-        while let Some((packet, _)) = self.network.next(&mut self.dice, &self.config) {
-            match packet.to {
-                To::Hub => self.hub_hears(packet)?,
-                To::Phone => {
-                    if let Some(received) = self.phone_hears(packet)? {
-                        return Ok(received);
+        // Once more for a phone that the server did not know.
+        for _ in 0..2 {
+            self.begin_exchange(p)?;
+            while let Some((packet, _)) = self.network.next(&mut self.dice, &self.config) {
+                match packet.to {
+                    To::Hub => self.hub_hears(packet)?,
+                    To::Phone => {
+                        if let Some(received) = self.phone_hears(packet)? {
+                            return Ok(received);
+                        }
                     }
                 }
             }

@@ -309,6 +309,8 @@ impl Hostile {
             refer,
             budget: dice.below(10_000) as u32,
             receipts: false,
+            shown: Vec::new(),
+            renewal: None,
         };
         let sign = |message: &[u8]| self.signing.sign(message).to_bytes();
         (

@@ -13,10 +13,11 @@ use sync_core::hub::{self, HubMe, Opened, Place, SpaceHeld, Taken};
 use sync_core::id::{AuthorId, DeviceId, Incarnation, NetworkId, RecordId, Space};
 use sync_core::record::RecordState;
 use sync_core::seal::SealingKey;
-use sync_core::wire::{Answer, Refused, Request};
+use sync_core::wire::{Answer, Refused, Request, Safe};
 
 use super::fault::{Dice, Plant};
 use super::held::{SpaceStore, Stored, changes_of, find, known, load_all, load_part};
+use super::restore::Journal;
 
 /// Batches with a parent missing that the server keeps for later, per space (R6).
 const STASH_MAX: usize = 64;
@@ -31,6 +32,8 @@ pub(super) struct HubState {
     /// The records, made from the batches.
     pub(super) records: BTreeMap<(Space, RecordId), Rc<RecordState>>,
     codes: BTreeMap<String, Code>,
+    /// It was restored and not confirmed yet (R20).
+    pub(super) recovery: bool,
 }
 
 #[derive(Clone)]
@@ -61,7 +64,13 @@ pub(super) struct MemoryHub {
     /// What is committed.
     pub(super) state: HubState,
     partial_load: bool,
-    plant: Option<Plant>,
+    pub(super) plant: Option<Plant>,
+    /// What is written to a second disk, if it is.
+    pub(super) journal: Option<Journal>,
+    /// The counters of the last backup.
+    pub(super) backed_up: BTreeMap<Space, u64>,
+    /// It was restored at some time.
+    pub(super) restored: bool,
 }
 
 /// What serving a request would do; nothing is committed yet.
@@ -135,6 +144,7 @@ impl MemoryHub {
             spaces: BTreeMap::new(),
             records: BTreeMap::new(),
             codes: BTreeMap::new(),
+            recovery: false,
         };
         let mut hub = Self {
             me,
@@ -143,6 +153,9 @@ impl MemoryHub {
             state,
             partial_load: false,
             plant: None,
+            journal: None,
+            backed_up: BTreeMap::new(),
+            restored: false,
         };
         hub.add_control(&entry);
         hub.publish(package);
@@ -185,6 +198,14 @@ impl MemoryHub {
         )
     }
 
+    /// Commits a state; the journal is written first.
+    pub(super) fn commit(&mut self, state: HubState) {
+        if let Some(journal) = &mut self.journal {
+            journal.append(&state);
+        }
+        self.state = state;
+    }
+
     /// Takes a control entry.
     pub(super) fn add_control(&mut self, entry: &[u8]) {
         let control = Rc::make_mut(&mut self.state.control);
@@ -193,6 +214,9 @@ impl MemoryHub {
             .expect("the office signs entries that check");
         if let Some(entry) = checked {
             control.apply(entry);
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.append(&self.state);
         }
     }
 
@@ -259,17 +283,28 @@ impl MemoryHub {
         untidy: Option<&mut Dice>,
     ) -> Result<Served, &'static str> {
         let mut state = self.state.clone();
-        let request = match hub::open(&self.me, &state.control, bytes, now) {
-            Err(refusal) => return Err(refusal.code()),
-            Ok(Opened::StaleNonce(answer)) => {
-                return Ok(Served {
-                    state,
-                    asked: Vec::new(),
-                    answer: answer.encode(self.me.network),
-                    refused: Vec::new(),
-                });
+        let request = loop {
+            match hub::open(&self.me, &state.control, bytes, now) {
+                Err(refusal) => return Err(refusal.code()),
+                Ok(Opened::StaleNonce(answer)) => {
+                    return Ok(Served {
+                        state,
+                        asked: Vec::new(),
+                        answer: answer.encode(self.me.network),
+                        refused: Vec::new(),
+                    });
+                }
+                // It teaches nothing when it is opened again.
+                Ok(Opened::Taught(entries)) => {
+                    // Its own log is all there is for it.
+                    if self.plant == Some(Plant::ControlReplayedAsLog) {
+                        return Err("device_unknown");
+                    }
+                    let control = Rc::make_mut(&mut state.control);
+                    entries.into_iter().for_each(|entry| control.apply(entry));
+                }
+                Ok(Opened::Request(unopened)) => break unopened,
             }
-            Ok(Opened::Request(unopened)) => unopened,
         };
         let mut find = |reference: &Reference| find(&state.spaces, reference);
         let brought = hub::take_apart(&self.me, &state.control, *request, &mut find);
@@ -307,7 +342,12 @@ impl MemoryHub {
             taken,
             now,
         );
+        let plan = match state.recovery && self.plant != Some(Plant::ServesInRecovery) {
+            true => plan.held_back(),
+            false => plan,
+        };
         let mut answer: Answer = plan.answer.clone();
+        answer.safe = self.safe(&request, &held);
         let mut room = request.budget as usize;
         for (space, hash) in &plan.send {
             let Some(stored) = state.spaces.get(space).and_then(|store| store.get(*hash)) else {
@@ -351,6 +391,26 @@ impl MemoryHub {
             answer: answer.encode(self.me.network),
             refused,
         })
+    }
+
+    /// What of the spaces of a request stands in the journal or in the backup.
+    fn safe(&self, request: &Request, held: &BTreeMap<Space, SpaceHeld>) -> Option<Safe> {
+        if self.journal.is_some() || self.plant == Some(Plant::SafeToldTooEarly) {
+            return Some(Safe::All);
+        }
+        let spaces = (0u32..).zip(&request.spaces);
+        let safe: Vec<(u32, u64)> = spaces
+            .filter_map(|(place, claim)| Some((place, *self.backed_up.get(&claim.space)?)))
+            .collect();
+        let all = request.spaces.iter().all(|claim| {
+            let counter = held.get(&claim.space).map_or(0, |held| held.counter);
+            self.backed_up.get(&claim.space).copied().unwrap_or(0) >= counter
+        });
+        match (safe.is_empty(), all) {
+            (true, _) => None,
+            (false, true) => Some(Safe::All),
+            (false, false) => Some(Safe::UpTo(safe)),
+        }
     }
 
     pub(super) fn take(
@@ -424,7 +484,7 @@ impl MemoryHub {
         }
     }
 
-    fn hold(
+    pub(super) fn hold(
         &self,
         state: &mut HubState,
         held: &mut BTreeMap<Space, SpaceHeld>,

@@ -1,6 +1,7 @@
 //! The server takes bundles, as the real one does, and gives one back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use rand_chacha::ChaCha8Rng;
 use sync_core::batch::Batch;
@@ -52,6 +53,9 @@ impl MemoryHub {
     }
 
     fn take_content(&self, out: &mut Taken, content: &Content, rng: &mut ChaCha8Rng, now: i64) {
+        if let (Some(control), _) = hub::join(&out.state.control, &content.control) {
+            out.state.control = Rc::new(control);
+        }
         let control = out.state.control.clone();
         let batches: Vec<_> = content
             .batches
@@ -85,6 +89,10 @@ impl MemoryHub {
             taken,
             now,
         );
+        let plan = match out.state.recovery {
+            true => plan.held_back(),
+            false => plan,
+        };
         let mut answer = plan.answer;
         for (space, hash) in &plan.send {
             let stored = out.state.spaces.get(space);
@@ -94,7 +102,7 @@ impl MemoryHub {
                 .extend(stored.map(|stored| stored.batch.bytes().to_vec()));
         }
         let node = SigningKey::from_bytes(&self.node.to_bytes());
-        let letters = reply::letters(&self.me, &node, &control, &held, answer);
+        let letters = reply::letters(&self.me, &node, &control, &held, &BTreeSet::new(), answer);
         out.reply.extend(reply::seal(rng, self.network(), &letters));
     }
 }

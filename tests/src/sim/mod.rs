@@ -23,6 +23,7 @@ mod mail;
 mod network;
 mod oracle;
 mod phone;
+mod restore;
 mod store;
 mod traffic;
 mod users;

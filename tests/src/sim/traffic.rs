@@ -20,6 +20,8 @@ use super::network::{Packet, To};
 use super::oracle::{Broken, Checked, broken, require};
 use super::world::World;
 
+/// What a server says that has lost an enrolment.
+const STRANGER: [&str; 2] = ["device_unknown", "space_not_granted"];
 /// Answers that a phone can still take: older ones are forgotten.
 const OUTGOING_MAX: usize = 4;
 
@@ -115,6 +117,9 @@ impl World {
         if request.refer.is_none() {
             self.count(Fault::ToldPlainly);
         }
+        if !request.shown.is_empty() {
+            self.count(Fault::Shown);
+        }
         self.say(|w| {
             format!(
                 "{} asks ({exchange}): {count} batches, {size} bytes",
@@ -159,6 +164,15 @@ impl World {
         let dice = untidy.then_some(&mut self.dice);
         let served = match self.hub.serve(&packet.bytes, now, dice) {
             Ok(served) => served,
+            // A restored server is shown what it lost; a request from before may come after it.
+            Err(code) if self.hub.restored && STRANGER.contains(&code) && !packet.cut => {
+                self.count(Fault::Stranger);
+                self.say(|w| format!("the server tells {}: {code}", w.name(packet.phone)));
+                if let Some(process) = &mut self.phones[packet.phone].process {
+                    process.replica.show_enrolment();
+                }
+                return Ok(());
+            }
             Err(code) => {
                 require("R5", packet.cut, || {
                     format!("the server refuses {}: {code}", self.name(packet.phone))
@@ -172,7 +186,9 @@ impl World {
         if untaken {
             self.count(Fault::Untaken);
         }
-        require("R5", refused.is_empty() || untaken, || {
+        let author = |code: &String| *code == Unfit::Author.code();
+        let unknown = self.hub.restored && refused.iter().all(author);
+        require("R5", refused.is_empty() || untaken || unknown, || {
             format!(
                 "the server does not hold from {}: {:?}",
                 self.name(packet.phone),
@@ -196,7 +212,7 @@ impl World {
                     return Ok(());
                 }
                 2 | 3 => {
-                    self.hub.state = served.state;
+                    self.hub.commit(served.state);
                     self.count(Fault::HubCrashAfter);
                     self.say(|_| "  and dies before it answers".into());
                     answered = false;
@@ -204,12 +220,16 @@ impl World {
                 // A disk that lies about its writes, or a restore that kept the incarnation: the
                 // digest of the base tells the phone.
                 _ => {
+                    // The journal was written before.
+                    if let Some(journal) = &mut self.hub.journal {
+                        journal.append(&served.state);
+                    }
                     self.count(Fault::AnsweredNotCommitted);
                     self.say(|_| "  and loses what it has answered".into());
                 }
             }
         } else {
-            self.hub.state = served.state;
+            self.hub.commit(served.state);
         }
         if answered {
             let bytes: Rc<[u8]> = served.answer.into();
@@ -238,6 +258,11 @@ impl World {
         if refers {
             self.count(Fault::RefersDown);
         }
+        require(
+            "R20",
+            !served.state.recovery || answer.batches.is_empty(),
+            || "a server in recovery sends batches".into(),
+        )?;
         let ladders = answer
             .spaces
             .iter()

@@ -19,6 +19,7 @@ use super::hub::{HubState, MemoryHub};
 use super::network::Network;
 use super::oracle::{Checked, Ledger, change_head, require};
 use super::phone::Phone;
+use super::restore::Journal;
 
 /// Org units of the simulated banner.
 const UNITS: [&str; 2] = ["152522100200", "152522100201"];
@@ -47,6 +48,8 @@ pub(super) struct World {
     pub(super) faults: BTreeMap<Fault, u64>,
     pub(super) trace: Vec<String>,
     pub(super) hub_copy: Option<HubState>,
+    /// The server's last backup.
+    pub(super) backup: Option<HubState>,
     /// Bundles under way.
     pub(super) bag: Vec<Rc<[u8]>>,
     /// A replaced process is at work: nothing else goes wrong meanwhile.
@@ -58,6 +61,9 @@ impl World {
     pub(super) fn new(config: Config, mut dice: Dice, options: Options) -> Self {
         let package = super::users::package();
         let mut hub = MemoryHub::new(&mut dice, &package, config.partial_load, options.plant);
+        if config.journal {
+            hub.journal = Some(Journal::default());
+        }
         let cadre = |unit: &str| {
             Class::CADRE.map(|class| Space::new(unit, class).expect("a code of 12 digits"))
         };
@@ -115,6 +121,7 @@ impl World {
             faults: BTreeMap::new(),
             trace: Vec::new(),
             hub_copy: None,
+            backup: None,
             bag: Vec::new(),
             stale_at_work: false,
         }
@@ -256,6 +263,7 @@ impl World {
         if self.dice.chance(self.config.hub_rollback) {
             self.set_hub_back();
         }
+        self.restores()?;
         if self.dice.chance(self.config.courier) {
             self.courier_acts()?;
         }
@@ -331,7 +339,7 @@ impl World {
     }
 
     /// What only a lost or set back phone held is gone.
-    fn write_off(&mut self) {
+    pub(super) fn write_off(&mut self) {
         let hub = self
             .hub
             .state
@@ -409,7 +417,7 @@ impl World {
         };
         self.say(|_| format!("the hostile device sends {what}: {result}"));
         if let Ok(served) = served {
-            self.hub.state = served.state;
+            self.hub.commit(served.state);
             let mut find = |reference: &Reference| held::find(&self.hub.state.spaces, reference);
             let device = self.hostile.as_ref().map(|hostile| hostile.device);
             let device = device.unwrap_or(DeviceId([0; 8]));

@@ -181,6 +181,8 @@ impl Device {
             refer: None,
             budget: 0,
             receipts: false,
+            shown: Vec::new(),
+            renewal: None,
         };
         request.encode(self.network, &|message| self.sign(message))
     }

@@ -16,6 +16,7 @@ mod links;
 mod moves;
 mod native;
 mod ordering;
+mod restore;
 mod sampling;
 mod secrecy;
 mod simulator;

@@ -92,3 +92,20 @@ fn half_a_transaction_is_found() {
 fn going_on_after_a_persist_error_is_found() {
     found(Plant::GoOnAfterError, 100);
 }
+
+#[test]
+fn control_that_is_replayed_as_a_log_after_a_restore_is_found() {
+    found(Plant::ControlReplayedAsLog, 300);
+}
+
+#[test]
+fn a_restored_server_that_serves_at_once_is_found() {
+    let (_, broken) = found(Plant::ServesInRecovery, 200);
+    assert!(broken.starts_with("R20: "), "{broken}");
+}
+
+#[test]
+fn a_safe_vector_that_is_told_too_early_is_found() {
+    let (_, broken) = found(Plant::SafeToldTooEarly, 200);
+    assert!(broken.starts_with("R23: "), "{broken}");
+}

@@ -1,0 +1,76 @@
+//! What happened that the office should know: restores, phones that were set back or copied.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Html;
+use plan::Package;
+use sync_core::id::{DeviceId, Space};
+
+use super::address::Address;
+use super::asked::Asked;
+use super::frame::Frame;
+use super::trouble::Trouble;
+use super::{Desk, ids, mask, when};
+use crate::store::contact::{self, Phone};
+use crate::store::event::{self, Event};
+
+/// Events on the page; the command `events` lists more.
+const EVENTS_MAX: u64 = 200;
+
+#[derive(Template)]
+#[template(path = "events.html")]
+struct EventsPage<'a> {
+    frame: Frame<'a>,
+    lines: Vec<Line>,
+}
+
+struct Line {
+    at: String,
+    what: String,
+    phone: String,
+    place: String,
+}
+
+/// `GET /zh/events`.
+pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
+    let shared = desk.app.shared();
+    let mut tx = shared.store.read().await?;
+    let roster = shared.roster.current(&mut tx).await?;
+    let events = event::newest(&mut tx, EVENTS_MAX).await?;
+    let phones = contact::phones(&mut tx).await?;
+    drop(tx);
+    let words = desk.words(asked.language);
+    let package = roster.control.package();
+    let line = |event: &Event| Line {
+        at: when::in_china(event.at),
+        what: words.say(&format!("event_{}", event.kind), "", &[("", "")]),
+        phone: event
+            .device
+            .map_or_else(String::new, |id| phone(id, &phones)),
+        place: event
+            .space
+            .as_ref()
+            .map_or_else(String::new, |space| place(package, space)),
+    };
+    let lines = events.iter().map(line).collect();
+    let frame = Frame::new(&desk, asked.language, String::new(), &Address::Events);
+    let heading = frame.say("events-title");
+    let page = EventsPage {
+        frame: frame.headed(heading),
+        lines,
+    };
+    Ok(Html(page.render()?))
+}
+
+fn phone(id: DeviceId, phones: &BTreeMap<DeviceId, Phone>) -> String {
+    let name = phones.get(&id).and_then(|phone| phone.name.as_deref());
+    name.map_or_else(|| ids::short(&id.to_string()), mask::text)
+}
+
+fn place(package: Option<&Package>, space: &Space) -> String {
+    let unit = package.and_then(|package| package.unit(space.unit()));
+    let unit = unit.map_or(space.unit(), |unit| unit.name.as_str());
+    format!("{unit} · {}", space.class.key())
+}

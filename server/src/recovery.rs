@@ -1,0 +1,102 @@
+//! Recovery: what a restored server may say to whom, and what it still lacks (R20, R21).
+//!
+//! A backup is older than the server that was lost, and so is its roster: a device that was revoked
+//! since then is on it, a device that was let in since then is not. So uploads are taken from whoever
+//! can show an enrolment, and nothing goes out but acknowledgements and control, until the journal was
+//! replayed or an administrator confirms. Who comes back later with an enrolment that is not known
+//! here is held back the same way, alone.
+
+use std::collections::BTreeSet;
+
+use sqlx::SqliteConnection;
+use sync_core::control::{Control, ControlEntry};
+use sync_core::id::{DeviceId, Space};
+
+use crate::store::event::{self, EventKind};
+use crate::store::{StoreError, control, recovery};
+
+/// Stores control entries that somebody showed. Whoever is let in by one of them is held back, for
+/// what nobody shows may be that the device was revoked.
+pub(crate) async fn learn(
+    now: i64,
+    conn: &mut SqliteConnection,
+    held: &Control,
+    entries: &[ControlEntry],
+) -> Result<(), StoreError> {
+    for entry in entries {
+        // What another request of the same transaction brought.
+        if !matches!(held.check(entry.bytes()), Ok(Some(_))) {
+            continue;
+        }
+        control::add(conn, entry).await?;
+        if let Some(device) = entry.enrols() {
+            recovery::add_returned(now, conn, device).await?;
+            event::add(now, conn, EventKind::DeviceReturned, Some(device), None).await?;
+        }
+    }
+    Ok(())
+}
+
+/// How far a restored server is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryStatus {
+    /// Nothing but acknowledgements and control is served.
+    pub recovery: bool,
+    /// Devices that came back with an enrolment of which nothing was known here.
+    pub returned: Vec<DeviceId>,
+    /// Devices on the roster that have not come back yet.
+    pub awaited: Vec<DeviceId>,
+    /// Spaces that no phone has brought back whole: what was written there between the backup and
+    /// the loss may be missing.
+    pub at_risk: Vec<Space>,
+}
+
+/// Where a restored server stands.
+pub(crate) async fn status(
+    conn: &mut SqliteConnection,
+    roster: &Control,
+) -> Result<RecoveryStatus, StoreError> {
+    let on = recovery::is_on(conn).await?;
+    let returned = recovery::returned(conn).await?.into_iter().collect();
+    let (awaited, at_risk) = match on {
+        true => {
+            let back = recovery::back(conn).await?;
+            let devices = roster.devices().map(|(device, _)| device);
+            let awaited = devices.filter(|device| !back.contains(device)).collect();
+            let whole = recovery::whole(conn).await?;
+            let granted: BTreeSet<&Space> = roster
+                .devices()
+                .flat_map(|(_, enrolment)| &enrolment.spaces)
+                .collect();
+            let left = granted.into_iter().filter(|space| !whole.contains(*space));
+            (awaited, left.cloned().collect())
+        }
+        false => (Vec::new(), Vec::new()),
+    };
+    Ok(RecoveryStatus {
+        recovery: on,
+        returned,
+        awaited,
+        at_risk,
+    })
+}
+
+/// Has everybody on the roster served again, who came back included. What is still at risk is noted
+/// for good.
+pub(crate) async fn confirm(
+    now: i64,
+    conn: &mut SqliteConnection,
+    roster: &Control,
+) -> Result<RecoveryStatus, StoreError> {
+    let before = status(conn, roster).await?;
+    if !before.recovery && before.returned.is_empty() {
+        return Ok(before);
+    }
+    for space in &before.at_risk {
+        event::add(now, conn, EventKind::AtRisk, None, Some(space)).await?;
+    }
+    event::add(now, conn, EventKind::RecoveryConfirmed, None, None).await?;
+    recovery::set(conn, false).await?;
+    recovery::clear(conn).await?;
+    Ok(before)
+}

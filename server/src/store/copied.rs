@@ -1,0 +1,61 @@
+//! Devices with whose keys two phones may write.
+
+use sqlx::SqliteConnection;
+use sync_core::id::{BatchHash, DeviceId, Space};
+
+use super::{Read, StoreError, one_row, statements};
+
+statements! {
+    APART = "SELECT hash FROM apart WHERE space = $1 AND device = $2";
+    SET_APART = "INSERT INTO apart (space, device, hash) VALUES ($1, $2, $3)
+        ON CONFLICT (space, device) DO UPDATE SET hash = excluded.hash";
+    IS_COPIED = "SELECT device FROM copied WHERE device = $1";
+    ADD_COPIED = "INSERT INTO copied (device, since) VALUES ($1, $2)";
+}
+
+/// What a device brought when it was last apart from its own feed in a space.
+pub(crate) async fn apart(
+    conn: &mut SqliteConnection,
+    space: &Space,
+    device: DeviceId,
+) -> Result<Option<BatchHash>, StoreError> {
+    let query = sqlx::query(APART)
+        .bind(space.to_string())
+        .bind(device.0.to_vec());
+    let row = query.fetch_optional(conn).await?;
+    row.map(|row| Read::of("apart", &row).id("hash", BatchHash::from_slice))
+        .transpose()
+}
+
+/// Notes what it brought.
+pub(crate) async fn set_apart(
+    conn: &mut SqliteConnection,
+    space: &Space,
+    device: DeviceId,
+    brought: BatchHash,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(SET_APART)
+        .bind(space.to_string())
+        .bind(device.0.to_vec())
+        .bind(brought.0.to_vec());
+    one_row("apart", &query.execute(conn).await?)
+}
+
+/// Whether two phones are known to write with a device's keys.
+pub(crate) async fn is_copied(
+    conn: &mut SqliteConnection,
+    device: DeviceId,
+) -> Result<bool, StoreError> {
+    let query = sqlx::query(IS_COPIED).bind(device.0.to_vec());
+    Ok(query.fetch_optional(conn).await?.is_some())
+}
+
+/// Notes that two phones do.
+pub(crate) async fn add_copied(
+    now: i64,
+    conn: &mut SqliteConnection,
+    device: DeviceId,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(ADD_COPIED).bind(device.0.to_vec()).bind(now);
+    one_row("copied", &query.execute(conn).await?)
+}

@@ -1,0 +1,120 @@
+//! What happened that somebody in the office should know.
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use sync_core::id::{DeviceId, Space};
+
+use super::{Read, StoreError, feed, one_row, statements, stored};
+
+statements! {
+    ADD = "INSERT INTO event (number, at, kind, device, space)
+        VALUES ((SELECT COALESCE(MAX(number), 0) + 1 FROM event), $1, $2, $3, $4)";
+    NEWEST = "SELECT number, at, kind, device, space FROM event ORDER BY number DESC LIMIT $1";
+}
+
+/// What can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// This server was restored from a backup.
+    Restored,
+    /// Something that phones had brought to this space may be lost: no journal had it and no phone
+    /// that held it came back before an administrator ended the recovery.
+    AtRisk,
+    /// An administrator let a restored server serve again.
+    RecoveryConfirmed,
+    /// A device came back whose enrolment was lost here.
+    DeviceReturned,
+    /// A device's feed has two branches: the phone was set back, or killed at a bad moment.
+    ForkSeen,
+    /// The device's next batch joined them.
+    ForkHealed,
+    /// Two phones write with the keys of one.
+    DeviceCloned,
+    /// A device made new keys; it is another device from now on.
+    KeysRenewed,
+}
+
+impl EventKind {
+    /// All of them.
+    pub const ALL: [EventKind; 8] = [
+        EventKind::Restored,
+        EventKind::AtRisk,
+        EventKind::RecoveryConfirmed,
+        EventKind::DeviceReturned,
+        EventKind::ForkSeen,
+        EventKind::ForkHealed,
+        EventKind::DeviceCloned,
+        EventKind::KeysRenewed,
+    ];
+
+    /// A stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            EventKind::Restored => "restored",
+            EventKind::AtRisk => "at_risk",
+            EventKind::RecoveryConfirmed => "recovery_confirmed",
+            EventKind::DeviceReturned => "device_returned",
+            EventKind::ForkSeen => "fork_seen",
+            EventKind::ForkHealed => "fork_healed",
+            EventKind::DeviceCloned => "device_cloned",
+            EventKind::KeysRenewed => "keys_renewed",
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// 1, 2, … in the order in which they were noted.
+    pub number: u64,
+    /// Unix seconds by the server's clock.
+    pub at: i64,
+    /// [`EventKind::code`], or that of a newer program.
+    pub kind: String,
+    /// The device that it is about.
+    pub device: Option<DeviceId>,
+    /// The space that it is about.
+    pub space: Option<Space>,
+}
+
+/// Notes an event.
+pub(crate) async fn add(
+    now: i64,
+    conn: &mut SqliteConnection,
+    kind: EventKind,
+    device: Option<DeviceId>,
+    space: Option<&Space>,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(ADD)
+        .bind(now)
+        .bind(kind.code())
+        .bind(device.map(|device| device.0.to_vec()))
+        .bind(space.map(ToString::to_string));
+    one_row("event", &query.execute(conn).await?)
+}
+
+/// The newest events, newest first.
+pub(crate) async fn newest(
+    conn: &mut SqliteConnection,
+    limit: u64,
+) -> Result<Vec<Event>, StoreError> {
+    let rows = sqlx::query(NEWEST)
+        .bind(stored(limit))
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(event).collect()
+}
+
+fn event(row: &SqliteRow) -> Result<Event, StoreError> {
+    let read = Read::of("event", row);
+    Ok(Event {
+        number: read.number("number")?,
+        at: read.time("at")?,
+        kind: read.text("kind")?.to_owned(),
+        device: read.id_if_any("device", DeviceId::from_slice)?,
+        space: match read.text_if_any("space")? {
+            Some(_) => Some(feed::space(&read)?),
+            None => None,
+        },
+    })
+}

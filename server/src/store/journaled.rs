@@ -1,0 +1,109 @@
+//! How much of the batches and control entries stands in the journal and in a verified backup.
+
+use sqlx::SqliteConnection;
+use sync_core::id::Space;
+
+use super::control::{self, meta};
+use super::{Read, StoreError, feed, one_row, statements, stored};
+
+statements! {
+    BEHIND = "SELECT space, journaled FROM space WHERE journaled < counter ORDER BY space";
+    SET_JOURNALED = "UPDATE space SET journaled = $2 WHERE space = $1";
+    BACKED_UP = "SELECT space, counter FROM space ORDER BY space";
+    SET_BACKED_UP = "UPDATE space SET backed_up = $2 WHERE space = $1 AND backed_up < $2";
+    NOT_JOURNALED = "UPDATE space SET journaled = 0";
+    SAFE = "SELECT journaled, backed_up FROM space WHERE space = $1";
+    IS_BACKED_UP = "SELECT backed_up FROM space WHERE space = $1";
+    ALL_BACKED_UP = "UPDATE space SET backed_up = counter";
+}
+
+/// The spaces of which the journal lacks something, with the newest arrival that it holds.
+pub(crate) async fn behind(conn: &mut SqliteConnection) -> Result<Vec<(Space, u64)>, StoreError> {
+    let rows = sqlx::query(BEHIND).fetch_all(conn).await?;
+    let behind = |row| {
+        let read = Read::of("space", row);
+        Ok((feed::space(&read)?, read.number("journaled")?))
+    };
+    rows.iter().map(behind).collect()
+}
+
+/// Notes that the journal holds a space up to this arrival.
+pub(crate) async fn set_journaled(
+    conn: &mut SqliteConnection,
+    space: &Space,
+    arrival: u64,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(SET_JOURNALED)
+        .bind(space.to_string())
+        .bind(stored(arrival));
+    one_row("space", &query.execute(conn).await?)
+}
+
+/// The number of the newest control entry that the journal holds.
+pub(crate) async fn control(conn: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let arrival = control::meta_bytes(conn, meta::CONTROL_JOURNALED).await?;
+    Ok(u64::from_be_bytes(arrival.unwrap_or_default()))
+}
+
+/// Notes that the journal holds the control entries up to this number.
+pub(crate) async fn set_control(
+    conn: &mut SqliteConnection,
+    arrival: u64,
+) -> Result<(), StoreError> {
+    control::set_meta(conn, meta::CONTROL_JOURNALED, &arrival.to_be_bytes()).await
+}
+
+/// A journal begins that holds nothing yet.
+pub(crate) async fn begin_anew(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query(NOT_JOURNALED).execute(&mut *conn).await?;
+    set_control(conn, 0).await
+}
+
+/// How many batches each space has: of a backup's own database, what the backup holds.
+pub(crate) async fn counters(conn: &mut SqliteConnection) -> Result<Vec<(Space, u64)>, StoreError> {
+    let rows = sqlx::query(BACKED_UP).fetch_all(conn).await?;
+    let counter = |row| {
+        let read = Read::of("space", row);
+        Ok((feed::space(&read)?, read.number("counter")?))
+    };
+    rows.iter().map(counter).collect()
+}
+
+/// Notes that a verified backup holds a space up to this arrival.
+pub(crate) async fn set_backed_up(
+    conn: &mut SqliteConnection,
+    space: &Space,
+    arrival: u64,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(SET_BACKED_UP)
+        .bind(space.to_string())
+        .bind(stored(arrival));
+    query.execute(conn).await?;
+    Ok(())
+}
+
+/// Up to which arrival a space stands in a verified backup or in the journal.
+pub(crate) async fn safe(conn: &mut SqliteConnection, space: &Space) -> Result<u64, StoreError> {
+    let query = sqlx::query(SAFE).bind(space.to_string());
+    let Some(row) = query.fetch_optional(conn).await? else {
+        return Ok(0);
+    };
+    let read = Read::of("space", &row);
+    Ok(read.number("journaled")?.max(read.number("backed_up")?))
+}
+
+/// Up to which arrival a verified backup holds a space.
+pub(crate) async fn backed_up(
+    conn: &mut SqliteConnection,
+    space: &Space,
+) -> Result<u64, StoreError> {
+    let query = sqlx::query(IS_BACKED_UP).bind(space.to_string());
+    let row = query.fetch_optional(conn).await?;
+    row.map_or(Ok(0), |row| Read::of("space", &row).number("backed_up"))
+}
+
+/// Notes that everything here came out of a verified backup.
+pub(crate) async fn all_backed_up(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query(ALL_BACKED_UP).execute(conn).await?;
+    Ok(())
+}

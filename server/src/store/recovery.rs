@@ -1,0 +1,113 @@
+//! After a restore: who came back, who is held back, and what nobody has brought back yet.
+
+use std::collections::BTreeSet;
+
+use sqlx::SqliteConnection;
+use sync_core::id::{DeviceId, Space};
+
+use super::control::{self, meta};
+use super::{Read, StoreError, feed, one_row, statements};
+
+statements! {
+    RETURNED = "SELECT device FROM returned ORDER BY since, device";
+    IS_RETURNED = "SELECT device FROM returned WHERE device = $1";
+    ADD_RETURNED = "INSERT INTO returned (device, since) VALUES ($1, $2)
+        ON CONFLICT (device) DO UPDATE SET since = excluded.since";
+    CLEAR_RETURNED = "DELETE FROM returned";
+    ADD_SURVIVOR = "INSERT INTO survivor (space, device, whole) VALUES ($1, $2, 0)
+        ON CONFLICT (space, device) DO UPDATE SET whole = 0";
+    /// Of a phone that came back; of one that came in since then there is no row.
+    SET_WHOLE = "UPDATE survivor SET whole = 1 WHERE space = $1 AND device = $2";
+    WHOLE = "SELECT DISTINCT space FROM survivor WHERE whole = 1 ORDER BY space";
+    BACK = "SELECT DISTINCT device FROM survivor";
+    CLEAR_SURVIVORS = "DELETE FROM survivor";
+}
+
+/// Whether this server was restored and not confirmed yet.
+pub(crate) async fn is_on(conn: &mut SqliteConnection) -> Result<bool, StoreError> {
+    Ok(control::meta(conn, meta::RECOVERY)
+        .await?
+        .is_some_and(|value| value == [1]))
+}
+
+/// Begins or ends the recovery.
+pub(crate) async fn set(conn: &mut SqliteConnection, on: bool) -> Result<(), StoreError> {
+    control::set_meta(conn, meta::RECOVERY, &[u8::from(on)]).await
+}
+
+/// Whether nothing but control and acknowledgements may go to a device (R20).
+pub(crate) async fn holds_back(
+    conn: &mut SqliteConnection,
+    device: DeviceId,
+) -> Result<bool, StoreError> {
+    if is_on(conn).await? {
+        return Ok(true);
+    }
+    let query = sqlx::query(IS_RETURNED).bind(device.0.to_vec());
+    Ok(query.fetch_optional(conn).await?.is_some())
+}
+
+/// The devices that came back with an enrolment of which nothing was known here.
+pub(crate) async fn returned(
+    conn: &mut SqliteConnection,
+) -> Result<BTreeSet<DeviceId>, StoreError> {
+    let rows = sqlx::query(RETURNED).fetch_all(conn).await?;
+    let device = |row| Read::of("returned", row).id("device", DeviceId::from_slice);
+    rows.iter().map(device).collect()
+}
+
+/// Holds a device back until it is confirmed.
+pub(crate) async fn add_returned(
+    now: i64,
+    conn: &mut SqliteConnection,
+    device: DeviceId,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(ADD_RETURNED).bind(device.0.to_vec()).bind(now);
+    one_row("returned", &query.execute(conn).await?)
+}
+
+/// Lets the devices that came back be served, and forgets who brought what back.
+pub(crate) async fn clear(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query(CLEAR_RETURNED).execute(&mut *conn).await?;
+    sqlx::query(CLEAR_SURVIVORS).execute(conn).await?;
+    Ok(())
+}
+
+/// A phone came back that held the space before the restore.
+pub(crate) async fn add_survivor(
+    conn: &mut SqliteConnection,
+    space: &Space,
+    device: DeviceId,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(ADD_SURVIVOR)
+        .bind(space.to_string())
+        .bind(device.0.to_vec());
+    one_row("survivor", &query.execute(conn).await?)
+}
+
+/// Everything that the phone held of the space is here.
+pub(crate) async fn set_whole(
+    conn: &mut SqliteConnection,
+    space: &Space,
+    device: DeviceId,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(SET_WHOLE)
+        .bind(space.to_string())
+        .bind(device.0.to_vec());
+    query.execute(conn).await?;
+    Ok(())
+}
+
+/// The devices that came back, with whatever they held.
+pub(crate) async fn back(conn: &mut SqliteConnection) -> Result<BTreeSet<DeviceId>, StoreError> {
+    let rows = sqlx::query(BACK).fetch_all(conn).await?;
+    let device = |row| Read::of("survivor", row).id("device", DeviceId::from_slice);
+    rows.iter().map(device).collect()
+}
+
+/// The spaces that some phone brought back whole.
+pub(crate) async fn whole(conn: &mut SqliteConnection) -> Result<BTreeSet<Space>, StoreError> {
+    let rows = sqlx::query(WHOLE).fetch_all(conn).await?;
+    let space = |row| feed::space(&Read::of("survivor", row));
+    rows.iter().map(space).collect()
+}
