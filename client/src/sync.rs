@@ -239,6 +239,7 @@ impl Course {
             }
             Err(error) => return Err(error),
         };
+        phone.drop_lost_spaces()?;
         let unsent = phone.opened()?.replica.unsent();
         self.learn(outgoing, received, unsent)
     }

@@ -313,11 +313,7 @@ impl Replica {
         let control = self.take_control(&answer.control, &mut out)?;
         let control = control.as_ref().unwrap_or(&self.control);
 
-        let granted = |control: &Control| {
-            control
-                .enrolment(self.me.device)
-                .map(|enrolment| enrolment.spaces.len())
-        };
+        let granted = |control: &Control| control.grants(self.me.device);
         let widened = granted(control) != granted(&self.control);
         let mut received = Received {
             again: answer.more || outgoing.more || widened,
@@ -393,8 +389,31 @@ impl Replica {
         for bytes in entries {
             add_control(&mut control, bytes, out)?;
         }
+        self.prune_control(&mut control, out);
         out.steps.push(Step::Control(Box::new(control.clone())));
         Ok(Some(control))
+    }
+
+    /// What this device needs no more of the control feed after spaces were taken from it goes, so
+    /// that both ends hold the same of it. The rows of what stays are numbered anew.
+    fn prune_control(&self, control: &mut Control, out: &mut Prepared<()>) {
+        let narrowed = |space: &Space| !control.holds(self.me.device, space);
+        let alone = control.revoked(self.me.device).is_some();
+        if alone || !self.spaces.keys().any(narrowed) {
+            return;
+        }
+        let left = control.only_for(self.me.device);
+        let stays: BTreeSet<_> = left.entries().map(|entry| entry.hash).collect();
+        for entry in control
+            .entries()
+            .filter(|entry| !stays.contains(&entry.hash))
+        {
+            out.rows.push(stored::control_row_gone(entry.hash));
+        }
+        let numbered = left.entries().zip(0u64..);
+        out.rows
+            .extend(numbered.map(|(entry, arrival)| stored::control_row(arrival, entry)));
+        *control = left;
     }
 
     /// What the server holds now is what we expect of it, changed by what it says.

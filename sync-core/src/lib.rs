@@ -45,6 +45,7 @@ pub mod replica;
 pub mod row;
 pub mod seal;
 pub mod show;
+pub mod standing;
 mod stored;
 pub mod task;
 pub mod value;

@@ -304,31 +304,39 @@ struct AnswerWire {
 
 pub(crate) type Feeds = List<FeedWire, CHANGES_MAX>;
 
+impl TipWire {
+    pub(crate) fn of(tip: &Tip) -> Self {
+        Self {
+            seq: tip.seq,
+            hash: tip.hash.0.into(),
+        }
+    }
+
+    pub(crate) fn tip(&self) -> Tip {
+        Tip {
+            seq: self.seq,
+            hash: Short(self.hash.into()),
+        }
+    }
+}
+
 pub(crate) fn feeds_to_wire(feeds: &[(DeviceId, Vec<Tip>)]) -> Feeds {
-    let tip = |tip: &Tip| TipWire {
-        seq: tip.seq,
-        hash: tip.hash.0.into(),
-    };
     feeds
         .iter()
         .map(|(device, tips)| FeedWire {
             device: device.0.into(),
-            tips: tips.iter().map(tip).collect(),
+            tips: tips.iter().map(TipWire::of).collect(),
         })
         .collect()
 }
 
 pub(crate) fn feeds_from_wire(feeds: Feeds) -> Vec<(DeviceId, Vec<Tip>)> {
-    let tip = |tip: TipWire| Tip {
-        seq: tip.seq,
-        hash: Short(tip.hash.into()),
-    };
     feeds
         .into_iter()
         .map(|feed| {
             (
                 DeviceId(feed.device.into()),
-                feed.tips.into_iter().map(tip).collect(),
+                feed.tips.0.iter().map(TipWire::tip).collect(),
             )
         })
         .collect()

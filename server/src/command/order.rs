@@ -127,15 +127,15 @@ pub(super) async fn give(
     out: Option<&Path>,
     wish: &order::OrderWish,
 ) -> Result<Value, CommandError> {
-    let made = app.make_order(&key.display().to_string(), &person(key)?, wish);
-    let made = made.await?;
+    let name = key.display().to_string();
+    let made = app.make_order(&name, &person(key)?, wish).await?;
     match out {
         Some(file) => {
             write(file, &made)?;
             Ok(shown(&read(app.network(), file)?.0))
         }
         None => {
-            let entry = app.submit_order(&key.display().to_string(), &made).await?;
+            let entry = app.submit_order(&name, &made).await?;
             Ok(json!({ "order": entry.to_string() }))
         }
     }

@@ -16,6 +16,7 @@ pub(crate) mod feed;
 pub(crate) mod figure;
 pub(crate) mod link;
 pub(crate) mod record;
+pub(crate) mod uncounted;
 
 use std::path::Path;
 use std::time::Duration;
@@ -267,6 +268,7 @@ mod tests {
         let all = [
             contact::STATEMENTS,
             control::STATEMENTS,
+            uncounted::STATEMENTS,
             device::STATEMENTS,
             feed::STATEMENTS,
             figure::STATEMENTS,
