@@ -64,6 +64,8 @@ pending = Waiting for approval: compare the digits { $digits } with the administ
 server-refused = The server refuses this: { $code-of-server }. Ask the administrator.
 code-refused = The enrolment code is not valid: used, expired or mistyped. Ask the administrator for a new link.
 device-revoked = The office has revoked this device, so it exchanges no more. Everything saved is still here. What was not sent comes to the office with "outbox FILE"; whoever goes on working gets a new link and another directory.
+wiped = The office has ordered this device wiped. All that it had was handed over, and its store is gone.
+too-much-to-hand-over = The office has ordered this device wiped, and it holds more that was never sent than one message takes. Nothing was wiped. Bring it with "outbox FILE" and tell the administrator.
 not-on-roster = The server does not know this device (any more). Ask the administrator.
 
 ## The link

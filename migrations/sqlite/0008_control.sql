@@ -14,3 +14,13 @@ CREATE TABLE uncounted (
 
 -- Of one device's feed.
 CREATE INDEX uncounted_of_feed ON uncounted (space, device);
+
+-- How far devices have come that a person ordered to wipe themselves. Ordered ones that are not here
+-- have not been heard of since.
+CREATE TABLE wipe (
+    device BLOB NOT NULL PRIMARY KEY,
+    -- 1 told, 2 all that it had is here, 3 wiped.
+    state INTEGER NOT NULL CHECK (state BETWEEN 1 AND 3),
+    -- When that was heard, Unix seconds.
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

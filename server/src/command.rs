@@ -23,7 +23,7 @@ use time::format_description::well_known::Rfc3339;
 use words::{Language, Words};
 
 use self::order::{OrderKeyVerb, OrderVerb, RootVerb};
-use self::revoke::{DecideArgs, RevokeArgs};
+use self::revoke::{DecideArgs, RevokeArgs, WipeArgs};
 use crate::app::{App, Figure, Options, ServeError};
 use crate::enrol::{CodeWish, PendingDevice};
 use crate::error::CommandError;
@@ -116,6 +116,8 @@ enum Verb {
     /// Take a device off the roster, or some of what it holds; what the server holds of it by now
     /// counts.
     Revoke(RevokeArgs),
+    /// Order a phone to hand over what it has and wipe its store, at its next exchange.
+    Wipe(WipeArgs),
     /// List what revoked devices signed beside that, and which waits for the office.
     PendingBatches,
     /// Let batches that wait count.
@@ -258,6 +260,7 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
         }
         Verb::Devices => revoke::devices(&app).await?,
         Verb::Revoke(args) => revoke::revoke(&app, args).await?,
+        Verb::Wipe(args) => revoke::wipe(&app, args).await?,
         Verb::PendingBatches => revoke::waiting(&app).await?,
         Verb::Accept(args) => revoke::decide(&app, args, true).await?,
         Verb::Refuse(args) => revoke::decide(&app, args, false).await?,

@@ -60,6 +60,7 @@ mod standing;
 mod store;
 mod tls;
 mod verify;
+mod wipe;
 mod writer;
 
 #[cfg(test)]
@@ -76,4 +77,5 @@ pub use recount::{CellDifference, Recounted};
 pub use revoke::{ListedDevice, RevokeWish, WaitingBatch};
 pub use serve::{Running, ServeOptions, serve};
 pub use store::figure::Cell;
+pub use store::wipe::WipeState;
 pub use verify::{Difference, Verified};

@@ -16,6 +16,7 @@ use crate::figures;
 use crate::order::OrderWish;
 use crate::roster::Roster;
 use crate::standing::{cut, restand_everywhere};
+use crate::store::wipe::{self, WipeState};
 use crate::store::{StoreError, contact, control, device, uncounted};
 
 /// What is to be taken from a device.
@@ -42,6 +43,10 @@ pub struct ListedDevice {
     pub revoked: Option<RevokeReason>,
     /// When it last reached the server, Unix seconds.
     pub seen: Option<i64>,
+    /// A person has ordered that it wipe itself.
+    pub wipe_ordered: bool,
+    /// How far it has come with that, and when it said so; never heard of since if there is none.
+    pub wipe: Option<(WipeState, i64)>,
 }
 
 /// A batch that waits for the office.
@@ -149,6 +154,8 @@ pub(crate) async fn devices(
             spaces: control.grants(id).unwrap_or_default(),
             revoked: control.revoked(id),
             seen: contact::last(conn, id).await?,
+            wipe_ordered: control.wipe_order(id).is_some(),
+            wipe: wipe::state(conn, id).await?,
         });
     }
     Ok(listed)
@@ -245,6 +252,13 @@ impl App {
         revoke(&mut tx, self.shared(), &roster, wish).await?;
         tx.commit().await.map_err(StoreError::from)?;
         Ok(())
+    }
+
+    /// What a person signs to have a device's store wiped.
+    pub async fn wish_wipe(&self, device: DeviceId) -> Result<OrderWish, CommandError> {
+        let mut tx = self.shared().store.read().await?;
+        let roster = self.shared().roster.current(&mut tx).await?;
+        crate::wipe::wish(&roster.control, device)
     }
 
     /// The devices that were let in, revoked ones too.

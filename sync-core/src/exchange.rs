@@ -58,7 +58,7 @@ impl Budget {
 }
 
 /// Bytes to send, and what to compare the answer with.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outgoing {
     /// The packed, signed request: the body of `POST /v1/exchange`.
     pub bytes: Vec<u8>,
@@ -101,6 +101,18 @@ pub struct Received {
     /// What the answer's batches refer to was not found here, and none of them was taken: they come
     /// again, referring to nothing.
     pub unread: bool,
+    /// Persons who may have ordered this phone to wipe itself, and whether the server has taken what it
+    /// handed over. Nothing else was in the answer.
+    pub wipe: Option<WipeTurn>,
+}
+
+/// Where a phone stands that is to wipe itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WipeTurn {
+    /// It hands over what the server lacks ([`Replica::part`]).
+    HandOver,
+    /// The server has it: the store may be wiped.
+    Wipe,
 }
 
 /// Why an exchange can't go on. Nothing has changed.
@@ -197,6 +209,7 @@ impl Replica {
             refer,
             budget: budget.down,
             receipts: self.hub.relays,
+            parting: None,
         };
         let bytes = request.encode(self.me.network, sign);
         let batches = request.batches.len();
@@ -301,6 +314,24 @@ impl Replica {
             let row = stored::hub_row(&hub);
             return Ok(Prepared {
                 rows: vec![row],
+                steps: vec![Step::Hub(hub)],
+                outcome: received,
+            });
+        }
+        if let Some(call) = &answer.wipe {
+            if !self.is_to_wipe(call)? {
+                return Err(BadEntry::Signature.into());
+            }
+            let turn = match call.taken {
+                true => WipeTurn::Wipe,
+                false => WipeTurn::HandOver,
+            };
+            let received = Received {
+                wipe: Some(turn),
+                ..Received::default()
+            };
+            return Ok(Prepared {
+                rows: vec![stored::hub_row(&hub)],
                 steps: vec![Step::Hub(hub)],
                 outcome: received,
             });

@@ -16,6 +16,7 @@ use crate::bundle::Receipt;
 use crate::control::{Control, ControlPosition};
 use crate::feed::{Feed, Misplaced, Node, Tip, Vector, by_turns};
 use crate::id::{BatchHash, DeviceId, Incarnation, NetworkId, Space};
+use crate::parting::Parting;
 use crate::seal::{self, SigningKey};
 use crate::wire::{
     Answer, BadMessage, Find, Refer, Refused, Request, SpaceClaim, SpaceState, Unopened,
@@ -107,6 +108,9 @@ impl Refusal {
 pub enum Opened {
     /// Serve it: look up its [`Unopened::references`], then [`take_apart`].
     Request(Box<Unopened>),
+    /// A person has ordered that the device wipe itself, and this is what it says of it: take that, and
+    /// answer with [`crate::parting::answer`].
+    Wipe(DeviceId, Option<Parting>),
     /// Its nonce is too old or another server's: answer this and do nothing.
     StaleNonce(Box<Answer>),
 }
@@ -122,7 +126,8 @@ pub fn open(me: &HubMe, control: &Control, packed: &[u8], now: i64) -> Result<Op
         return Err(Refusal::Signature);
     }
     // Only to who has shown to be the device: what became of it is nobody else's business.
-    if control.revoked(request.device).is_some() {
+    let is_to_wipe = control.wipe_order(request.device).is_some();
+    if control.revoked(request.device).is_some() && !is_to_wipe {
         return Err(Refusal::Revoked);
     }
     if !request
@@ -139,6 +144,9 @@ pub fn open(me: &HubMe, control: &Control, packed: &[u8], now: i64) -> Result<Op
             stale_nonce: true,
             ..Answer::at(now)
         })));
+    }
+    if is_to_wipe {
+        return Ok(Opened::Wipe(request.device, request.parting.clone()));
     }
     Ok(Opened::Request(Box::new(unopened)))
 }

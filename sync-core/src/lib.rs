@@ -37,6 +37,7 @@ pub mod id;
 mod incoming;
 pub mod link;
 mod outbox;
+pub mod parting;
 pub mod record;
 pub mod refer;
 pub mod register;

@@ -20,6 +20,7 @@ use crate::cbor::{self, List};
 use crate::control::{ControlPosition, SpaceWire};
 use crate::feed::{Tip, Vector};
 use crate::id::{DeviceId, Incarnation, NetworkId, Short, Space};
+use crate::parting::{Parting, PartingWire, WipeCall, WipeWire};
 
 pub use packing::{pack, unpack};
 
@@ -109,6 +110,8 @@ pub struct Request {
     pub budget: u32,
     /// The phone carries batches of others and wants acknowledgements that it can pass on.
     pub receipts: bool,
+    /// The phone is to wipe itself, and hands over what it has.
+    pub parting: Option<Parting>,
 }
 
 /// What the server says of one space.
@@ -163,6 +166,8 @@ pub struct Answer {
     pub refused: Vec<Refused>,
     /// Signed acknowledgements, a space each, where the phone asked for them.
     pub receipts: Vec<Vec<u8>>,
+    /// The phone is to wipe itself; then nothing else is said.
+    pub wipe: Option<WipeCall>,
 }
 
 /// What the batches of an answer may refer to.
@@ -254,6 +259,8 @@ struct RequestWire {
     budget: u32,
     #[n(11)]
     receipts: Option<bool>,
+    #[n(12)]
+    parting: Option<PartingWire>,
 }
 
 #[derive(Encode, Decode)]
@@ -298,6 +305,8 @@ struct AnswerWire {
     more: Option<bool>,
     #[n(9)]
     refused: Option<List<RefusedWire, BATCHES_MAX>>,
+    #[n(12)]
+    wipe: Option<WipeWire>,
     #[n(13)]
     receipts: Option<List<ByteVec, SPACES_MAX>>,
 }
@@ -412,6 +421,7 @@ impl Request {
             batches: batches.into(),
             budget: self.budget,
             receipts: self.receipts.then_some(true),
+            parting: self.parting.as_ref().map(Into::into),
         });
         let signature = sign(&request_message(network, &body)).into();
         pack(&cbor::encode(&Sealed {
@@ -486,6 +496,7 @@ impl Unopened {
                 .map(|_| Vec::new()),
             budget: wire.budget,
             receipts: wire.receipts.unwrap_or(false),
+            parting: wire.parting.map(Into::into),
         };
         let message = request_message(network, &sealed.body);
         let signed = Signed {
@@ -574,6 +585,7 @@ impl Answer {
             more: false,
             refused: Vec::new(),
             receipts: Vec::new(),
+            wipe: None,
         }
     }
 
@@ -615,6 +627,7 @@ impl Answer {
             more: self.more.then_some(true),
             refused: some_if_any(refused),
             receipts: some_if_any(bytes_list(&self.receipts)),
+            wipe: self.wipe.as_ref().map(Into::into),
         }))
     }
 
@@ -714,6 +727,7 @@ impl Answer {
                 .into_iter()
                 .map(Into::into)
                 .collect(),
+            wipe: wire.wipe.map(Into::into),
         };
         Ok((answer, wire.batches.map(Into::into)))
     }

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use sync_core::control::RevokeReason;
 use sync_core::id::{BatchHash, DeviceId, Space};
 
-use super::order::person;
+use super::order::{give, person};
 use super::time;
 use crate::app::App;
 use crate::error::CommandError;
 use crate::revoke::{ListedDevice, RevokeWish, WaitingBatch};
+use crate::store::wipe::WipeState;
 
 #[derive(Debug, Args)]
 pub(super) struct RevokeArgs {
@@ -43,6 +44,23 @@ pub(super) struct DecideArgs {
     /// A person's key, needed for many at once.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WipeArgs {
+    /// The device.
+    device: String,
+    /// The key of the person who orders it.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Write the order to a file instead of giving it.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub(super) async fn wipe(app: &App, args: &WipeArgs) -> Result<Value, CommandError> {
+    let wish = app.wish_wipe(device_id(&args.device)?).await?;
+    give(app, &args.key, args.out.as_deref(), &wish).await
 }
 
 pub(super) async fn revoke(app: &App, args: &RevokeArgs) -> Result<Value, CommandError> {
@@ -131,7 +149,18 @@ fn listed(device: &ListedDevice) -> Value {
         "spaces": spaces.collect::<Vec<_>>(),
         "revoked": device.revoked.map(RevokeReason::name),
         "seen": device.seen.map(time),
+        "wipe": wipe_state(device),
     })
+}
+
+/// null, asked, told, handed_over or wiped; a lost phone that never answers stays at asked.
+fn wipe_state(device: &ListedDevice) -> Option<&'static str> {
+    let heard = device.wipe.map(|(state, _)| match state {
+        WipeState::Told => "told",
+        WipeState::HandedOver => "handed_over",
+        WipeState::Wiped => "wiped",
+    });
+    heard.or_else(|| device.wipe_ordered.then_some("asked"))
 }
 
 fn batch(batch: &WaitingBatch) -> Value {

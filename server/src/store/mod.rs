@@ -17,6 +17,7 @@ pub(crate) mod figure;
 pub(crate) mod link;
 pub(crate) mod record;
 pub(crate) mod uncounted;
+pub(crate) mod wipe;
 
 use std::path::Path;
 use std::time::Duration;
@@ -269,6 +270,7 @@ mod tests {
             contact::STATEMENTS,
             control::STATEMENTS,
             uncounted::STATEMENTS,
+            wipe::STATEMENTS,
             device::STATEMENTS,
             feed::STATEMENTS,
             figure::STATEMENTS,

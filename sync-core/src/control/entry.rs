@@ -185,6 +185,11 @@ impl ControlEntry {
             .is_none_or(|scope| !scope.is_disjoint(spaces))
     }
 
+    /// Whether the entry is a root statement.
+    pub fn is_root(&self) -> bool {
+        matches!(self.content, Content::Root(_))
+    }
+
     /// Whether the entry is about a device itself: it needs such entries whatever it holds.
     pub fn is_about(&self, device: DeviceId) -> bool {
         match &self.content {
