@@ -23,6 +23,7 @@ pub mod figures;
 pub mod history;
 pub mod keys;
 pub mod links;
+mod parting;
 pub mod phone;
 pub mod records;
 pub mod store;

@@ -12,11 +12,12 @@ use sync_core::wire::BadMessage;
 use crate::cancel::Cancel;
 use crate::enrol;
 use crate::error::{Complaint, PhoneError};
+use crate::parting;
 use crate::phone::Phone;
 use crate::transport::{KeyHash, Transport, TransportError};
 
 /// Where the server takes exchanges.
-const EXCHANGE_PATH: &str = "/v1/exchange";
+pub(crate) const EXCHANGE_PATH: &str = "/v1/exchange";
 /// Rounds in a row that fail without any progress before the exchange gives up. Enough to halve
 /// [`Budget::DEFAULT`] down to one batch.
 pub const FAILURES_MAX: usize = 6;
@@ -52,7 +53,7 @@ pub struct Progress {
 }
 
 /// Where an exchange stands.
-struct Course {
+pub(crate) struct Course {
     /// The connection, kept from round to round: a handshake costs more than a quiet day's exchange.
     transport: Option<Transport>,
     budget: Budget,
@@ -66,6 +67,8 @@ struct Course {
     /// The server is of an earlier version.
     older: bool,
     report: SyncReport,
+    /// Persons have ordered this phone to wipe itself.
+    wipe: bool,
     /// The server's keys, where the store has lost them and the server has proven them anew.
     proven: Option<Vec<KeyHash>>,
 }
@@ -135,6 +138,9 @@ pub fn exchange(
             answer => answer,
         };
         let again = phone.turn(|phone| course.take(phone, transport, &outgoing, answer))?;
+        if course.wipe {
+            return Err(parting::part(phone, &mut course, cancel));
+        }
         if course.report.round_trips > told {
             told = course.report.round_trips;
             progress(&Progress {
@@ -167,8 +173,17 @@ impl Course {
             whole: true,
             older: false,
             report: SyncReport::default(),
+            wipe: false,
             proven: None,
         })
+    }
+
+    /// The connection, made if there is none.
+    pub(crate) fn way(&mut self, phone: &mut Phone) -> Result<Transport, PhoneError> {
+        match self.transport.take() {
+            Some(transport) => Ok(transport),
+            None => transport(phone, self.proven.as_deref()),
+        }
     }
 
     /// What the next round sends, and on which way.
@@ -183,10 +198,7 @@ impl Course {
                 .replica
                 .prepare_exchange(context, &open.store, &sign, budget)?)
         })?;
-        let transport = match self.transport.take() {
-            Some(transport) => transport,
-            None => transport(phone, self.proven.as_deref())?,
-        };
+        let transport = self.way(phone)?;
         self.report.bytes_up += outgoing.bytes.len();
         Ok((transport, outgoing))
     }
@@ -239,6 +251,11 @@ impl Course {
             }
             Err(error) => return Err(error),
         };
+        if received.wipe.is_some() {
+            self.wipe = true;
+            return Ok(false);
+        }
+        phone.drop_lost_spaces()?;
         let unsent = phone.opened()?.replica.unsent();
         self.learn(outgoing, received, unsent)
     }

@@ -6,15 +6,17 @@ use crate::clock::NoRandomness;
 use crate::store::StoreError;
 
 /// Every code that a wrong request can have.
-pub(crate) const CODES: [&str; 31] = [
+pub(crate) const CODES: [&str; 35] = [
     "address_unknown",
     "bad_address",
     "bad_id",
     "bad_public_key",
+    "batch_not_waiting",
     "bundle_refused",
     "cannot_listen",
     "cells_differ",
     "console_not_loopback",
+    "device_revoked",
     "device_unknown",
     "file_failed",
     "http_not_loopback",
@@ -30,6 +32,7 @@ pub(crate) const CODES: [&str; 31] = [
     "root_threshold",
     "sample_not_empty",
     "space_count",
+    "space_not_held",
     "store_differs",
     "too_long",
     "unit_without_cadres",
@@ -38,6 +41,7 @@ pub(crate) const CODES: [&str; 31] = [
     "unknown_record",
     "unknown_unit",
     "unknown_year",
+    "verdict_needs_key",
 ];
 
 /// Why a command did nothing.

@@ -15,8 +15,8 @@ use sync_core::seal::SigningKey;
 use sync_core::wire::{Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request, SpaceClaim, Unopened};
 
 use crate::figures::Touched;
+use crate::store::StoreError;
 use crate::store::feed::{self, Placed};
-use crate::store::{StoreError, record};
 use crate::{explain, ingest};
 
 /// Bytes of batches in one answer, whatever the phone asks for: half a message, so that control and
@@ -58,15 +58,43 @@ pub(crate) async fn serve(
     incoming: &Brought,
 ) -> Result<(Answer, Touched), StoreError> {
     let request = &incoming.request;
-    let (mut held, stashes) = load_all(conn, &request.spaces, &incoming.batches).await?;
+    let claims = with_unclaimed(conn, &request.spaces, &incoming.batches).await?;
+    let (mut held, stashes) = load_all(conn, &claims, &incoming.batches).await?;
     let bases = hub::bases(me, request, &held);
     let (taken, touched) =
-        ingest::take(now, conn, me.network, &mut held, stashes, &incoming.batches).await?;
+        ingest::take(now, conn, control, &mut held, stashes, &incoming.batches).await?;
     let mut plan = hub::plan(me, control, request, bases.as_ref(), &held, taken, now);
     if request.receipts {
-        plan.answer.receipts = hub::receipts(me, &held, node);
+        let claimed = |space: &Space| request.spaces.iter().any(|claim| claim.space == *space);
+        let told = held.iter().filter(|(space, _)| claimed(space));
+        plan.answer.receipts = hub::receipts(me, told, node);
     }
     Ok((fill(conn, me, request, plan).await?, touched))
+}
+
+/// The claims, and one that asks for nothing for each space that only the batches name: their bringer
+/// may not hold it, or hold it no more.
+pub(crate) async fn with_unclaimed(
+    conn: &mut SqliteConnection,
+    claims: &[SpaceClaim],
+    batches: &[Result<Batch, Unfit>],
+) -> Result<Vec<SpaceClaim>, StoreError> {
+    let mut all = claims.to_vec();
+    let brought: BTreeSet<&Space> = (batches.iter().flatten())
+        .map(|batch| &batch.header.space)
+        .collect();
+    for space in brought {
+        if claims.iter().all(|claim| claim.space != *space) {
+            all.push(SpaceClaim {
+                space: space.clone(),
+                // The newest counter, above which nothing is.
+                counter: feed::counter(conn, &space.to_string()).await?,
+                changes: Vec::new(),
+                ladders: Vec::new(),
+            });
+        }
+    }
+    Ok(all)
 }
 
 /// What waits in each space for a parent.
@@ -260,27 +288,4 @@ pub(crate) async fn fill(
     }
     answer.batches = chosen.into_iter().map(|(_, bytes)| bytes).collect();
     Ok(answer)
-}
-
-/// All changes of a record that are held, each with the device that signed it.
-pub(crate) async fn changes_of(
-    conn: &mut SqliteConnection,
-    network: sync_core::id::NetworkId,
-    space: &str,
-    record: sync_core::id::RecordId,
-) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
-    let mut changes = Vec::new();
-    for (device, bytes) in record::batches(conn, space, record).await? {
-        let unreadable = StoreError::Unreadable {
-            table: "batch",
-            column: "bytes",
-        };
-        let batch = Batch::from_store(network, &bytes).map_err(|_| unreadable)?;
-        let entries = batch
-            .entries
-            .into_iter()
-            .filter(|entry| entry.record == record);
-        changes.extend(entries.map(|entry| (device, entry.change)));
-    }
-    Ok(changes)
 }

@@ -50,14 +50,17 @@ mod install;
 mod keys;
 mod order;
 mod recount;
+mod revoke;
 mod roster;
 mod sample;
 mod seal_keys;
 mod serve;
 mod show;
+mod standing;
 mod store;
 mod tls;
 mod verify;
+mod wipe;
 mod writer;
 
 #[cfg(test)]
@@ -71,6 +74,8 @@ pub use error::CommandError;
 pub use http::{BODY_BYTES_MAX, router};
 pub use order::{HeldOrder, OrderWish};
 pub use recount::{CellDifference, Recounted};
+pub use revoke::{ListedDevice, RevokeWish, WaitingBatch};
 pub use serve::{Running, ServeOptions, serve};
 pub use store::figure::Cell;
+pub use store::wipe::WipeState;
 pub use verify::{Difference, Verified};

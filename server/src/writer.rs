@@ -11,7 +11,7 @@ use std::thread;
 
 use sqlx::{Connection, SqliteConnection};
 use sync_core::enrol::EnrolRequest;
-use sync_core::hub::{self, Brought, Opened};
+use sync_core::hub::{self, Brought, Opened, Refusal};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
@@ -22,6 +22,7 @@ use crate::exchange;
 use crate::figures::{self, Touched};
 use crate::roster::Roster;
 use crate::store::{BEGIN_WRITE, StoreError, contact};
+use crate::wipe::{self, Farewell};
 
 /// Requests that wait for the writer; what comes on top waits where it is.
 const QUEUE_MAX: usize = 256;
@@ -42,6 +43,12 @@ pub(crate) enum Job {
     /// A bundle, as it was checked under a roster.
     Bundle {
         unpacked: Box<Unpacked>,
+        roster: Arc<Roster>,
+        now: i64,
+    },
+    /// What a phone says that is to wipe itself.
+    Farewell {
+        farewell: Box<Farewell>,
         roster: Arc<Roster>,
         now: i64,
     },
@@ -199,6 +206,14 @@ async fn perform(
             let answer = enrol::redeem(*now, conn, shared, roster, request).await?;
             Ok((answer.map(Reply::Enrol), nothing))
         }
+        Job::Farewell {
+            farewell,
+            roster: checked,
+            now,
+        } => {
+            let current = checked.arrival == roster.arrival;
+            wipe::take(*now, conn, shared, &roster.control, farewell, current).await
+        }
         Job::Bundle {
             unpacked,
             roster: checked,
@@ -222,6 +237,10 @@ async fn perform(
                 match hub::open(me, control, packed, *now) {
                     Err(refusal) => return Ok((Err(refusal.into()), nothing)),
                     Ok(Opened::StaleNonce(answer)) => (*answer, nothing),
+                    // Ordered in this very moment: it is told at the next exchange.
+                    Ok(Opened::Wipe(..)) => {
+                        return Ok((Err(Refusal::Revoked.into()), nothing));
+                    }
                     Ok(Opened::Request(unopened)) => {
                         match exchange::take_apart(conn, me, control, *unopened).await? {
                             Err(refusal) => return Ok((Err(refusal.into()), nothing)),

@@ -20,6 +20,7 @@ use crate::cbor::{self, List};
 use crate::control::{ControlPosition, SpaceWire};
 use crate::feed::{Tip, Vector};
 use crate::id::{DeviceId, Incarnation, NetworkId, Short, Space};
+use crate::parting::{Parting, PartingWire, WipeCall, WipeWire};
 
 pub use packing::{pack, unpack};
 
@@ -109,6 +110,8 @@ pub struct Request {
     pub budget: u32,
     /// The phone carries batches of others and wants acknowledgements that it can pass on.
     pub receipts: bool,
+    /// The phone is to wipe itself, and hands over what it has.
+    pub parting: Option<Parting>,
 }
 
 /// What the server says of one space.
@@ -163,6 +166,8 @@ pub struct Answer {
     pub refused: Vec<Refused>,
     /// Signed acknowledgements, a space each, where the phone asked for them.
     pub receipts: Vec<Vec<u8>>,
+    /// The phone is to wipe itself; then nothing else is said.
+    pub wipe: Option<WipeCall>,
 }
 
 /// What the batches of an answer may refer to.
@@ -254,6 +259,8 @@ struct RequestWire {
     budget: u32,
     #[n(11)]
     receipts: Option<bool>,
+    #[n(12)]
+    parting: Option<PartingWire>,
 }
 
 #[derive(Encode, Decode)]
@@ -298,37 +305,47 @@ struct AnswerWire {
     more: Option<bool>,
     #[n(9)]
     refused: Option<List<RefusedWire, BATCHES_MAX>>,
+    #[n(12)]
+    wipe: Option<WipeWire>,
     #[n(13)]
     receipts: Option<List<ByteVec, SPACES_MAX>>,
 }
 
 pub(crate) type Feeds = List<FeedWire, CHANGES_MAX>;
 
+impl TipWire {
+    pub(crate) fn of(tip: &Tip) -> Self {
+        Self {
+            seq: tip.seq,
+            hash: tip.hash.0.into(),
+        }
+    }
+
+    pub(crate) fn tip(&self) -> Tip {
+        Tip {
+            seq: self.seq,
+            hash: Short(self.hash.into()),
+        }
+    }
+}
+
 pub(crate) fn feeds_to_wire(feeds: &[(DeviceId, Vec<Tip>)]) -> Feeds {
-    let tip = |tip: &Tip| TipWire {
-        seq: tip.seq,
-        hash: tip.hash.0.into(),
-    };
     feeds
         .iter()
         .map(|(device, tips)| FeedWire {
             device: device.0.into(),
-            tips: tips.iter().map(tip).collect(),
+            tips: tips.iter().map(TipWire::of).collect(),
         })
         .collect()
 }
 
 pub(crate) fn feeds_from_wire(feeds: Feeds) -> Vec<(DeviceId, Vec<Tip>)> {
-    let tip = |tip: TipWire| Tip {
-        seq: tip.seq,
-        hash: Short(tip.hash.into()),
-    };
     feeds
         .into_iter()
         .map(|feed| {
             (
                 DeviceId(feed.device.into()),
-                feed.tips.into_iter().map(tip).collect(),
+                feed.tips.0.iter().map(TipWire::tip).collect(),
             )
         })
         .collect()
@@ -404,6 +421,7 @@ impl Request {
             batches: batches.into(),
             budget: self.budget,
             receipts: self.receipts.then_some(true),
+            parting: self.parting.as_ref().map(Into::into),
         });
         let signature = sign(&request_message(network, &body)).into();
         pack(&cbor::encode(&Sealed {
@@ -478,6 +496,7 @@ impl Unopened {
                 .map(|_| Vec::new()),
             budget: wire.budget,
             receipts: wire.receipts.unwrap_or(false),
+            parting: wire.parting.map(Into::into),
         };
         let message = request_message(network, &sealed.body);
         let signed = Signed {
@@ -566,6 +585,7 @@ impl Answer {
             more: false,
             refused: Vec::new(),
             receipts: Vec::new(),
+            wipe: None,
         }
     }
 
@@ -607,6 +627,7 @@ impl Answer {
             more: self.more.then_some(true),
             refused: some_if_any(refused),
             receipts: some_if_any(bytes_list(&self.receipts)),
+            wipe: self.wipe.as_ref().map(Into::into),
         }))
     }
 
@@ -706,6 +727,7 @@ impl Answer {
                 .into_iter()
                 .map(Into::into)
                 .collect(),
+            wipe: wire.wipe.map(Into::into),
         };
         Ok((answer, wire.batches.map(Into::into)))
     }

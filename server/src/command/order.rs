@@ -117,10 +117,6 @@ pub(super) fn person(file: &Path) -> Result<SigningKey, CommandError> {
 
 /// Gives an order at once where one signature suffices; else, or if a file is named, writes it there
 /// for the next person.
-#[expect(
-    dead_code,
-    reason = "erasing and wiping give orders; their verbs come next"
-)]
 pub(super) async fn give(
     app: &App,
     key: &Path,

@@ -16,6 +16,8 @@ pub(crate) mod feed;
 pub(crate) mod figure;
 pub(crate) mod link;
 pub(crate) mod record;
+pub(crate) mod uncounted;
+pub(crate) mod wipe;
 
 use std::path::Path;
 use std::time::Duration;
@@ -267,6 +269,8 @@ mod tests {
         let all = [
             contact::STATEMENTS,
             control::STATEMENTS,
+            uncounted::STATEMENTS,
+            wipe::STATEMENTS,
             device::STATEMENTS,
             feed::STATEMENTS,
             figure::STATEMENTS,

@@ -141,6 +141,7 @@ impl Phone {
             refer: None,
             budget: self.budget,
             receipts: false,
+            parting: None,
         }
     }
 

@@ -8,11 +8,12 @@ use plan::Package;
 use sha2::{Digest, Sha256};
 
 use crate::cbor::{self, List};
-use crate::id::{Class, EntryHash, NetworkId, Space};
+use crate::id::{Class, DeviceId, EntryHash, NetworkId, Space};
 use crate::seal;
 
 use super::elsewhere::Elsewhere;
 use super::order::{Order, OrderKind};
+use super::revoke::Revocation;
 use super::root::RootStatement;
 use super::roster::Enrolment;
 use super::seal_key::SealKey;
@@ -37,6 +38,7 @@ pub(super) mod kind {
     pub(crate) const PACKAGE: u16 = 2;
     pub(crate) const ELSEWHERE: u16 = 3;
     pub(crate) const SEAL_KEY: u16 = 4;
+    pub(crate) const REVOKE: u16 = 5;
     pub(crate) const ERASE: u16 = 6;
     pub(crate) const VERDICT: u16 = 7;
     pub(crate) const WIPE: u16 = 8;
@@ -121,6 +123,7 @@ pub(super) enum Content {
     Package(Box<Package>),
     Elsewhere(Elsewhere, u32),
     SealKey(SealKey),
+    Revoke(Revocation),
     Order(OrderKind, Order),
     Unknown,
 }
@@ -180,6 +183,20 @@ impl ControlEntry {
         self.scope
             .as_ref()
             .is_none_or(|scope| !scope.is_disjoint(spaces))
+    }
+
+    /// Whether the entry is a root statement.
+    pub fn is_root(&self) -> bool {
+        matches!(self.content, Content::Root(_))
+    }
+
+    /// Whether the entry is about a device itself: it needs such entries whatever it holds.
+    pub fn is_about(&self, device: DeviceId) -> bool {
+        match &self.content {
+            Content::Enrol(enrolment) => enrolment.device() == device,
+            Content::Revoke(revocation) => revocation.device == device,
+            _ => false,
+        }
     }
 
     /// The order, if the entry is one.

@@ -1,4 +1,5 @@
 mod orders;
+mod revoking;
 
 use super::entry::seal_entry;
 use super::*;

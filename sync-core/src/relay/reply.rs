@@ -32,6 +32,8 @@ pub fn as_request(claims: Option<&Claims>, budget: usize) -> Request {
         batches: Vec::new(),
         budget: u32::try_from(budget).unwrap_or(u32::MAX),
         receipts: true,
+        parting: None,
+        parting: None,
         refer: None,
     }
 }

@@ -26,6 +26,7 @@ fn request(batches: Vec<Vec<u8>>) -> Request {
         refer: None,
         budget: 65_536,
         receipts: false,
+        parting: None,
     }
 }
 

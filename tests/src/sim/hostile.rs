@@ -309,6 +309,7 @@ impl Hostile {
             refer,
             budget: dice.below(10_000) as u32,
             receipts: false,
+            parting: None,
         };
         let sign = |message: &[u8]| self.signing.sign(message).to_bytes();
         (

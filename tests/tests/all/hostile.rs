@@ -180,6 +180,7 @@ impl Device {
             refer: None,
             budget: 0,
             receipts: false,
+            parting: None,
         };
         request.encode(self.network, &|message| self.sign(message))
     }

@@ -14,6 +14,7 @@ mod hostile;
 mod links;
 mod native;
 mod ordering;
+mod revoking;
 mod sampling;
 mod secrecy;
 mod simulator;

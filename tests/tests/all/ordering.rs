@@ -16,7 +16,9 @@ fn a_persons_key_is_made_on_a_stick_and_listed_by_the_root_key() {
 
     let renewed = server.run(&["root", "renew", "--order-key", public]).json();
     assert_eq!(renewed["version"], 2);
-    let wrong = server.run(&["root", "renew", "--order-key", "01ab"]).error(1);
+    let wrong = server
+        .run(&["root", "renew", "--order-key", "01ab"])
+        .error(1);
     assert_eq!(wrong["code"], "bad_public_key");
     let node = dir.path().join("server/node.key");
     let thief = ["--root-key", node.to_str().unwrap()];
