@@ -33,7 +33,6 @@ pub fn as_request(claims: Option<&Claims>, budget: usize) -> Request {
         budget: u32::try_from(budget).unwrap_or(u32::MAX),
         receipts: true,
         parting: None,
-        parting: None,
         refer: None,
     }
 }

@@ -269,6 +269,8 @@ impl MemoryHub {
                     refused: Vec::new(),
                 });
             }
+            // Nobody orders this here: the flows with real processes do.
+            Ok(Opened::Wipe(..)) => return Err("device_revoked"),
             Ok(Opened::Request(unopened)) => unopened,
         };
         let mut find = |reference: &Reference| find(&state.spaces, reference);
