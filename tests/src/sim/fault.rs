@@ -23,11 +23,13 @@ pub enum Plant {
     HalfCommit,
     /// A phone goes on with its replica after a persist error (against R8).
     GoOnAfterError,
+    /// The server serves by the roster that it read before a revocation (against R25).
+    RosterRemembered,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 7] = [
+    pub const ALL: [Plant; 8] = [
         Plant::SendBeforeDurable,
         Plant::DoNothingOnUsedNumber,
         Plant::GapApplied,
@@ -35,6 +37,7 @@ impl Plant {
         Plant::SameRandomness,
         Plant::HalfCommit,
         Plant::GoOnAfterError,
+        Plant::RosterRemembered,
     ];
 
     /// The name on the command line.
@@ -47,6 +50,7 @@ impl Plant {
             Plant::SameRandomness => "same-randomness",
             Plant::HalfCommit => "half-commit",
             Plant::GoOnAfterError => "go-on-after-error",
+            Plant::RosterRemembered => "roster-remembered",
         }
     }
 
@@ -155,11 +159,21 @@ pub enum Fault {
     Acknowledged,
     /// What a lost phone had not sent is brought to the server from its files.
     OutboxSaved,
+    /// A device is revoked.
+    Revoked,
+    /// A revoked device asks, and is refused.
+    RevokedAsks,
+    /// The hostile device is revoked, and what it goes on signing is carried to the server.
+    HostileCarried,
+    /// The office accepts what a revoked device signed beside its cut.
+    Accepted,
+    /// The office refuses it.
+    RefusedByOffice,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 47] = [
+    pub const ALL: [Fault; 52] = [
         Fault::Lost,
         Fault::Repeated,
         Fault::Overtaken,
@@ -207,6 +221,11 @@ impl Fault {
         Fault::Untaken,
         Fault::Unread,
         Fault::ToldPlainly,
+        Fault::Revoked,
+        Fault::RevokedAsks,
+        Fault::HostileCarried,
+        Fault::Accepted,
+        Fault::RefusedByOffice,
     ];
 }
 

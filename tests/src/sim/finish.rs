@@ -27,6 +27,8 @@ impl World {
     pub(super) fn finish(&mut self) -> Checked {
         self.peace()?;
         self.settle()?;
+        self.office_decides();
+        self.settle()?;
         self.check_all()?;
         self.heal_forks()?;
         self.settle()?;
@@ -257,6 +259,7 @@ impl World {
             }
             histories.insert((space, *record), history);
         }
+        let exempt = self.hub.exempt();
         let signed: BTreeMap<&Space, _> = self
             .hub
             .state
@@ -286,6 +289,10 @@ impl World {
             }
             let history = histories.get(&(&saved.space, saved.record));
             let written = history.and_then(|history| history.get(&saved.change));
+            // It waits for the office, or the office has refused it.
+            if written.is_none() && exempt.contains(&saved.change) {
+                continue;
+            }
             require("Durability", written.is_some(), || {
                 format!("{}: lost", what())
             })?;
@@ -363,7 +370,8 @@ impl World {
             self.open(p)?;
         }
         for ((space, record), state) in &self.hub.state.records {
-            let mut changes = changes_of(self.hub.state.spaces.get(space), *record);
+            let hub = &self.hub.state;
+            let mut changes = changes_of(&hub.control, space, hub.spaces.get(space), *record);
             self.dice.shuffle(&mut changes);
             let changes: Vec<_> = changes
                 .iter()

@@ -23,6 +23,7 @@ mod mail;
 mod network;
 mod oracle;
 mod phone;
+mod revoked;
 mod store;
 mod traffic;
 mod users;
