@@ -427,7 +427,7 @@ impl Replica {
 
     /// What this device needs no more of the control feed after spaces were taken from it goes, so
     /// that both ends hold the same of it. The rows of what stays are numbered anew.
-    fn prune_control(&self, control: &mut Control, out: &mut Prepared<()>) {
+    pub(crate) fn prune_control(&self, control: &mut Control, out: &mut Prepared<()>) {
         let narrowed = |space: &Space| !control.holds(self.me.device, space);
         let alone = control.revoked(self.me.device).is_some();
         if alone || !self.spaces.keys().any(narrowed) {
