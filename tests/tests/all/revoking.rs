@@ -111,14 +111,14 @@ fn what_the_office_refuses_shows_nowhere_and_an_edit_on_it_is_not_lost() {
 fn a_phone_that_loses_a_class_forgets_it_and_goes_on_with_the_others() {
     let village = Village::new();
     let Village { server, a, b, .. } = &village;
-    let sets = ["identity.name=其其格", "care_needs#c1.difficulty=寒冷"];
+    let sets = ["identity.name=其其格", "condition.disability=61"];
     let id = a.add("person", &sets);
     a.sync();
     b.sync();
-    assert_eq!(b.field(&id, "care_needs#c1.difficulty"), "寒冷");
+    assert_eq!(b.field(&id, "condition.disability"), "61");
     let care = format!("{GACHA}.care");
     // Saved before the phone hears of it.
-    b.edit(&id, &["care_needs#c1.difficulty=路远"]);
+    b.edit(&id, &["condition.disability=62"]);
     b.edit(&id, &["identity.phone=10012345678"]);
     server
         .run(&["revoke", &device(b), "--space", &care, "--left"])
@@ -133,21 +133,21 @@ fn a_phone_that_loses_a_class_forgets_it_and_goes_on_with_the_others() {
 
     b.sync();
     assert_eq!(b.field(&id, "identity.name"), "其其格");
-    assert_eq!(b.field(&id, "care_needs#c1.difficulty"), Value::Null);
+    assert_eq!(b.field(&id, "condition.disability"), Value::Null);
     let status = b.ok(&["status"]);
     assert!(!status["spaces"].to_string().contains("care"), "{status}");
     assert_eq!(shown(&village, &id)["identity.phone"], "10012345678");
-    let refused = ["edit", &id, "--set", "care_needs#c1.difficulty=再写"];
+    let refused = ["edit", &id, "--set", "condition.disability=00"];
     assert_eq!(b.run(&refused).error(1)["code"], "not_granted");
     // What it had saved there waits for the office, and is not lost.
-    assert_eq!(shown(&village, &id)["care_needs#c1.difficulty"], "寒冷");
+    assert_eq!(shown(&village, &id)["condition.disability"], "61");
     server.run(&["accept", "--device", &device(b)]).json();
-    assert_eq!(shown(&village, &id)["care_needs#c1.difficulty"], "路远");
+    assert_eq!(shown(&village, &id)["condition.disability"], "62");
     // Exchanges go on, quiet ones too.
     let quiet = b.sync();
     assert_eq!(quiet["round_trips"], 1, "{quiet}");
     a.sync();
-    assert_eq!(a.field(&id, "care_needs#c1.difficulty"), "路远");
+    assert_eq!(a.field(&id, "condition.disability"), "62");
     clean(&village);
 }
 
