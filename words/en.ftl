@@ -112,6 +112,16 @@ disk-failed = The disk failed and it is not known whether this was saved. Look a
 record-unwritable = This record can't be written on this device. Start the program again; if it stays, exchange and tell the administrator.
 record-unreadable = The history of this record can't be read. Start the program again.
 
+## Why a batch is not held
+batch-envelope = It does not read as a batch.
+batch-too-large = It is larger than a batch may be.
+batch-author = Its device is not enrolled here.
+batch-space = Its device may not write to this register.
+batch-signature = Its signature is wrong: it was altered on its way.
+batch-blotted = Something was blotted out of it without an order.
+batch-parents = It contradicts what it says to follow.
+batch-reference = It refers to something that is not here.
+
 ## Beside an answer
 batches-refused = Some batches were not taken: { $codes }. They stay on this device; tell the administrator.
 stash-full = More came in than could be put in order; it comes again with the next exchange.
@@ -313,6 +323,24 @@ console-conflicts-empty = Nothing waits to be settled.
 console-conflicts-hidden = What differs is in a class that is not shown here.
 console-below = Units below
 
+## The console: bundles
+console-bundles = Bundles
+console-bundles-title = Hand in a bundle
+console-bundle-what = Where there is no signal, a phone makes a bundle: a file that any traveller carries. Hand it in here; what stands in it is then in the registers.
+console-bundle-file = The bundle's file
+console-bundle-hand-in = Hand in
+console-bundle-hint = At most 16 MB. The same file may come any number of times. It was sealed by the phone: whoever carried it could not read it, and neither can this page show what is in it.
+console-bundle-no-file = No file was chosen. Choose the bundle's file and hand it in again.
+console-bundle-taken = The bundle is taken
+console-bundle-new = { $count } batches were new and are in the registers now.
+console-bundle-known = Nothing in it was new: all of it had arrived before.
+console-bundle-asks = It brought nothing and asks what is new here.
+console-bundle-waiting = { $count } batches wait for others that have not come yet. They count as soon as those are here, by another bundle or an exchange of the phone.
+console-bundle-others = { $count } parts are for phones alone. Let the file be carried on.
+console-bundle-not-held = Not taken
+console-bundle-reply = Save the answer to take back
+console-bundle-reply-hint = The answer tells the phone what has arrived and brings it what it lacks. Until it has it, the phone keeps everything and sends it again.
+
 ## The console: pages that can't be shown
 console-trouble-not-found-title = There is no such page
 console-trouble-not-found-advice = The org unit, indicator, register, year or page in the address does not exist. Start again from the main pages above.
@@ -321,11 +349,17 @@ console-trouble-not-counted-advice = They are counted for the first time; nothin
 console-trouble-stale-title = The link of this record is out of date
 console-trouble-stale-advice = A record's link is good only until the server is started again. Open the record again from its register.
 console-trouble-method-title = This can't be asked for
-console-trouble-method-advice = The console shows and searches; it changes nothing. Start again from the main pages above.
+console-trouble-method-advice = The console shows, searches and takes bundles; nothing else is changed here. Start again from the main pages above.
 console-trouble-foreign-title = The request is for another host
 console-trouble-foreign-advice = Use the console's address that the server printed when it started (127.0.0.1).
 console-trouble-form-too-large-title = Too much to search for
 console-trouble-form-too-large-advice = Type something short, such as a name or a number, and search again.
+console-trouble-file-too-large-title = The file is too large
+console-trouble-file-too-large-advice = A bundle has at most 16 MB. Nothing was taken. Have it made in parts, with --max-bytes.
+console-trouble-form-title = The form is out of date
+console-trouble-form-advice = A form is good only until the server is started again. Nothing was taken. Open the page again, choose the file and hand it in.
+console-trouble-no-reply-title = The answer is not kept any more
+console-trouble-no-reply-advice = Hand in the same bundle once more: its answer is made again, and nothing is taken twice.
 console-trouble-busy-title = Too many people are reading
 console-trouble-busy-advice = Nothing is lost. Reload this page in a while.
 console-trouble-plan-title = The plan has a rule that this program does not know

@@ -111,6 +111,16 @@ disk-failed = 磁盘出错，不确定是否已保存。重复操作之前请先
 record-unwritable = 本机无法写入该记录。请重新启动程序；如仍如此，请同步并告知管理员。
 record-unreadable = 无法读取该记录的历史。请重新启动程序。
 
+## 批次为何没有保存
+batch-envelope = 内容不是批次。
+batch-too-large = 超过批次的大小上限。
+batch-author = 写入的设备没有在这里登记。
+batch-space = 写入的设备无权填写该台账。
+batch-signature = 签名不对：途中有改动。
+batch-blotted = 其中有内容未经指令被抹去。
+batch-parents = 与它所接续的批次矛盾。
+batch-reference = 所引用的内容不在这里。
+
 ## 附注
 batches-refused = 有批次未被接收：{ $codes }。它们仍在本机，请告知管理员。
 stash-full = 收到的内容一时无法排序，下次同步会再次取得。
@@ -312,6 +322,24 @@ console-conflicts-empty = 没有待裁定的内容。
 console-conflicts-hidden = 不同之处在不于此处显示的类别中。
 console-below = 下属单位
 
+## 控制台：携带包
+console-bundles = 携带包
+console-bundles-title = 交入携带包
+console-bundle-what = 没有信号的地方，手机可以导出携带包，由过路的人带来。在这里交入，其中的内容就进入台账。
+console-bundle-file = 携带包文件
+console-bundle-hand-in = 交入
+console-bundle-hint = 最大 16 MB，同一文件可以交入任意多次。文件由手机加封：带来的人读不到内容，本页也不显示内容。
+console-bundle-no-file = 没有选择文件。请选择携带包文件，再交入一次。
+console-bundle-taken = 携带包已接收
+console-bundle-new = 有 { $count } 个批次是新的，已进入台账。
+console-bundle-known = 没有新的内容：都已经收到过。
+console-bundle-asks = 没有带来内容，只询问这里有什么新内容。
+console-bundle-waiting = 有 { $count } 个批次要等其他还没有到的批次。那些由别的携带包或手机同步到达后，即进入台账。
+console-bundle-others = 有 { $count } 部分只给手机，请让文件继续带下去。
+console-bundle-not-held = 没有接收的
+console-bundle-reply = 保存要带回去的回包
+console-bundle-reply-hint = 回包告诉手机哪些已经收到，并带给它所缺的内容。收到回包之前，手机保留全部内容，会再次发送。
+
 ## 控制台：打不开的页面
 console-trouble-not-found-title = 没有这一页
 console-trouble-not-found-advice = 地址中的单位、指标、台账、年份或页码不存在。请从上方的主要页面重新进入。
@@ -320,11 +348,17 @@ console-trouble-not-counted-advice = 正在按方案第一次计算数字，没�
 console-trouble-stale-title = 记录的链接已失效
 console-trouble-stale-advice = 记录的链接只在服务器本次运行期间有效。请从台账重新打开该记录。
 console-trouble-method-title = 不能这样请求
-console-trouble-method-advice = 控制台只能查看和查找，不能修改。请从上方的主要页面重新进入。
+console-trouble-method-advice = 控制台只能查看、查找和交入携带包，不能修改其他内容。请从上方的主要页面重新进入。
 console-trouble-foreign-title = 请求的不是本机的控制台
 console-trouble-foreign-advice = 请使用服务器启动时显示的控制台地址（127.0.0.1）。
 console-trouble-form-too-large-title = 查找内容过长
 console-trouble-form-too-large-advice = 请只填写姓名、编号等较短的内容，再查找一次。
+console-trouble-file-too-large-title = 文件过大
+console-trouble-file-too-large-advice = 携带包最大 16 MB，没有接收任何内容。请让对方用 --max-bytes 分成几份。
+console-trouble-form-title = 表单已失效
+console-trouble-form-advice = 表单只在服务器本次运行期间有效，没有接收任何内容。请重新打开页面，选择文件后再交入。
+console-trouble-no-reply-title = 回包已不再保留
+console-trouble-no-reply-advice = 请把同一个携带包再交入一次：会重新生成回包，内容不会重复接收。
 console-trouble-busy-title = 正在查看的人过多
 console-trouble-busy-advice = 没有丢失任何内容。请稍后刷新本页。
 console-trouble-plan-title = 方案中有本程序不认识的规则

@@ -23,13 +23,14 @@
 //! Counts are signed and never negative, since unsigned numbers are clumsy in Kotlin.
 //!
 //! # What is to come
-//! Relay bundles will stand beside [`phone::Phone::start_exchange`], as bytes in and bytes out;
-//! photos in [`record`]; live nudges in [`work`]; the screens inside a WebView in a module of their
-//! own.
+//! Photos will stand in [`record`], live nudges in [`work`], the screens inside a WebView in a module
+//! of their own.
 
+pub mod bundle;
 pub mod error;
 pub mod figure;
 pub mod language;
+pub mod link;
 pub mod phone;
 pub mod plan;
 pub mod record;

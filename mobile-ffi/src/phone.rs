@@ -208,7 +208,7 @@ impl Phone {
 }
 
 impl Phone {
-    fn with<T>(
+    pub(crate) fn with<T>(
         &self,
         step: impl FnOnce(&mut phone::Phone) -> Result<T, Inner>,
     ) -> Result<T, PhoneError> {
@@ -226,7 +226,7 @@ pub fn wipe(dir: String, language: Language) -> Result<(), PhoneError> {
 }
 
 /// Runs a call; a panic in it is an error.
-fn catching<T>(call: impl FnOnce() -> Result<T, Inner>) -> Result<T, Inner> {
+pub(crate) fn catching<T>(call: impl FnOnce() -> Result<T, Inner>) -> Result<T, Inner> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(internal()))
 }
 

@@ -5,7 +5,7 @@ use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Unfit};
 use sync_core::bundle::{Claims, Content, Unsealed};
 use sync_core::control::Control;
-use sync_core::hub;
+use sync_core::hub::{self, Place};
 use sync_core::relay::reply::{self, Letter};
 
 use crate::app::Shared;
@@ -25,6 +25,8 @@ pub struct BundleReport {
     pub batches: usize,
     /// Of these, the ones that are new here.
     pub new: usize,
+    /// Of these, the ones that wait for others which have not come yet.
+    pub waiting: usize,
     /// Codes of what is not held, and why.
     pub not_held: Vec<String>,
     /// The bundle to carry back.
@@ -138,6 +140,12 @@ async fn take_part(
     report.new += usize::try_from(after.saturating_sub(before)).unwrap_or(usize::MAX);
     let refused = taken.refused.iter().map(|refused| refused.code.clone());
     report.not_held.extend(refused);
+    let waits = |batch: &&Batch| {
+        let place = held.get(&batch.header.space);
+        let place = place.map(|held| held.place(batch.header.device, &batch.node()));
+        matches!(place, Some(Place::Gap(_)))
+    };
+    report.waiting += part.batches.iter().flatten().filter(waits).count();
 
     let (me, node) = (&shared.me, &shared.node);
     let plan = hub::plan(me, control, &request, Some(&bases), &held, taken, now);

@@ -328,6 +328,7 @@ async fn import(app: &App, file: &Path, reply: Option<&Path>) -> Result<Value, C
     Ok(json!({
         "batches": report.batches,
         "new": report.new,
+        "waiting": report.waiting,
         "for_others": report.others,
         "not_held": report.not_held,
     }))

@@ -10,7 +10,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -31,6 +33,11 @@ const BODY_SECONDS_MAX: u64 = 180;
 const SERVE_SECONDS_MAX: u64 = 60;
 /// Requests that are served at the same time; what is above waits with its body read.
 const SERVED_MAX: usize = 64;
+/// Bundles that are received and taken at the same time; each is up to 16 MiB in memory, from whoever
+/// sends one. What is above is not read.
+const BUNDLES_MAX: usize = 4;
+/// When somebody who was one too many may try again.
+const RETRY_SECONDS: u32 = 30;
 
 const BYTES: &str = "application/octet-stream";
 
@@ -38,6 +45,7 @@ const BYTES: &str = "application/octet-stream";
 struct Serving {
     app: App,
     places: Arc<Semaphore>,
+    bundles: Arc<Semaphore>,
 }
 
 /// The server as a service.
@@ -45,6 +53,7 @@ pub fn router(app: App) -> Router {
     let serving = Serving {
         app,
         places: Arc::new(Semaphore::new(SERVED_MAX)),
+        bundles: Arc::new(Semaphore::new(BUNDLES_MAX)),
     };
     Router::new()
         .route("/healthz", get(healthz))
@@ -93,9 +102,13 @@ async fn exchange(State(serving): State<Serving>, request: Request) -> Result<Re
 
 /// A bundle, from whoever carried it: what is inside is signed, and what goes back is sealed.
 async fn bundle(State(serving): State<Serving>, request: Request) -> Result<Response, Problem> {
+    let place = serving.bundles.clone().try_acquire_owned();
+    let place = place.map_err(|_| Problem::busy())?;
     let body = read_up_to(request, BUNDLE_BYTES_MAX).await?;
     let take = async |app: App| Ok(app.import_bundle(body.into()).await?.reply);
-    serving.place(take).await
+    let answer = serving.place(take).await;
+    drop(place);
+    answer
 }
 
 impl Serving {
@@ -112,11 +125,7 @@ impl Serving {
         });
         match served.await {
             Ok(answer) => Ok(bytes(answer?)),
-            Err(_) => Err(Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "busy",
-                "too many requests wait; ask again",
-            )),
+            Err(_) => Err(Problem::busy()),
         }
     }
 }
@@ -183,6 +192,11 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", title)
     }
 
+    fn busy() -> Self {
+        let title = "too many requests wait; ask again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", title)
+    }
+
     fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -234,6 +248,11 @@ impl IntoResponse for Problem {
             "code": self.code,
         });
         let headers = [(CONTENT_TYPE, "application/problem+json")];
-        (self.status, headers, Body::from(body.to_string())).into_response()
+        let mut response = (self.status, headers, Body::from(body.to_string())).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            let headers = response.headers_mut();
+            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+        }
+        response
     }
 }

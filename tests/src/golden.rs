@@ -5,6 +5,7 @@
 //! so a program of any later version is held to the bytes that phones have on disk today.
 
 mod again;
+mod carried;
 mod says;
 
 use std::io;
@@ -38,6 +39,11 @@ pub const KINDS: &[&str] = &[
     "sealed_row",
     "wrapped_key",
     "sealed_to",
+    "bundle",
+    "content",
+    "claims",
+    "receipt",
+    "referring",
 ];
 
 /// A golden thing.

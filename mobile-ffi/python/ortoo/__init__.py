@@ -25,6 +25,7 @@ from .errors import (
     WrongRequest,
 )
 from .models import (
+    BundleReport,
     Checked,
     Code,
     CodeList,
@@ -38,26 +39,30 @@ from .models import (
     Indicator,
     Item,
     Kind,
+    Linked,
     OrgUnit,
+    Outbox,
     Plan,
     PlannedTask,
     Problem,
     Progress,
     Record,
     Register,
+    RelayBundle,
     Section,
     Status,
     SubjectOfPlan,
     Task,
     Title,
 )
-from .phone import Phone, wipe
+from .phone import Phone, outbox, wipe
 from .secret import KeyStoreSecret
 from .work import Exchange, enrol
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BundleReport",
     "Cancelled",
     "Checked",
     "Code",
@@ -75,9 +80,11 @@ __all__ = [
     "Item",
     "KeyStoreSecret",
     "Kind",
+    "Linked",
     "NoConnection",
     "OrgUnit",
     "OrtooError",
+    "Outbox",
     "Phone",
     "Plan",
     "PlannedTask",
@@ -85,6 +92,7 @@ __all__ = [
     "Progress",
     "Record",
     "Register",
+    "RelayBundle",
     "Section",
     "Status",
     "StoreError",
@@ -93,6 +101,7 @@ __all__ = [
     "Title",
     "WrongRequest",
     "enrol",
+    "outbox",
     "version",
     "wipe",
 ]

@@ -142,6 +142,86 @@ class Event:
         return cls(native.key, value, native.device, native.author, native.time)
 
 
+@dataclass(frozen=True)
+class Linked:
+    """Where a record stands once something was said of it."""
+
+    id: str
+    """The record that was named first."""
+    linked: List[str]
+    """The other records of its person."""
+    conflicts: List[Conflict]
+    """What is open about who they are; nothing of one record is shown as the other's until it is
+    settled."""
+
+    @classmethod
+    def _of(cls, native: Any) -> "Linked":
+        open = [Conflict._of(conflict) for conflict in native.conflicts]
+        return cls(native.id, list(native.linked), open)
+
+
+# Bundles
+
+
+@dataclass(frozen=True)
+class RelayBundle:
+    """A bundle to give to whoever travels."""
+
+    bytes: bytes
+    """The file."""
+    batches: int
+    """Batches in it."""
+    left: int
+    """Batches that did not fit: make another bundle for them once this one has arrived."""
+
+    @classmethod
+    def _of(cls, native: Any) -> "RelayBundle":
+        return cls(native.bytes, native.batches, native.left)
+
+
+@dataclass(frozen=True)
+class BundleReport:
+    """What a bundle brought."""
+
+    batches: int
+    """Batches that were new here."""
+    acknowledged: int
+    """Spaces of which the server has acknowledged more than was known here."""
+    waiting: int
+    """Batches that wait here for others that have not come yet."""
+    for_others: int
+    """Parts that are for others: the file is still worth carrying on."""
+    refused: List[str]
+    """Codes of what is not held here, and why; the administrator must know."""
+    stash_full: bool
+    """More waits than fits; this bundle has to come again."""
+
+    @classmethod
+    def _of(cls, native: Any) -> "BundleReport":
+        return cls(
+            native.batches,
+            native.acknowledged,
+            native.waiting,
+            native.for_others,
+            list(native.refused),
+            native.stash_full,
+        )
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """What a store holds that the server does not have."""
+
+    bytes: bytes
+    """A bundle for the server alone."""
+    parts: int
+    """The saves and batches in it."""
+
+    @classmethod
+    def _of(cls, native: Any) -> "Outbox":
+        return cls(native.bytes, native.parts)
+
+
 # The plan at work
 
 

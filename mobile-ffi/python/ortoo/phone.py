@@ -9,13 +9,17 @@ from typing import Any, List, Mapping, Optional, Type, Union
 from ._native import ffi, language_of, subject_of
 from .errors import call
 from .models import (
+    BundleReport,
     Checked,
     Conflict,
     Event,
     ExchangeReport,
     Figure,
+    Linked,
+    Outbox,
     Plan,
     Record,
+    RelayBundle,
     Status,
     Task,
 )
@@ -171,6 +175,51 @@ class Phone:
     def _check(self, draft: Any, values: Mapping[str, Given]) -> Checked:
         return Checked._of(call(self._native.check, draft, to_texts(values)))
 
+    # Two records of one person
+
+    def link(self, id: str, other: str) -> Linked:
+        """Says that two records of persons are one person. If they are shown as one already and name
+        or birth date differ, this confirms them in spite of that.
+
+        Raises :class:`WrongRequest` with ``not_a_person``, ``same_record``, ``other_unit``,
+        ``unknown_record``.
+        """
+        return Linked._of(call(self._native.link, id, other))
+
+    def unlink(self, id: str, other: str) -> Linked:
+        """Says that two records of persons are two people, whatever their ID numbers say. Nothing of
+        either is lost; the last deliberate word counts."""
+        return Linked._of(call(self._native.unlink, id, other))
+
+    # Bundles: what somebody carries
+
+    def export_bundle(
+        self, bytes_max: Optional[int] = None, short: bool = False, everything: bool = False
+    ) -> RelayBundle:
+        """Makes a bundle of what the server lacks, for whoever travels: only the server and the devices
+        of the same spaces can read it. What is in it counts as unsent until the server's
+        acknowledgement comes, by whatever way.
+
+        It gets no larger than ``bytes_max``; ``left`` says what did not fit. ``short`` is for a
+        channel that counts every byte, such as a satellite's short message of 1,750 bytes, which it
+        fits if ``bytes_max`` says no other size. ``everything`` is all that is held and not only
+        what the server lacks, for a phone that has seen neither.
+
+        Raises :class:`WrongRequest` with ``bundle_too_small`` if nothing fits, ``bundle_no_key``
+        while no key of the server is known.
+        """
+        wish = ffi.BundleWish(bytes_max=bytes_max, short=short, everything=everything)
+        return RelayBundle._of(call(self._native.export_bundle, wish))
+
+    def import_bundle(self, bundle: bytes) -> BundleReport:
+        """Takes a bundle, whoever made and carried it; the same one may come any number of times.
+
+        Raises :class:`WrongRequest`, and nothing has changed: ``bundle_not_for_us`` where all of it
+        is for others, ``bundle_shape``, ``bundle_version``, ``bundle_too_large``,
+        ``bundle_altered``.
+        """
+        return BundleReport._of(call(self._native.import_bundle, bundle))
+
     # The server
 
     def exchange(self, progress: Optional[OnProgress] = None) -> ExchangeReport:
@@ -226,3 +275,11 @@ def wipe(directory: Directory, language: str = "en") -> None:
     """Erases the store in ``directory`` for good, also one that nobody can open any more. Nobody is
     asked whether something in it was never sent. No error where there is none."""
     call(ffi.wipe, os.fspath(directory), language_of(language))
+
+
+def outbox(directory: Directory, language: str = "en") -> Optional[Outbox]:
+    """What the store in ``directory`` holds that the server does not have, as a bundle for the server
+    alone: without the secret, for a phone whose secret is lost or whose user is gone. ``None`` if
+    there is nothing."""
+    made = call(ffi.outbox, os.fspath(directory), language_of(language))
+    return None if made is None else Outbox._of(made)

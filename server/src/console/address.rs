@@ -45,6 +45,10 @@ pub(super) enum Address {
     Freshness,
     /// What waits for a decision.
     Conflicts { org: Option<String>, page: usize },
+    /// Where a traveller's bundle is handed in.
+    Bundles,
+    /// The answer to a bundle, by its name.
+    Reply(String),
 }
 
 /// The groups behind a figure.
@@ -133,6 +137,8 @@ impl Address {
             }
             Self::Record(token) => format!("record/{token}"),
             Self::Freshness => "freshness".to_owned(),
+            Self::Bundles => "bundles".to_owned(),
+            Self::Reply(name) => format!("reply/{name}"),
             Self::Conflicts { org, page } => {
                 put(&mut query, "org", org.as_deref());
                 put_page(&mut query, *page);

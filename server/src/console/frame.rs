@@ -121,7 +121,8 @@ fn lang(language: Language) -> &'static str {
     }
 }
 
-/// The main pages, in the order of the work: look, open a register, see who is late, decide.
+/// The main pages, in the order of the work: look, open a register, see who is late, decide,
+/// take what somebody brought.
 fn pages(words: &Words, here: &Address) -> Vec<Link> {
     let language = words.language();
     let page = |name: &str, address: Address, here: bool| Link {
@@ -138,6 +139,7 @@ fn pages(words: &Words, here: &Address) -> Vec<Link> {
         page("registers", Address::Registers { org: None }, is_register),
         page("freshness", Address::Freshness, *here == Address::Freshness),
         page("conflicts", conflicts, is_conflict),
+        page("bundles", Address::Bundles, *here == Address::Bundles),
     ]
 }
 

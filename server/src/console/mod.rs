@@ -2,7 +2,8 @@
 //! the printer, without scripts.
 //!
 //! It listens on loopback only until there are accounts, on a listener and a router of its own that
-//! share nothing with the phones' (SECURITY.md). It changes nothing: everything is read in one
+//! share nothing with the phones' (SECURITY.md). It changes nothing, but for taking a bundle that is
+//! handed in ([`bundles`]): everything is read in one
 //! transaction per page, so that the numbers of a page belong together. It shows the classes that
 //! the cadres hold ([`records::SHOWN`]), numbers that name somebody only in part ([`mask`]), and no
 //! record, name or search stands in an address ([`address`]).
@@ -20,8 +21,10 @@
 
 mod address;
 mod asked;
+mod bundles;
 mod conflicts;
 mod figure;
+mod form_data;
 mod frame;
 mod freshness;
 mod guard;
@@ -31,9 +34,11 @@ mod mask;
 mod org;
 mod overview;
 mod paging;
+mod pass;
 mod record;
 mod records;
 mod register;
+mod replies;
 mod style;
 mod token;
 mod trouble;
@@ -50,6 +55,8 @@ use sync_core::id::RecordId;
 use words::{Language, Words};
 
 use self::address::Address;
+use self::pass::FormPass;
+use self::replies::Replies;
 use self::token::RecordSeal;
 use self::trouble::Trouble;
 use crate::app::App;
@@ -60,6 +67,8 @@ use crate::clock::NoRandomness;
 pub(super) struct Desk {
     app: App,
     seal: Arc<RecordSeal>,
+    pass: Arc<FormPass>,
+    replies: Arc<Replies>,
     chinese: Arc<Words>,
     english: Arc<Words>,
 }
@@ -69,6 +78,8 @@ impl Desk {
         Ok(Self {
             app,
             seal: Arc::new(RecordSeal::draw()?),
+            pass: Arc::new(FormPass::draw()?),
+            replies: Arc::new(Replies::default()),
             chinese: Arc::new(Words::new(Language::Chinese)),
             english: Arc::new(Words::new(Language::English)),
         })
@@ -100,6 +111,8 @@ pub(crate) fn router(app: App, port: u16) -> Result<Router, NoRandomness> {
             .route(&page(""), get(overview::show))
             .route(&page("conflicts"), get(conflicts::show))
             .route(&page("freshness"), get(freshness::show))
+            .route(&page("bundles"), get(bundles::show).post(bundles::take))
+            .route(&page("reply/{name}"), get(bundles::reply))
             .route(&page("indicator/{key}"), get(indicator::show))
             .route(&page("record/{token}"), get(record::show))
             .route(&page("registers"), get(register::list))

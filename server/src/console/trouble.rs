@@ -8,6 +8,7 @@ use words::Language;
 use super::Desk;
 use super::address::Address;
 use super::frame::Frame;
+use crate::app::ServeError;
 use crate::store::StoreError;
 
 /// Why there is no page.
@@ -23,7 +24,7 @@ pub(super) enum Trouble {
     /// The figures are being counted for the first time.
     #[error("the figures are not counted yet")]
     NotCounted,
-    /// Something else than reading and searching.
+    /// Something else than reading, searching and handing in a bundle.
     #[error("not with this method")]
     Method,
     /// The request names another host: a page from elsewhere that made its name point here.
@@ -32,12 +33,24 @@ pub(super) enum Trouble {
     /// More was typed than anybody searches for.
     #[error("the form is too long")]
     FormTooLarge,
+    /// A file that is longer than a bundle gets.
+    #[error("the file is too long")]
+    FileTooLarge,
+    /// A form of an earlier process, or of a page from elsewhere.
+    #[error("the form was not shown by this process")]
+    Form,
+    /// The answer to a bundle that is kept no more.
+    #[error("the answer is not kept any more")]
+    NoReply,
     /// Too many are reading.
     #[error("too many requests wait")]
     Busy,
     /// The store fails; the request may be made again.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What was handed in is not stored; it may be handed in again.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// A page could not be written.
     #[error(transparent)]
     Page(#[from] askama::Error),
@@ -59,9 +72,12 @@ impl Trouble {
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method"),
             Self::Foreign => (StatusCode::MISDIRECTED_REQUEST, "foreign"),
             Self::FormTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "form-too-large"),
+            Self::FileTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "file-too-large"),
+            Self::Form => (StatusCode::FORBIDDEN, "form"),
+            Self::NoReply => (StatusCode::GONE, "no-reply"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Plan(_) => (StatusCode::INTERNAL_SERVER_ERROR, "plan"),
-            Self::Store(_) | Self::Page(_) | Self::Stopped => {
+            Self::Store(_) | Self::Serve(_) | Self::Page(_) | Self::Stopped => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "failed")
             }
         };
@@ -133,6 +149,9 @@ mod tests {
             Trouble::Method,
             Trouble::Foreign,
             Trouble::FormTooLarge,
+            Trouble::FileTooLarge,
+            Trouble::Form,
+            Trouble::NoReply,
             Trouble::Busy,
             Trouble::Plan(plan::expression::ExpressionError::Type),
             Trouble::Stopped,

@@ -1,6 +1,8 @@
 //! The console through its router: pages of a station that phones filled.
 
+mod bundling;
 mod guarding;
+mod linking;
 mod reading;
 mod secrecy;
 mod wording;
@@ -190,6 +192,7 @@ async fn addresses(office: &Office, language: &str) -> Vec<String> {
         "freshness".to_owned(),
         "conflicts".to_owned(),
         format!("conflicts?org={GACHA}"),
+        "bundles".to_owned(),
     ]
     .map(|path| format!("/{language}/{path}"))
     .into();

@@ -24,6 +24,8 @@ pub(crate) struct Phone {
     pub(crate) incarnation: Incarnation,
     pub(crate) base: (u64, Vector),
     pub(crate) budget: u32,
+    /// What bundles for it are sealed to; by default nobody's.
+    pub(crate) sealing_key: [u8; 32],
     seed: u8,
 }
 
@@ -38,6 +40,7 @@ impl Phone {
             incarnation: Incarnation([0; 8]),
             base: (0, Vector::default()),
             budget: 1 << 20,
+            sealing_key: [seed; 32],
             seed,
         }
     }
@@ -45,13 +48,16 @@ impl Phone {
     /// A phone that a sample server let in.
     pub(crate) async fn enrolled(station: &Station, seed: u8, space: &str) -> Self {
         let mut phone = Self::new(station, seed, space);
-        let code = station.code(space).await;
-        let answer = station
-            .post("/v1/enrol", phone.enrolment(&code))
-            .await
-            .body();
-        assert!(!phone.join(&answer).pending);
+        phone.enrol(station).await;
         phone
+    }
+
+    /// A sample server lets it in.
+    pub(crate) async fn enrol(&mut self, station: &Station) {
+        let code = station.code(&self.space.to_string()).await;
+        let request = self.enrolment(&code);
+        let answer = station.post("/v1/enrol", request).await.body();
+        assert!(!self.join(&answer).pending);
     }
 
     pub(crate) fn device(&self) -> DeviceId {
@@ -66,7 +72,7 @@ impl Phone {
         let request = EnrolRequest {
             code: code.into(),
             signing_key: self.key.public().bytes,
-            sealing_key: [self.seed; 32],
+            sealing_key: self.sealing_key,
             strong_secret,
         };
         request.encode(self.network, &|message| self.key.sign(message))

@@ -1,10 +1,12 @@
 use axum::http::Method;
 use axum::routing::get;
 use sync_core::seal::SigningKey;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::phone::Phone;
 use super::*;
-use crate::BODY_BYTES_MAX;
+use crate::{BODY_BYTES_MAX, ServeOptions, serve};
 
 const SPACE: &str = "152522100200.general";
 
@@ -166,4 +168,65 @@ async fn a_panic_is_an_answer_and_the_server_goes_on() {
         let response = router.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status().as_u16(), status);
     }
+}
+
+/// Somebody who sends a bundle slowly: connected, and asked by the server to go on.
+async fn begins_a_bundle(address: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /v1/bundles HTTP/1.1\r\nhost: {address}\r\ncontent-length: 4\r\n\
+         expect: 100-continue\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut said = [0; 12];
+    stream.read_exact(&mut said).await.unwrap();
+    match &said[9..] {
+        b"100" => {}
+        // The answer is there already; what is left of it is the caller's.
+        _ => assert_eq!(&said[9..], b"503"),
+    }
+    stream
+}
+
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await.unwrap();
+    said
+}
+
+#[tokio::test]
+async fn of_many_bundles_at_once_a_few_are_read_and_the_others_told_to_come_again() {
+    let station = Station::sample().await;
+    let local = "127.0.0.1:0".parse().unwrap();
+    let options = ServeOptions {
+        listen: local,
+        http: true,
+        url: None,
+        console: local,
+    };
+    let running = serve(&station.app, &options).await.unwrap();
+    let address = running.url.trim_start_matches("http://").to_owned();
+    let mut slow = Vec::new();
+    for _ in 0..4 {
+        slow.push(begins_a_bundle(&address).await);
+    }
+    let refused = answer(&mut begins_a_bundle(&address).await).await;
+    assert!(refused.contains("\"code\":\"busy\""), "{refused}");
+    assert!(
+        refused.to_lowercase().contains("retry-after: 30"),
+        "{refused}"
+    );
+    // Exchanges go on meanwhile.
+    assert_eq!(station.post("/v1/exchange", vec![]).await.refusal().0, 400);
+    let mut first = slow.remove(0);
+    first.write_all(b"PK\x03\x04").await.unwrap();
+    let said = answer(&mut first).await;
+    assert!(said.contains("\"code\":\"bundle_shape\""), "{said}");
+    // There is a place again.
+    let mut next = begins_a_bundle(&address).await;
+    next.write_all(b"PK\x03\x04").await.unwrap();
+    let said = answer(&mut next).await;
+    assert!(said.contains("\"code\":\"bundle_shape\""), "{said}");
+    drop(slow);
+    running.stop().await.unwrap();
 }

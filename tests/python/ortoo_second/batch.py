@@ -1,4 +1,5 @@
-"""Batches: the stored form, what is signed, and form 1 of the batches in a message."""
+"""Batches: the stored form, what is signed, and form 1 of the batches in a message; form 2 stands in
+`form2`."""
 
 import hashlib
 from dataclasses import dataclass
@@ -32,6 +33,10 @@ class Batch:
     @property
     def name(self):
         return sha256(self.message)
+
+    @property
+    def space_pair(self):
+        return self.unit, self.kind
 
     @property
     def space(self):
@@ -81,12 +86,18 @@ class Trail:
         self.changes, self.ends, self.seqs, self.last = Table(), {}, {}, {}
 
 
-def open_message(network, data):
-    """The stored forms of the batches that a message tells."""
+def open_message(network, data, device=bytes(8), spaces=(), find=None):
+    """The stored forms of the batches that a message tells. What it refers to, of the exchange of a
+    device over these spaces, `find` looks up: by place of the space, first bytes of the device, seq."""
     data = Reader(data)
     form = data.unsigned()
+    if form == 2:
+        if not data.data:
+            return []
+        from .form2 import Form2
+
+        return Form2(network, data.data, device, spaces, find).batches()
     if form != 1:
-        # Form 2 goes here.
         raise Bad(f"form {form} of the batches")
     numbers, random = data.unsigned(), data.unsigned()
     return Form1(network, data.take(numbers), data.take(random), data.data).batches()

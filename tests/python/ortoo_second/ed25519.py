@@ -1,4 +1,4 @@
-"""Ed25519 (RFC 8032) and the public half of X25519 (RFC 7748), slow and short."""
+"""Ed25519 (RFC 8032) and X25519 (RFC 7748), slow and short."""
 
 import hashlib
 
@@ -94,9 +94,10 @@ def verify(key, message, signature):
     return _equal(_mul(number, BASE), _add(first, _mul(challenge, owner)))
 
 
-def x25519_public(key):
+def x25519(key, point):
     n = int.from_bytes(key, "little") & (1 << 254) - 8 | 1 << 254
-    x, a, b, c, d = 9, 1, 0, 9, 1
+    x = int.from_bytes(point, "little") & (1 << 255) - 1
+    a, b, c, d = 1, 0, x, 1
     for bit in reversed(range(255)):
         flip = n >> bit & 1
         if flip:
@@ -109,3 +110,7 @@ def x25519_public(key):
         if flip:
             a, b, c, d = c, d, a, b
     return (a * pow(b, P - 2, P) % P).to_bytes(32, "little")
+
+
+def x25519_public(key):
+    return x25519(key, (9).to_bytes(32, "little"))

@@ -7,10 +7,12 @@ import json
 import sys
 from pathlib import Path
 
-from . import batch, cbor, change, message
+from . import batch, bundle, cbor, change, message
 
-# The constants of the village in which all golden things were recorded.
+# The constants of the village in which all golden things were recorded: the network, and the signing
+# keys of its node and its phones.
 NETWORK = None
+ENROLLED = {}
 
 
 def tips(feeds):
@@ -134,7 +136,74 @@ def enrol_answer(data):
     }
 
 
+def of_bundle(data, keys):
+    """Opens each envelope with whichever key does."""
+    opened = []
+    for envelope in bundle.envelopes(data):
+        ours = (key for key in keys if envelope.is_for(key))
+        opened.append(envelope.open(NETWORK, next(ours)).hex())
+    return {"opens_to": opened, "readers": [len(e.names) for e in bundle.envelopes(data)]}
+
+
+def content(data):
+    batches, control, claims, receipts = bundle.content(NETWORK, data)
+    return {
+        "batches": [named(stored) for stored in batches],
+        "control": [entry.hex() for entry in control],
+        "claims": claims and claims.hex(),
+        "receipts": [receipt.hex() for receipt in receipts],
+    }
+
+
+def claims(data):
+    device = cbor.read(cbor.read(data)[0])[0]
+    fields = bundle.signed(b"ortoo claims v1\0", NETWORK, ENROLLED[device], data)
+    _, count, digest, spaces = fields[:4]
+    return {
+        "device": device.hex(),
+        "control_count": count,
+        "control_digest": digest.hex(),
+        "spaces": [[message.space_name(space), tips(held)] for space, held in spaces],
+    }
+
+
+def receipt(data):
+    node = cbor.read(cbor.read(data)[0])[0]
+    fields = bundle.signed(b"ortoo receipt v1\0", NETWORK, ENROLLED[node], data)
+    _, incarnation, space, counter, vector = fields[:5]
+    return {
+        "node": node.hex(),
+        "incarnation": incarnation.hex(),
+        "space": message.space_name(space),
+        "counter": counter,
+        "vector": tips(vector),
+    }
+
+
+def referring(data):
+    """A request, with what its receiver holds beside it."""
+    packed, held = cbor.read(data)[:2]
+    fields = cbor.read(cbor.read(message.unpack(packed))[0])
+    device, spaces = fields[1], [message.space(claim[0]) for claim in fields[6]]
+    held = [batch.read(NETWORK, stored) for stored in held]
+    asked = []
+
+    def find(place, feed, seq):
+        space = spaces[place]
+        asked.append(f"{message.space_name(space)} {feed.hex()} {seq}")
+        named = lambda one: (one.space_pair, one.device[:2], one.seq) == (space, feed, seq)
+        return next(filter(named, held))
+
+    told = batch.open_message(NETWORK, fields[7], device, spaces, find)
+    return {"refers_to": asked, "batches": [stored.hex() for stored in told]}
+
+
 READERS = {
+    "bundle": of_bundle,
+    "content": content,
+    "claims": claims,
+    "receipt": receipt,
+    "referring": referring,
     "network": network,
     "control": network,
     "enrol_answer": enrol_answer,
@@ -151,10 +220,21 @@ def main(directory):
     things = {kind: json.loads(Path(directory, f"{kind}.json").read_text()) for kind in READERS}
     root = cbor.read(cbor.read(bytes.fromhex(things["network"][0]["bytes"]))[0])
     NETWORK = batch.sha256(b"ortoo root v1\0", root[3])
+    control = message.Control(NETWORK)
+    for kind in ("network", "control"):
+        for thing in things[kind]:
+            control.take(bytes.fromhex(thing["bytes"]))
+    ENROLLED.update(control.writers)
+    ENROLLED.update((message.device_id(key), key) for key in control.node_keys)
     checked = 0
     for kind, reader in READERS.items():
         for thing in things[kind]:
-            said = reader(bytes.fromhex(thing["bytes"]))
+            data = bytes.fromhex(thing["bytes"])
+            if kind == "bundle":
+                keys = [bytes.fromhex(key) for key in thing["says"]["opened_by"]]
+                said = of_bundle(data, keys)
+            else:
+                said = reader(data)
             for key, value in said.items():
                 told = thing["says"].get(key)
                 assert value == told, f"{kind}/{thing['name']} {key}: {value!r}, not {told!r}"

@@ -59,6 +59,8 @@ pub(super) fn entry(ground: &Ground, input: Input<'_>) -> Checked {
     require(first.position() == last.position(), "the order matters")?;
     let packages = [first.package_entry(), last.package_entry()];
     require(packages[0] == packages[1], "the order decides the package")?;
+    let seals = [first.seal_key(), last.seal_key()];
+    require(seals[0] == seals[1], "the order decides the key to seal to")?;
     let (root, scope) = (first.root().map(|root| root.version), entry.scope);
     let scope = scope.map(|scope| about(scope.len()));
     let roster = about(first.devices().count());

@@ -9,9 +9,10 @@ use sync_core::exchange::Outgoing;
 use sync_core::id::NetworkId;
 use sync_core::wire::Request;
 
+use super::bundle::opened;
 use super::corpus;
 use crate::sim::village::vault::Vault;
-use crate::sim::village::{Phone, Recorded, Village, small};
+use crate::sim::village::{Phone, Recorded, Village, opening_keys, small};
 
 /// What checks compare with.
 pub struct Ground {
@@ -25,6 +26,8 @@ pub struct Ground {
     pub recorded: Vec<Recorded>,
     /// SHA-256 of each message that somebody signed, without what the fuzzer signs itself.
     signed: BTreeSet<[u8; 32]>,
+    /// SHA-256 of what the recorded bundles open to.
+    sealed: BTreeSet<[u8; 32]>,
 }
 
 impl Ground {
@@ -35,6 +38,8 @@ impl Ground {
         let asked = village.newcomer();
         let network = village.network();
         let mut signed = BTreeSet::new();
+        let mut sealed = BTreeSet::new();
+        let keys = opening_keys();
         for message in &recorded {
             match message.kind {
                 "request" => {
@@ -47,6 +52,7 @@ impl Ground {
                         signed.insert(batch.hash.0);
                     }
                 }
+                "bundle" => sealed.extend(opened(network, &keys, &message.bytes)),
                 _ => {}
             }
         }
@@ -56,6 +62,7 @@ impl Ground {
             asked,
             recorded,
             signed,
+            sealed,
         }
     }
 
@@ -72,6 +79,11 @@ impl Ground {
     /// Whether a message with this hash was really signed.
     pub fn was_signed(&self, hash: [u8; 32]) -> bool {
         self.signed.contains(&hash)
+    }
+
+    /// Whether a bundle that opens to a message with this hash was really sealed.
+    pub fn was_sealed(&self, hash: [u8; 32]) -> bool {
+        self.sealed.contains(&hash)
     }
 
     /// Recorded messages of a kind.

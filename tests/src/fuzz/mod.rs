@@ -9,6 +9,7 @@
 //! `cargo xtask fuzz [DECODER] [--seconds N]` runs as long as one likes, a test runs some thousand
 //! inputs of each, and `fuzz/` has the same checks as targets of cargo-fuzz.
 
+mod bundle;
 mod change;
 mod control;
 pub mod corpus;
@@ -24,6 +25,7 @@ mod text;
 
 use std::time::Duration;
 
+pub(crate) use bundle::{find, referring_parts};
 pub use ground::Ground;
 
 /// What one input may take.
@@ -90,6 +92,11 @@ pub const DECODERS: &[Decoder] = &[
         .mended(signed::request),
     decoder("answer", message::answer).packed(),
     decoder("compact", message::compact),
+    decoder("referring", bundle::referring).at(300),
+    decoder("bundle", bundle::bundle).at(200),
+    decoder("content", bundle::content),
+    decoder("claims", bundle::claims).mended(signed::claims),
+    decoder("receipt", bundle::receipt).mended(signed::receipt),
     decoder("batch", change::batch).mended(signed::batch),
     decoder("change", change::change).mended(signed::change),
     decoder("control", control::entry).mended(signed::control),

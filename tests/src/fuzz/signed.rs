@@ -147,6 +147,37 @@ pub(super) fn control(ground: &Ground, input: Vec<u8>) -> Vec<u8> {
     entry.write()
 }
 
+/// Signs what a maker holds again, as the device that it names.
+pub(super) fn claims(ground: &Ground, input: Vec<u8>) -> Vec<u8> {
+    signed_body(ground, input, b"ortoo claims v1\0", |body| {
+        key_of(body.field(0).and_then(Item::bytes))
+    })
+}
+
+/// Signs an acknowledgement again, as the node.
+pub(super) fn receipt(ground: &Ground, input: Vec<u8>) -> Vec<u8> {
+    signed_body(ground, input, b"ortoo receipt v1\0", |_| key(NODE))
+}
+
+/// Signs `[body, signature]` again.
+fn signed_body(
+    ground: &Ground,
+    input: Vec<u8>,
+    label: &[u8],
+    signer: impl FnOnce(&Item) -> SigningKey,
+) -> Vec<u8> {
+    let Some(mut signed) = Item::read(&input) else {
+        return input;
+    };
+    let Some((inside, body)) = signed.field(0).and_then(|item| Some((item, item.bytes()?))) else {
+        return input;
+    };
+    let message = [label, ground.network().as_bytes(), &body].concat();
+    let signature = signer(inside).sign(&message);
+    replace(&mut signed, 1, Item::Bytes(signature.to_vec()));
+    signed.write()
+}
+
 /// Length of magic, checksum and type of a change chunk.
 const CHUNK_HEAD: usize = 9;
 

@@ -15,12 +15,12 @@ use sync_core::seal::{Slot, open_with};
 use sync_core::value::Value;
 use sync_core::wire::{Answer, Request};
 
-use super::hex;
+use super::{carried, hex};
 use crate::cbor::Item;
 use crate::sim::village::vault::{CONTEXT, DATA_KEY, Vault};
 use crate::sim::village::{PHONES, UNIT, key, network, root_entry, sealing_key};
 
-type Said = Result<Json, String>;
+pub(super) type Said = Result<Json, String>;
 
 /// What bytes of this kind say; `Err` if they do not decode.
 pub fn says(kind: &str, bytes: &[u8]) -> Said {
@@ -57,39 +57,44 @@ pub fn says(kind: &str, bytes: &[u8]) -> Said {
                 .map(|value| json!({"opens_to": hex(&value)}))
                 .map_err(|e| e.to_string())
         }
+        "bundle" => carried::bundle(bytes),
+        "content" => carried::content(bytes),
+        "claims" => carried::claims(bytes),
+        "receipt" => carried::receipt(bytes),
+        "referring" => carried::referring(bytes),
         other => Err(format!("nothing reads {other}")),
     }
 }
 
 /// What somebody holds who knows the root statement.
-fn founded() -> Result<Control, String> {
+pub(super) fn founded() -> Result<Control, String> {
     let mut control = Control::new(network());
     let entry = control.check(&root_entry()).map_err(shown)?;
     entry.into_iter().for_each(|entry| control.apply(entry));
     Ok(control)
 }
 
-fn shown(error: impl std::fmt::Display) -> String {
+pub(super) fn shown(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-fn strings(list: impl IntoIterator<Item = impl ToString>) -> Json {
+pub(super) fn strings(list: impl IntoIterator<Item = impl ToString>) -> Json {
     list.into_iter()
         .map(|thing| Json::from(thing.to_string()))
         .collect()
 }
 
-fn hexes(list: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Json {
+pub(super) fn hexes(list: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Json {
     list.into_iter()
         .map(|bytes| Json::from(hex(bytes.as_ref())))
         .collect()
 }
 
-fn short(digest: Short) -> String {
+pub(super) fn short(digest: Short) -> String {
     hex(&digest.0)
 }
 
-fn tips(feeds: &[(DeviceId, Vec<Tip>)]) -> Json {
+pub(super) fn tips(feeds: &[(DeviceId, Vec<Tip>)]) -> Json {
     let tip = |tip: &Tip| Json::from(format!("{}:{}", tip.seq, short(tip.hash)));
     let feed = |(device, tips): &(DeviceId, Vec<Tip>)| {
         (device.to_string(), tips.iter().map(tip).collect())
@@ -98,7 +103,7 @@ fn tips(feeds: &[(DeviceId, Vec<Tip>)]) -> Json {
 }
 
 /// The names of batches in their stored form.
-fn names(network: NetworkId, batches: &[Vec<u8>]) -> Json {
+pub(super) fn names(network: NetworkId, batches: &[Vec<u8>]) -> Json {
     let name = |bytes: &Vec<u8>| match Batch::from_store(network, bytes) {
         Ok(batch) => Json::from(batch.hash.to_string()),
         Err(unfit) => Json::from(unfit.code()),
@@ -140,6 +145,14 @@ fn control(before: &Control, bytes: &[u8]) -> Said {
     if let Some(package) = entry.as_package() {
         let package = json!({"version": package.version, "hash": hex(&package.hash())});
         said.insert("package".into(), package);
+    }
+    if let Some(key) = after
+        .seal_key()
+        .filter(|key| before.seal_key() != Some(*key))
+    {
+        let key = json!({"month": key.month, "key": hex(&key.key.to_bytes())});
+        said.insert("seal_key".into(), key);
+        return Ok(Json::Object(said));
     }
     if let Some(elsewhere) = elsewhere(&after, bytes) {
         said.insert("elsewhere".into(), elsewhere);
@@ -345,6 +358,9 @@ fn row(bytes: &[u8]) -> Said {
     let (table, value) = bytes.split_first().ok_or("empty")?;
     let table = Table::ALL.into_iter().find(|known| *known as u8 == *table);
     let table = table.ok_or("no table")?.name();
+    if table == Table::Outbox.name() {
+        return Ok(json!({"table": table, "value": carried::bundle(value)?}));
+    }
     let item = Item::read(value).ok_or("no CBOR")?;
     Ok(json!({"table": table, "value": tree(&item)}))
 }

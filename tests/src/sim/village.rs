@@ -4,6 +4,7 @@
 //! is this village too. Keys are constants, known to everybody and good for nothing else, so that
 //! what was recorded years ago still verifies.
 
+mod carry;
 mod phone;
 mod record;
 mod story;
@@ -18,6 +19,7 @@ use sync_core::seal::SigningKey;
 
 use super::hub::{HubKeys, MemoryHub};
 
+pub use carry::opening_keys;
 pub use phone::{Phone, Rows, sealing_key};
 pub use story::{busy, small};
 

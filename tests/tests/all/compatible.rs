@@ -167,6 +167,11 @@ fn another_implementation_reads_the_golden_bytes() {
             "compact",
             "batch",
             "change",
+            "bundle",
+            "content",
+            "claims",
+            "receipt",
+            "referring",
         ];
         let all: usize = kinds.iter().map(|kind| golden::of(kind).len()).sum();
         assert_eq!(said, json!({"checked": all}));

@@ -27,6 +27,18 @@ public typealias Checked = OrtooFFI.Checked
 /// One thing that is wrong. Its key and message may name a person's values: show them, never log them.
 public typealias Problem = OrtooFFI.Problem
 
+/// Where a record stands once `Phone.link` or `Phone.unlink` said something of it.
+public typealias Linked = OrtooFFI.Linked
+
+// MARK: Bundles
+
+/// A bundle to give to whoever travels. `Bundle` is Foundation's.
+public typealias RelayBundle = OrtooFFI.RelayBundle
+/// What a bundle brought.
+public typealias BundleReport = OrtooFFI.BundleReport
+/// What a store holds that the server does not have, as a bundle for the server alone.
+public typealias Outbox = OrtooFFI.Outbox
+
 // MARK: Work
 
 /// How an enrolment ended.

@@ -69,6 +69,15 @@ public final class Phone: @unchecked Sendable {
         }
     }
 
+    /// What the store in `directory` holds that the server does not have, as a bundle for the server alone:
+    /// without the secret, for a phone whose secret is lost or whose user is gone. `nil` if there is
+    /// nothing.
+    public static func outbox(_ directory: URL, language: Language) async throws -> Outbox? {
+        try await onQueue(DispatchQueue.global()) {
+            try calling { try OrtooFFI.outbox(dir: directory.path, language: language) }
+        }
+    }
+
     /// The plan as it reached this device. Some hundred kilobytes: ask once, and after an exchange when its
     /// version may have changed.
     public func plan() async throws -> Plan { try await call { try $0.plan() } }
@@ -182,6 +191,50 @@ public final class Phone: @unchecked Sendable {
                 self.left.add(work)
             }
         }
+    }
+
+    /// Makes a bundle of what the server lacks, for whoever travels: only the server and the devices of the
+    /// same spaces can read it. What is in it counts as unsent until the server's acknowledgement comes, by
+    /// whatever way.
+    ///
+    /// - Parameters:
+    ///   - bytesMax: how large it may get; what does not fit is in `RelayBundle.left`.
+    ///   - short: for a channel that counts every byte, such as a satellite's short message of 1,750 bytes,
+    ///     which it fits if `bytesMax` says no other size: to the server alone, and not padded.
+    ///   - everything: all that is held and not only what the server lacks: for a phone that has seen
+    ///     neither.
+    /// - Throws: `OrtooError.wrong` with `bundle_too_small` if nothing fits, `bundle_no_key` while no key of
+    ///   the server is known.
+    public func exportBundle(
+        bytesMax: Int64? = nil, short: Bool = false, everything: Bool = false
+    ) async throws -> RelayBundle {
+        let wish = BundleWish(bytesMax: bytesMax, short: short, everything: everything)
+        return try await call { try $0.exportBundle(wish: wish) }
+    }
+
+    /// Takes a bundle, whoever made and carried it; the same one may come any number of times.
+    ///
+    /// - Throws: `OrtooError.wrong`, and nothing has changed: `bundle_not_for_us` where all of it is for
+    ///   others, `bundle_shape`, `bundle_version`, `bundle_too_large`, `bundle_altered`.
+    @discardableResult
+    public func importBundle(_ bytes: Data) async throws -> BundleReport {
+        try await call { try $0.importBundle(bytes: bytes) }
+    }
+
+    /// Says that two records of persons are one person. If they are shown as one already and name or birth
+    /// date differ, this confirms them in spite of that.
+    ///
+    /// - Throws: `OrtooError.wrong` with `not_a_person`, `same_record`, `other_unit`, `unknown_record`.
+    @discardableResult
+    public func link(_ id: String, _ other: String) async throws -> Linked {
+        try await call { try $0.link(id: id, other: other) }
+    }
+
+    /// Says that two records of persons are two people, whatever their ID numbers say. Nothing of either is
+    /// lost; the last deliberate word counts.
+    @discardableResult
+    public func unlink(_ id: String, _ other: String) async throws -> Linked {
+        try await call { try $0.unlink(id: id, other: other) }
     }
 
     /// Remembers another address of the server, `https://host[:port]`. Nothing is trusted by it: the server

@@ -83,6 +83,16 @@ class VillageTestCase: XCTestCase {
         return try XCTUnwrap(answer?["link"] as? String)
     }
 
+    /// Gives a bundle to the server; gives the bundle that goes back.
+    func carried(_ bundle: Data) throws -> Data {
+        let (there, back) = (directory("there"), directory("back"))
+        try bundle.write(to: there)
+        _ = try said(
+            program("ortoo-server"),
+            ["--data", data, "--json", "bundle", "import", there.path, "--reply", back.path])
+        return try Data(contentsOf: back)
+    }
+
     func directory(_ name: String) -> URL { place.appendingPathComponent(name) }
 
     func open(_ name: String, _ secret: PhoneSecret? = nil) async throws -> Phone {

@@ -124,15 +124,16 @@ async fn every_answer_forbids_scripts_framing_and_keeping() {
 }
 
 #[tokio::test]
-async fn nothing_but_a_search_is_posted_and_nothing_else_is_served() {
+async fn nothing_but_a_search_and_a_bundle_is_posted_and_nothing_else_is_served() {
     let office = Office::filled().await;
     let register = format!("/zh/register/screening?org={GACHA}");
     for address in addresses(&office, "zh").await {
         let page = office.search(&address, "filter=x").await;
-        let is_register = address.starts_with("/zh/register/");
-        let expected = match is_register {
-            true => StatusCode::OK,
-            false => StatusCode::METHOD_NOT_ALLOWED,
+        let expected = match address.split(['/', '?']).nth(2) {
+            Some("register") => StatusCode::OK,
+            // Not without the pass of its form.
+            Some("bundles") => StatusCode::FORBIDDEN,
+            _ => StatusCode::METHOD_NOT_ALLOWED,
         };
         assert_eq!(page.status, expected, "{address}");
     }

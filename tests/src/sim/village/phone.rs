@@ -9,6 +9,7 @@ use sync_core::date::date_in_china;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest};
 use sync_core::exchange::{Budget, ExchangeError, Outgoing, Received};
 use sync_core::id::{DeviceId, NetworkId, RecordId, Space, Subject};
+use sync_core::relay::BundleWish;
 use sync_core::replica::{Context, Edit, HubState, Me, OpenError, OpenReport, Prepared, Replica};
 use sync_core::row::{ReadRows, Row, Table, Unreadable};
 use sync_core::seal::{SealingKey, SigningKey};
@@ -130,16 +131,7 @@ impl Phone {
 
     /// Saves values to a record.
     pub(super) fn save(&mut self, now: i64, record: RecordId, puts: &[(&str, Value)]) {
-        let key = |text: &str| Key::parse(text).expect("keys of the plan are keys");
-        let edit = Edit {
-            record,
-            unit: UNIT.to_owned(),
-            author: AUTHOR,
-            puts: (puts.iter())
-                .map(|(text, value)| (key(text), value.clone()))
-                .collect(),
-            seen: BTreeMap::new(),
-        };
+        let edit = edit(record, puts);
         let replica = &self.replica;
         let prepared = context(now, &mut self.rng, |context| {
             replica.prepare_edit(context, &edit)
@@ -148,10 +140,51 @@ impl Phone {
         self.done(prepared);
     }
 
+    /// Saves values with a copy for the server in the outbox.
+    pub(super) fn save_with_copy(&mut self, now: i64, record: RecordId, puts: &[(&str, Value)]) {
+        let edit = edit(record, puts);
+        let (replica, key) = (&self.replica, &self.key);
+        let sign = |message: &[u8]| key.sign(message);
+        let prepared = context(now, &mut self.rng, |context| {
+            let mut prepared = replica.prepare_edit(context, &edit)?;
+            replica.add_outbox(&mut prepared, context, &sign);
+            Ok::<_, sync_core::replica::EditError>(prepared)
+        });
+        let prepared = prepared.unwrap_or_else(|error| panic!("{puts:?}: {error:?}"));
+        self.done(prepared);
+    }
+
+    /// A bundle of what the server lacks.
+    pub(super) fn bundle(&mut self, now: i64, wish: BundleWish) -> Vec<u8> {
+        let (replica, rows, key) = (&self.replica, &self.rows, &self.key);
+        let sign = |message: &[u8]| key.sign(message);
+        let prepared = context(now, &mut self.rng, |context| {
+            replica.prepare_bundle(context, rows, &sign, wish)
+        });
+        let prepared = prepared.expect("a key of the server is known");
+        self.done(prepared).bytes
+    }
+
+    /// Takes a bundle.
+    pub(super) fn import(&mut self, now: i64, file: &[u8]) {
+        let opener = sealing_key(&self.key);
+        let (replica, rows) = (&self.replica, &self.rows);
+        let prepared = context(now, &mut self.rng, |context| {
+            replica.prepare_import(context, rows, &opener, file)
+        });
+        let prepared = prepared.expect("the bundle is for this phone");
+        self.done(prepared);
+    }
+
     /// What the phone sends.
     pub(super) fn request(&mut self, now: i64) -> Outgoing {
         // What is recorded reads without anybody's store beside it.
         self.replica.refer_to_nothing();
+        self.referring_request(now)
+    }
+
+    /// What the phone sends, referring to what its server holds.
+    pub(super) fn referring_request(&mut self, now: i64) -> Outgoing {
         let (replica, rows, key) = (&self.replica, &self.rows, &self.key);
         let sign = |message: &[u8]| key.sign(message);
         let prepared = context(now, &mut self.rng, |context| {
@@ -185,6 +218,19 @@ impl Phone {
     /// Its spaces.
     pub fn spaces(&self) -> impl Iterator<Item = &Space> {
         self.replica.spaces()
+    }
+}
+
+fn edit(record: RecordId, puts: &[(&str, Value)]) -> Edit {
+    let key = |text: &str| Key::parse(text).expect("keys of the plan are keys");
+    Edit {
+        record,
+        unit: UNIT.to_owned(),
+        author: AUTHOR,
+        puts: (puts.iter())
+            .map(|(text, value)| (key(text), value.clone()))
+            .collect(),
+        seen: BTreeMap::new(),
     }
 }
 

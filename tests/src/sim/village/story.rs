@@ -126,12 +126,13 @@ pub fn small() -> (Village, Vec<Recorded>) {
     let sealed = Vault::new().recorded();
     village.recorded.extend(sealed);
     village.keep_texts(&woman.to_string());
+    village.carry(first, second, household);
     let recorded = std::mem::take(&mut village.recorded);
     (village, recorded)
 }
 
 impl Village {
-    fn save(&mut self, phone: usize, record: RecordId, puts: &[(&str, Value)]) {
+    pub(super) fn save(&mut self, phone: usize, record: RecordId, puts: &[(&str, Value)]) {
         let now = self.now;
         self.phones[phone].save(now, record, puts);
     }
@@ -350,6 +351,9 @@ pub fn busy() -> Vec<Recorded> {
     village.keep_rows(late);
     village.keep_contributions(late, &plan);
     village.keep("package", "builtin", plan.to_cbor());
+    if let Some(household) = records.first() {
+        village.carry(phones[0], phones[1], *household);
+    }
     village.recorded
 }
 

@@ -10,9 +10,11 @@ import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.channelFlow
 import kotlinx.coroutines.flow.conflate
 import kotlinx.coroutines.withContext
+import ortoo.ffi.BundleWish
 import ortoo.ffi.Phone as NativePhone
 import ortoo.ffi.PhoneException
 import ortoo.ffi.Progress
+import ortoo.ffi.outbox as outboxNative
 import ortoo.ffi.startEnrolment
 import ortoo.ffi.wipe as wipeNative
 
@@ -131,6 +133,47 @@ public class Phone private constructor(
     public fun exchangeWithProgress(): Flow<ExchangeStep> = channelFlow<ExchangeStep> { tellExchange() }.conflate()
 
     /**
+     * Makes a bundle of what the server lacks, for whoever travels: only the server and the devices of the
+     * same spaces can read it. What is in it counts as unsent until the server's acknowledgement comes, by
+     * whatever way.
+     *
+     * @param bytesMax how large it may get; what does not fit is in [RelayBundle.left].
+     * @param short for a channel that counts every byte, such as a satellite's short message of 1,750
+     * bytes, which it fits if [bytesMax] says no other size: to the server alone, and not padded.
+     * @param everything all that is held and not only what the server lacks: for a phone that has seen
+     * neither.
+     * @throws OrtooException.Wrong with `bundle_too_small` if nothing fits, `bundle_no_key` while no key of
+     * the server is known.
+     */
+    public suspend fun exportBundle(
+        bytesMax: Long? = null,
+        short: Boolean = false,
+        everything: Boolean = false,
+    ): RelayBundle = call { it.exportBundle(BundleWish(bytesMax, short, everything)) }
+
+    /**
+     * Takes a bundle, whoever made and carried it; the same one may come any number of times.
+     *
+     * @throws OrtooException.Wrong, and nothing has changed: `bundle_not_for_us` where all of it is for
+     * others, `bundle_shape`, `bundle_version`, `bundle_too_large`, `bundle_altered`.
+     */
+    public suspend fun importBundle(bytes: ByteArray): BundleReport = call { it.importBundle(bytes) }
+
+    /**
+     * Says that two records of persons are one person. If they are shown as one already and name or birth
+     * date differ, this confirms them in spite of that.
+     *
+     * @throws OrtooException.Wrong with `not_a_person`, `same_record`, `other_unit`, `unknown_record`.
+     */
+    public suspend fun link(id: String, other: String): Linked = call { it.link(id, other) }
+
+    /**
+     * Says that two records of persons are two people, whatever their ID numbers say. Nothing of either is
+     * lost; the last deliberate word counts.
+     */
+    public suspend fun unlink(id: String, other: String): Linked = call { it.unlink(id, other) }
+
+    /**
      * Remembers another address of the server, `https://host[:port]`. Nothing is trusted by it: the server
      * must show a key that the network lists.
      */
@@ -244,6 +287,17 @@ public class Phone private constructor(
             language: Language,
             dispatcher: CoroutineDispatcher = Dispatchers.IO,
         ): Unit = withContext(dispatcher) { calling { wipeNative(dir.path, language) } }
+
+        /**
+         * What the store in [dir] holds that the server does not have, as a bundle for the server alone:
+         * without the secret, for a phone whose secret is lost or whose user is gone. Null if there is
+         * nothing.
+         */
+        public suspend fun outbox(
+            dir: File,
+            language: Language,
+            dispatcher: CoroutineDispatcher = Dispatchers.IO,
+        ): Outbox? = withContext(dispatcher) { calling { outboxNative(dir.path, language) } }
     }
 }
 

@@ -15,6 +15,9 @@ public typealias Item = ortoo.ffi.Item
 /** Values written apart under one key. */
 public typealias Conflict = ortoo.ffi.Conflict
 
+/** Where a record stands once [Phone.link] or [Phone.unlink] said something of it. */
+public typealias Linked = ortoo.ffi.Linked
+
 /** One value written at some time. */
 public typealias Event = ortoo.ffi.Event
 
