@@ -6,9 +6,10 @@ use crate::clock::NoRandomness;
 use crate::store::StoreError;
 
 /// Every code that a wrong request can have.
-pub(crate) const CODES: [&str; 35] = [
+pub(crate) const CODES: [&str; 38] = [
     "address_unknown",
     "bad_address",
+    "bad_date",
     "bad_id",
     "bad_public_key",
     "batch_not_waiting",
@@ -22,6 +23,8 @@ pub(crate) const CODES: [&str; 35] = [
     "http_not_loopback",
     "key_exists",
     "key_unusable",
+    "move_not_person",
+    "move_stays",
     "not_a_sample",
     "not_an_order",
     "not_an_order_key",

@@ -20,6 +20,7 @@ use crate::bundle::{self, Unpacked};
 use crate::enrol;
 use crate::exchange;
 use crate::figures::{self, Touched};
+use crate::moves;
 use crate::roster::Roster;
 use crate::store::{BEGIN_WRITE, StoreError, contact};
 use crate::wipe::{self, Farewell};
@@ -188,6 +189,7 @@ async fn commit(
         outcomes.push(outcome);
         touched.join(changed);
     }
+    moves::carry(&mut tx, shared, &roster.control, &mut touched).await?;
     // Once for all of them: a record that several requests change is counted once.
     figures::update(&mut tx, shared, &roster.control, touched).await?;
     tx.commit().await?;

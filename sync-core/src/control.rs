@@ -7,6 +7,7 @@
 
 mod elsewhere;
 mod entry;
+mod moved;
 mod order;
 mod revoke;
 mod root;
@@ -31,6 +32,8 @@ pub use entry::{
     suite_key,
 };
 use entry::{BodyWire, Content, EntryWire, SUITE, kind, name_of, signed_message};
+pub use moved::Moved;
+use moved::Moves;
 use order::OrderNumbers;
 pub use order::{
     ERASE_ALONE_MAX, ORDER_NAMES_MAX, Order, OrderFile, OrderKind, VERDICT_ALONE_MAX,
@@ -63,6 +66,8 @@ pub struct Control {
     order_numbers: OrderNumbers,
     revocations: Revocations,
     verdicts: Verdicts,
+    /// Who goes on as another record in another unit.
+    moves: Moves,
 }
 
 impl Control {
@@ -80,6 +85,7 @@ impl Control {
             order_numbers: OrderNumbers::default(),
             revocations: Revocations::default(),
             verdicts: Verdicts::default(),
+            moves: Moves::default(),
         }
     }
 
@@ -126,6 +132,10 @@ impl Control {
             },
             kind::REVOKE => match Revocation::decode(&body.content) {
                 Some(revocation) => Content::Revoke(revocation),
+                None => Content::Unknown,
+            },
+            kind::MOVED => match Moved::decode(&body.content) {
+                Some(moved) => Content::Moved(Box::new(moved)),
                 None => Content::Unknown,
             },
             number => match OrderKind::of(number) {
@@ -196,6 +206,7 @@ impl Control {
                     self.verdicts.join(entry.hash, order);
                 }
             }
+            Content::Moved(moved) => self.moves.join(entry.hash, moved),
             Content::Unknown => {}
         }
         self.arrivals.push(entry.hash);
@@ -228,6 +239,26 @@ impl Control {
     /// entry that says so; 0 if none does.
     pub fn elsewhere(&self, unit: &str, group: RecordId) -> (Away, u32) {
         self.elsewhere.of(unit, group)
+    }
+
+    /// Where a record of a unit goes on, if it does in another unit.
+    pub fn moved(&self, unit: &str, record: RecordId) -> Option<&Moved> {
+        self.moves.of(unit, record)
+    }
+
+    /// Whether anybody has moved.
+    pub fn has_moves(&self) -> bool {
+        !self.moves.is_empty()
+    }
+
+    /// The records of other units that are the same person because one of them went on as the other:
+    /// by unit and record.
+    pub fn went_on(
+        &self,
+        unit: &str,
+        record: RecordId,
+    ) -> impl Iterator<Item = &(String, RecordId)> {
+        self.moves.ties(unit, record)
     }
 
     /// The key to which things for the server are sealed, once it has told one.

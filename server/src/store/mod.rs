@@ -57,6 +57,9 @@ pub(crate) enum StoreError {
         /// The column.
         column: &'static str,
     },
+    /// What was to be written needs a key that can't be drawn.
+    #[error(transparent)]
+    Randomness(#[from] crate::clock::NoRandomness),
     /// A write touched another number of rows than it must.
     #[error("a write to {table} touched {rows} rows, which is another number than it must")]
     Rows {
