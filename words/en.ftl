@@ -65,6 +65,9 @@ enrolment-pending = The enrolment waits for the administrator. Compare the digit
 pending = Waiting for approval: compare the digits { $digits } with the administrator, then run "sync".
 server-refused = The server refuses this: { $code-of-server }. Ask the administrator.
 code-refused = The enrolment code is not valid: used, expired or mistyped. Ask the administrator for a new link.
+device-revoked = The office has revoked this device, so it exchanges no more. Everything saved is still here. What was not sent comes to the office with "outbox FILE"; whoever goes on working gets a new link and another directory.
+wiped = The office has ordered this device wiped. All that it had was handed over, and its store is gone.
+too-much-to-hand-over = The office has ordered this device wiped, and it holds more that was never sent than one message takes. Nothing was wiped. Bring it with "outbox FILE" and tell the administrator.
 not-on-roster = The server does not know this device (any more). Ask the administrator.
 
 ## The link
@@ -141,6 +144,10 @@ server-order-refused = The order in { $key } is not taken: { $reason }.
 server-order-needs-second = The order is about { $key } things, and one person may order only { $max } alone. A second person signs the file with "order sign" before it is submitted.
 server-root-key-wrong = The key in { $key } is not the one that may sign the next root statement of this installation.
 server-root-threshold = The next root statement needs { $key } root keys' signatures, which this program can't collect.
+server-space-not-held = The device { $device } does not hold { $key }. "devices" lists what it holds.
+server-device-revoked = The device { $key } is revoked already. Whoever is to come back gets a new link and makes new keys.
+server-batch-not-waiting = { $key }: no such batch waits for the office. "pending-batches" lists them.
+server-verdict-needs-key = { $key } batches at once: above { $max } a person decides. Give a key that may order (--key).
 server-address-unknown = The server was never started here, so its address is not known. Start it, or give --url.
 server-bad-address = "{ $key }" is not a server address. Write https://host or https://host:port.
 server-bad-id = "{ $key }" is neither a record's or device's id nor a 12-digit code. Copy it from "records" or "pending".

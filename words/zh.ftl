@@ -64,6 +64,9 @@ enrolment-pending = 注册等待管理员批准。请与管理员核对数字 { 
 pending = 等待批准：请与管理员核对数字 { $digits }，然后执行 sync。
 server-refused = 服务器拒绝：{ $code-of-server }。请联系管理员。
 code-refused = 注册码无效：已使用、已过期或有误。请向管理员索取新链接。
+device-revoked = 本机已被注销，不再与服务器交换。已保存的内容仍在本机。未发送的内容可用“outbox 文件”交给办公室；如需继续工作，请索取新链接，另用一个目录。
+wiped = 办公室已要求清除本机。未发送的内容已全部交给服务器，本机的存储已清除。
+too-much-to-hand-over = 办公室已要求清除本机，但未发送的内容超过一次可交的数量。没有清除任何内容。请用“outbox 文件”带交，并告知管理员。
 not-on-roster = 服务器不认识（或不再认识）本机。请联系管理员。
 
 ## 连接
@@ -140,6 +143,10 @@ server-order-refused = 没有接收 { $key } 中的指令：{ $reason }。
 server-order-needs-second = 该指令涉及 { $key } 项，一人最多可单独决定 { $max } 项。请第二人先用 order sign 在文件上签名，再提交。
 server-root-key-wrong = { $key } 中的密钥不能签署本服务器的下一份根声明。
 server-root-threshold = 下一份根声明需要 { $key } 个根密钥签名，本程序不能收集。
+server-space-not-held = 设备 { $device } 没有 { $key }。用 devices 查看。
+server-device-revoked = 设备 { $key } 已经注销。如需恢复，请发新的注册链接，重新生成密钥。
+server-batch-not-waiting = { $key }：没有这一批待定内容。用 pending-batches 查看。
+server-verdict-needs-key = 一次 { $key } 批：超过 { $max } 批须由个人决定，请给出指令密钥（--key）。
 server-address-unknown = 服务器尚未在此启动过，地址未知。请先启动，或给出 --url。
 server-bad-address = “{ $key }”不是服务器地址。请写成 https://主机 或 https://主机:端口。
 server-bad-id = “{ $key }”不是记录或设备的编号，也不是 12 位代码。请从 records 或 pending 复制。

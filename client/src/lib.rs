@@ -24,6 +24,7 @@ pub mod history;
 pub mod kept;
 pub mod keys;
 pub mod links;
+mod parting;
 pub mod phone;
 pub mod records;
 mod renew;

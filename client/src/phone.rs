@@ -313,6 +313,13 @@ impl Phone {
         }
     }
 
+    /// Erases the spaces that were taken from this device: their rows and their keys. What of them
+    /// the server did not have stays in the outbox, sealed to the server.
+    pub(crate) fn drop_lost_spaces(&mut self) -> Result<(), PhoneError> {
+        let open = self.opened()?;
+        Ok(drop_lost(&mut open.store, &mut open.replica)?)
+    }
+
     /// Saves an edit; returns how many changes it made, 0 when everything stood there already.
     pub(crate) fn save(&mut self, edit: &Edit) -> Result<usize, PhoneError> {
         if edit.puts.is_empty() {
@@ -414,9 +421,18 @@ fn is_bare(store: &Store) -> Result<bool, StoreError> {
     Ok(true)
 }
 
+/// Erases the spaces that were taken from this device. Done again at the next opening if it was cut.
+fn drop_lost(store: &mut Store, replica: &mut Replica) -> Result<(), StoreError> {
+    for space in replica.lost_spaces() {
+        store.drop_space(&space)?;
+        replica.forget(&space);
+    }
+    Ok(())
+}
+
 /// Opens store and replica.
 pub(crate) fn open(dir: &Path, secret: &Secret) -> Result<Open, PhoneError> {
-    let store = Store::open(dir, secret)?;
+    let mut store = Store::open(dir, secret)?;
     let bare = is_bare(&store)?;
     let not_enrolled = || match bare {
         true => PhoneError::Store(Complaint::new("not_enrolled")),
@@ -441,6 +457,7 @@ pub(crate) fn open(dir: &Path, secret: &Secret) -> Result<Open, PhoneError> {
     match opened {
         Ok((mut replica, mut report)) => {
             report.unreadable_rows += damaged;
+            drop_lost(&mut store, &mut replica)?;
             let next = DeviceKeys::load_next(&store)?;
             if let Some(next) = &next {
                 renew::ask(&mut replica, next);

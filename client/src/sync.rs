@@ -12,11 +12,12 @@ use sync_core::wire::BadMessage;
 use crate::cancel::Cancel;
 use crate::enrol;
 use crate::error::{Complaint, PhoneError};
+use crate::parting;
 use crate::phone::Phone;
 use crate::transport::{KeyHash, Transport, TransportError};
 
 /// Where the server takes exchanges.
-const EXCHANGE_PATH: &str = "/v1/exchange";
+pub(crate) const EXCHANGE_PATH: &str = "/v1/exchange";
 /// What a server says that has lost an enrolment, and is then shown it.
 const SHOWING: [&str; 2] = ["device_unknown", "space_not_granted"];
 /// Rounds in a row that fail without any progress before the exchange gives up. Enough to halve
@@ -54,7 +55,7 @@ pub struct Progress {
 }
 
 /// Where an exchange stands.
-struct Course {
+pub(crate) struct Course {
     /// The connection, kept from round to round: a handshake costs more than a quiet day's exchange.
     transport: Option<Transport>,
     budget: Budget,
@@ -70,6 +71,8 @@ struct Course {
     /// The server did not know this device and was shown its enrolment.
     shown: bool,
     report: SyncReport,
+    /// Persons have ordered this phone to wipe itself.
+    wipe: bool,
     /// The server's keys, where the store has lost them and the server has proven them anew.
     proven: Option<Vec<KeyHash>>,
 }
@@ -139,6 +142,9 @@ pub fn exchange(
             answer => answer,
         };
         let again = phone.turn(|phone| course.take(phone, transport, &outgoing, answer))?;
+        if course.wipe {
+            return Err(parting::part(phone, &mut course, cancel));
+        }
         if course.report.round_trips > told {
             told = course.report.round_trips;
             progress(&Progress {
@@ -172,8 +178,17 @@ impl Course {
             older: false,
             shown: false,
             report: SyncReport::default(),
+            wipe: false,
             proven: None,
         })
+    }
+
+    /// The connection, made if there is none.
+    pub(crate) fn way(&mut self, phone: &mut Phone) -> Result<Transport, PhoneError> {
+        match self.transport.take() {
+            Some(transport) => Ok(transport),
+            None => transport(phone, self.proven.as_deref()),
+        }
     }
 
     /// What the next round sends, and on which way.
@@ -188,10 +203,7 @@ impl Course {
                 .replica
                 .prepare_exchange(context, &open.store, &sign, budget)?)
         })?;
-        let transport = match self.transport.take() {
-            Some(transport) => transport,
-            None => transport(phone, self.proven.as_deref())?,
-        };
+        let transport = self.way(phone)?;
         self.report.bytes_up += outgoing.bytes.len();
         Ok((transport, outgoing))
     }
@@ -254,6 +266,11 @@ impl Course {
             }
             Err(error) => return Err(error),
         };
+        if received.wipe.is_some() {
+            self.wipe = true;
+            return Ok(false);
+        }
+        phone.drop_lost_spaces()?;
         let unsent = phone.opened()?.replica.unsent();
         // Another phone writes with this one's keys: asked for new ones in the next round.
         let renews = received.renew_keys && phone.begin_renewal()?;

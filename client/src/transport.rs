@@ -72,6 +72,7 @@ impl From<TransportError> for PhoneError {
             TransportError::Refused { code } => Self::wrong(match code.as_str() {
                 "code_unknown" | "code_used" | "code_expired" => Complaint::new("code_refused"),
                 "device_unknown" => Complaint::new("not_on_roster"),
+                "device_revoked" => Complaint::new("device_revoked"),
                 _ => Complaint::new("server_refused").with("code_of_server", code),
             }),
             TransportError::Busy { code } => {

@@ -15,6 +15,7 @@ use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link};
 use sync_core::figure::{Asked, Tally};
 use sync_core::hub::{self, HubMe, Opened, Refusal};
 use sync_core::id::{DeviceId, NetworkId};
+use sync_core::parting::Parting;
 use sync_core::relay::reply::{self, Letter};
 use sync_core::seal::SigningKey;
 use sync_core::wire::{Answer, BadMessage};
@@ -34,14 +35,16 @@ use crate::journal::{self, Journal};
 use crate::keys::MatchKey;
 use crate::recount::{self, Recounted};
 use crate::recovery::{self, RecoveryStatus};
-use crate::roster::Remembered;
+use crate::roster::{Remembered, Roster};
 use crate::seal_keys::SealKeys;
 use crate::store::contact;
 use crate::store::control::{self, meta};
 use crate::store::event::{self, Event};
+use crate::store::wipe::WipeState;
 use crate::store::{FILE_NAME, Store, StoreError};
 use crate::store::{journaled, recovery as held_back};
 use crate::verify::{self, Verified};
+use crate::wipe::Farewell;
 use crate::writer::{Job, Writer};
 
 /// How a data directory is served.
@@ -385,6 +388,10 @@ impl App {
         let unopened = match opened {
             Opened::StaleNonce(answer) => return Ok(Prepared::Answered(Reply::Exchange(*answer))),
             Opened::Taught(_) => return Ok(Prepared::ToWrite(Job::Taught { packed, now })),
+            Opened::Wipe(device, parting) => {
+                drop(tx);
+                return self.prepare_farewell(roster, device, parting, now);
+            }
             Opened::Request(unopened) => unopened,
         };
         let control = &roster.control;
@@ -410,6 +417,40 @@ impl App {
         let node = &self.shared.node;
         let (answer, _) = exchange::serve(now, &mut tx, me, node, control, &incoming).await?;
         Ok(Prepared::Answered(Reply::Exchange(answer)))
+    }
+
+    fn prepare_farewell(
+        &self,
+        roster: Arc<Roster>,
+        device: DeviceId,
+        parting: Option<Parting>,
+        now: i64,
+    ) -> Result<Prepared, ServeError> {
+        let (state, bundle) = match parting {
+            None => (WipeState::Told, Vec::new()),
+            Some(Parting { wiped: true, .. }) => (WipeState::Wiped, Vec::new()),
+            Some(Parting { bundle, .. }) => (WipeState::HandedOver, bundle),
+        };
+        let unpacked = match bundle.is_empty() {
+            true => None,
+            false => {
+                let keys = self.shared.seal_keys.read();
+                let keys = keys.map_err(|error| ServeError::Failed(error.into()))?;
+                let unsealed = unseal(self.network(), keys.values(), &bundle);
+                let unsealed = unsealed.map_err(Refused::from)?;
+                Some(Unpacked::check(&roster.control, unsealed))
+            }
+        };
+        let farewell = Box::new(Farewell {
+            device,
+            unpacked,
+            state,
+        });
+        Ok(Prepared::ToWrite(Job::Farewell {
+            farewell,
+            roster,
+            now,
+        }))
     }
 
     /// Takes a bundle, whoever carried it: everything that it brought is durable before the report

@@ -1,14 +1,11 @@
 //! Bundles as the server takes them, from whoever carried them, and the bundle that goes back: what
 //! the maker lacks, and the acknowledgement.
 
-use std::collections::BTreeSet;
-
 use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Unfit};
 use sync_core::bundle::{Claims, Content, Unsealed};
 use sync_core::control::{Control, ControlEntry};
 use sync_core::hub::{self, Place};
-use sync_core::id::Space;
 use sync_core::relay::reply::{self, Letter};
 use sync_core::wire::{SHOWN_MAX, SpaceClaim};
 
@@ -144,31 +141,10 @@ async fn take_part(
     let claims = part.claims.as_ref().filter(|_| back.room > 0);
     let request = reply::as_request(claims, back.room);
     let bases = reply::bases(&request);
-    let mut claims = request.spaces.clone();
-    let brought = part.batches.iter().flatten();
-    let brought: BTreeSet<&Space> = brought.map(|batch| &batch.header.space).collect();
-    for space in brought
-        .into_iter()
-        .filter(|space| !bases.contains_key(*space))
-    {
-        claims.push(SpaceClaim {
-            space: space.clone(),
-            // Nobody asks what is lacking there: the newest counter, above which nothing is.
-            counter: feed::counter(conn, &space.to_string()).await?,
-            changes: Vec::new(),
-            ladders: Vec::new(),
-        });
-    }
+    let claims = exchange::with_unclaimed(conn, &request.spaces, &part.batches).await?;
     let (mut held, stashes) = exchange::load_all(conn, &claims, &part.batches).await?;
     let before: u64 = held.values().map(|held| held.counter).sum();
-    let taken = ingest::take(
-        now,
-        conn,
-        shared.me.network,
-        &mut held,
-        stashes,
-        &part.batches,
-    );
+    let taken = ingest::take(now, conn, control, &mut held, stashes, &part.batches);
     let (taken, touched) = taken.await?;
     let after: u64 = held.values().map(|held| held.counter).sum();
     report.batches += part.batches.len();

@@ -6,6 +6,7 @@
 mod erase;
 mod office;
 mod order;
+mod revoke;
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -25,6 +26,7 @@ use words::{Language, Words};
 
 use self::erase::EraseArgs;
 use self::order::{OrderKeyVerb, OrderVerb, RootVerb};
+use self::revoke::{DecideArgs, RevokeArgs, WipeArgs};
 use crate::app::{App, Figure, Options, ServeError};
 use crate::backup::InClear;
 use crate::enrol::{CodeWish, PendingDevice};
@@ -159,6 +161,19 @@ enum Verb {
         /// The device.
         device: String,
     },
+    /// List the devices that were let in.
+    Devices,
+    /// Take a device off the roster, or some of what it holds; what the server holds of it by now
+    /// counts.
+    Revoke(RevokeArgs),
+    /// Order a phone to hand over what it has and wipe its store, at its next exchange.
+    Wipe(WipeArgs),
+    /// List what revoked devices signed beside that, and which waits for the office.
+    PendingBatches,
+    /// Let batches that wait count.
+    Accept(DecideArgs),
+    /// Let them not count; what others have built on stays.
+    Refuse(DecideArgs),
     /// Make a person's key for orders.
     #[command(subcommand)]
     OrderKey(OrderKeyVerb),
@@ -346,6 +361,12 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
             app.approve(id).await?;
             json!({ "device": id.to_string() })
         }
+        Verb::Devices => revoke::devices(&app).await?,
+        Verb::Revoke(args) => revoke::revoke(&app, args).await?,
+        Verb::Wipe(args) => revoke::wipe(&app, args).await?,
+        Verb::PendingBatches => revoke::waiting(&app).await?,
+        Verb::Accept(args) => revoke::decide(&app, args, true).await?,
+        Verb::Refuse(args) => revoke::decide(&app, args, false).await?,
         Verb::Order(verb) => order::order(&app, verb).await?,
         Verb::Root(verb) => order::root(&app, &cli.data, verb).await?,
         Verb::Erase(args) => erase::erase(&app, args).await?,

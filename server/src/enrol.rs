@@ -47,6 +47,9 @@ pub enum CodeRefusal {
     /// Another device used it.
     #[error("the enrolment code was used by another device")]
     Used,
+    /// The device was revoked: its person makes new keys.
+    #[error("the device was revoked")]
+    Revoked,
 }
 
 impl CodeRefusal {
@@ -57,6 +60,7 @@ impl CodeRefusal {
             CodeRefusal::Expired => "code_expired",
             CodeRefusal::SecretWeak => "secret_weak",
             CodeRefusal::Used => "code_used",
+            CodeRefusal::Revoked => "device_revoked",
         }
     }
 }
@@ -75,6 +79,9 @@ pub(crate) async fn redeem(
     let Some(code) = device::code(conn, &hash).await? else {
         return refused(CodeRefusal::Unknown);
     };
+    if roster.control.revoked(id).is_some() {
+        return refused(CodeRefusal::Revoked);
+    }
     let known = device::device(conn, id).await?;
     let same_keys = known
         .as_ref()
@@ -123,7 +130,7 @@ pub(crate) async fn redeem(
     let enrolment = enrolment.filter(|_| standing == Some(Standing::Approved));
     let control = enrolment
         .into_iter()
-        .flat_map(|e| roster.control.for_spaces(&e.spaces));
+        .flat_map(|_| roster.control.for_device(id));
     Ok(Ok(EnrolAnswer {
         pending: enrolment.is_none(),
         pin_only: shared.sample,

@@ -6,7 +6,7 @@ use crate::clock::NoRandomness;
 use crate::store::StoreError;
 
 /// Every code that a wrong request can have.
-pub(crate) const CODES: [&str; 41] = [
+pub(crate) const CODES: [&str; 45] = [
     "address_unknown",
     "backup_broken",
     "backup_in_clear",
@@ -14,10 +14,12 @@ pub(crate) const CODES: [&str; 41] = [
     "bad_date",
     "bad_id",
     "bad_public_key",
+    "batch_not_waiting",
     "bundle_refused",
     "cannot_listen",
     "cells_differ",
     "console_not_loopback",
+    "device_revoked",
     "device_unknown",
     "file_exists",
     "file_failed",
@@ -40,6 +42,7 @@ pub(crate) const CODES: [&str; 41] = [
     "root_threshold",
     "sample_not_empty",
     "space_count",
+    "space_not_held",
     "store_differs",
     "too_long",
     "unit_without_cadres",
@@ -48,6 +51,7 @@ pub(crate) const CODES: [&str; 41] = [
     "unknown_record",
     "unknown_unit",
     "unknown_year",
+    "verdict_needs_key",
 ];
 
 /// Why a command did nothing.

@@ -61,12 +61,13 @@ pub(crate) async fn serve(
     incoming: &Brought,
 ) -> Result<(Answer, Touched), StoreError> {
     let request = &incoming.request;
-    let (mut held, stashes) = load_all(conn, &request.spaces, &incoming.batches).await?;
+    let claims = with_unclaimed(conn, &request.spaces, &incoming.batches).await?;
+    let (mut held, stashes) = load_all(conn, &claims, &incoming.batches).await?;
     let bases = hub::bases(me, request, &held);
     let counter = |(space, held): (&Space, &SpaceHeld)| (space.clone(), held.counter);
     let before: BTreeMap<Space, u64> = held.iter().map(counter).collect();
     let (taken, touched) =
-        ingest::take(now, conn, me.network, &mut held, stashes, &incoming.batches).await?;
+        ingest::take(now, conn, control, &mut held, stashes, &incoming.batches).await?;
     let mut plan = hub::plan(me, control, request, bases.as_ref(), &held, taken, now);
     if !request.batches.is_empty() {
         copies::look(now, conn, incoming, &before, &held).await?;
@@ -80,7 +81,9 @@ pub(crate) async fn serve(
         plan = plan.held_back();
     }
     if request.receipts {
-        plan.answer.receipts = hub::receipts(me, &held, node);
+        let claimed = |space: &Space| request.spaces.iter().any(|claim| claim.space == *space);
+        let told = held.iter().filter(|(space, _)| claimed(space));
+        plan.answer.receipts = hub::receipts(me, told, node);
     }
     Ok((fill(conn, me, request, plan).await?, touched))
 }
@@ -142,6 +145,31 @@ async fn note_survivor(
         }
     }
     Ok(())
+}
+
+/// The claims, and one that asks for nothing for each space that only the batches name: their bringer
+/// may not hold it, or hold it no more.
+pub(crate) async fn with_unclaimed(
+    conn: &mut SqliteConnection,
+    claims: &[SpaceClaim],
+    batches: &[Result<Batch, Unfit>],
+) -> Result<Vec<SpaceClaim>, StoreError> {
+    let mut all = claims.to_vec();
+    let brought: BTreeSet<&Space> = (batches.iter().flatten())
+        .map(|batch| &batch.header.space)
+        .collect();
+    for space in brought {
+        if claims.iter().all(|claim| claim.space != *space) {
+            all.push(SpaceClaim {
+                space: space.clone(),
+                // The newest counter, above which nothing is.
+                counter: feed::counter(conn, &space.to_string()).await?,
+                changes: Vec::new(),
+                ladders: Vec::new(),
+            });
+        }
+    }
+    Ok(all)
 }
 
 /// What waits in each space for a parent.
@@ -351,27 +379,4 @@ pub(crate) async fn fill(
     }
     answer.batches = chosen.into_iter().map(|(_, bytes)| bytes).collect();
     Ok(answer)
-}
-
-/// All changes of a record that are held, each with the device that signed it.
-pub(crate) async fn changes_of(
-    conn: &mut SqliteConnection,
-    network: sync_core::id::NetworkId,
-    space: &str,
-    record: sync_core::id::RecordId,
-) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
-    let mut changes = Vec::new();
-    for (device, bytes) in record::batches(conn, space, record).await? {
-        let unreadable = StoreError::Unreadable {
-            table: "batch",
-            column: "bytes",
-        };
-        let batch = Batch::from_store(network, &bytes).map_err(|_| unreadable)?;
-        let entries = batch
-            .entries
-            .into_iter()
-            .filter(|entry| entry.record == record);
-        changes.extend(entries.map(|entry| (device, entry.change)));
-    }
-    Ok(changes)
 }

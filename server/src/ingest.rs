@@ -8,15 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Unfit};
+use sync_core::control::Control;
 use sync_core::feed::Node;
 use sync_core::hub::{Place, SpaceHeld, Taken};
-use sync_core::id::{BatchHash, DeviceId, NetworkId, RecordId, Space};
+use sync_core::id::{BatchHash, DeviceId, RecordId, Space};
 use sync_core::record::RecordState;
 use sync_core::wire::Refused;
 
-use crate::exchange::{Stashes, changes_of};
+use crate::exchange::Stashes;
 use crate::figures::Touched;
 use crate::store::event::{self, EventKind};
+use crate::standing::{counting_changes, rebuild, restand};
 use crate::store::{StoreError, feed, record};
 
 /// Batches with a parent missing that are kept for later, per space (R6). A phone that finds the
@@ -28,7 +30,7 @@ pub(crate) const STASH_MAX: usize = 64;
 pub(crate) async fn take(
     now: i64,
     conn: &mut SqliteConnection,
-    network: NetworkId,
+    control: &Control,
     held: &mut BTreeMap<Space, SpaceHeld>,
     stashes: Stashes,
     batches: &[Result<Batch, Unfit>],
@@ -41,6 +43,7 @@ pub(crate) async fn take(
                 name,
                 tips: BTreeMap::new(),
                 records: BTreeMap::new(),
+                again: BTreeSet::new(),
                 stash,
                 forked: BTreeSet::new(),
             },
@@ -49,7 +52,7 @@ pub(crate) async fn take(
     let spaces = stashes.into_iter().map(changed).collect();
     let mut ingest = Ingest {
         now,
-        network,
+        control,
         held,
         taken: Taken::default(),
         spaces,
@@ -62,7 +65,7 @@ pub(crate) async fn take(
 
 struct Ingest<'a> {
     now: i64,
-    network: NetworkId,
+    control: &'a Control,
     held: &'a mut BTreeMap<Space, SpaceHeld>,
     taken: Taken,
     spaces: BTreeMap<Space, Changed>,
@@ -75,6 +78,9 @@ struct Changed {
     tips: BTreeMap<DeviceId, BTreeSet<BatchHash>>,
     /// The changes that arrived, by record.
     records: BTreeMap<RecordId, Vec<(DeviceId, Vec<u8>)>>,
+    /// The records that are made from all their batches: something of a device arrived that has lost
+    /// the space.
+    again: BTreeSet<RecordId>,
     /// What waits for a parent.
     stash: Vec<(DeviceId, Node)>,
     /// The feeds that have two branches now, or had for a moment.
@@ -162,11 +168,18 @@ impl Ingest<'_> {
         }
         feed::add(conn, &changed.name, arrival, batch).await?;
         let touched: BTreeSet<RecordId> = batch.entries.iter().map(|entry| entry.record).collect();
+        let has_lost = self.control.cut(device, space).is_some();
+        if has_lost {
+            changed.again.extend(&touched);
+        }
         let touched: Vec<RecordId> = touched.into_iter().collect();
         record::touch(conn, &changed.name, &touched, arrival).await?;
         for entry in &batch.entries {
             let arrived = changed.records.entry(entry.record).or_default();
-            arrived.push((device, entry.change.clone()));
+            // Whether it counts is known when the feed has grown by all that came.
+            if !has_lost {
+                arrived.push((device, entry.change.clone()));
+            }
         }
         Ok(())
     }
@@ -224,7 +237,8 @@ impl Ingest<'_> {
                 table: "stash",
                 column: "bytes",
             };
-            let batch = Batch::from_store(self.network, &bytes).map_err(|_| unreadable)?;
+            let batch =
+                Batch::from_store(self.control.network(), &bytes).map_err(|_| unreadable)?;
             self.taken.doubtful.insert((space.clone(), device));
             self.hold(conn, &batch).await?;
         }
@@ -233,12 +247,21 @@ impl Ingest<'_> {
     /// Writes what follows from the batches: tips, counters, records.
     async fn finish(self, conn: &mut SqliteConnection) -> Result<(Taken, Touched), StoreError> {
         let mut touched = Touched::default();
-        for (space, changed) in self.spaces {
+        for (space, mut changed) in self.spaces {
             let Some(held) = self.held.get(&space) else {
                 continue;
             };
             if changed.tips.is_empty() {
                 continue;
+            }
+            for device in changed.tips.keys() {
+                if self.control.cut(*device, &space).is_some() {
+                    let moved = restand(conn, self.control, &space, *device).await?;
+                    changed.again.extend(moved);
+                }
+            }
+            for record in &changed.again {
+                changed.records.entry(*record).or_default();
             }
             for (device, before) in changed.tips {
                 let after = tips(held, device);
@@ -258,7 +281,14 @@ impl Ingest<'_> {
                 }
             }
             feed::set_counter(self.now, conn, &changed.name, held.counter).await?;
-            let made = update(conn, self.network, &changed.name, changed.records).await?;
+            let made = update(
+                conn,
+                self.control,
+                &changed.name,
+                changed.records,
+                &changed.again,
+            );
+            let made = made.await?;
             for (record, parts) in made {
                 touched.note(space.unit(), record, parts);
             }
@@ -274,9 +304,10 @@ struct NeedsAll;
 /// else than before, with the parts that do.
 async fn update(
     conn: &mut SqliteConnection,
-    network: NetworkId,
+    control: &Control,
     space: &str,
     arrived: BTreeMap<RecordId, Vec<(DeviceId, Vec<u8>)>>,
+    again: &BTreeSet<RecordId>,
 ) -> Result<Vec<(RecordId, BTreeSet<String>)>, StoreError> {
     let touched: Vec<RecordId> = arrived.keys().copied().collect();
     let mut before: BTreeMap<RecordId, Vec<u8>> = record::states(conn, space, &touched)
@@ -289,12 +320,11 @@ async fn update(
         let before = state_of(before.remove(&touched).as_deref());
         let continued = before
             .as_ref()
+            .filter(|_| !again.contains(&touched))
             .and_then(|before| before.add(&borrowed(&arrived), || Err(NeedsAll)).ok());
         let next = match continued {
             Some(next) => next,
-            None => {
-                RecordState::rebuild(&borrowed(&changes_of(conn, network, space, touched).await?))
-            }
+            None => rebuild(&counting_changes(conn, control, space, touched).await?),
         };
         let parts = before.unwrap_or_default();
         let parts = parts.view().changed_parts(next.view());

@@ -58,14 +58,17 @@ mod recount;
 mod recovery;
 mod replay;
 mod restore;
+mod revoke;
 mod roster;
 mod sample;
 mod seal_keys;
 mod serve;
 mod show;
+mod standing;
 mod store;
 mod tls;
 mod verify;
+mod wipe;
 mod writer;
 
 #[cfg(test)]
@@ -85,7 +88,9 @@ pub use recount::{CellDifference, Recounted};
 pub use recovery::RecoveryStatus;
 pub use replay::Replayed;
 pub use restore::{Restored, restore};
+pub use revoke::{ListedDevice, RevokeWish, WaitingBatch};
 pub use serve::{Running, ServeOptions, serve};
 pub use store::event::{Event, EventKind};
 pub use store::figure::Cell;
+pub use store::wipe::WipeState;
 pub use verify::{Difference, Verified};

@@ -9,9 +9,11 @@ use sync_core::control::Control;
 use sync_core::feed::Feed;
 use sync_core::id::{BatchHash, DeviceId, NetworkId, RecordId, Space};
 use sync_core::record::RecordState;
+use sync_core::standing::{HeldChange, Standing, counting};
 
+use crate::standing::rebuild;
 use crate::store::feed::{self, Whole};
-use crate::store::{StoreError, record};
+use crate::store::{StoreError, record, uncounted};
 
 /// Batches that are read at a time.
 const PAGE: u32 = 500;
@@ -36,7 +38,7 @@ pub struct Verified {
 /// Something stored that is not as the batches say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// What: `batch`, `counter`, `tips`, `touched`, `record`.
+    /// What: `batch`, `counter`, `tips`, `touched`, `uncounted`, `record`.
     pub what: &'static str,
     /// In which space.
     pub space: Space,
@@ -85,7 +87,7 @@ struct Made {
     children: BTreeMap<(DeviceId, Option<BatchHash>), u32>,
     numbers: BTreeSet<(DeviceId, u32)>,
     touched: BTreeSet<(RecordId, u64)>,
-    changes: BTreeMap<RecordId, Vec<(DeviceId, Vec<u8>)>>,
+    changes: BTreeMap<RecordId, Vec<(BatchHash, DeviceId, Vec<u8>)>>,
 }
 
 impl Check<'_> {
@@ -104,7 +106,8 @@ impl Check<'_> {
         }
         self.tips(conn, &made).await?;
         self.touched(conn, &made).await?;
-        self.records(conn, &made).await
+        let uncounted = self.uncounted(conn, &made).await?;
+        self.records(conn, &made, &uncounted).await
     }
 
     fn differs(&mut self, what: &'static str, which: impl ToString, how: &'static str) {
@@ -161,7 +164,7 @@ impl Check<'_> {
             made.changes
                 .entry(entry.record)
                 .or_default()
-                .push((device, entry.change));
+                .push((name, device, entry.change));
         }
     }
 
@@ -215,10 +218,30 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// Which batches of revoked devices don't count by themselves.
+    async fn uncounted(
+        &mut self,
+        conn: &mut SqliteConnection,
+        made: &Made,
+    ) -> Result<BTreeMap<BatchHash, Standing>, StoreError> {
+        let mut uncounted = BTreeMap::new();
+        for (device, feed) in &made.feeds {
+            uncounted.extend(self.control.uncounted(self.space, *device, feed));
+        }
+        let stored = uncounted::of_space(conn, &self.space.to_string()).await?;
+        let batches = stored.keys().chain(uncounted.keys());
+        let different = batches.filter(|batch| stored.get(*batch) != uncounted.get(*batch));
+        for batch in different.copied().collect::<BTreeSet<BatchHash>>() {
+            self.differs("uncounted", batch, "does not stand as the office decided");
+        }
+        Ok(uncounted)
+    }
+
     async fn records(
         &mut self,
         conn: &mut SqliteConnection,
         made: &Made,
+        uncounted: &BTreeMap<BatchHash, Standing>,
     ) -> Result<(), StoreError> {
         let mut stored: BTreeMap<RecordId, Vec<u8>> = record::of_space(conn, self.space)
             .await?
@@ -226,11 +249,12 @@ impl Check<'_> {
             .collect();
         for (id, changes) in &made.changes {
             self.verified.records += 1;
-            let changes: Vec<(DeviceId, &[u8])> = changes
-                .iter()
-                .map(|(device, change)| (*device, change.as_slice()))
-                .collect();
-            let again = RecordState::rebuild(&changes);
+            let held = changes.iter().map(|(batch, device, change)| HeldChange {
+                device: *device,
+                counts: !uncounted.contains_key(batch),
+                change: change.clone(),
+            });
+            let again = rebuild(&counting(held.collect()));
             self.verified.aside += again.aside().len() as u64;
             match stored
                 .remove(id)

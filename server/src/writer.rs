@@ -12,7 +12,7 @@ use std::thread;
 use sqlx::{Connection, SqliteConnection};
 use sync_core::control::Control;
 use sync_core::enrol::EnrolRequest;
-use sync_core::hub::{self, Brought, Opened};
+use sync_core::hub::{self, Brought, Opened, Refusal};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
@@ -27,6 +27,7 @@ use crate::moves;
 use crate::recovery;
 use crate::roster::Roster;
 use crate::store::{BEGIN_WRITE, StoreError, contact};
+use crate::wipe::{self, Farewell};
 
 /// Requests that wait for the writer; what comes on top waits where it is.
 const QUEUE_MAX: usize = 256;
@@ -53,6 +54,12 @@ pub(crate) enum Job {
     /// A bundle, as it was checked under a roster.
     Bundle {
         unpacked: Box<Unpacked>,
+        roster: Arc<Roster>,
+        now: i64,
+    },
+    /// What a phone says that is to wipe itself.
+    Farewell {
+        farewell: Box<Farewell>,
         roster: Arc<Roster>,
         now: i64,
     },
@@ -226,6 +233,14 @@ async fn perform(
             let answer = enrol::redeem(*now, conn, shared, roster, request).await?;
             Ok((answer.map(Reply::Enrol), nothing))
         }
+        Job::Farewell {
+            farewell,
+            roster: checked,
+            now,
+        } => {
+            let current = checked.arrival == roster.arrival;
+            wipe::take(*now, conn, shared, &roster.control, farewell, current).await
+        }
         Job::Bundle {
             unpacked,
             roster: checked,
@@ -273,6 +288,8 @@ async fn exchange(
         match hub::open(me, control, packed, now) {
             Err(refusal) => return Ok((Err(refusal.into()), nothing)),
             Ok(Opened::StaleNonce(answer)) => return Ok((Ok(Reply::Exchange(*answer)), nothing)),
+            // Ordered in this very moment: it is told at the next exchange.
+            Ok(Opened::Wipe(..)) => return Ok((Err(hub::Refusal::Revoked.into()), nothing)),
             Ok(Opened::Taught(entries)) => {
                 recovery::learn(now, conn, control, &entries).await?;
                 roster = roster.current(conn).await?;

@@ -10,17 +10,20 @@ mod entry;
 mod erasure;
 mod moved;
 mod order;
+mod revoke;
 mod root;
 mod roster;
 mod seal_key;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use plan::Package;
 
 use crate::batch::{Batch, Unfit};
+use crate::feed::Tip;
 use crate::figure::Away;
-use crate::id::{DeviceId, EntryHash, NetworkId, RecordId, Short, Space};
+use crate::id::{BatchHash, DeviceId, EntryHash, NetworkId, RecordId, Short, Space};
 use crate::seal::PublicKey;
 
 pub use elsewhere::Elsewhere;
@@ -40,11 +43,15 @@ pub use order::{
     ERASE_ALONE_MAX, ORDER_NAMES_MAX, Order, OrderFile, OrderKind, VERDICT_ALONE_MAX,
     VERDICT_NODE_MAX, WIPE_ALONE_MAX,
 };
+use revoke::Revocations;
+pub use revoke::{Revocation, RevokeReason};
 pub use root::RootStatement;
 use root::Roots;
 pub use roster::Enrolment;
 use roster::Roster;
 pub use seal_key::SealKey;
+pub use verdict::Verdict;
+use verdict::Verdicts;
 
 /// The join of all control entries held.
 #[derive(Clone, Debug)]
@@ -62,6 +69,8 @@ pub struct Control {
     seal_key: Option<SealKey>,
     order_numbers: OrderNumbers,
     erasures: Erasures,
+    revocations: Revocations,
+    verdicts: Verdicts,
     /// Who goes on as another record in another unit.
     moves: Moves,
 }
@@ -80,6 +89,8 @@ impl Control {
             seal_key: None,
             order_numbers: OrderNumbers::default(),
             erasures: Erasures::default(),
+            revocations: Revocations::default(),
+            verdicts: Verdicts::default(),
             moves: Moves::default(),
         }
     }
@@ -123,6 +134,10 @@ impl Control {
             },
             kind::SEAL_KEY => match SealKey::decode(&body.content) {
                 Some(key) => Content::SealKey(key),
+                None => Content::Unknown,
+            },
+            kind::REVOKE => match Revocation::decode(&body.content) {
+                Some(revocation) => Content::Revoke(revocation),
                 None => Content::Unknown,
             },
             kind::MOVED => match Moved::decode(&body.content) {
@@ -190,10 +205,13 @@ impl Control {
             }
             // Of two keys for one month the greater stands, in whatever order they came.
             Content::SealKey(key) => self.seal_key = self.seal_key.max(Some(*key)),
+            Content::Revoke(revocation) => self.revocations.join(revocation),
             Content::Order(kind, order) => {
                 self.order_numbers.join(entry.hash, order);
-                if *kind == OrderKind::Erase {
-                    self.erasures.join(order);
+                match kind {
+                    OrderKind::Erase => self.erasures.join(order),
+                    OrderKind::Verdict => self.verdicts.join(entry.hash, order),
+                    OrderKind::Wipe => {}
                 }
             }
             Content::Moved(moved) => self.moves.join(entry.hash, moved),
@@ -283,7 +301,7 @@ impl Control {
     /// The keys of the devices that hold a space.
     pub fn holders(&self, space: &Space) -> impl Iterator<Item = PublicKey> {
         self.devices()
-            .filter(|(_, enrolment)| enrolment.spaces.contains(space))
+            .filter(|(device, _)| self.holds(*device, space))
             .map(|(_, enrolment)| PublicKey::of_suite_1(enrolment.sealing_key))
     }
 
@@ -325,7 +343,43 @@ impl Control {
         self.roster.enrolment(device)
     }
 
-    /// The signing key of an enrolled device that may write to `space`, or of a server node.
+    /// The spaces that a device holds now: those of its enrolments without those of its revocations.
+    /// `None` for a device that was never let in.
+    pub fn grants(&self, device: DeviceId) -> Option<BTreeSet<Space>> {
+        let granted = self.enrolment(device)?.spaces.iter();
+        let held = granted.filter(|space| !self.revocations.has_lost(device, space));
+        Some(held.cloned().collect())
+    }
+
+    /// Whether a device holds a space now.
+    pub fn holds(&self, device: DeviceId, space: &Space) -> bool {
+        let enrolment = self.enrolment(device);
+        enrolment.is_some_and(|enrolment| enrolment.spaces.contains(space))
+            && !self.revocations.has_lost(device, space)
+    }
+
+    /// Why a device has lost all it had, if it has.
+    pub fn revoked(&self, device: DeviceId) -> Option<RevokeReason> {
+        self.revocations.whole(device)
+    }
+
+    /// What counts of a device's feed in a space that it has lost: what these tips cover.
+    pub fn cut(&self, device: DeviceId, space: &Space) -> Option<&BTreeSet<Tip>> {
+        self.revocations.cut(device, space)
+    }
+
+    /// The devices that have lost any space.
+    pub fn cut_devices(&self) -> impl Iterator<Item = DeviceId> {
+        self.revocations.devices()
+    }
+
+    /// What the office has decided on a batch.
+    pub fn verdict(&self, batch: BatchHash) -> Option<Verdict> {
+        self.verdicts.of(batch)
+    }
+
+    /// The signing key of a device that was ever let into `space`, or of a server node: whether what it
+    /// signed counts is another question ([`crate::standing`]).
     pub fn writer_key(&self, device: DeviceId, space: &Space) -> Option<[u8; 32]> {
         if let Some(enrolment) = self.roster.enrolment(device) {
             return enrolment
@@ -350,6 +404,28 @@ impl Control {
             .iter()
             .filter_map(|hash| self.entries.get(hash))
             .filter(move |entry| entry.concerns(spaces) && !self.is_superseded(entry))
+    }
+
+    /// The entries that a device needs, in order of arrival here: of the spaces that it holds, and
+    /// about itself.
+    pub fn for_device(&self, device: DeviceId) -> impl Iterator<Item = &ControlEntry> {
+        let spaces = self.grants(device).unwrap_or_default();
+        self.entries().filter(move |entry| {
+            let needed = entry.concerns(&spaces) || entry.is_about(device);
+            needed && !self.is_superseded(entry)
+        })
+    }
+
+    /// What is left for a device that has lost spaces: the entries that it needs no more are gone.
+    pub fn only_for(&self, device: DeviceId) -> Self {
+        let spaces = self.grants(device).unwrap_or_default();
+        let mut left = Self::new(self.network);
+        for entry in self.entries() {
+            if entry.concerns(&spaces) || entry.is_about(device) {
+                left.apply(entry.clone());
+            }
+        }
+        left
     }
 
     /// A package that a newer one has replaced: kept for what was captured under it, and sent to

@@ -58,7 +58,7 @@ impl Budget {
 }
 
 /// Bytes to send, and what to compare the answer with.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outgoing {
     /// The packed, signed request: the body of `POST /v1/exchange`.
     pub bytes: Vec<u8>,
@@ -109,6 +109,18 @@ pub struct Received {
     pub unread: bool,
     /// Records that new orders erased here. Nothing else of the answer was taken; it comes again.
     pub erased: usize,
+    /// Persons who may have ordered this phone to wipe itself, and whether the server has taken what it
+    /// handed over. Nothing else was in the answer.
+    pub wipe: Option<WipeTurn>,
+}
+
+/// Where a phone stands that is to wipe itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WipeTurn {
+    /// It hands over what the server lacks ([`Replica::part`]).
+    HandOver,
+    /// The server has it: the store may be wiped.
+    Wipe,
 }
 
 /// Why an exchange can't go on. Nothing has changed.
@@ -208,6 +220,7 @@ impl Replica {
             receipts: self.hub.relays,
             shown: shown.iter().map(|entry| entry.bytes().to_vec()).collect(),
             renewal: self.renewal.clone(),
+            parting: None,
         };
         let bytes = request.encode(self.me.network, sign);
         let batches = request.batches.len();
@@ -318,6 +331,24 @@ impl Replica {
                 outcome: received,
             });
         }
+        if let Some(call) = &answer.wipe {
+            if !self.is_to_wipe(call)? {
+                return Err(BadEntry::Signature.into());
+            }
+            let turn = match call.taken {
+                true => WipeTurn::Wipe,
+                false => WipeTurn::HandOver,
+            };
+            let received = Received {
+                wipe: Some(turn),
+                ..Received::default()
+            };
+            return Ok(Prepared {
+                rows: vec![stored::hub_row(&hub)],
+                steps: vec![Step::Hub(hub)],
+                outcome: received,
+            });
+        }
         let mut out = Prepared {
             rows: Vec::new(),
             steps: Vec::new(),
@@ -341,11 +372,7 @@ impl Replica {
             });
         }
 
-        let granted = |control: &Control| {
-            control
-                .enrolment(self.me.device)
-                .map(|enrolment| enrolment.spaces.len())
-        };
+        let granted = |control: &Control| control.grants(self.me.device);
         let widened = granted(control) != granted(&self.control);
         let mut received = Received {
             again: answer.more || outgoing.more || widened,
@@ -439,8 +466,31 @@ impl Replica {
         for bytes in entries {
             add_control(&mut control, bytes, out)?;
         }
+        self.prune_control(&mut control, out);
         out.steps.push(Step::Control(Box::new(control.clone())));
         Ok(Some(control))
+    }
+
+    /// What this device needs no more of the control feed after spaces were taken from it goes, so
+    /// that both ends hold the same of it. The rows of what stays are numbered anew.
+    pub(crate) fn prune_control(&self, control: &mut Control, out: &mut Prepared<()>) {
+        let narrowed = |space: &Space| !control.holds(self.me.device, space);
+        let alone = control.revoked(self.me.device).is_some();
+        if alone || !self.spaces.keys().any(narrowed) {
+            return;
+        }
+        let left = control.only_for(self.me.device);
+        let stays: BTreeSet<_> = left.entries().map(|entry| entry.hash).collect();
+        for entry in control
+            .entries()
+            .filter(|entry| !stays.contains(&entry.hash))
+        {
+            out.rows.push(stored::control_row_gone(entry.hash));
+        }
+        let numbered = left.entries().zip(0u64..);
+        out.rows
+            .extend(numbered.map(|(entry, arrival)| stored::control_row(arrival, entry)));
+        *control = left;
     }
 
     /// What the server holds now is what we expect of it, changed by what it says.

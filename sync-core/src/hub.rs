@@ -17,6 +17,7 @@ use crate::control::{Control, ControlEntry, ControlPosition};
 use crate::feed::{Feed, Misplaced, Node, Tip, Vector, by_turns};
 use crate::id::{BatchHash, DeviceId, Incarnation, NetworkId, Space};
 use crate::offer::SHOWN_BY_STRANGER_MAX;
+use crate::parting::Parting;
 use crate::seal::{self, SigningKey};
 use crate::wire::{
     Answer, BadMessage, Find, Refer, Refused, Request, Signed, SpaceClaim, SpaceState, Unopened,
@@ -80,6 +81,9 @@ pub enum Refusal {
     /// The device is not on the roster.
     #[error("the device is not enrolled here")]
     UnknownDevice,
+    /// The device was revoked; it is served no more (R25).
+    #[error("the device was revoked")]
+    Revoked,
     /// The request is not signed by the device that it names.
     #[error("the request's signature does not verify")]
     Signature,
@@ -94,6 +98,7 @@ impl Refusal {
         match self {
             Refusal::Message(message) => message.code(),
             Refusal::UnknownDevice => "device_unknown",
+            Refusal::Revoked => "device_revoked",
             Refusal::Signature => "request_signature",
             Refusal::SpaceNotGranted => "space_not_granted",
         }
@@ -104,6 +109,9 @@ impl Refusal {
 pub enum Opened {
     /// Serve it: look up its [`Unopened::references`], then [`take_apart`].
     Request(Box<Unopened>),
+    /// A person has ordered that the device wipe itself, and this is what it says of it: take that, and
+    /// answer with [`crate::parting::answer`].
+    Wipe(DeviceId, Option<Parting>),
     /// Its nonce is too old or another server's: answer this and do nothing.
     StaleNonce(Box<Answer>),
     /// It shows control entries that were lost here: join them, hold back the devices that they let
@@ -133,6 +141,11 @@ pub fn open(me: &HubMe, control: &Control, packed: &[u8], now: i64) -> Result<Op
     if !signed_by(&enrolment.signing_key, signed) {
         return Err(Refusal::Signature);
     }
+    // Only to who has shown to be the device: what became of it is nobody else's business.
+    let is_to_wipe = control.wipe_order(request.device).is_some();
+    if control.revoked(request.device).is_some() && !is_to_wipe {
+        return Err(Refusal::Revoked);
+    }
     if !request
         .spaces
         .iter()
@@ -147,6 +160,9 @@ pub fn open(me: &HubMe, control: &Control, packed: &[u8], now: i64) -> Result<Op
             stale_nonce: true,
             ..Answer::at(now)
         })));
+    }
+    if is_to_wipe {
+        return Ok(Opened::Wipe(request.device, request.parting.clone()));
     }
     if !taught.is_empty() {
         return Ok(Opened::Taught(taught));
@@ -204,13 +220,22 @@ pub fn take_apart(
     find: &mut Find<'_>,
 ) -> Result<Brought, Refusal> {
     let refers = !unopened.references(me.network)?.is_empty();
-    let request = unopened.request.clone();
+    let only_held = |request: Request| {
+        // Of spaces that were taken from it meanwhile the device hears nothing. That it asks for fewer
+        // than it thinks makes the answer a reset, with the entry that tells it so.
+        let held = |claim: &SpaceClaim| control.holds(request.device, &claim.space);
+        let spaces = request.spaces.iter().filter(|claim| held(claim)).cloned();
+        let spaces = spaces.collect();
+        Request { spaces, ..request }
+    };
+    let request = only_held(unopened.request.clone());
     let nothing = |request| Brought {
         request,
         batches: vec![Err(Unfit::Reference)],
     };
     match unopened.open(me.network, find) {
         Ok(request) => {
+            let request = only_held(request);
             let receive = |bytes: &Vec<u8>| receive(control, request.device, bytes);
             let batches: Vec<_> = request.batches.iter().map(receive).collect();
             if refers && batches.iter().any(Result::is_err) {
@@ -230,10 +255,10 @@ pub fn take_apart(
 /// bringer: every replica offers every feed that it holds.
 pub fn receive(control: &Control, bringer: DeviceId, bytes: &[u8]) -> Result<Batch, Unfit> {
     let batch = control.receive(bytes)?;
-    let granted = control
-        .enrolment(bringer)
-        .is_some_and(|e| e.spaces.contains(&batch.header.space));
-    if granted {
+    let space = &batch.header.space;
+    // What it wrote in a space before it heard that it holds it no more waits for the office.
+    let own = batch.header.device == bringer;
+    if own || control.holds(bringer, space) {
         Ok(batch)
     } else {
         Err(Unfit::Space)
@@ -569,10 +594,7 @@ fn answer_space(
 /// The control entries that the phone lacks: the rest of its list if it holds the beginning of it,
 /// else all of them.
 fn control_for(control: &Control, request: &Request) -> Vec<Vec<u8>> {
-    let Some(enrolment) = control.enrolment(request.device) else {
-        return Vec::new();
-    };
-    let entries: Vec<_> = control.for_spaces(&enrolment.spaces).collect();
+    let entries: Vec<_> = control.for_device(request.device).collect();
     let count = request.control.count as usize;
     let known = entries.get(..count).is_some_and(|known| {
         ControlPosition::of(known.iter().map(|entry| entry.hash).collect()) == request.control

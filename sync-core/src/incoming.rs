@@ -8,7 +8,7 @@ use crate::exchange::{Received, hold_step};
 use crate::feed::{Feed, Misplaced, Node};
 use crate::id::{BatchHash, DeviceId, RecordId, Space};
 use crate::record::RecordState;
-use crate::replica::{Prepared, Replica, STASH_BATCHES_MAX, Step};
+use crate::replica::{Prepared, Replica, STASH_BATCHES_MAX, Step, Uncounted};
 use crate::row::{ReadRows, Table, Unreadable};
 use crate::stored;
 
@@ -83,8 +83,7 @@ impl<'a> Incoming<'a> {
     }
 
     fn granted(&self, space: &Space) -> bool {
-        let enrolment = self.control.enrolment(self.replica.me.device);
-        enrolment.is_some_and(|enrolment| enrolment.spaces.contains(space))
+        self.control.holds(self.replica.me.device, space)
     }
 
     fn place(&self, batch: &Batch) -> Place {
@@ -159,13 +158,18 @@ impl<'a> Incoming<'a> {
         rows: &dyn ReadRows,
         out: &mut Prepared<()>,
     ) -> Result<(), Unreadable> {
+        let standings = self.standings();
         let mut arrived: BTreeMap<(Space, RecordId), Vec<Signed<'_>>> = BTreeMap::new();
         for batch in &self.held {
+            let uncounted = standings.get(&batch.header.space);
+            let counts = uncounted.is_none_or(|standing| !standing.now.contains_key(&batch.hash));
             for entry in &batch.entries {
-                arrived
+                let of_record = arrived
                     .entry((batch.header.space.clone(), entry.record))
-                    .or_default()
-                    .push((batch.header.device, &entry.change));
+                    .or_default();
+                if counts {
+                    of_record.push((batch.header.device, &entry.change));
+                }
             }
             out.rows.push(stored::batch_row(
                 Table::Batch,
@@ -176,16 +180,31 @@ impl<'a> Incoming<'a> {
             out.steps.push(hold_step(batch));
         }
         let empty = RecordState::empty();
+        // Records of batches that count now and did not, or the other way.
+        for (space, standing) in &standings {
+            for record in &standing.moved {
+                arrived.entry((space.clone(), *record)).or_default();
+            }
+        }
+        let everything = Uncounted::new();
         for ((space, record), changes) in &arrived {
+            let standing = standings.get(space);
+            let uncounted = standing.map_or(&everything, |standing| &standing.now);
+            let again = standing.is_some_and(|standing| standing.moved.contains(record));
             let state = self.replica.record(space, *record).unwrap_or(&empty);
             let fresh: Vec<&Batch> = self
                 .held
                 .iter()
                 .filter(|batch| batch.header.space == *space)
                 .collect();
-            let next = state.add(changes, || {
-                self.replica.changes_of(rows, space, *record, &fresh)
-            })?;
+            let all = || {
+                self.replica
+                    .changes_of(rows, space, *record, &fresh, uncounted)
+            };
+            let next = match again {
+                true => RecordState::rebuild(&borrowed(&all()?)),
+                false => state.add(changes, all)?,
+            };
             out.rows.push(stored::record_row(space, *record, &next));
             out.steps
                 .push(Step::Record(space.clone(), *record, Box::new(next)));
@@ -208,6 +227,47 @@ impl<'a> Incoming<'a> {
         }
         Ok(())
     }
+}
+
+impl Incoming<'_> {
+    /// How batches of revoked devices stand, by space, where there are any.
+    fn standings(&self) -> BTreeMap<Space, Standings> {
+        let mut standings = BTreeMap::new();
+        if self.control.cut_devices().next().is_none() {
+            return standings;
+        }
+        let fresh = self.nodes.keys().map(|(space, _)| space);
+        let spaces: BTreeSet<&Space> = self.replica.spaces.keys().chain(fresh).collect();
+        for space in spaces {
+            let before = self
+                .replica
+                .uncounted(&self.replica.control, space, &BTreeMap::new());
+            let now = self.replica.uncounted(self.control, space, &self.nodes);
+            let held = self.replica.spaces.get(space);
+            let is_moved = |hash: &BatchHash| before.contains_key(hash) != now.contains_key(hash);
+            let moved = held.into_iter().flat_map(|held| &held.touched);
+            let moved = moved.filter(|(_, batches)| batches.iter().any(is_moved));
+            let moved = moved.map(|(record, _)| *record).collect();
+            standings.insert(space.clone(), Standings { now, moved });
+        }
+        standings
+    }
+}
+
+/// How the batches of revoked devices stand in a space, and what that changes.
+struct Standings {
+    /// Those that don't count by themselves.
+    now: Uncounted,
+    /// The records of held batches for which that is new.
+    moved: BTreeSet<RecordId>,
+}
+
+fn borrowed(changes: &[(DeviceId, Vec<u8>)]) -> Vec<Signed<'_>> {
+    let mut borrowed = Vec::new();
+    for (device, change) in changes {
+        borrowed.push((*device, change.as_slice()));
+    }
+    borrowed
 }
 
 /// A change with the device that signed its batch.

@@ -292,6 +292,7 @@ impl Replica {
             .not_held
             .extend(left.iter().map(|_| "control_entry"));
         if before > left.len() {
+            self.prune_control(&mut control, out);
             out.steps.push(Step::Control(Box::new(control.clone())));
         }
         control

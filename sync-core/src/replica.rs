@@ -24,6 +24,7 @@ use crate::offer::Offers;
 use crate::record::{RecordState, Slot, WriteError};
 use crate::renew::Renewal;
 use crate::row::{ReadRows, Row, Table, Unreadable};
+use crate::standing::{HeldChange, Standing, counting};
 use crate::stored;
 use crate::value::{Key, Value};
 
@@ -174,6 +175,9 @@ pub struct Replica {
 /// The values of a record over its classes, by key.
 pub type Shown<'a> = BTreeMap<&'a Key, &'a Slot>;
 
+/// Batches that don't count by themselves.
+pub(crate) type Uncounted = BTreeMap<BatchHash, Standing>;
+
 /// What a record shows in the space of one class. Keys of sections that the plan puts into another
 /// class are left out: no honest device writes them here, and a hostile one must not stand in
 /// another space's place. Keys that the plan does not know are kept.
@@ -233,11 +237,13 @@ impl Replica {
         space: &Space,
         record: RecordId,
         fresh: &[&Batch],
+        uncounted: &Uncounted,
     ) -> Result<Vec<(DeviceId, Vec<u8>)>, Unreadable> {
         let mut changes = BTreeSet::new();
         let mut take = |batch: &Batch| {
+            let counts = !uncounted.contains_key(&batch.hash);
             for entry in batch.entries.iter().filter(|entry| entry.record == record) {
-                changes.insert((batch.header.device, entry.change.clone()));
+                changes.insert((batch.header.device, counts, entry.change.clone()));
             }
         };
         let held = self.spaces.get(space);
@@ -254,10 +260,55 @@ impl Replica {
         fresh.iter().for_each(|batch| take(batch));
         for staged in held.into_iter().flat_map(|held| held.staged.values()) {
             if staged.entry.record == record {
-                changes.insert((self.me.device, staged.entry.change.clone()));
+                changes.insert((self.me.device, true, staged.entry.change.clone()));
             }
         }
-        Ok(changes.into_iter().collect())
+        let held = changes
+            .into_iter()
+            .map(|(device, counts, change)| HeldChange {
+                device,
+                counts,
+                change,
+            });
+        Ok(counting(held.collect()))
+    }
+
+    /// The batches held of a space that don't count by themselves, as `control` says, once `fresh` nodes
+    /// are held too.
+    pub(crate) fn uncounted(
+        &self,
+        control: &Control,
+        space: &Space,
+        fresh: &BTreeMap<(Space, DeviceId), BTreeMap<BatchHash, Node>>,
+    ) -> Uncounted {
+        let mut uncounted = Uncounted::new();
+        for device in control.cut_devices() {
+            let held = self.spaces.get(space);
+            let held = held.and_then(|held| held.feeds.get(&device));
+            let mut feed = held.cloned().unwrap_or_default();
+            let fresh = fresh.get(&(space.clone(), device));
+            for node in fresh.into_iter().flat_map(BTreeMap::values) {
+                feed.insert(node.clone());
+            }
+            uncounted.extend(control.uncounted(space, device, &feed));
+        }
+        uncounted
+    }
+
+    /// The spaces that are held here and were taken from this device: the host erases what is sealed
+    /// under their keys, then calls [`Replica::forget`]. A device that has lost everything keeps what
+    /// it has, since it is not served and may hold what nobody else has.
+    pub fn lost_spaces(&self) -> Vec<Space> {
+        if self.control.revoked(self.me.device).is_some() {
+            return Vec::new();
+        }
+        let lost = |space: &&Space| !self.control.holds(self.me.device, space);
+        self.spaces.keys().filter(lost).cloned().collect()
+    }
+
+    /// Forgets a space whose rows are gone.
+    pub fn forget(&mut self, space: &Space) {
+        self.spaces.remove(space);
     }
 
     /// What is held of a space, from now on if nothing was.
@@ -267,10 +318,8 @@ impl Replica {
 
     /// Makes room for every space of this device's grants.
     pub(crate) fn make_spaces(&mut self) {
-        if let Some(enrolment) = self.control.enrolment(self.me.device) {
-            for space in &enrolment.spaces {
-                self.spaces.entry(space.clone()).or_default();
-            }
+        for space in self.control.grants(self.me.device).unwrap_or_default() {
+            self.spaces.entry(space).or_default();
         }
     }
 

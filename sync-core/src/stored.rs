@@ -9,7 +9,9 @@ use crate::batch::Entry;
 use crate::cbor::{self, List};
 use crate::control::{ControlEntry, SpaceWire};
 use crate::feed::{Tip, Vector};
-use crate::id::{AuthorId, BatchHash, DeviceId, Incarnation, NetworkId, RecordId, Short, Space};
+use crate::id::{
+    AuthorId, BatchHash, DeviceId, EntryHash, Incarnation, NetworkId, RecordId, Short, Space,
+};
 use crate::record::RecordState;
 use crate::replica::{HubState, Me, Staged};
 use crate::row::{Row, Table};
@@ -275,6 +277,16 @@ pub(crate) fn control_row(arrival: u64, entry: &ControlEntry) -> Row {
         key: entry.hash.0.to_vec(),
         space: None,
         value: Some(cbor::encode(&wire)),
+    }
+}
+
+/// The deletion of a control entry's row.
+pub(crate) fn control_row_gone(entry: EntryHash) -> Row {
+    Row {
+        table: Table::Control,
+        key: entry.0.to_vec(),
+        space: None,
+        value: None,
     }
 }
 

@@ -20,6 +20,7 @@ use crate::cbor::{self, List};
 use crate::control::{ControlPosition, SpaceWire};
 use crate::feed::{Tip, Vector};
 use crate::id::{DeviceId, Incarnation, NetworkId, Short, Space};
+use crate::parting::{Parting, PartingWire, WipeCall, WipeWire};
 use crate::renew::{Renewal, RenewalWire};
 
 pub use packing::{pack, unpack};
@@ -117,6 +118,8 @@ pub struct Request {
     pub shown: Vec<Vec<u8>>,
     /// New keys that the device wants to go on with.
     pub renewal: Option<Renewal>,
+    /// The phone is to wipe itself, and hands over what it has.
+    pub parting: Option<Parting>,
 }
 
 /// What the server says of one space.
@@ -171,6 +174,8 @@ pub struct Answer {
     pub refused: Vec<Refused>,
     /// Signed acknowledgements, a space each, where the phone asked for them.
     pub receipts: Vec<Vec<u8>>,
+    /// The phone is to wipe itself; then nothing else is said.
+    pub wipe: Option<WipeCall>,
     /// How much of what the server acknowledges stands elsewhere too (R23); `None` tells nothing.
     pub safe: Option<Safe>,
     /// Two phones write with this device's keys: each is to make new ones.
@@ -279,6 +284,8 @@ struct RequestWire {
     renewal: Option<RenewalWire>,
     #[n(11)]
     receipts: Option<bool>,
+    #[n(12)]
+    parting: Option<PartingWire>,
 }
 
 #[derive(Encode, Decode)]
@@ -361,37 +368,47 @@ struct AnswerWire {
     safe: Option<List<SafeWire, SPACES_MAX>>,
     #[n(11)]
     renew_keys: Option<bool>,
+    #[n(12)]
+    wipe: Option<WipeWire>,
     #[n(13)]
     receipts: Option<List<ByteVec, SPACES_MAX>>,
 }
 
 pub(crate) type Feeds = List<FeedWire, CHANGES_MAX>;
 
+impl TipWire {
+    pub(crate) fn of(tip: &Tip) -> Self {
+        Self {
+            seq: tip.seq,
+            hash: tip.hash.0.into(),
+        }
+    }
+
+    pub(crate) fn tip(&self) -> Tip {
+        Tip {
+            seq: self.seq,
+            hash: Short(self.hash.into()),
+        }
+    }
+}
+
 pub(crate) fn feeds_to_wire(feeds: &[(DeviceId, Vec<Tip>)]) -> Feeds {
-    let tip = |tip: &Tip| TipWire {
-        seq: tip.seq,
-        hash: tip.hash.0.into(),
-    };
     feeds
         .iter()
         .map(|(device, tips)| FeedWire {
             device: device.0.into(),
-            tips: tips.iter().map(tip).collect(),
+            tips: tips.iter().map(TipWire::of).collect(),
         })
         .collect()
 }
 
 pub(crate) fn feeds_from_wire(feeds: Feeds) -> Vec<(DeviceId, Vec<Tip>)> {
-    let tip = |tip: TipWire| Tip {
-        seq: tip.seq,
-        hash: Short(tip.hash.into()),
-    };
     feeds
         .into_iter()
         .map(|feed| {
             (
                 DeviceId(feed.device.into()),
-                feed.tips.into_iter().map(tip).collect(),
+                feed.tips.0.iter().map(TipWire::tip).collect(),
             )
         })
         .collect()
@@ -469,6 +486,7 @@ impl Request {
             shown: some_if_any(bytes_list(&self.shown)),
             renewal: self.renewal.as_ref().map(Renewal::to_wire),
             receipts: self.receipts.then_some(true),
+            parting: self.parting.as_ref().map(Into::into),
         });
         let signature = sign(&request_message(network, &body)).into();
         pack(&cbor::encode(&Sealed {
@@ -550,6 +568,7 @@ impl Unopened {
                 .map(Into::into)
                 .collect(),
             renewal: wire.renewal.and_then(Renewal::from_wire),
+            parting: wire.parting.map(Into::into),
         };
         let message = request_message(network, &sealed.body);
         let signed = Signed {
@@ -640,6 +659,7 @@ impl Answer {
             receipts: Vec::new(),
             safe: None,
             renew_keys: false,
+            wipe: None,
         }
     }
 
@@ -683,6 +703,7 @@ impl Answer {
             safe: self.safe.as_ref().map(Safe::to_wire),
             renew_keys: self.renew_keys.then_some(true),
             receipts: some_if_any(bytes_list(&self.receipts)),
+            wipe: self.wipe.as_ref().map(Into::into),
         }))
     }
 
@@ -784,6 +805,7 @@ impl Answer {
                 .collect(),
             safe: wire.safe.map(Safe::from_wire),
             renew_keys: wire.renew_keys.unwrap_or(false),
+            wipe: wire.wipe.map(Into::into),
         };
         Ok((answer, wire.batches.map(Into::into)))
     }

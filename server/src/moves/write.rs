@@ -13,6 +13,7 @@ use sync_core::wire::SpaceClaim;
 use crate::app::Shared;
 use crate::clock::random;
 use crate::figures::Touched;
+use crate::standing::{counting_changes, rebuild};
 use crate::store::{StoreError, feed, record};
 use crate::{exchange, ingest};
 
@@ -49,12 +50,9 @@ impl Place {
         if let Ok(state) = RecordState::from_cbor(bytes) {
             return Ok(state);
         }
-        let held = exchange::changes_of(conn, shared.me.network, &name, self.record).await?;
-        let held: Vec<(DeviceId, &[u8])> = held
-            .iter()
-            .map(|(device, change)| (*device, change.as_slice()))
-            .collect();
-        Ok(RecordState::rebuild(&held))
+        let roster = shared.roster.last().current(conn).await?;
+        let held = counting_changes(conn, &roster.control, &name, self.record).await?;
+        Ok(rebuild(&held))
     }
 }
 
@@ -161,6 +159,8 @@ async fn hold(
         ladders: Vec::new(),
     };
     let (mut held, stashes) = exchange::load_all(conn, &[claim], &batches).await?;
-    let taken = ingest::take(now, conn, network, &mut held, stashes, &batches).await?;
+    let roster = shared.roster.last().current(conn).await?;
+    let control = &roster.control;
+    let taken = ingest::take(now, conn, control, &mut held, stashes, &batches).await?;
     Ok(taken.1)
 }

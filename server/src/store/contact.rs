@@ -60,6 +60,17 @@ pub(crate) async fn is_due(
     Ok(moved || now >= at.saturating_add(SECONDS_MIN) || now < at)
 }
 
+/// When a device was last heard of, Unix seconds.
+pub(crate) async fn last(
+    conn: &mut SqliteConnection,
+    device: DeviceId,
+) -> Result<Option<i64>, StoreError> {
+    let query = sqlx::query(LAST).bind(device.0.to_vec());
+    let row = query.fetch_optional(conn).await?;
+    row.map(|row| Read::of("contact", &row).time("at"))
+        .transpose()
+}
+
 /// Writes that a device was heard of, if that is due.
 pub(crate) async fn note(
     conn: &mut SqliteConnection,

@@ -22,6 +22,8 @@ pub(crate) mod journaled;
 pub(crate) mod link;
 pub(crate) mod record;
 pub(crate) mod recovery;
+pub(crate) mod uncounted;
+pub(crate) mod wipe;
 
 use std::path::Path;
 use std::time::Duration;
@@ -308,6 +310,8 @@ mod tests {
             control::STATEMENTS,
             copied::STATEMENTS,
             copy::STATEMENTS,
+            uncounted::STATEMENTS,
+            wipe::STATEMENTS,
             device::STATEMENTS,
             erasure::STATEMENTS,
             event::STATEMENTS,

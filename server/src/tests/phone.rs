@@ -150,6 +150,7 @@ impl Phone {
             receipts: false,
             shown: Vec::new(),
             renewal: None,
+            parting: None,
         }
     }
 

@@ -190,7 +190,7 @@ impl Claims {
         }
         let granted = |claim: ClaimWire| {
             let space = claim.space.space()?;
-            let held = enrolment.spaces.contains(&space);
+            let held = control.holds(device, &space);
             held.then(|| (space, vector_from_wire(claim.vector)))
         };
         Some(Self {

@@ -220,7 +220,7 @@ fn merge(into: &mut Station, from: &Station, space: &Space, record: RecordId) {
         let me = station.replica.me().device;
         let changes = station
             .replica
-            .changes_of(&station.rows, space, record, &[])
+            .changes_of(&station.rows, space, record, &[], &BTreeMap::new())
             .unwrap();
         assert!(changes.iter().all(|(device, _)| *device == me));
         changes

@@ -14,6 +14,7 @@ use crate::seal;
 use super::elsewhere::Elsewhere;
 use super::moved::Moved;
 use super::order::{Order, OrderKind};
+use super::revoke::Revocation;
 use super::root::RootStatement;
 use super::roster::Enrolment;
 use super::seal_key::SealKey;
@@ -38,6 +39,7 @@ pub(super) mod kind {
     pub(crate) const PACKAGE: u16 = 2;
     pub(crate) const ELSEWHERE: u16 = 3;
     pub(crate) const SEAL_KEY: u16 = 4;
+    pub(crate) const REVOKE: u16 = 5;
     pub(crate) const ERASE: u16 = 6;
     pub(crate) const VERDICT: u16 = 7;
     pub(crate) const WIPE: u16 = 8;
@@ -123,6 +125,7 @@ pub(super) enum Content {
     Package(Box<Package>),
     Elsewhere(Elsewhere, u32),
     SealKey(SealKey),
+    Revoke(Revocation),
     Order(OrderKind, Order),
     Moved(Box<Moved>),
     Unknown,
@@ -195,6 +198,15 @@ impl ControlEntry {
         match &self.content {
             Content::Enrol(enrolment) => Some(enrolment.device()),
             _ => None,
+        }
+    }
+
+    /// Whether the entry is about a device itself: it needs such entries whatever it holds.
+    pub fn is_about(&self, device: DeviceId) -> bool {
+        match &self.content {
+            Content::Enrol(enrolment) => enrolment.device() == device,
+            Content::Revoke(revocation) => revocation.device == device,
+            _ => false,
         }
     }
 

@@ -1,5 +1,6 @@
 mod moves;
 mod orders;
+mod revoking;
 
 use super::entry::seal_entry;
 use super::*;

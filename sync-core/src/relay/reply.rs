@@ -34,6 +34,7 @@ pub fn as_request(claims: Option<&Claims>, budget: usize) -> Request {
         receipts: true,
         shown: Vec::new(),
         renewal: None,
+        parting: None,
         refer: None,
     }
 }

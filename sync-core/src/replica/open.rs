@@ -146,13 +146,14 @@ impl Replica {
     fn rebuild_lost_records(&mut self, rows: &dyn ReadRows) -> Result<usize, Unreadable> {
         let mut rebuilt = Vec::new();
         for (space, held) in &self.spaces {
+            let uncounted = self.uncounted(&self.control, space, &BTreeMap::new());
             let staged = held.staged.values().map(|staged| staged.entry.record);
             let known: BTreeSet<RecordId> = held.touched.keys().copied().chain(staged).collect();
             for record in known
                 .into_iter()
                 .filter(|record| !held.records.contains_key(record))
             {
-                let changes = self.changes_of(rows, space, record, &[])?;
+                let changes = self.changes_of(rows, space, record, &[], &uncounted)?;
                 let refs: Vec<(DeviceId, &[u8])> = changes
                     .iter()
                     .map(|(device, raw)| (*device, raw.as_slice()))

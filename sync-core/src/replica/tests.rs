@@ -72,9 +72,13 @@ fn a_device_whose_change_was_set_aside_behind_a_hostile_twin_goes_on_saving() {
     // Our edit follows the one that will have to go.
     station.save(record, &name("其其格")).unwrap();
     let me = station.replica.me().device;
-    let ours = station
-        .replica
-        .changes_of(&station.rows, &space(Class::General), record, &[]);
+    let ours = station.replica.changes_of(
+        &station.rows,
+        &space(Class::General),
+        record,
+        &[],
+        &BTreeMap::new(),
+    );
     let ours = ours
         .unwrap()
         .into_iter()

@@ -28,6 +28,7 @@ fn request(batches: Vec<Vec<u8>>) -> Request {
         receipts: false,
         shown: Vec::new(),
         renewal: None,
+        parting: None,
     }
 }
 

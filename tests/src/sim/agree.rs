@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::batch::Batch;
+use sync_core::control::ControlPosition;
 use sync_core::id::{ChangeHash, NetworkId, RecordId, Space};
 use sync_core::record::RecordState;
 use sync_core::replica::Replica;
@@ -24,6 +25,9 @@ impl World {
         let Some(process) = &phone.process else {
             return Ok(());
         };
+        if !self.is_current(p) {
+            return Ok(());
+        }
         for space in process.replica.spaces() {
             if phone.has_staged(space) {
                 continue;
@@ -37,7 +41,8 @@ impl World {
                 let Some(running) = &other.process else {
                     continue;
                 };
-                if !other.has_staged(space) && running.replica.vector(space) == vector {
+                let same = self.is_current(q) && running.replica.vector(space) == vector;
+                if !other.has_staged(space) && same {
                     require(
                         "Agreement",
                         equal(&process.replica, &running.replica, space),
@@ -49,6 +54,19 @@ impl World {
         Ok(())
     }
 
+    /// Whether a phone has heard of what the office decided. As long as nobody is revoked nothing that
+    /// is shown depends on it.
+    fn is_current(&self, p: usize) -> bool {
+        let hub = &self.hub.state.control;
+        let phone = &self.phones[p];
+        let Some(process) = &phone.process else {
+            return false;
+        };
+        let needed = hub.for_device(phone.device).map(|entry| entry.hash);
+        hub.cut_devices().next().is_none()
+            || ControlPosition::of(needed.collect()) == process.replica.control().position()
+    }
+
     pub(super) fn agree_hub(&self) -> Checked {
         for (p, phone) in self.phones.iter().enumerate() {
             let Some(process) = &phone.process else {
@@ -56,6 +74,7 @@ impl World {
             };
             for space in process.replica.spaces() {
                 if !phone.has_staged(space)
+                    && self.is_current(p)
                     && self.hub_vector(space) == process.replica.vector(space)
                 {
                     self.same_as_hub(p, &process.replica, space)?;

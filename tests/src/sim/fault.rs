@@ -30,11 +30,13 @@ pub enum Plant {
     ServesInRecovery,
     /// The server calls safe what stands in no backup (against R23).
     SafeToldTooEarly,
+    /// The server serves by the roster that it read before a revocation (against R25).
+    RosterRemembered,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 10] = [
+    pub const ALL: [Plant; 11] = [
         Plant::SendBeforeDurable,
         Plant::DoNothingOnUsedNumber,
         Plant::GapApplied,
@@ -45,6 +47,7 @@ impl Plant {
         Plant::ControlReplayedAsLog,
         Plant::ServesInRecovery,
         Plant::SafeToldTooEarly,
+        Plant::RosterRemembered,
     ];
 
     /// The name on the command line.
@@ -60,6 +63,7 @@ impl Plant {
             Plant::ControlReplayedAsLog => "control-replayed-as-log",
             Plant::ServesInRecovery => "serves-in-recovery",
             Plant::SafeToldTooEarly => "safe-told-too-early",
+            Plant::RosterRemembered => "roster-remembered",
         }
     }
 
@@ -178,6 +182,16 @@ pub enum Fault {
     Stranger,
     /// A phone shows control entries.
     Shown,
+    /// A device is revoked.
+    Revoked,
+    /// A revoked device asks, and is refused.
+    RevokedAsks,
+    /// The hostile device is revoked, and what it goes on signing is carried to the server.
+    HostileCarried,
+    /// The office accepts what a revoked device signed beside its cut.
+    Accepted,
+    /// The office refuses it.
+    RefusedByOffice,
 }
 
 impl Fault {
@@ -235,6 +249,11 @@ impl Fault {
         Fault::RecoveryConfirmed,
         Fault::Stranger,
         Fault::Shown,
+        Fault::Revoked,
+        Fault::RevokedAsks,
+        Fault::HostileCarried,
+        Fault::Accepted,
+        Fault::RefusedByOffice,
     ];
 }
 

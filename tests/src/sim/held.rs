@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use sync_core::batch::{Batch, Known, Reference};
+use sync_core::control::Control;
 use sync_core::feed::{Feed, Node, Tip, Vector};
 use sync_core::hub::SpaceHeld;
 use sync_core::id::{BatchHash, DeviceId, RecordId, Space};
+use sync_core::standing::{HeldChange, counting};
 use sync_core::wire::SpaceClaim;
 
 /// A batch in the server's store.
@@ -95,23 +97,47 @@ pub(super) fn known(
     known
 }
 
-/// All changes of a record with the device that signed each.
-pub(super) fn changes_of(store: Option<&SpaceStore>, record: RecordId) -> Vec<(DeviceId, Vec<u8>)> {
+/// The batches of a space that don't count by themselves.
+pub(super) fn uncounted(
+    control: &Control,
+    space: &Space,
+    store: &SpaceStore,
+) -> BTreeSet<BatchHash> {
+    let feeds = store.feeds();
+    let uncounted = feeds.flat_map(|(device, feed)| control.uncounted(space, device, feed));
+    uncounted.map(|(batch, _)| batch).collect()
+}
+
+/// The changes of a record that admission is asked about, with the device that signed each.
+pub(super) fn changes_of(
+    control: &Control,
+    space: &Space,
+    store: Option<&SpaceStore>,
+    record: RecordId,
+) -> Vec<(DeviceId, Vec<u8>)> {
+    let uncounted = store.map(|store| uncounted(control, space, store));
+    let uncounted = uncounted.unwrap_or_default();
     let arrivals = store
         .map(|store| store.arrivals.as_slice())
         .unwrap_or_default();
-    arrivals
+    let held = arrivals
         .iter()
         .flat_map(|stored| {
             let device = stored.batch.header.device;
+            let counts = !uncounted.contains(&stored.node.hash);
             let entries = stored
                 .batch
                 .entries
                 .iter()
                 .filter(|entry| entry.record == record);
-            entries.map(move |entry| (device, entry.change.clone()))
+            entries.map(move |entry| HeldChange {
+                device,
+                counts,
+                change: entry.change.clone(),
+            })
         })
-        .collect()
+        .collect();
+    counting(held)
 }
 
 fn since(store: &SpaceStore, counter: u64) -> Vec<(DeviceId, Node)> {

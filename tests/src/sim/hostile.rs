@@ -311,6 +311,7 @@ impl Hostile {
             receipts: false,
             shown: Vec::new(),
             renewal: None,
+            parting: None,
         };
         let sign = |message: &[u8]| self.signing.sign(message).to_bytes();
         (

@@ -71,6 +71,8 @@ pub(super) struct MemoryHub {
     pub(super) backed_up: BTreeMap<Space, u64>,
     /// It was restored at some time.
     pub(super) restored: bool,
+    /// The roster before the last revocation, for a server that goes on with it.
+    pub(super) remembered: Option<Rc<Control>>,
 }
 
 /// What serving a request would do; nothing is committed yet.
@@ -83,6 +85,30 @@ pub(super) struct Served {
     pub(super) answer: Vec<u8>,
     /// Codes of batches that are not held.
     pub(super) refused: Vec<String>,
+}
+
+impl HubState {
+    /// Makes records anew from their batches.
+    fn remake(&mut self, space: &Space, records: impl IntoIterator<Item = RecordId>) {
+        for record in records {
+            let store = self.spaces.get(space);
+            let changes = changes_of(&self.control, space, store, record);
+            let changes: Vec<_> = changes
+                .iter()
+                .map(|(device, raw)| (*device, raw.as_slice()))
+                .collect();
+            let state = Rc::new(RecordState::rebuild(&changes));
+            self.records.insert((space.clone(), record), state);
+        }
+    }
+
+    /// Makes all records anew: what counts has changed.
+    pub(super) fn remake_all(&mut self) {
+        let records: Vec<(Space, RecordId)> = self.records.keys().cloned().collect();
+        for (space, record) in records {
+            self.remake(&space, [record]);
+        }
+    }
 }
 
 impl MemoryHub {
@@ -156,6 +182,7 @@ impl MemoryHub {
             journal: None,
             backed_up: BTreeMap::new(),
             restored: false,
+            remembered: None,
         };
         hub.add_control(&entry);
         hub.publish(package);
@@ -208,6 +235,7 @@ impl MemoryHub {
 
     /// Takes a control entry.
     pub(super) fn add_control(&mut self, entry: &[u8]) {
+        self.remembered = None;
         let control = Rc::make_mut(&mut self.state.control);
         let checked = control
             .check(entry)
@@ -284,7 +312,8 @@ impl MemoryHub {
     ) -> Result<Served, &'static str> {
         let mut state = self.state.clone();
         let request = loop {
-            match hub::open(&self.me, &state.control, bytes, now) {
+            let roster = self.remembered.as_ref().unwrap_or(&state.control);
+            match hub::open(&self.me, roster, bytes, now) {
                 Err(refusal) => return Err(refusal.code()),
                 Ok(Opened::StaleNonce(answer)) => {
                     return Ok(Served {
@@ -303,6 +332,8 @@ impl MemoryHub {
                     let control = Rc::make_mut(&mut state.control);
                     entries.into_iter().for_each(|entry| control.apply(entry));
                 }
+                // Nobody orders this here: the flows with real processes do.
+                Ok(Opened::Wipe(..)) => return Err("device_revoked"),
                 Ok(Opened::Request(unopened)) => break unopened,
             }
         };
@@ -504,11 +535,23 @@ impl MemoryHub {
             held.hold(device, stored.node.clone());
         }
         store.push(stored.clone());
+        let control = state.control.clone();
+        if control.cut(device, &space).is_some() {
+            // What counts of the whole feed may be another by now.
+            let of_feed = store.arrivals.iter();
+            let of_feed = of_feed.filter(|stored| stored.batch.header.device == device);
+            let entries = of_feed.flat_map(|stored| &stored.batch.entries);
+            let records: BTreeSet<RecordId> = entries.map(|entry| entry.record).collect();
+            return state.remake(&space, records);
+        }
         for entry in &stored.batch.entries {
             let key = (space.clone(), entry.record);
             let store = state.spaces.get(&space);
             let before = state.records.get(&key).cloned().unwrap_or_default();
-            let all = || Ok::<_, std::convert::Infallible>(changes_of(store, entry.record));
+            let all = || {
+                let changes = changes_of(&control, &space, store, entry.record);
+                Ok::<_, std::convert::Infallible>(changes)
+            };
             let Ok(next) = before.add(&[(device, entry.change.as_slice())], all);
             state.records.insert(key, Rc::new(next));
         }

@@ -52,6 +52,21 @@ impl MemoryHub {
         Ok(Some(taken))
     }
 
+    /// Takes batches that somebody carried here, up to the commit.
+    pub(super) fn carried(&self, batches: Vec<Vec<u8>>, rng: &mut ChaCha8Rng, now: i64) -> Taken {
+        let mut taken = Taken {
+            state: self.state.clone(),
+            reply: Vec::new(),
+            refused: Vec::new(),
+        };
+        let content = Content {
+            batches,
+            ..Content::default()
+        };
+        self.take_content(&mut taken, &content, rng, now);
+        taken
+    }
+
     fn take_content(&self, out: &mut Taken, content: &Content, rng: &mut ChaCha8Rng, now: i64) {
         if let (Some(control), _) = hub::join(&out.state.control, &content.control) {
             out.state.control = Rc::new(control);

@@ -24,6 +24,7 @@ mod network;
 mod oracle;
 mod phone;
 mod restore;
+mod revoked;
 mod store;
 mod traffic;
 mod users;

@@ -97,6 +97,8 @@ pub(super) struct Phone {
     pub(super) enrolled: bool,
     /// Whether it fell into a well.
     pub(super) lost: bool,
+    /// Whether the office has revoked it; then it is lost too.
+    pub(super) revoked: bool,
     seed_of_randomness: [u8; 32],
 }
 
@@ -129,6 +131,7 @@ impl Phone {
             rolled_back: false,
             enrolled: false,
             lost: false,
+            revoked: false,
             seed_of_randomness: dice.bytes(),
         }
     }

@@ -164,6 +164,12 @@ impl World {
         let dice = untidy.then_some(&mut self.dice);
         let served = match self.hub.serve(&packet.bytes, now, dice) {
             Ok(served) => served,
+            Err(code) if self.phones[packet.phone].revoked => {
+                self.count(Fault::RevokedAsks);
+                return require("R25", packet.cut || code == "device_revoked", || {
+                    format!("the server says {code} to {}", self.name(packet.phone))
+                });
+            }
             // A restored server is shown what it lost; a request from before may come after it.
             Err(code) if self.hub.restored && STRANGER.contains(&code) && !packet.cut => {
                 self.count(Fault::Stranger);
@@ -181,6 +187,12 @@ impl World {
             }
         };
         require("R5", !packet.cut, || "a cut request is served".into())?;
+        require("R25", !self.phones[packet.phone].revoked, || {
+            format!(
+                "the server serves {}, which is revoked",
+                self.name(packet.phone)
+            )
+        })?;
         let refused = &served.refused;
         let untaken = refused.iter().any(|code| code == Unfit::Reference.code());
         if untaken {

@@ -54,6 +54,8 @@ pub(super) struct World {
     pub(super) bag: Vec<Rc<[u8]>>,
     /// A replaced process is at work: nothing else goes wrong meanwhile.
     pub(super) stale_at_work: bool,
+    /// The hostile device is revoked.
+    pub(super) hostile_revoked: bool,
 }
 
 impl World {
@@ -124,6 +126,7 @@ impl World {
             backup: None,
             bag: Vec::new(),
             stale_at_work: false,
+            hostile_revoked: false,
         }
     }
 
@@ -274,7 +277,7 @@ impl World {
             self.hostile_acts()?;
         }
         if self.dice.chance(self.config.office) {
-            self.office_acts();
+            self.office_acts()?;
         }
         Ok(())
     }
@@ -335,6 +338,8 @@ impl World {
         self.say(|_| "the server's batches are set back".into());
         self.hub.state.spaces = copy.spaces;
         self.hub.state.records = copy.records;
+        // The office revoked and decided since the copy was made.
+        self.hub.state.remake_all();
         self.write_off();
     }
 
@@ -416,7 +421,13 @@ impl World {
             Err(code) => (*code).to_owned(),
         };
         self.say(|_| format!("the hostile device sends {what}: {result}"));
+        if let Err("device_revoked") = served {
+            return self.hostile_is_carried(&bytes);
+        }
         if let Ok(served) = served {
+            require("R25", !self.hostile_revoked, || {
+                "the server serves the hostile device, which is revoked".into()
+            })?;
             self.hub.commit(served.state);
             let mut find = |reference: &Reference| held::find(&self.hub.state.spaces, reference);
             let device = self.hostile.as_ref().map(|hostile| hostile.device);
@@ -432,8 +443,9 @@ impl World {
         self.agree_hub()
     }
 
-    fn office_acts(&mut self) {
-        match self.dice.below(3) {
+    fn office_acts(&mut self) -> Checked {
+        match self.dice.below(4) {
+            3 => return self.office_revokes(),
             0 => {
                 self.count(Fault::DaysPass);
                 self.seconds += 86_400 * (1 + self.dice.below(40) as i64);
@@ -466,5 +478,6 @@ impl World {
                 self.say(|w| format!("package {} comes out", w.package.version));
             }
         }
+        Ok(())
     }
 }

@@ -183,6 +183,7 @@ impl Device {
             receipts: false,
             shown: Vec::new(),
             renewal: None,
+            parting: None,
         };
         request.encode(self.network, &|message| self.sign(message))
     }

@@ -17,6 +17,7 @@ mod moves;
 mod native;
 mod ordering;
 mod restore;
+mod revoking;
 mod sampling;
 mod secrecy;
 mod simulator;

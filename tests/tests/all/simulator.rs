@@ -89,6 +89,12 @@ fn half_a_transaction_is_found() {
 }
 
 #[test]
+fn a_server_that_goes_on_with_the_roster_before_a_revocation_is_found() {
+    let (_, broken) = found(Plant::RosterRemembered, 100);
+    assert!(broken.starts_with("R25: "), "{broken}");
+}
+
+#[test]
 fn going_on_after_a_persist_error_is_found() {
     found(Plant::GoOnAfterError, 100);
 }

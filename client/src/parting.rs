@@ -1,0 +1,97 @@
+//! A phone that a person has ordered to wipe itself: it hands over what the server lacks, wipes its
+//! store and says so ([`sync_core::parting`]).
+
+use sync_core::exchange::{Outgoing, WipeTurn};
+use sync_core::parting::Parting;
+use sync_core::relay::BundleWish;
+
+use crate::cancel::Cancel;
+use crate::error::{Complaint, PhoneError};
+use crate::phone::Phone;
+use crate::sync::{Course, EXCHANGE_PATH, Turns};
+
+/// Bytes of what a phone hands over: below the limit of a message. A phone that has more does not wipe
+/// itself; while it is served it exchanges first, and then it has little.
+const HANDED_OVER_BYTES_MAX: usize = 3 * 1024 * 1024;
+
+/// Goes through with it; gives what the exchange ends with. Nothing is wiped before the server has said
+/// that all that was handed over is durable.
+pub(crate) fn part(phone: &mut impl Turns, course: &mut Course, cancel: &Cancel) -> PhoneError {
+    match try_part(phone, course, cancel) {
+        Ok(()) => PhoneError::wrong(Complaint::new("wiped")),
+        Err(error) => error,
+    }
+}
+
+fn try_part(
+    phone: &mut impl Turns,
+    course: &mut Course,
+    cancel: &Cancel,
+) -> Result<(), PhoneError> {
+    let (transport, bundle) = phone.turn(|phone| Ok((course.way(phone)?, hand_over(phone)?)))?;
+    let answer = transport.post(EXCHANGE_PATH, &bundle, cancel)?;
+    phone.turn(|phone| hear(phone, &answer))?;
+    let last = phone.turn(wipe)?;
+    // Should this be lost the office sees that all was handed over.
+    drop(transport.post(EXCHANGE_PATH, &last, cancel));
+    Ok(())
+}
+
+/// The request that brings all that the server lacks, sealed to it.
+fn hand_over(phone: &mut Phone) -> Result<Vec<u8>, PhoneError> {
+    let mut bundle = Vec::new();
+    if phone.opened()?.replica.has_unsent() {
+        let wish = BundleWish {
+            bytes_max: Some(HANDED_OVER_BYTES_MAX),
+            short: true,
+            everything: false,
+        };
+        let made = phone.step(&|open, context| {
+            let sign = |message: &[u8]| open.keys.sign(message);
+            let replica = &open.replica;
+            Ok(replica.prepare_bundle(context, &open.store, &sign, wish)?)
+        })?;
+        if made.left > 0 {
+            return Err(PhoneError::wrong(Complaint::new("too_much_to_hand_over")));
+        }
+        bundle = made.bytes;
+    }
+    said(
+        phone,
+        Parting {
+            bundle,
+            wiped: false,
+        },
+    )
+}
+
+/// A signed request that says this.
+fn said(phone: &mut Phone, parting: Parting) -> Result<Vec<u8>, PhoneError> {
+    let open = phone.opened()?;
+    let sign = |message: &[u8]| open.keys.sign(message);
+    Ok(open.replica.part(&sign, parting))
+}
+
+/// Whether the server has taken it.
+fn hear(phone: &mut Phone, answer: &[u8]) -> Result<(), PhoneError> {
+    let outgoing = Outgoing::default();
+    let heard = phone.step(&|open, context| {
+        let replica = &open.replica;
+        Ok(replica.prepare_answer(context, &open.store, &outgoing, answer)?)
+    })?;
+    match heard.wipe {
+        Some(WipeTurn::Wipe) => Ok(()),
+        _ => Err(PhoneError::NoConnection(Complaint::new("no_progress"))),
+    }
+}
+
+/// Wipes the store; gives the request that says so, signed before the key went with it.
+fn wipe(phone: &mut Phone) -> Result<Vec<u8>, PhoneError> {
+    let parting = Parting {
+        bundle: Vec::new(),
+        wiped: true,
+    };
+    let last = said(phone, parting)?;
+    phone.wipe(true)?;
+    Ok(last)
+}

@@ -1,0 +1,291 @@
+//! Revoking devices, and deciding on what they signed beside the cut.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::SqliteConnection;
+use sync_core::batch::Batch;
+use sync_core::control::{
+    Control, ControlEntry, Order, OrderKind, Revocation, RevokeReason, VERDICT_NODE_MAX, Verdict,
+};
+use sync_core::id::{BatchHash, DeviceId, EntryHash, Space};
+use sync_core::seal::SigningKey;
+
+use crate::app::{App, Shared};
+use crate::error::CommandError;
+use crate::figures;
+use crate::order::OrderWish;
+use crate::roster::Roster;
+use crate::standing::{cut, restand_everywhere};
+use crate::store::wipe::{self, WipeState};
+use crate::store::{StoreError, contact, control, device, uncounted};
+
+/// What is to be taken from a device.
+#[derive(Clone, Debug)]
+pub struct RevokeWish {
+    /// The device.
+    pub device: DeviceId,
+    /// These spaces alone; everything if there are none.
+    pub spaces: BTreeSet<Space>,
+    /// Why.
+    pub reason: RevokeReason,
+}
+
+/// A device that was let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedDevice {
+    /// The device.
+    pub device: DeviceId,
+    /// Whom its last code was made for.
+    pub name: Option<String>,
+    /// The spaces that it holds.
+    pub spaces: BTreeSet<Space>,
+    /// Why it is revoked, if it is.
+    pub revoked: Option<RevokeReason>,
+    /// When it last reached the server, Unix seconds.
+    pub seen: Option<i64>,
+    /// A person has ordered that it wipe itself.
+    pub wipe_ordered: bool,
+    /// How far it has come with that, and when it said so; never heard of since if there is none.
+    pub wipe: Option<(WipeState, i64)>,
+}
+
+/// A batch that waits for the office.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingBatch {
+    /// Its name.
+    pub batch: BatchHash,
+    /// Its space.
+    pub space: Space,
+    /// Who signed it.
+    pub device: DeviceId,
+    /// When, by the device's clock, Unix seconds.
+    pub time: i64,
+    /// The records that it changes.
+    pub records: BTreeSet<sync_core::id::RecordId>,
+}
+
+/// Signs and stores a revocation, with what follows from it. Once this has committed the device is
+/// not served (R25).
+pub(crate) async fn revoke(
+    conn: &mut SqliteConnection,
+    shared: &Shared,
+    roster: &std::sync::Arc<Roster>,
+    wish: &RevokeWish,
+) -> Result<(), CommandError> {
+    let held = roster.control.grants(wish.device);
+    let Some(granted) = held else {
+        return Err(CommandError::wrong("device_unknown", wish.device));
+    };
+    let whole = wish.spaces.is_empty();
+    if let Some(stranger) = wish.spaces.iter().find(|space| !granted.contains(space)) {
+        return Err(CommandError::wrong("space_not_held", stranger).with("device", wish.device));
+    }
+    let spaces = match whole {
+        true => &granted,
+        false => &wish.spaces,
+    };
+    if spaces.is_empty() {
+        return Err(CommandError::wrong("device_revoked", wish.device));
+    }
+    let mut cuts = BTreeMap::new();
+    for space in spaces {
+        cuts.insert(space.clone(), cut(conn, space, wish.device).await?);
+    }
+    let revocation = Revocation {
+        device: wish.device,
+        whole,
+        cut: cuts,
+        reason: wish.reason,
+    };
+    let sign = |message: &[u8]| shared.node.sign(message);
+    let signer = (
+        shared.node.public().bytes,
+        &sign as &dyn Fn(&[u8]) -> [u8; 64],
+    );
+    let entry = ControlEntry::revoke(shared.me.network, &revocation, signer);
+    take(conn, shared, roster, &entry, &[wish.device]).await?;
+    Ok(())
+}
+
+/// Stores an entry that this server made, and brings up to date what counts of these devices.
+async fn take(
+    conn: &mut SqliteConnection,
+    shared: &Shared,
+    roster: &std::sync::Arc<Roster>,
+    entry: &[u8],
+    devices: &[DeviceId],
+) -> Result<Option<EntryHash>, CommandError> {
+    let checked = roster.control.check(entry).map_err(anyhow::Error::from)?;
+    let Some(entry) = checked else {
+        return Ok(None);
+    };
+    control::add(conn, &entry).await?;
+    follow(conn, shared, roster, devices).await?;
+    Ok(Some(entry.hash))
+}
+
+/// What follows from control entries about these devices that have just been stored.
+pub(crate) async fn follow(
+    conn: &mut SqliteConnection,
+    shared: &Shared,
+    roster: &std::sync::Arc<Roster>,
+    devices: &[DeviceId],
+) -> Result<(), StoreError> {
+    let roster = roster.current(conn).await?;
+    let mut touched = figures::Touched::default();
+    for device in devices {
+        touched.join(restand_everywhere(conn, &roster.control, *device).await?);
+    }
+    figures::update(conn, shared, &roster.control, touched).await
+}
+
+/// The devices that were let in.
+pub(crate) async fn devices(
+    conn: &mut SqliteConnection,
+    control: &Control,
+) -> Result<Vec<ListedDevice>, StoreError> {
+    let mut listed = Vec::new();
+    let ids: Vec<DeviceId> = control.devices().map(|(device, _)| device).collect();
+    for id in ids {
+        let name = device::device(conn, id).await?.and_then(|row| row.name);
+        listed.push(ListedDevice {
+            device: id,
+            name,
+            spaces: control.grants(id).unwrap_or_default(),
+            revoked: control.revoked(id),
+            seen: contact::last(conn, id).await?,
+            wipe_ordered: control.wipe_order(id).is_some(),
+            wipe: wipe::state(conn, id).await?,
+        });
+    }
+    Ok(listed)
+}
+
+/// The batches that wait for the office.
+pub(crate) async fn waiting(
+    conn: &mut SqliteConnection,
+    control: &Control,
+) -> Result<Vec<WaitingBatch>, StoreError> {
+    let rows = uncounted::waiting(conn).await?;
+    let unreadable = || StoreError::Unreadable {
+        table: "batch",
+        column: "bytes",
+    };
+    let of = |row: uncounted::Waiting| {
+        let batch = Batch::from_store(control.network(), &row.bytes).map_err(|_| unreadable())?;
+        Ok(WaitingBatch {
+            batch: row.batch,
+            space: row.space,
+            device: row.device,
+            time: batch.header.time,
+            records: batch.entries.iter().map(|entry| entry.record).collect(),
+        })
+    };
+    rows.into_iter().map(of).collect()
+}
+
+/// What the office decides on batches, ready to be signed; with the devices that wrote them.
+async fn wish(
+    conn: &mut SqliteConnection,
+    control: &Control,
+    batches: &BTreeSet<BatchHash>,
+    accepted: bool,
+) -> Result<(OrderWish, Vec<DeviceId>), CommandError> {
+    let waiting = uncounted::waiting(conn).await?;
+    let mut scope = BTreeSet::new();
+    let mut devices = BTreeSet::new();
+    for batch in batches {
+        let found = waiting.iter().find(|waiting| waiting.batch == *batch);
+        let found = found.ok_or_else(|| CommandError::wrong("batch_not_waiting", batch))?;
+        scope.insert(found.space.clone());
+        devices.insert(found.device);
+    }
+    let said = batches.iter().filter_map(|batch| control.verdict(*batch));
+    let number = said.map(|verdict| verdict.number).max().unwrap_or(0);
+    let verdict = Verdict {
+        number: number.saturating_add(1),
+        accepted,
+    };
+    let wish = OrderWish {
+        kind: OrderKind::Verdict,
+        scope,
+        names: batches.iter().map(|batch| batch.0.to_vec()).collect(),
+        content: verdict.encode(),
+    };
+    Ok((wish, devices.into_iter().collect()))
+}
+
+/// Decides on batches with the node's key; more than [`VERDICT_NODE_MAX`] need a person's.
+pub(crate) async fn decide(
+    conn: &mut SqliteConnection,
+    shared: &Shared,
+    roster: &std::sync::Arc<Roster>,
+    batches: &BTreeSet<BatchHash>,
+    accepted: bool,
+    key: Option<&SigningKey>,
+) -> Result<(), CommandError> {
+    if key.is_none() && batches.len() > VERDICT_NODE_MAX {
+        let error = CommandError::wrong("verdict_needs_key", batches.len());
+        return Err(error.with("max", VERDICT_NODE_MAX));
+    }
+    let (wish, devices) = wish(conn, &roster.control, batches, accepted).await?;
+    let key = key.unwrap_or(&shared.node);
+    let issuer = key.public().bytes;
+    let order = Order {
+        issuer,
+        number: roster.control.next_order_number(issuer),
+        names: wish.names,
+        content: wish.content,
+    };
+    let sign = |message: &[u8]| key.sign(message);
+    let network = shared.me.network;
+    let entry = ControlEntry::order(network, wish.kind, &wish.scope, &order, (issuer, &sign));
+    take(conn, shared, roster, &entry, &devices).await?;
+    Ok(())
+}
+
+impl App {
+    /// Takes spaces from a device, or all it has.
+    pub async fn revoke(&self, wish: &RevokeWish) -> Result<(), CommandError> {
+        let mut tx = self.shared().store.write().await?;
+        let roster = self.shared().roster.last().current(&mut tx).await?;
+        revoke(&mut tx, self.shared(), &roster, wish).await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        Ok(())
+    }
+
+    /// What a person signs to have a device's store wiped.
+    pub async fn wish_wipe(&self, device: DeviceId) -> Result<OrderWish, CommandError> {
+        let mut tx = self.shared().store.read().await?;
+        let roster = self.shared().roster.current(&mut tx).await?;
+        crate::wipe::wish(&roster.control, device)
+    }
+
+    /// The devices that were let in, revoked ones too.
+    pub async fn devices(&self) -> Result<Vec<ListedDevice>, CommandError> {
+        let mut tx = self.shared().store.read().await?;
+        let roster = self.shared().roster.current(&mut tx).await?;
+        Ok(devices(&mut tx, &roster.control).await?)
+    }
+
+    /// The batches of revoked devices that wait for the office.
+    pub async fn waiting_batches(&self) -> Result<Vec<WaitingBatch>, CommandError> {
+        let mut tx = self.shared().store.read().await?;
+        let roster = self.shared().roster.current(&mut tx).await?;
+        Ok(waiting(&mut tx, &roster.control).await?)
+    }
+
+    /// Accepts or refuses batches that wait; with a person's key where they are many.
+    pub async fn decide(
+        &self,
+        batches: &BTreeSet<BatchHash>,
+        accepted: bool,
+        key: Option<&SigningKey>,
+    ) -> Result<(), CommandError> {
+        let mut tx = self.shared().store.write().await?;
+        let roster = self.shared().roster.last().current(&mut tx).await?;
+        decide(&mut tx, self.shared(), &roster, batches, accepted, key).await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! What counts of revoked devices, kept current in the transaction that changes it: by what comes
+//! in, by a revocation, by a decision of the office. What counts is said by [`sync_core::standing`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::SqliteConnection;
+use sync_core::batch::Batch;
+use sync_core::control::Control;
+use sync_core::feed::{Feed, Tip};
+use sync_core::id::{BatchHash, DeviceId, RecordId, Space};
+use sync_core::record::RecordState;
+use sync_core::standing::{HeldChange, Standing, counting};
+
+use crate::figures::Touched;
+use crate::store::{StoreError, feed, record, uncounted};
+
+/// Brings up to date which batches of a feed count by themselves; gives the records of those that do
+/// now and did not, or the other way.
+pub(crate) async fn restand(
+    conn: &mut SqliteConnection,
+    control: &Control,
+    space: &Space,
+    device: DeviceId,
+) -> Result<BTreeSet<RecordId>, StoreError> {
+    let name = space.to_string();
+    let held = feed::from_number(conn, &name, device, 0).await?;
+    let held = Feed::from_parts(held.into_iter().map(|placed| placed.node), &[]);
+    let now = control.uncounted(space, device, &held);
+    let before = uncounted::of_feed(conn, &name, device).await?;
+    let mut moved: Vec<BatchHash> = Vec::new();
+    for (batch, standing) in &now {
+        if before.get(batch) != Some(standing) {
+            uncounted::set(conn, &name, device, *batch, *standing).await?;
+        }
+        if !before.contains_key(batch) {
+            moved.push(*batch);
+        }
+    }
+    for batch in before.keys().filter(|batch| !now.contains_key(batch)) {
+        uncounted::remove(conn, &name, *batch).await?;
+        moved.push(*batch);
+    }
+    let mut records = BTreeSet::new();
+    for batch in moved {
+        records.extend(uncounted::records(conn, &name, batch).await?);
+    }
+    Ok(records)
+}
+
+/// The same for every space in which the device has written, with the records made anew; gives those
+/// that show something else, for the figures.
+pub(crate) async fn restand_everywhere(
+    conn: &mut SqliteConnection,
+    control: &Control,
+    device: DeviceId,
+) -> Result<Touched, StoreError> {
+    let mut touched = Touched::default();
+    for space in feed::spaces(conn).await? {
+        let name = space.to_string();
+        for id in restand(conn, control, &space, device).await? {
+            let held = counting_changes(conn, control, &name, id).await?;
+            let next = rebuild(&held);
+            let before = record::states(conn, &name, &[id]).await?;
+            let before = before.first().map(|(_, state)| state.as_slice());
+            let before = before.and_then(|state| RecordState::from_cbor(state).ok());
+            let parts = before.unwrap_or_default();
+            let parts = parts.view().changed_parts(next.view());
+            record::set_states(conn, &name, vec![(id, next.to_cbor())]).await?;
+            if !parts.is_empty() {
+                touched.note(space.unit(), id, parts);
+            }
+        }
+    }
+    Ok(touched)
+}
+
+/// The tips that are held of a device's feed in a space: the cut of a revocation.
+pub(crate) async fn cut(
+    conn: &mut SqliteConnection,
+    space: &Space,
+    device: DeviceId,
+) -> Result<BTreeSet<Tip>, StoreError> {
+    let tips = feed::tips(conn, &space.to_string()).await?;
+    let of_device = tips.iter().filter(|placed| placed.device == device);
+    Ok(of_device.map(|placed| Tip::of(&placed.node)).collect())
+}
+
+/// The changes of a record that admission is asked about, each with the device that signed it.
+pub(crate) async fn counting_changes(
+    conn: &mut SqliteConnection,
+    control: &Control,
+    space: &str,
+    record: RecordId,
+) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
+    let mut changes = Vec::new();
+    // Most spaces have none, and then nothing is looked up batch by batch.
+    let standings: BTreeMap<BatchHash, Standing> = uncounted::of_space(conn, space).await?;
+    for (device, bytes) in record::batches(conn, space, record).await? {
+        let unreadable = StoreError::Unreadable {
+            table: "batch",
+            column: "bytes",
+        };
+        let batch = Batch::from_store(control.network(), &bytes).map_err(|_| unreadable)?;
+        let counts = !standings.contains_key(&batch.hash);
+        let of_record = (batch.entries.into_iter()).filter(|entry| entry.record == record);
+        changes.extend(of_record.map(|entry| HeldChange {
+            device,
+            counts,
+            change: entry.change,
+        }));
+    }
+    Ok(counting(changes))
+}
+
+/// The state that these changes make.
+pub(crate) fn rebuild(held: &[(DeviceId, Vec<u8>)]) -> RecordState {
+    let held: Vec<_> = held
+        .iter()
+        .map(|(device, change)| (*device, change.as_slice()))
+        .collect();
+    RecordState::rebuild(&held)
+}

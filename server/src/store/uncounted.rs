@@ -1,0 +1,122 @@
+//! The batches of revoked devices that don't count by themselves.
+
+use std::collections::BTreeMap;
+
+use sqlx::SqliteConnection;
+use sync_core::id::{BatchHash, DeviceId, RecordId, Space};
+use sync_core::standing::Standing;
+
+use super::{Read, StoreError, one_row, statements};
+
+statements! {
+    OF_FEED = "SELECT hash, standing FROM uncounted WHERE space = $1 AND device = $2";
+    OF_SPACE = "SELECT hash, standing FROM uncounted WHERE space = $1";
+    ADD = "INSERT INTO uncounted (space, hash, device, standing) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (space, hash) DO UPDATE SET standing = excluded.standing";
+    REMOVE = "DELETE FROM uncounted WHERE space = $1 AND hash = $2";
+    RECORDS = "SELECT touched.record FROM touched
+        JOIN batch ON batch.space = touched.space AND batch.arrival = touched.arrival
+        WHERE batch.space = $1 AND batch.hash = $2";
+    WAITING = "SELECT uncounted.space, uncounted.hash, uncounted.device, batch.bytes FROM uncounted
+        JOIN batch ON batch.space = uncounted.space AND batch.hash = uncounted.hash
+        WHERE uncounted.standing = 'pending'
+        ORDER BY uncounted.space, uncounted.device, batch.arrival";
+}
+
+fn standing(read: &Read<'_>) -> Result<Standing, StoreError> {
+    match read.text("standing")? {
+        "pending" => Ok(Standing::Pending),
+        "refused" => Ok(Standing::Refused),
+        _ => Err(read.unreadable("standing")),
+    }
+}
+
+fn rows_of(rows: &[sqlx::sqlite::SqliteRow]) -> Result<BTreeMap<BatchHash, Standing>, StoreError> {
+    let of = |row| {
+        let read = Read::of("uncounted", row);
+        Ok((read.id("hash", BatchHash::from_slice)?, standing(&read)?))
+    };
+    rows.iter().map(of).collect()
+}
+
+/// Those of one feed.
+pub(crate) async fn of_feed(
+    conn: &mut SqliteConnection,
+    space: &str,
+    device: DeviceId,
+) -> Result<BTreeMap<BatchHash, Standing>, StoreError> {
+    let query = sqlx::query(OF_FEED).bind(space).bind(device.0.to_vec());
+    rows_of(&query.fetch_all(conn).await?)
+}
+
+/// Those of a space.
+pub(crate) async fn of_space(
+    conn: &mut SqliteConnection,
+    space: &str,
+) -> Result<BTreeMap<BatchHash, Standing>, StoreError> {
+    rows_of(&sqlx::query(OF_SPACE).bind(space).fetch_all(conn).await?)
+}
+
+/// Notes how a batch stands.
+pub(crate) async fn set(
+    conn: &mut SqliteConnection,
+    space: &str,
+    device: DeviceId,
+    batch: BatchHash,
+    standing: Standing,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(ADD)
+        .bind(space)
+        .bind(batch.0.to_vec())
+        .bind(device.0.to_vec())
+        .bind(match standing {
+            Standing::Pending => "pending",
+            Standing::Refused => "refused",
+        });
+    one_row("uncounted", &query.execute(conn).await?)
+}
+
+/// Notes that a batch counts.
+pub(crate) async fn remove(
+    conn: &mut SqliteConnection,
+    space: &str,
+    batch: BatchHash,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(REMOVE).bind(space).bind(batch.0.to_vec());
+    one_row("uncounted", &query.execute(conn).await?)
+}
+
+/// The records that a batch changes.
+pub(crate) async fn records(
+    conn: &mut SqliteConnection,
+    space: &str,
+    batch: BatchHash,
+) -> Result<Vec<RecordId>, StoreError> {
+    let query = sqlx::query(RECORDS).bind(space).bind(batch.0.to_vec());
+    let rows = query.fetch_all(conn).await?;
+    let record = |row| Read::of("touched", row).id("record", RecordId::from_slice);
+    rows.iter().map(record).collect()
+}
+
+/// A batch that waits for the office.
+pub(crate) struct Waiting {
+    pub(crate) space: Space,
+    pub(crate) batch: BatchHash,
+    pub(crate) device: DeviceId,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// All that wait, by space and device, in their order of arrival.
+pub(crate) async fn waiting(conn: &mut SqliteConnection) -> Result<Vec<Waiting>, StoreError> {
+    let rows = sqlx::query(WAITING).fetch_all(conn).await?;
+    let of = |row| {
+        let read = Read::of("uncounted", row);
+        Ok(Waiting {
+            space: super::feed::space(&read)?,
+            batch: read.id("hash", BatchHash::from_slice)?,
+            device: read.id("device", DeviceId::from_slice)?,
+            bytes: read.blob("bytes")?.to_vec(),
+        })
+    };
+    rows.iter().map(of).collect()
+}

@@ -1,0 +1,59 @@
+//! Wiping phones on a person's order: the order, and what the phone says of it.
+
+use std::collections::BTreeSet;
+
+use sqlx::SqliteConnection;
+use sync_core::control::{Control, OrderKind};
+use sync_core::id::DeviceId;
+use sync_core::parting;
+
+use crate::app::{Refused, Reply, Shared};
+use crate::bundle::{self, Unpacked};
+use crate::error::CommandError;
+use crate::figures::Touched;
+use crate::order::OrderWish;
+use crate::store::wipe::{self, WipeState};
+use crate::store::{StoreError, contact};
+use sync_core::hub::Refusal;
+
+/// What a phone says that is to wipe itself.
+pub(crate) struct Farewell {
+    pub(crate) device: DeviceId,
+    /// What it hands over.
+    pub(crate) unpacked: Option<Unpacked>,
+    pub(crate) state: WipeState,
+}
+
+/// Takes what a phone hands over, in the transaction of `conn`, and answers it.
+pub(crate) async fn take(
+    now: i64,
+    conn: &mut SqliteConnection,
+    shared: &Shared,
+    control: &Control,
+    farewell: &Farewell,
+    is_current: bool,
+) -> Result<(Result<Reply, Refused>, Touched), StoreError> {
+    let mut touched = Touched::default();
+    if let Some(unpacked) = &farewell.unpacked {
+        let taken = bundle::take(now, conn, shared, control, unpacked, is_current).await?;
+        touched = taken.2;
+    }
+    contact::note(conn, farewell.device, now).await?;
+    wipe::note(conn, farewell.device, farewell.state, now).await?;
+    let taken = farewell.state > WipeState::Told;
+    let answer = parting::answer(&shared.me, control, farewell.device, taken, now);
+    let answer = answer.map(Reply::Exchange);
+    Ok((answer.ok_or(Refusal::UnknownDevice.into()), touched))
+}
+
+/// What a person signs to have a phone wiped.
+pub(crate) fn wish(control: &Control, device: DeviceId) -> Result<OrderWish, CommandError> {
+    let enrolment = control.enrolment(device);
+    let enrolment = enrolment.ok_or_else(|| CommandError::wrong("device_unknown", device))?;
+    Ok(OrderWish {
+        kind: OrderKind::Wipe,
+        scope: enrolment.spaces.clone(),
+        names: BTreeSet::from([device.0.to_vec()]),
+        content: Vec::new(),
+    })
+}

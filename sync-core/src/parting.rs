@@ -1,0 +1,159 @@
+//! A phone that is asked to wipe itself: what it hears, hands over, and says last.
+//!
+//! The order is a person's ([`crate::control::OrderKind::Wipe`]), and the phone checks that itself: a
+//! server, or whoever has taken it, can't have a phone wiped. It is told at its next exchange, also a
+//! revoked phone, which is served nothing else. It answers with a bundle of all that the server lacks,
+//! waits until that is taken, wipes its store, and says so; if the last word is lost the office sees
+//! that everything was handed over.
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+
+use crate::cbor::List;
+use crate::control::{BadEntry, Control, ControlEntry, OrderKind};
+use crate::hub::HubMe;
+use crate::id::DeviceId;
+use crate::replica::Replica;
+use crate::wire::{Answer, Request, base_digest};
+
+/// Root statements that come with an order, so that a phone knows the key that signed it.
+const ROOTS_MAX: usize = 64;
+
+/// What a phone says that is to wipe itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parting {
+    /// A bundle of what the server lacks, sealed to it; empty if it lacks nothing.
+    pub bundle: Vec<u8>,
+    /// It has wiped its store.
+    pub wiped: bool,
+}
+
+/// What the server tells a phone that is to wipe itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WipeCall {
+    /// The order.
+    pub order: Vec<u8>,
+    /// The root statements that list the keys which signed it.
+    pub roots: Vec<Vec<u8>>,
+    /// What the phone handed over is durable: it may wipe.
+    pub taken: bool,
+}
+
+#[derive(Encode, Decode)]
+pub(crate) struct PartingWire {
+    #[n(0)]
+    bundle: ByteVec,
+    #[n(1)]
+    wiped: Option<bool>,
+}
+
+#[derive(Encode, Decode)]
+pub(crate) struct WipeWire {
+    #[n(0)]
+    order: ByteVec,
+    #[n(1)]
+    roots: List<ByteVec, ROOTS_MAX>,
+    #[n(2)]
+    taken: Option<bool>,
+}
+
+impl From<&Parting> for PartingWire {
+    fn from(parting: &Parting) -> Self {
+        Self {
+            bundle: parting.bundle.clone().into(),
+            wiped: parting.wiped.then_some(true),
+        }
+    }
+}
+
+impl From<PartingWire> for Parting {
+    fn from(wire: PartingWire) -> Self {
+        Self {
+            bundle: wire.bundle.into(),
+            wiped: wire.wiped.unwrap_or(false),
+        }
+    }
+}
+
+impl From<&WipeCall> for WipeWire {
+    fn from(call: &WipeCall) -> Self {
+        Self {
+            order: call.order.clone().into(),
+            roots: call.roots.iter().map(|root| root.clone().into()).collect(),
+            taken: call.taken.then_some(true),
+        }
+    }
+}
+
+impl From<WipeWire> for WipeCall {
+    fn from(wire: WipeWire) -> Self {
+        Self {
+            order: wire.order.into(),
+            roots: wire.roots.into_iter().map(Into::into).collect(),
+            taken: wire.taken.unwrap_or(false),
+        }
+    }
+}
+
+impl Control {
+    /// The order that a device wipe itself, if there is one.
+    pub fn wipe_order(&self, device: DeviceId) -> Option<&ControlEntry> {
+        let mut orders = self.orders();
+        let about = orders.find(|(_, kind, order)| {
+            *kind == OrderKind::Wipe && order.names.contains(device.as_bytes())
+        });
+        about.map(|(entry, _, _)| entry)
+    }
+}
+
+/// What the server says to a phone that is to wipe itself; `None` if nobody ordered it.
+pub fn answer(
+    me: &HubMe,
+    control: &Control,
+    device: DeviceId,
+    taken: bool,
+    now: i64,
+) -> Option<Answer> {
+    let order = control.wipe_order(device)?;
+    let roots = control.entries().filter(|entry| entry.is_root());
+    let call = WipeCall {
+        order: order.bytes().to_vec(),
+        roots: roots.map(|root| root.bytes().to_vec()).collect(),
+        taken,
+    };
+    Some(Answer {
+        nonce: Some(me.nonce(device, now)),
+        wipe: Some(call),
+        ..Answer::at(now)
+    })
+}
+
+impl Replica {
+    /// Whether persons who may have ordered this device to wipe itself. Nothing is kept of the call.
+    pub(crate) fn is_to_wipe(&self, call: &WipeCall) -> Result<bool, BadEntry> {
+        let mut control = self.control.clone();
+        for entry in call.roots.iter().chain([&call.order]) {
+            if let Some(entry) = control.check(entry)? {
+                control.apply(entry);
+            }
+        }
+        Ok(control.wipe_order(self.me.device).is_some())
+    }
+
+    /// The request with which a phone hands over, or says that it has wiped itself.
+    pub fn part(&self, sign: &dyn Fn(&[u8]) -> [u8; 64], parting: Parting) -> Vec<u8> {
+        let request = Request {
+            device: self.me.device,
+            nonce: self.hub.nonce,
+            control: self.control.position(),
+            base: base_digest(self.hub.incarnation, &Default::default()),
+            spaces: Vec::new(),
+            batches: Vec::new(),
+            refer: None,
+            budget: 0,
+            receipts: false,
+            parting: Some(parting),
+        };
+        request.encode(self.me.network, sign)
+    }
+}

@@ -1,0 +1,166 @@
+//! Which held batches count, where a device was revoked (R24).
+//!
+//! A batch of a device that has lost the space counts by itself only if the cut covers it or the
+//! office has accepted it. The others are **pending** until the office decides, then **refused**.
+//! Of their changes those count all the same on which a change of a counting batch was made: a live
+//! phone that had not heard yet has edited what it saw, and its edit must not be lost. This holds
+//! for refused ones too: their values stay until somebody writes over them. The rest never reaches admission, so that nothing a revoked
+//! device signs later stands in the way of what counted before.
+//!
+//! All of this is a function of what is held, not of the order in which it came (R10): a phone, the
+//! server and a rebuild give the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::change::Change;
+use crate::control::Control;
+use crate::feed::Feed;
+use crate::id::{BatchHash, ChangeHash, DeviceId, Space};
+
+/// How a batch that does not count by itself stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It waits for the office.
+    Pending,
+    /// The office does not take it.
+    Refused,
+}
+
+impl Control {
+    /// The batches of a device's feed in a space that don't count by themselves. `feed` must hold all
+    /// that is held of it.
+    pub fn uncounted(
+        &self,
+        space: &Space,
+        device: DeviceId,
+        feed: &Feed,
+    ) -> BTreeMap<BatchHash, Standing> {
+        let Some(cut) = self.cut(device, space) else {
+            return BTreeMap::new();
+        };
+        let standing = |hash| match self.verdict(hash) {
+            None => Some(Standing::Pending),
+            Some(verdict) => (!verdict.accepted).then_some(Standing::Refused),
+        };
+        let beside = feed.missing(cut).into_iter();
+        beside
+            .filter_map(|node| Some((node.hash, standing(node.hash)?)))
+            .collect()
+    }
+}
+
+/// A change as it is held: by whom its batch is signed, and whether that batch counts by itself.
+#[derive(Clone, Debug)]
+pub struct HeldChange {
+    /// The signer of the batch.
+    pub device: DeviceId,
+    /// Whether the batch counts by itself.
+    pub counts: bool,
+    /// The change's bytes.
+    pub change: Vec<u8>,
+}
+
+/// The changes of one record that admission is asked about, of all that are held.
+pub fn counting(held: Vec<HeldChange>) -> Vec<(DeviceId, Vec<u8>)> {
+    let needed = match held.iter().all(|held| held.counts) {
+        true => BTreeSet::new(),
+        false => needed(&held),
+    };
+    let counts = |held: &HeldChange| {
+        held.counts || Change::parse(&held.change).is_ok_and(|change| needed.contains(&change.hash))
+    };
+    let counting = held.into_iter().filter(counts);
+    counting.map(|held| (held.device, held.change)).collect()
+}
+
+/// What changes of counting batches depend on, directly or not.
+fn needed(held: &[HeldChange]) -> BTreeSet<ChangeHash> {
+    let mut deps: BTreeMap<ChangeHash, Vec<ChangeHash>> = BTreeMap::new();
+    let mut open: Vec<ChangeHash> = Vec::new();
+    for held in held {
+        if let Ok(change) = Change::parse(&held.change) {
+            if held.counts {
+                open.extend(&change.deps);
+            }
+            deps.insert(change.hash, change.deps);
+        }
+    }
+    let mut needed = BTreeSet::new();
+    while let Some(hash) = open.pop() {
+        if needed.insert(hash) {
+            open.extend(deps.get(&hash).into_iter().flatten());
+        }
+    }
+    needed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Put;
+    use crate::id::ActorId;
+    use crate::value::{Key, Value};
+
+    const LIVE: DeviceId = DeviceId([1; 8]);
+    const REVOKED: DeviceId = DeviceId([2; 8]);
+
+    fn change(device: DeviceId, random: u8, deps: &[ChangeHash], start_op: u32) -> HeldChange {
+        let put = Put {
+            key: Key::parse("identity.aliases").unwrap(),
+            value: Value::from(format!("{random}").as_str()),
+            preds: Vec::new(),
+        };
+        let actor = ActorId::new(device, [random; 8]);
+        let change = Change::make(deps.to_vec(), actor, 1, start_op, 0, vec![put]).1;
+        HeldChange {
+            device,
+            counts: device == LIVE,
+            change,
+        }
+    }
+
+    fn hash(held: &HeldChange) -> ChangeHash {
+        Change::parse(&held.change).unwrap().hash
+    }
+
+    fn counted(held: &[&HeldChange]) -> BTreeSet<ChangeHash> {
+        let held = held.iter().map(|held| (*held).clone()).collect();
+        let counting = counting(held).into_iter();
+        counting
+            .map(|(_, change)| Change::parse(&change).unwrap().hash)
+            .collect()
+    }
+
+    #[test]
+    fn a_change_that_waits_counts_once_a_live_one_is_built_on_it() {
+        let first = change(REVOKED, 1, &[], 1);
+        let second = change(REVOKED, 2, &[hash(&first)], 2);
+        let beside = change(REVOKED, 3, &[], 1);
+        let live = change(LIVE, 4, &[hash(&second)], 3);
+        assert!(counted(&[&first, &second, &beside]).is_empty());
+        let expected = BTreeSet::from([&first, &second, &live].map(hash));
+        assert_eq!(counted(&[&first, &second, &beside, &live]), expected);
+        assert_eq!(counted(&[&live, &beside, &second, &first]), expected);
+    }
+
+    #[test]
+    fn a_change_held_twice_counts_if_one_of_its_batches_does() {
+        let waiting = change(REVOKED, 1, &[], 1);
+        let accepted = HeldChange {
+            counts: true,
+            ..waiting.clone()
+        };
+        assert_eq!(counted(&[&waiting, &accepted]).len(), 1);
+    }
+
+    #[test]
+    fn bytes_that_are_no_change_stay_where_they_count_and_only_there() {
+        let nonsense = |counts| HeldChange {
+            device: LIVE,
+            counts,
+            change: vec![1, 2, 3],
+        };
+        let counting = counting(vec![nonsense(true), nonsense(false)]);
+        assert_eq!(counting.len(), 1, "admission says what is wrong with it");
+    }
+}

@@ -1,0 +1,239 @@
+//! Revoked devices with real processes: not served, not read, and nothing of theirs lost.
+
+use std::path::Path;
+
+use ortoo_tests::harness::Phone;
+use serde_json::{Value, json};
+
+use crate::village::{GACHA, Village};
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn device(phone: &Phone) -> String {
+    let status = phone.ok(&["status"]);
+    status["device"].as_str().unwrap().to_owned()
+}
+
+fn clean(village: &Village) {
+    let server = &village.server;
+    assert_eq!(server.run(&["verify"]).json()["different"], 0);
+    assert_eq!(server.run(&["verify-cells"]).json()["different"], 0);
+}
+
+/// What the server shows of a record.
+fn shown(village: &Village, id: &str) -> Value {
+    village.server.run(&["show", id]).json()["fields"].clone()
+}
+
+#[test]
+fn a_revoked_phone_is_not_served_and_what_it_saved_comes_by_its_outbox() {
+    let village = Village::new();
+    let Village { server, a, b, .. } = &village;
+    let before = a.add("person", &["identity.name=其其格"]);
+    a.sync();
+    let late = a.add("person", &["identity.name=娜仁"]);
+    a.edit(&before, &["identity.phone=10012345678"]);
+    let lost = device(a);
+    let done = server.run(&["revoke", &lost, "--lost"]).json();
+    assert_eq!(done["device"], lost.as_str());
+    let again = server.run(&["revoke", &lost]).error(1);
+    assert_eq!(again["code"], "device_revoked");
+
+    let said = a.run(&["sync"]).error(1);
+    assert_eq!(said["code"], "device_revoked");
+    // It keeps what it has, and shows it.
+    assert_eq!(a.field(&late, "identity.name"), "娜仁");
+    assert_eq!(a.ok(&["status"])["unsent"], 2);
+
+    let outbox = village.file("outbox");
+    a.ok(&["outbox", text(&outbox)]);
+    server.run(&["bundle", "import", text(&outbox)]).json();
+    let waiting = server.run(&["pending-batches"]).json();
+    let waiting = waiting.as_array().unwrap();
+    assert!(!waiting.is_empty());
+    assert!(waiting.iter().all(|batch| batch["device"] == lost.as_str()));
+    assert_eq!(shown(&village, &before)["identity.phone"], Value::Null);
+    clean(&village);
+
+    // A live phone holds them too, and shows nothing of them.
+    b.sync();
+    assert_eq!(b.field(&before, "identity.name"), "其其格");
+    assert_eq!(b.field(&before, "identity.phone"), Value::Null);
+
+    server.run(&["accept", "--device", &lost]).json();
+    assert_eq!(server.run(&["pending-batches"]).json(), json!([]));
+    assert_eq!(shown(&village, &before)["identity.phone"], "10012345678");
+    assert_eq!(shown(&village, &late)["identity.name"], "娜仁");
+    b.sync();
+    assert_eq!(b.field(&before, "identity.phone"), "10012345678");
+    assert_eq!(b.field(&late, "identity.name"), "娜仁");
+    clean(&village);
+}
+
+#[test]
+fn what_the_office_refuses_shows_nowhere_and_an_edit_on_it_is_not_lost() {
+    let village = Village::new();
+    let Village { server, a, b, .. } = &village;
+    let id = a.add("person", &["identity.name=其其格"]);
+    a.sync();
+    b.sync();
+    // The neighbour takes a later edit by bundle, before she hears of the revocation, and edits on it.
+    a.edit(&id, &["identity.name=琪琪格"]);
+    let alone = a.add("person", &["identity.name=娜仁"]);
+    let bag = village.file("bag");
+    a.ok(&["bundle", "export", text(&bag)]);
+    server.run(&["revoke", &device(a), "--stolen"]).json();
+    b.ok(&["bundle", "import", text(&bag)]);
+    b.edit(&id, &["identity.name=齐齐格"]);
+    b.sync();
+
+    let waiting = server.run(&["pending-batches"]).json();
+    assert!(!waiting.as_array().unwrap().is_empty());
+    assert_eq!(shown(&village, &id)["identity.name"], "齐齐格");
+    assert_eq!(shown(&village, &alone)["identity.name"], Value::Null);
+    server.run(&["refuse", "--device", &device(a)]).json();
+    b.sync();
+    for _ in 0..2 {
+        assert_eq!(shown(&village, &id)["identity.name"], "齐齐格");
+        assert_eq!(b.field(&id, "identity.name"), "齐齐格");
+        assert_eq!(shown(&village, &alone)["identity.name"], Value::Null);
+        // Once more, after a copy of it came again.
+        server.run(&["bundle", "import", text(&bag)]).json();
+        b.sync();
+    }
+    assert_eq!(server.run(&["pending-batches"]).json(), json!([]));
+    clean(&village);
+}
+
+#[test]
+fn a_phone_that_loses_a_class_forgets_it_and_goes_on_with_the_others() {
+    let village = Village::new();
+    let Village { server, a, b, .. } = &village;
+    let sets = ["identity.name=其其格", "condition.disability=61"];
+    let id = a.add("person", &sets);
+    a.sync();
+    b.sync();
+    assert_eq!(b.field(&id, "condition.disability"), "61");
+    let care = format!("{GACHA}.care");
+    // Saved before the phone hears of it.
+    b.edit(&id, &["condition.disability=62"]);
+    b.edit(&id, &["identity.phone=10012345678"]);
+    server
+        .run(&["revoke", &device(b), "--space", &care, "--left"])
+        .json();
+    let listed = server.run(&["devices"]).json();
+    let listed = listed.as_array().unwrap();
+    let of_b = listed
+        .iter()
+        .find(|row| row["device"] == device(b).as_str());
+    let left = of_b.unwrap()["spaces"].to_string();
+    assert!(left.contains("general") && !left.contains("care"), "{left}");
+
+    b.sync();
+    assert_eq!(b.field(&id, "identity.name"), "其其格");
+    assert_eq!(b.field(&id, "condition.disability"), Value::Null);
+    let status = b.ok(&["status"]);
+    assert!(!status["spaces"].to_string().contains("care"), "{status}");
+    assert_eq!(shown(&village, &id)["identity.phone"], "10012345678");
+    let refused = ["edit", &id, "--set", "condition.disability=00"];
+    assert_eq!(b.run(&refused).error(1)["code"], "not_granted");
+    // What it had saved there waits for the office, and is not lost.
+    assert_eq!(shown(&village, &id)["condition.disability"], "61");
+    server.run(&["accept", "--device", &device(b)]).json();
+    assert_eq!(shown(&village, &id)["condition.disability"], "62");
+    // Exchanges go on, quiet ones too.
+    let quiet = b.sync();
+    assert_eq!(quiet["round_trips"], 1, "{quiet}");
+    a.sync();
+    assert_eq!(a.field(&id, "condition.disability"), "62");
+    clean(&village);
+}
+
+#[test]
+fn a_revoked_persons_new_phone_is_let_in_with_new_keys_and_the_old_keys_never() {
+    let village = Village::new();
+    let Village { server, a, .. } = &village;
+    let id = a.add("person", &["identity.name=其其格"]);
+    a.sync();
+    server.run(&["revoke", &device(a), "--lost"]).json();
+    let again = Phone::enrolled(village.file("again"), server, GACHA);
+    again.sync();
+    assert_eq!(again.field(&id, "identity.name"), "其其格");
+    assert_eq!(a.run(&["sync"]).error(1)["code"], "device_revoked");
+}
+
+/// How far the server says that a wipe has come.
+fn wipe_state(village: &Village, device: &str) -> Value {
+    let listed = village.server.run(&["devices"]).json();
+    let listed = listed.as_array().unwrap();
+    let row = listed.iter().find(|row| row["device"] == device);
+    row.unwrap()["wipe"].clone()
+}
+
+#[test]
+fn a_phone_that_is_to_be_wiped_hands_over_what_it_has_although_it_is_revoked() {
+    let village = Village::new();
+    let Village { server, a, b, .. } = &village;
+    let before = a.add("person", &["identity.name=其其格"]);
+    a.sync();
+    let late = a.add("person", &["identity.name=娜仁"]);
+    let (lost, other) = (device(a), device(b));
+    server.run(&["revoke", &lost, "--lost"]).json();
+    let order_key = village.file("server/order.key");
+    let wipe = ["wipe", &lost, "--key", text(&order_key)];
+
+    // The node's key orders nothing.
+    let node = village.file("server/node.key");
+    let by_node = server.run(&["wipe", &lost, "--key", text(&node)]).error(1);
+    assert_eq!(by_node["code"], "not_an_order_key");
+    assert_eq!(wipe_state(&village, &lost), Value::Null);
+    server.run(&wipe).json();
+    assert_eq!(wipe_state(&village, &lost), "asked");
+    assert_eq!(server.run(&["order", "list"]).json()[0]["kind"], "wipe");
+
+    assert_eq!(a.run(&["sync"]).error(1)["code"], "wiped");
+    assert_eq!(wipe_state(&village, &lost), "wiped");
+    assert_eq!(wipe_state(&village, &other), Value::Null);
+    assert_eq!(a.run(&["status"]).error(3)["code"], "store_missing");
+    let left = ortoo_tests::harness::files(&village.file("a"));
+    assert!(left.iter().all(|(_, bytes)| bytes.len() < 64), "{left:?}");
+
+    // What it had saved is here, and waits for the office like everything of a revoked phone.
+    assert_eq!(shown(&village, &late)["identity.name"], Value::Null);
+    server.run(&["accept", "--device", &lost]).json();
+    assert_eq!(shown(&village, &late)["identity.name"], "娜仁");
+    assert_eq!(shown(&village, &before)["identity.name"], "其其格");
+    b.sync();
+    assert_eq!(b.field(&late, "identity.name"), "娜仁");
+    clean(&village);
+}
+
+#[test]
+fn a_phone_that_is_not_revoked_is_wiped_and_what_it_hands_over_counts() {
+    let village = Village::new();
+    let Village { server, a, .. } = &village;
+    let id = a.add("person", &["identity.name=其其格"]);
+    let order_key = village.file("server/order.key");
+    let order_key = text(&order_key);
+    let file = village.file("order");
+    // By way of a file, which a second person could sign.
+    let out = ["wipe", &device(a), "--key", order_key, "--out", text(&file)];
+    let made = server.run(&out).json();
+    assert_eq!(
+        (&made["kind"], &made["persons_needed"]),
+        (&json!("wipe"), &json!(1))
+    );
+    assert_eq!(
+        wipe_state(&village, &device(a)),
+        Value::Null,
+        "not given yet"
+    );
+    let lost = device(a);
+    server.run(&["order", "submit", text(&file)]).json();
+    assert_eq!(a.run(&["sync"]).error(1)["code"], "wiped");
+    assert_eq!(shown(&village, &id)["identity.name"], "其其格");
+    assert_eq!(wipe_state(&village, &lost), "wiped");
+    clean(&village);
+}
