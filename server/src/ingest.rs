@@ -17,8 +17,8 @@ use sync_core::wire::Refused;
 
 use crate::exchange::Stashes;
 use crate::figures::Touched;
-use crate::store::event::{self, EventKind};
 use crate::standing::{counting_changes, rebuild, restand};
+use crate::store::event::{self, EventKind};
 use crate::store::{StoreError, feed, record};
 
 /// Batches with a parent missing that are kept for later, per space (R6). A phone that finds the

@@ -289,7 +289,7 @@ async fn exchange(
             Err(refusal) => return Ok((Err(refusal.into()), nothing)),
             Ok(Opened::StaleNonce(answer)) => return Ok((Ok(Reply::Exchange(*answer)), nothing)),
             // Ordered in this very moment: it is told at the next exchange.
-            Ok(Opened::Wipe(..)) => return Ok((Err(hub::Refusal::Revoked.into()), nothing)),
+            Ok(Opened::Wipe(..)) => return Ok((Err(Refusal::Revoked.into()), nothing)),
             Ok(Opened::Taught(entries)) => {
                 recovery::learn(now, conn, control, &entries).await?;
                 roster = roster.current(conn).await?;
@@ -306,7 +306,7 @@ async fn exchange(
             }
         }
     }
-    Ok((Err(hub::Refusal::UnknownDevice.into()), nothing))
+    Ok((Err(Refusal::UnknownDevice.into()), nothing))
 }
 
 /// A checked exchange, and the note that the phone was here.

@@ -152,6 +152,8 @@ impl Replica {
             refer: None,
             budget: 0,
             receipts: false,
+            shown: Vec::new(),
+            renewal: None,
             parting: Some(parting),
         };
         request.encode(self.me.network, sign)

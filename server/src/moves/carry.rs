@@ -36,7 +36,10 @@ pub(crate) async fn carry(
         if !done.insert((unit, record)) {
             continue;
         }
-        if [moved.record, moved.new].into_iter().any(|of| control.is_erased(of)) {
+        if [moved.record, moved.new]
+            .into_iter()
+            .any(|of| control.is_erased(of))
+        {
             continue;
         }
         let brought = carry_one(conn, shared, control, moved).await?;
