@@ -22,13 +22,13 @@ use crate::village::{self, Way};
 use crate::workload::{Kind, Workload, kind_at};
 
 /// The 嘎查 of these benches.
-const UNIT: &str = "152522100200";
+pub(crate) const UNIT: &str = "152522100200";
 const PIN: &str = "246810";
 /// Edits of each phone in the daily delta.
-const DELTA: usize = 20;
+pub(crate) const DELTA: usize = 20;
 
 /// One measured exchange.
-struct Cost {
+pub(crate) struct Cost {
     report: SyncReport,
     socket_up: u64,
     socket_down: u64,
@@ -37,14 +37,15 @@ struct Cost {
     server_cpu: Duration,
 }
 
-struct Bench {
-    server: Server,
+/// A server, and phones that talk to it through a counting proxy.
+pub(crate) struct Bench {
+    pub(crate) server: Server,
     proxy: Proxy,
     dir: tempfile::TempDir,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
         let server = Server::sample(&dir.path().join("server"));
         let proxy = Proxy::before(server.address());
@@ -57,7 +58,7 @@ impl Bench {
     }
 
     /// One of a single space, or of a unit.
-    fn phone_of(&self, name: &str, space: &str) -> Phone {
+    pub(crate) fn phone_of(&self, name: &str, space: &str) -> Phone {
         let dir = self.dir.path().join(name);
         open(
             &dir,
@@ -66,7 +67,7 @@ impl Bench {
         )
     }
 
-    fn sync(&self, phone: &mut Phone) -> Cost {
+    pub(crate) fn sync(&self, phone: &mut Phone) -> Cost {
         let seen = || {
             let seen = &self.proxy.seen;
             (
@@ -103,7 +104,7 @@ fn open(dir: &Path, link: &str, server: &str) -> Phone {
 }
 
 /// Saves what is drawn, drawing again where it says what stands there already: every edit is one.
-fn edit(phone: &mut Phone, record: RecordId, draw: &mut dyn FnMut() -> Vec<String>) {
+pub(crate) fn edit(phone: &mut Phone, record: RecordId, draw: &mut dyn FnMut() -> Vec<String>) {
     let id = record.to_string();
     loop {
         let sets = draw();

@@ -1,6 +1,7 @@
-//! The benchmarks: `cargo xtask bench [exchange|load|ingest|open|calls|figures …]` prints their tables in
+//! The benchmarks: `cargo xtask bench [exchange|bundle|load|ingest|open|calls|figures …]` prints their tables in
 //! Markdown. bench/RESULTS.md keeps one run with its date, machine and command.
 
+mod bundle;
 mod calls;
 mod exchange;
 mod figures;
@@ -18,8 +19,9 @@ use std::path::Path;
 type Family = (&'static str, fn() -> String);
 
 /// The families, in the order of the results.
-const FAMILIES: [Family; 6] = [
+const FAMILIES: [Family; 7] = [
     ("exchange", exchange::run),
+    ("bundle", bundle::run),
     ("load", load::run),
     ("ingest", ingest::run),
     ("open", open::run),
@@ -38,7 +40,9 @@ fn main() {
     }
     let unknown = |name: &&String| !FAMILIES.iter().any(|(known, _)| known == name);
     if let Some(name) = named.iter().find(unknown) {
-        eprintln!("no family {name}; there are exchange, load, ingest, open, calls, figures");
+        eprintln!(
+            "no family {name}; there are exchange, bundle, load, ingest, open, calls, figures"
+        );
         std::process::exit(1);
     }
     for (name, run) in FAMILIES {

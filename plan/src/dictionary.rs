@@ -58,6 +58,10 @@ pub struct Section {
     /// What must hold between fields.
     #[n(5)]
     pub checks: Vec<Check>,
+    /// Whether it goes along when its person moves to another unit; references stay, since what they
+    /// name stays.
+    #[n(6)]
+    pub travels: Option<bool>,
 }
 
 /// Whether a section repeats, and what its items are called.
@@ -266,6 +270,13 @@ impl Subject {
 }
 
 impl Section {
+    /// Whether the value of a field goes along when a person moves to another unit. Of fields that only
+    /// a newer plan knows it does, so that nothing is lost.
+    pub fn takes_along(&self, field: &str) -> bool {
+        let kind = self.field(field).map(|field| &field.kind);
+        self.travels == Some(true) && !matches!(kind, Some(Kind::Reference { .. }))
+    }
+
     /// The field with this key.
     pub fn field(&self, key: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.key == key)

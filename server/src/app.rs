@@ -585,7 +585,7 @@ impl App {
         let roster = self.shared.roster.current(&mut tx).await?;
         let shown = Shown::current(&mut tx, &roster.control).await?;
         let shown = shown.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
-        Ok(recount::recount(&mut tx, &shown).await?)
+        Ok(recount::recount(&mut tx, &shown, &roster.control).await?)
     }
 
     /// Counts every figure anew beside those that are shown, which the new ones then replace; gives

@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 use sync_core::bundle::BUNDLE_BYTES_MAX;
 use sync_core::figure::{self, Asked, Tally};
-use sync_core::id::DeviceId;
+use sync_core::id::{DeviceId, RecordId};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use words::{Language, Words};
@@ -27,6 +27,7 @@ use crate::app::{App, Figure, Options, ServeError};
 use crate::backup::InClear;
 use crate::enrol::{CodeWish, PendingDevice};
 use crate::error::CommandError;
+use crate::moves::Gone;
 use crate::recount::{CellDifference, Recounted};
 use crate::recovery::RecoveryStatus;
 use crate::restore::restore;
@@ -137,6 +138,17 @@ enum Verb {
         /// At most so many.
         #[arg(long, value_name = "N", default_value_t = 200)]
         limit: u32,
+    },
+    /// Move a person to another 嘎查 or community: her record goes on as a new one there.
+    Move {
+        /// The record.
+        record: String,
+        /// The unit that she moves to.
+        #[arg(long, value_name = "CODE")]
+        to: String,
+        /// The day from which on she lives there; today if it is left out.
+        #[arg(long, value_name = "YYYY-MM-DD")]
+        on: Option<String>,
     },
     /// List the devices that wait to be let in.
     Pending,
@@ -314,6 +326,12 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
         Verb::Bundle(BundleVerb::Import { file, reply }) => {
             import(&app, file, reply.as_deref()).await?
         }
+        Verb::Move { record, to, on } => {
+            let id: RecordId = record
+                .parse()
+                .map_err(|_| CommandError::wrong("bad_id", record))?;
+            gone(&app.move_person(id, to, on.as_deref()).await?)
+        }
         Verb::Pending => app.pending().await?.iter().map(pending).collect(),
         Verb::Approve { device } => {
             let id: DeviceId = device
@@ -390,6 +408,17 @@ async fn import(app: &App, file: &Path, reply: Option<&Path>) -> Result<Value, C
         "for_others": report.others,
         "not_held": report.not_held,
     }))
+}
+
+/// `{"from","to","records":{OLD: NEW}}`.
+fn gone(gone: &Gone) -> Value {
+    let records = gone.records.iter();
+    let records = records.map(|(old, new)| (old.to_string(), Value::from(new.to_string())));
+    json!({
+        "from": gone.from,
+        "to": gone.to,
+        "records": Value::Object(records.collect()),
+    })
 }
 
 fn options(sample: bool) -> Options {

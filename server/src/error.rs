@@ -6,11 +6,12 @@ use crate::clock::NoRandomness;
 use crate::store::StoreError;
 
 /// Every code that a wrong request can have.
-pub(crate) const CODES: [&str; 38] = [
+pub(crate) const CODES: [&str; 41] = [
     "address_unknown",
     "backup_broken",
     "backup_in_clear",
     "bad_address",
+    "bad_date",
     "bad_id",
     "bad_public_key",
     "bundle_refused",
@@ -25,6 +26,8 @@ pub(crate) const CODES: [&str; 38] = [
     "journal_unusable",
     "key_exists",
     "key_unusable",
+    "move_not_person",
+    "move_stays",
     "not_a_backup",
     "not_a_sample",
     "not_an_order",

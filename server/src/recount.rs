@@ -19,6 +19,7 @@ use plan::Package;
 use plan::expression::{Datum, Scope};
 use plan::indicator::Count;
 use sqlx::SqliteConnection;
+use sync_core::control::Control;
 use sync_core::figure::Tally;
 use sync_core::id::Space;
 
@@ -58,6 +59,7 @@ type Cells = BTreeMap<Cell, Tally>;
 pub(crate) async fn recount(
     conn: &mut SqliteConnection,
     shown: &Shown<'_>,
+    control: &Control,
 ) -> Result<Recounted, StoreError> {
     let package = shown.package();
     let mut units: BTreeMap<String, Vec<Space>> = BTreeMap::new();
@@ -67,7 +69,7 @@ pub(crate) async fn recount(
             .or_default()
             .push(space);
     }
-    let elsewhere = Elsewhere::find(conn, package, &units).await?;
+    let elsewhere = Elsewhere::find(conn, package, control, &units).await?;
     let mut recounted = Cells::new();
     for (unit, spaces) in &units {
         let records = Unit::read(conn, package, spaces).await?;

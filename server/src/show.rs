@@ -108,7 +108,8 @@ pub(crate) async fn records(app: &App) -> Result<Value, CommandError> {
     Ok(Value::Array(rows))
 }
 
-async fn load<'a>(
+/// Everything of a unit.
+pub(crate) async fn load<'a>(
     conn: &mut SqliteConnection,
     package: Option<&'a Package>,
     unit: &str,

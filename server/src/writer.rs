@@ -22,6 +22,7 @@ use crate::copies;
 use crate::enrol;
 use crate::exchange;
 use crate::figures::{self, Touched};
+use crate::moves;
 use crate::recovery;
 use crate::roster::Roster;
 use crate::store::{BEGIN_WRITE, StoreError, contact};
@@ -190,6 +191,7 @@ async fn commit(
         outcomes.push(outcome);
         touched.join(changed);
     }
+    moves::carry(&mut tx, shared, &roster.control, &mut touched).await?;
     // Once for all of them: a record that several requests change is counted once.
     figures::update(&mut tx, shared, &roster.control, touched).await?;
     shared.journal.append(&mut tx).await?;

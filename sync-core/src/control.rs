@@ -7,6 +7,7 @@
 
 mod elsewhere;
 mod entry;
+mod moved;
 mod order;
 mod root;
 mod roster;
@@ -28,6 +29,8 @@ pub use entry::{
     suite_key,
 };
 use entry::{BodyWire, Content, EntryWire, SUITE, kind, name_of, signed_message};
+pub use moved::Moved;
+use moved::Moves;
 use order::OrderNumbers;
 pub use order::{
     ERASE_ALONE_MAX, ORDER_NAMES_MAX, Order, OrderFile, OrderKind, VERDICT_ALONE_MAX,
@@ -54,6 +57,8 @@ pub struct Control {
     /// The newest key to which the server is sealed to.
     seal_key: Option<SealKey>,
     order_numbers: OrderNumbers,
+    /// Who goes on as another record in another unit.
+    moves: Moves,
 }
 
 impl Control {
@@ -69,6 +74,7 @@ impl Control {
             elsewhere: Elsewheres::default(),
             seal_key: None,
             order_numbers: OrderNumbers::default(),
+            moves: Moves::default(),
         }
     }
 
@@ -111,6 +117,10 @@ impl Control {
             },
             kind::SEAL_KEY => match SealKey::decode(&body.content) {
                 Some(key) => Content::SealKey(key),
+                None => Content::Unknown,
+            },
+            kind::MOVED => match Moved::decode(&body.content) {
+                Some(moved) => Content::Moved(Box::new(moved)),
                 None => Content::Unknown,
             },
             number => match OrderKind::of(number) {
@@ -175,6 +185,7 @@ impl Control {
             // Of two keys for one month the greater stands, in whatever order they came.
             Content::SealKey(key) => self.seal_key = self.seal_key.max(Some(*key)),
             Content::Order(_, order) => self.order_numbers.join(entry.hash, order),
+            Content::Moved(moved) => self.moves.join(entry.hash, moved),
             Content::Unknown => {}
         }
         self.arrivals.push(entry.hash);
@@ -207,6 +218,26 @@ impl Control {
     /// entry that says so; 0 if none does.
     pub fn elsewhere(&self, unit: &str, group: RecordId) -> (Away, u32) {
         self.elsewhere.of(unit, group)
+    }
+
+    /// Where a record of a unit goes on, if it does in another unit.
+    pub fn moved(&self, unit: &str, record: RecordId) -> Option<&Moved> {
+        self.moves.of(unit, record)
+    }
+
+    /// Whether anybody has moved.
+    pub fn has_moves(&self) -> bool {
+        !self.moves.is_empty()
+    }
+
+    /// The records of other units that are the same person because one of them went on as the other:
+    /// by unit and record.
+    pub fn went_on(
+        &self,
+        unit: &str,
+        record: RecordId,
+    ) -> impl Iterator<Item = &(String, RecordId)> {
+        self.moves.ties(unit, record)
     }
 
     /// The key to which things for the server are sealed, once it has told one.

@@ -35,6 +35,7 @@ fn plan(statuses: &[(&str, Gives, &str)]) -> Package {
         repeating,
         fields,
         checks: Vec::new(),
+        travels: None,
     };
     let subject = |key: &str, sections: Vec<Section>| Subject {
         key: key.into(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use plan::Package;
 use plan::expression::Facts;
 use sqlx::SqliteConnection;
+use sync_core::control::Control;
 use sync_core::facts::{TIES, facts, homes};
 use sync_core::figure::{Away, Counter, UnitFacts, seats};
 use sync_core::group::gather;
@@ -32,6 +33,12 @@ impl Touched {
     pub(crate) fn note(&mut self, unit: &str, record: RecordId, parts: BTreeSet<String>) {
         let records = self.0.entry(unit.to_owned()).or_default();
         records.entry(record).or_default().extend(parts);
+    }
+
+    /// The records, by unit.
+    pub(crate) fn records(&self) -> impl Iterator<Item = (String, RecordId)> {
+        let units = self.0.iter();
+        units.flat_map(|(unit, records)| records.keys().map(|record| (unit.clone(), *record)))
     }
 
     /// Takes in what another part of the transaction touched.
@@ -99,12 +106,25 @@ impl Concerned {
     }
 
     /// Adds whoever may be the same person as somebody who is concerned: who shares an ID number with
-    /// her, in any unit, and of whom something was said together with her.
-    pub(super) async fn tied_to(&mut self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    /// her, in any unit, of whom something was said together with her, and as whom she went on or
+    /// from whom she came.
+    pub(super) async fn tied_to(
+        &mut self,
+        conn: &mut SqliteConnection,
+        control: &Control,
+    ) -> Result<(), StoreError> {
         let mut fresh = self.records.clone();
         let mut asked = BTreeSet::new();
         loop {
-            self.linked(conn, &mut fresh).await?;
+            // Whoever is linked with somebody may have moved, and be linked with others there.
+            loop {
+                let known = self.known();
+                self.moved(control, &mut fresh);
+                self.linked(conn, &mut fresh).await?;
+                if self.known() == known {
+                    break;
+                }
+            }
             for (unit, records) in &fresh {
                 let shown = link::numbers_of(conn, unit, &persons(records)).await?;
                 self.numbers
@@ -135,6 +155,38 @@ impl Concerned {
             }
             self.holders.extend(holders);
             asked.extend(numbers);
+        }
+    }
+
+    /// How many records are concerned.
+    fn known(&self) -> usize {
+        self.records.values().map(BTreeSet::len).sum()
+    }
+
+    /// Adds to `fresh` as whom somebody in it went on in another unit, or from whom she came: one
+    /// person, whether or not they show a number.
+    fn moved(&mut self, control: &Control, fresh: &mut BTreeMap<String, BTreeSet<RecordId>>) {
+        let mut due: Vec<(String, RecordId)> = fresh
+            .iter()
+            .flat_map(|(unit, records)| records.iter().map(|record| (unit.clone(), *record)))
+            .collect();
+        while let Some((unit, record)) = due.pop() {
+            for (there, other) in control.went_on(&unit, record) {
+                let tie = tie_of(record.max(*other));
+                self.holders.insert((tie, unit.clone(), record));
+                self.holders.insert((tie, there.clone(), *other));
+                let counted = self.counted.entry(there.clone()).or_default();
+                counted.insert(*other);
+                if self
+                    .records
+                    .entry(there.clone())
+                    .or_default()
+                    .insert(*other)
+                {
+                    fresh.entry(there.clone()).or_default().insert(*other);
+                    due.push((there.clone(), *other));
+                }
+            }
         }
     }
 
@@ -189,6 +241,13 @@ impl Concerned {
         }
         away
     }
+}
+
+/// What ties a record to the one that it went on as, in the place of a number that both show.
+fn tie_of(new: RecordId) -> Blind {
+    let mut tie = [0; 16];
+    tie.copy_from_slice(&new.to_bytes()[1..]);
+    Blind(tie)
 }
 
 /// What was loaded of each unit.

@@ -49,7 +49,7 @@ pub(super) async fn update_in(
             .touched(conn, shared, package, &reads, &unit, changed)
             .await?;
     }
-    concerned.tied_to(conn).await?;
+    concerned.tied_to(conn, control).await?;
 
     let classes = classes(control, generations);
     let mut units = BTreeMap::new();

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use plan::Package;
 use plan::expression::{Datum, Facts, Scope};
 use sqlx::SqliteConnection;
+use sync_core::control::Control;
 use sync_core::id::{RecordId, Space, Subject};
 
 use super::number::{Day, Pairs, firsts};
@@ -33,16 +34,18 @@ struct Claimant {
 
 impl Elsewhere {
     /// Looks through all units, one in memory at a time. Of the people only those are kept whose
-    /// number is shown in several.
+    /// number is shown in several, and those who moved.
     pub(super) async fn find(
         conn: &mut SqliteConnection,
         package: &Package,
+        control: &Control,
         units: &BTreeMap<String, Vec<Space>>,
     ) -> Result<Self, StoreError> {
         let mut shown_in: BTreeMap<String, &str> = BTreeMap::new();
         let mut shared: BTreeSet<String> = BTreeSet::new();
         for (unit, spaces) in units {
-            for group in Unit::read(conn, package, spaces).await?.groups {
+            for mut group in Unit::read(conn, package, spaces).await?.groups {
+                mark_moves(control, unit, &mut group);
                 for number in group.numbers {
                     let first = *shown_in.entry(number.clone()).or_insert(unit);
                     if first != unit.as_str() {
@@ -55,7 +58,8 @@ impl Elsewhere {
         let dates = dates(package);
         let mut claimants = Vec::new();
         for (unit, spaces) in units {
-            for group in Unit::read(conn, package, spaces).await?.groups {
+            for mut group in Unit::read(conn, package, spaces).await?.groups {
+                mark_moves(control, unit, &mut group);
                 if !group.numbers.is_disjoint(&shared) {
                     claimants.push(Claimant::of(package, unit, group, &dates));
                 }
@@ -100,6 +104,15 @@ impl Elsewhere {
     pub(super) fn holds(&self, unit: &str, group: &Group, as_of: &str) -> bool {
         let here = (unit.to_owned(), group.first, as_of.to_owned());
         self.0.contains(&here)
+    }
+}
+
+/// Gives the records of a move something in common that is like a number: the new one's name.
+fn mark_moves(control: &Control, unit: &str, group: &mut Group) {
+    for member in &group.members {
+        for (_, other) in control.went_on(unit, *member) {
+            group.numbers.insert(member.max(other).to_string());
+        }
     }
 }
 

@@ -63,6 +63,9 @@ pub(crate) enum StoreError {
     /// The journal can't be written, so nothing may be acknowledged (R23).
     #[error("the journal can't be written")]
     Journal(#[source] std::io::Error),
+    /// What was to be written needs a key that can't be drawn.
+    #[error(transparent)]
+    Randomness(#[from] crate::clock::NoRandomness),
     /// A write touched another number of rows than it must.
     #[error("a write to {table} touched {rows} rows, which is another number than it must")]
     Rows {

@@ -7,6 +7,7 @@ mod exchanging;
 mod generations;
 mod installing;
 mod loading;
+mod moving;
 mod phone;
 mod recounting;
 mod referring;

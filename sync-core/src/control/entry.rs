@@ -12,6 +12,7 @@ use crate::id::{Class, DeviceId, EntryHash, NetworkId, Space};
 use crate::seal;
 
 use super::elsewhere::Elsewhere;
+use super::moved::Moved;
 use super::order::{Order, OrderKind};
 use super::root::RootStatement;
 use super::roster::Enrolment;
@@ -40,6 +41,7 @@ pub(super) mod kind {
     pub(crate) const ERASE: u16 = 6;
     pub(crate) const VERDICT: u16 = 7;
     pub(crate) const WIPE: u16 = 8;
+    pub(crate) const MOVED: u16 = 11;
     /// The highest number that this version knows.
     pub(crate) const LAST: u16 = 11;
 }
@@ -122,6 +124,7 @@ pub(super) enum Content {
     Elsewhere(Elsewhere, u32),
     SealKey(SealKey),
     Order(OrderKind, Order),
+    Moved(Box<Moved>),
     Unknown,
 }
 

@@ -1,3 +1,4 @@
+mod moves;
 mod orders;
 
 use super::entry::seal_entry;

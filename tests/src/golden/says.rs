@@ -4,7 +4,7 @@ use plan::Package;
 use serde_json::{Map, Value as Json, json};
 use sync_core::batch::Batch;
 use sync_core::change::{Change, OpId};
-use sync_core::control::Control;
+use sync_core::control::{Control, Moved};
 use sync_core::enrol::{EnrolAnswer, EnrolRequest};
 use sync_core::feed::Tip;
 use sync_core::figure::Contribution;
@@ -154,10 +154,29 @@ fn control(before: &Control, bytes: &[u8]) -> Said {
         said.insert("seal_key".into(), key);
         return Ok(Json::Object(said));
     }
+    if let Some(moved) = moved(&after, bytes) {
+        let moved = json!({
+            "record": moved.record.to_string(),
+            "from": moved.from,
+            "to": moved.to,
+            "new": moved.new.to_string(),
+            "on": moved.on,
+            "number": moved.number,
+        });
+        said.insert("moved".into(), moved);
+        return Ok(Json::Object(said));
+    }
     if let Some(elsewhere) = elsewhere(&after, bytes) {
         said.insert("elsewhere".into(), elsewhere);
     }
     Ok(Json::Object(said))
+}
+
+/// Where the record goes on of which an entry says so.
+fn moved<'a>(after: &'a Control, bytes: &[u8]) -> Option<&'a Moved> {
+    let entry = Item::read(bytes)?;
+    let record = entry.field(0)?.field(3)?.field(0)?.bytes()?;
+    after.moved(UNIT, RecordId::from_slice(&record).ok()?)
 }
 
 /// What an entry that says where somebody counts has changed.

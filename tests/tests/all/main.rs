@@ -12,6 +12,7 @@ mod figures;
 mod fuzzing;
 mod hostile;
 mod links;
+mod moves;
 mod native;
 mod ordering;
 mod restore;

@@ -47,6 +47,7 @@ impl Reader<'_> {
         let mut entries = self.entries(node, key)?;
         let title = self.words_in(&mut entries, "title");
         let class = self.some_text(&mut entries, "class");
+        let travels = self.flag(&mut entries, "travels").then_some(true);
         let repeating = entries.take("repeating");
         let repeating = repeating.map_or(Repeating::No, |node| {
             self.repeating(node, &entries.key("repeating"))
@@ -89,6 +90,7 @@ impl Reader<'_> {
             repeating,
             fields,
             checks,
+            travels,
         })
     }
 

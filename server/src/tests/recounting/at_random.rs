@@ -136,6 +136,10 @@ async fn cells_equal_a_recount_whatever_several_devices_write_apart() {
             }
         }
         for _ in 0..100 {
+            if dice.below(30) == 0 {
+                move_somebody(dice, &station).await;
+                same(&station, seed, &mut counted).await;
+            }
             let at = dice.below(devices.len());
             let (number, class, cadre) = &mut devices[at];
             let of_person = person(*number + dice.below(4) as u8);
@@ -159,6 +163,15 @@ async fn cells_equal_a_recount_whatever_several_devices_write_apart() {
         }
     }
     assert!(counted > 10_000, "{counted}");
+}
+
+/// Somebody moves to the other unit, once or more often; the devices go on writing to the old records.
+async fn move_somebody(dice: &mut Dice, station: &Station) {
+    let (unit, to) = [(10, OTHER_GACHA), (20, GACHA)][dice.below(2)];
+    let record = person(unit + dice.below(4) as u8);
+    let on = ["2023-05-20", "2025-11-01", "2026-08-31"][dice.below(3)];
+    let moved = station.app.move_person(record, to, Some(on)).await;
+    assert!(moved.is_ok(), "{moved:?}");
 }
 
 /// The cells are what a recount says.

@@ -4,8 +4,8 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sync_core::bundle::{Content, envelopes};
-use sync_core::control::{ControlEntry, SealKey};
-use sync_core::id::RecordId;
+use sync_core::control::{ControlEntry, Moved, SealKey};
+use sync_core::id::{RecordId, Subject};
 use sync_core::relay::BundleWish;
 use sync_core::row::Table;
 use sync_core::seal::SealingKey;
@@ -36,9 +36,10 @@ impl Village {
     /// Bundles there and back. `writer` came in first and has seen whoever came in after it.
     pub(super) fn carry(&mut self, writer: usize, other: usize, household: RecordId) {
         self.tell_seal_key();
+        self.tell_move();
         self.sync(writer, "seal-key");
         self.sync(other, "seal-key-too");
-        self.refer(writer, household);
+        self.refer(other, household);
 
         let number = |number: &str| [("household.phone", Value::from(number))];
         let now = self.now;
@@ -83,6 +84,22 @@ impl Village {
         self.keep("control", "seal-key", entry);
     }
 
+    /// That somebody's record goes on in another unit.
+    fn tell_move(&mut self) {
+        let moved = Moved {
+            record: RecordId::draw(Subject::Person, BEGIN * 1000, [1; 10]),
+            from: UNIT.to_owned(),
+            to: "152522100201".to_owned(),
+            new: RecordId::draw(Subject::Person, BEGIN * 1000, [2; 10]),
+            on: "2026-07-01".to_owned(),
+            number: 1,
+        };
+        let entry =
+            (self.hub).signed(|network, signer| ControlEntry::moved(network, &moved, signer));
+        self.hub.add_control(&entry);
+        self.keep("control", "moved", entry);
+    }
+
     /// An edit of what the server holds, as a request that refers to it: kept with what is held.
     fn refer(&mut self, phone: usize, household: RecordId) {
         let held: Vec<Item> = (self.phones[phone].rows.of(Table::Batch))
@@ -98,7 +115,7 @@ impl Village {
         );
         let outgoing = self.phones[phone].referring_request(self.now);
         let parts = vec![Item::Bytes(outgoing.bytes.clone()), Item::Array(held)];
-        self.keep("referring", "an-edit", Item::Array(parts).write());
+        self.keep("referring", "a-reference", Item::Array(parts).write());
         let answer = self.serve(&outgoing.bytes);
         let now = self.now;
         self.phones[phone].take(now, &outgoing, &answer);

@@ -1,0 +1,285 @@
+//! A person moves to another 嘎查 (R37): her record goes on as a new one there, written by this node's
+//! own feed, and what somebody writes to the old one afterwards, not having heard of it, is carried
+//! over in the transaction that takes it in.
+//!
+//! That she moved is a control entry, so it survives whatever the databases go through; that she lives
+//! here no more and there from that day on is ordinary data, so registers and figures follow from it
+//! like from any other. What is carried is written as somebody would who saw nothing at the new
+//! place but what was carried before: what the people there wrote meanwhile stays beside it, a
+//! conflict that they settle.
+
+mod carry;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::Package;
+use sqlx::SqliteConnection;
+use sync_core::control::{Control, ControlEntry, Moved, Signer};
+use sync_core::date::date_in_china;
+use sync_core::group::Group;
+use sync_core::id::{Class, RecordId, Space, Subject};
+use sync_core::link::{self, Statement};
+use sync_core::show::{self, Source};
+use sync_core::value::{Key, Value};
+
+use self::write::{Place, write};
+use crate::app::{App, Shared};
+use crate::clock::random;
+use crate::error::CommandError;
+use crate::figures::{self, Touched};
+use crate::show::{Unit, load};
+use crate::store::{StoreError, control, record};
+
+pub(crate) use carry::carry;
+
+/// The section that says where a person lives, its date and its status.
+const RESIDENCE: [&str; 3] = ["residence", "since", "status"];
+/// The status of who has moved away.
+const MOVED_AWAY: &str = "5";
+
+/// Where a person's records went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// The unit that they were in.
+    pub from: String,
+    /// The unit that they are in.
+    pub to: String,
+    /// Each record with the one that goes on in its place.
+    pub records: Vec<(RecordId, RecordId)>,
+}
+
+impl App {
+    /// Moves a person to another unit, from a day on; today if none is named. A second time changes
+    /// nothing.
+    pub async fn move_person(
+        &self,
+        record: RecordId,
+        to: &str,
+        on: Option<&str>,
+    ) -> Result<Gone, CommandError> {
+        let shared = self.shared();
+        let mut tx = shared.store.write().await?;
+        let roster = shared.roster.last().current(&mut tx).await?;
+        let today = date_in_china(shared.clock.now());
+        let on = on.unwrap_or(&today);
+        let order = Order::read(&mut tx, &roster.control, record, to, on).await?;
+        let (gone, fresh) = order.records(shared.clock.now(), &roster.control)?;
+        order.tell(&mut tx, shared, &roster.control, &fresh).await?;
+        // With the entries that were just added.
+        let roster = roster.current(&mut tx).await?;
+        let mut touched = Touched::default();
+        for moved in &fresh {
+            touched.join(carry::carry_one(&mut tx, shared, &roster.control, moved).await?);
+            touched.join(order.settle(&mut tx, shared, moved, &fresh).await?);
+        }
+        figures::update(&mut tx, shared, &roster.control, touched).await?;
+        self.shared().commit(tx).await?;
+        Ok(gone)
+    }
+}
+
+/// What is to be done.
+struct Order<'a> {
+    package: &'a Package,
+    held: Unit<'a>,
+    group: Group,
+    from: String,
+    to: &'a str,
+    on: &'a str,
+}
+
+impl<'a> Order<'a> {
+    async fn read(
+        conn: &mut SqliteConnection,
+        control: &'a Control,
+        record: RecordId,
+        to: &'a str,
+        on: &'a str,
+    ) -> Result<Self, CommandError> {
+        if record.subject != Subject::Person {
+            return Err(CommandError::wrong("move_not_person", record));
+        }
+        if !sync_core::date::is_date(on) {
+            return Err(CommandError::wrong("bad_date", on));
+        }
+        let package = control.package();
+        let package = package.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
+        let unit = package.unit(to);
+        let unit = unit.ok_or_else(|| CommandError::wrong("unknown_unit", to))?;
+        if !unit.cadres {
+            return Err(CommandError::wrong("unit_without_cadres", to));
+        }
+        let spaces = record::spaces_of(conn, record).await?;
+        let from = spaces.first().map(|space| space.unit().to_owned());
+        let from = from.ok_or_else(|| CommandError::wrong("unknown_record", record))?;
+        if from == to {
+            return Err(CommandError::wrong("move_stays", to));
+        }
+        let held = load(conn, Some(package), &from).await?;
+        let groups = show::groups(&held, &from, Subject::Person);
+        let mut groups = groups.into_iter();
+        let group = groups.find(|group| group.members().any(|member| member == record));
+        let group = group.ok_or_else(|| CommandError::wrong("unknown_record", record))?;
+        Ok(Self {
+            package,
+            held,
+            group,
+            from,
+            to,
+            on,
+        })
+    }
+
+    /// Where each record goes, and of these what is not under way yet.
+    fn records(&self, now: i64, control: &Control) -> Result<(Gone, Vec<Moved>), CommandError> {
+        let mut records = Vec::new();
+        let mut fresh = Vec::new();
+        for record in self.group.members() {
+            let before = control.moved(&self.from, record);
+            if let Some(moved) = before.filter(|moved| moved.to == self.to) {
+                records.push((record, moved.new));
+                continue;
+            }
+            let drawn = random().map_err(anyhow::Error::from)?;
+            let new = RecordId::draw(Subject::Person, after(now, record), drawn);
+            records.push((record, new));
+            fresh.push(Moved {
+                record,
+                from: self.from.clone(),
+                to: self.to.to_owned(),
+                new,
+                on: self.on.to_owned(),
+                number: before.map_or(0, |moved| moved.number).saturating_add(1),
+            });
+        }
+        let gone = Gone {
+            from: self.from.clone(),
+            to: self.to.to_owned(),
+            records,
+        };
+        Ok((gone, fresh))
+    }
+
+    /// Tells the phones of both units.
+    async fn tell(
+        &self,
+        conn: &mut SqliteConnection,
+        shared: &Shared,
+        before: &Control,
+        fresh: &[Moved],
+    ) -> Result<(), CommandError> {
+        let sign = |message: &[u8]| shared.node.sign(message);
+        let signer: Signer<'_> = (shared.node.public().bytes, &sign);
+        for moved in fresh {
+            let entry = ControlEntry::moved(shared.me.network, moved, signer);
+            let entry = before.check(&entry).map_err(anyhow::Error::from)?;
+            if let Some(entry) = entry {
+                control::add(conn, &entry).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes where she lives from that day on, in both units, and says of the new records what was
+    /// said of the old ones.
+    async fn settle(
+        &self,
+        conn: &mut SqliteConnection,
+        shared: &Shared,
+        moved: &Moved,
+        all: &[Moved],
+    ) -> Result<Touched, CommandError> {
+        let [section, since, status] = RESIDENCE;
+        let item = moved.item();
+        let lives = |value: Option<Value>| -> Vec<(Key, Value)> {
+            let since = Key::item_field(section, &item, since).ok();
+            let status = Key::item_field(section, &item, status).ok();
+            let since = since.map(|key| (key, Value::from(self.on)));
+            since.into_iter().chain(status.zip(value)).collect()
+        };
+        let mut there = lives(self.status_of(moved.record));
+        let renamed: BTreeMap<RecordId, RecordId> =
+            all.iter().map(|moved| (moved.record, moved.new)).collect();
+        let mut said: Vec<(RecordId, Vec<(Key, Value)>)> = Vec::new();
+        for (key, value) in self.statements(moved.record) {
+            let other = link::other_of(&key).and_then(|other| renamed.get(&other));
+            if let Some(other) = other {
+                let (holder, named) = link::pair(moved.new, *other);
+                let key = link::state_key(named);
+                said.push((holder, key.map(|key| (key, value)).into_iter().collect()));
+            }
+        }
+        let general = |unit: &str, record| Place::new(unit, Class::General, record);
+        let mut touched = Touched::default();
+        let here = lives(Some(Value::from(MOVED_AWAY)));
+        let away = general(&moved.from, moved.record)?;
+        touched.join(write(conn, shared, self.package, &away, None, here).await?);
+        let new = general(&moved.to, moved.new)?;
+        touched.join(
+            write(
+                conn,
+                shared,
+                self.package,
+                &new,
+                None,
+                std::mem::take(&mut there),
+            )
+            .await?,
+        );
+        for (holder, puts) in said {
+            let place = general(&moved.to, holder)?;
+            touched.join(write(conn, shared, self.package, &place, None, puts).await?);
+        }
+        Ok(touched)
+    }
+
+    /// How she lives where she moves away from: the status of the newest residence.
+    fn status_of(&self, record: RecordId) -> Option<Value> {
+        let [section, since, status] = RESIDENCE;
+        let shown = self.held.view(&self.from, record);
+        let value = |item: &str, field: &str| {
+            let key = Key::item_field(section, item, field).ok()?;
+            let value = shown.get(&key)?.winner();
+            (!value.is_null()).then(|| value.clone())
+        };
+        let keys = shown.keys().filter(|key| key.section() == section);
+        let items: BTreeSet<&str> = keys.filter_map(|key| key.item()).collect();
+        let void = |item: &&str| {
+            let key = Key::void(section, item).ok();
+            let slot = key.and_then(|key| shown.get(&key).map(|slot| slot.winner().clone()));
+            slot != Some(Value::Bool(true))
+        };
+        let newest = items
+            .into_iter()
+            .filter(void)
+            .max_by_key(|item| value(item, since).and_then(|day| day.as_text().map(str::to_owned)));
+        newest.and_then(|item| value(item, status))
+    }
+
+    /// What was said of this record and others.
+    fn statements(&self, record: RecordId) -> Vec<(Key, Value)> {
+        let shown = self.held.view(&self.from, record);
+        let said = shown.iter().filter(|(key, _)| link::is_state(key));
+        let said = said.map(|(key, slot)| ((*key).clone(), slot.winner().clone()));
+        said.filter(|(_, value)| value.as_text().and_then(Statement::from_key).is_some())
+            .collect()
+    }
+}
+
+/// A time for a new record's id, in milliseconds: now, and after its predecessor's, whose clock may have
+/// been ahead. Where nothing else decides the smaller id counts, and that is then the older one.
+fn after(now: i64, record: RecordId) -> i64 {
+    let bytes = record.to_bytes();
+    let drawn = bytes.iter().skip(1).take(6);
+    let drawn = drawn.fold(0, |millis, byte| millis << 8 | i64::from(*byte));
+    now.saturating_mul(1000).max(drawn + 1)
+}
+
+/// A space that is one.
+fn space(unit: &str, class: Class) -> Result<Space, StoreError> {
+    Space::new(unit, class).map_err(|_| StoreError::Unreadable {
+        table: "control",
+        column: "bytes",
+    })
+}
