@@ -74,7 +74,7 @@ impl App {
             touched.join(order.settle(&mut tx, shared, moved, &fresh).await?);
         }
         figures::update(&mut tx, shared, &roster.control, touched).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        self.shared().commit(tx).await?;
         Ok(gone)
     }
 }

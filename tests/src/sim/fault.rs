@@ -196,7 +196,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 52] = [
+    pub const ALL: [Fault; 57] = [
         Fault::Lost,
         Fault::Repeated,
         Fault::Overtaken,
