@@ -7,13 +7,13 @@ use sync_core::bundle::{Claims, Content, Unsealed};
 use sync_core::control::{Control, ControlEntry};
 use sync_core::hub::{self, Place};
 use sync_core::relay::reply::{self, Letter};
-use sync_core::wire::{SHOWN_MAX, SpaceClaim};
+use sync_core::wire::SHOWN_MAX;
 
 use crate::app::Shared;
 use crate::exchange::{self, ANSWER_BATCH_BYTES_MAX};
 use crate::figures::Touched;
 use crate::ingest;
-use crate::store::{StoreError, feed, recovery};
+use crate::store::{StoreError, recovery};
 
 /// What a bundle brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

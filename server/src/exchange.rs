@@ -19,7 +19,7 @@ use sync_core::wire::{
 use crate::figures::Touched;
 use crate::store::control::{self, meta};
 use crate::store::feed::{self, Placed};
-use crate::store::{StoreError, copied, journaled, record, recovery};
+use crate::store::{StoreError, copied, journaled, recovery};
 use crate::{copies, explain, ingest};
 
 /// Bytes of batches in one answer, whatever the phone asks for: half a message, so that control and

@@ -131,7 +131,7 @@ async fn take(
     let (mut held, stashes) = exchange::load_all(&mut tx, &claims, &batches).await?;
     let before: u64 = held.values().map(|held| held.counter).sum();
     let (taken, touched) =
-        ingest::take(now, &mut tx, network, &mut held, stashes, &batches).await?;
+        ingest::take(now, &mut tx, &roster.control, &mut held, stashes, &batches).await?;
     let after: u64 = held.values().map(|held| held.counter).sum();
     figures::update(&mut tx, shared, &roster.control, touched).await?;
     tx.commit().await?;

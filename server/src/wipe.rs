@@ -38,7 +38,7 @@ pub(crate) async fn take(
         let taken = bundle::take(now, conn, shared, control, unpacked, is_current).await?;
         touched = taken.2;
     }
-    contact::note(conn, farewell.device, now).await?;
+    contact::note(conn, farewell.device, now, None).await?;
     wipe::note(conn, farewell.device, farewell.state, now).await?;
     let taken = farewell.state > WipeState::Told;
     let answer = parting::answer(&shared.me, control, farewell.device, taken, now);

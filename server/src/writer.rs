@@ -320,6 +320,6 @@ async fn served(
     let (me, node) = (&shared.me, &shared.node);
     let (answer, touched) = exchange::serve(now, conn, me, node, control, incoming).await?;
     let request = &incoming.request;
-    contact::note(conn, request.device, now, request.control).await?;
+    contact::note(conn, request.device, now, Some(request.control)).await?;
     Ok((Ok(Reply::Exchange(answer)), touched))
 }

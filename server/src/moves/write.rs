@@ -2,7 +2,7 @@
 
 use plan::Package;
 use sqlx::SqliteConnection;
-use sync_core::batch::{Batch, Entry, Header};
+use sync_core::batch::{Batch, Binding, Entry, Header};
 use sync_core::change::Change;
 use sync_core::feed::Feed;
 use sync_core::id::{ActorId, AuthorId, ChangeHash, Class, DeviceId, RecordId, Space};
@@ -145,6 +145,7 @@ async fn hold(
             prev,
             dictionary,
             time: now,
+            binding: Binding::Apart,
         };
         let seed = random()?;
         let sign = |message: &[u8]| shared.node.sign(message);

@@ -15,7 +15,8 @@ statements! {
     NOTE = "INSERT INTO contact (device, at, control_count, control_digest)
         VALUES ($1, $2, $4, $5)
         ON CONFLICT (device) DO UPDATE SET at = excluded.at,
-            control_count = excluded.control_count, control_digest = excluded.control_digest
+            control_count = COALESCE(excluded.control_count, contact.control_count),
+            control_digest = COALESCE(excluded.control_digest, contact.control_digest)
         WHERE excluded.at >= contact.at + $3 OR excluded.at < contact.at
             OR contact.control_count IS NULL
             OR excluded.control_count <> contact.control_count
@@ -71,19 +72,19 @@ pub(crate) async fn last(
         .transpose()
 }
 
-/// Writes that a device was heard of, if that is due.
+/// Writes that a device was heard of, if that is due, and what it holds of the control feed, if it said so.
 pub(crate) async fn note(
     conn: &mut SqliteConnection,
     device: DeviceId,
     now: i64,
-    control: ControlPosition,
+    control: Option<ControlPosition>,
 ) -> Result<(), StoreError> {
     let query = sqlx::query(NOTE)
         .bind(device.0.to_vec())
         .bind(now)
         .bind(SECONDS_MIN)
-        .bind(i64::from(control.count))
-        .bind(control.digest.map(|digest| digest.0.to_vec()));
+        .bind(control.map(|control| i64::from(control.count)))
+        .bind(control.and_then(|control| Some(control.digest?.0.to_vec())));
     query.execute(conn).await?;
     Ok(())
 }
@@ -174,7 +175,7 @@ mod tests {
         ];
         for (now, expected) in steps {
             let due = is_due(&mut conn, device, now, control).await.unwrap();
-            note(&mut conn, device, now, control).await.unwrap();
+            note(&mut conn, device, now, Some(control)).await.unwrap();
             let row = sqlx::query(LAST).bind(device.0.to_vec());
             let row = row.fetch_one(&mut conn).await.unwrap();
             let at: i64 = row.get("at");
@@ -194,10 +195,10 @@ mod tests {
             ControlPosition::of(vec![]),
             ControlPosition::of(vec![EntryHash([1; 32])]),
         );
-        note(&mut conn, device, 1000, none).await.unwrap();
+        note(&mut conn, device, 1000, Some(none)).await.unwrap();
         assert!(!is_due(&mut conn, device, 1001, none).await.unwrap());
         assert!(is_due(&mut conn, device, 1001, one).await.unwrap());
-        note(&mut conn, device, 1001, one).await.unwrap();
+        note(&mut conn, device, 1001, Some(one)).await.unwrap();
         let heard = heard(&mut conn).await.unwrap();
         assert_eq!(heard.get(&device), Some(&(1001, Some(one))));
     }
