@@ -544,7 +544,7 @@ impl App {
     /// Empties the database's log of what an erasure overwrote. A server that runs does so every hour,
     /// should somebody have been reading when it was due.
     pub async fn empty_log(&self) -> Result<(), CommandError> {
-        erase::leave_no_trace(&self.shared.store).await?;
+        erase::leave_no_trace(&self.shared).await?;
         Ok(())
     }
 

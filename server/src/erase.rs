@@ -22,7 +22,7 @@ use crate::exchange;
 use crate::figures::{self, Touched};
 use crate::order::OrderWish;
 use crate::show::load;
-use crate::store::{Store, StoreError, contact, erasure, feed, link, record};
+use crate::store::{StoreError, contact, erasure, feed, link, record};
 
 /// How long an erasure waits for readers to let go of the log, a try at a time.
 const LOG_TRIES: u32 = 40;
@@ -118,11 +118,15 @@ fn without(
     Ok((blotted.bytes() != bytes).then(|| blotted.bytes().to_vec()))
 }
 
-/// Empties the database's log, which still has what was overwritten; waits a moment for those who read.
+/// Removes the journal's files from before an erasure and empties the database's log, which still has
+/// what was overwritten; waits a moment for those who read.
 /// Gives whether it is empty: if not, the server's hourly round and its stop do it.
-pub(crate) async fn leave_no_trace(store: &Store) -> Result<bool, StoreError> {
+pub(crate) async fn leave_no_trace(shared: &Shared) -> Result<bool, StoreError> {
+    let mut tx = shared.store.read().await?;
+    shared.journal.drop_old(&mut tx).await?;
+    drop(tx);
     for _ in 0..LOG_TRIES {
-        if store.empty_log().await? {
+        if shared.store.empty_log().await? {
             return Ok(true);
         }
         tokio::time::sleep(LOG_TRY).await;
@@ -143,7 +147,8 @@ pub(crate) async fn finish(shared: &Shared) -> Result<(), StoreError> {
         .erased()
         .all(|record| gone.contains_key(&record))
     {
-        return Ok(());
+        let mut tx = shared.store.read().await?;
+        return shared.journal.drop_old(&mut tx).await;
     }
     let mut tx = shared.store.write().await?;
     let roster = shared.roster.last().current(&mut tx).await?;
@@ -151,8 +156,9 @@ pub(crate) async fn finish(shared: &Shared) -> Result<(), StoreError> {
     if let Some(touched) = execute(now, &mut tx, &roster.control).await? {
         figures::update(&mut tx, shared, &roster.control, touched).await?;
     }
+    shared.journal.begin_again(&mut tx).await?;
     tx.commit().await?;
-    leave_no_trace(&shared.store).await?;
+    leave_no_trace(shared).await?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ mod record;
 mod replay;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -45,20 +45,33 @@ struct State {
     dir: Option<PathBuf>,
     /// The file that this process appends to; another one after every error, for what stands at the
     /// end of this one is not known then.
-    file: Option<(File, u64)>,
+    file: Option<Current>,
+    /// The next file begins the journal anew.
+    anew: bool,
+}
+
+/// A file that is appended to.
+#[derive(Debug)]
+struct Current {
+    file: File,
+    number: u64,
+    length: u64,
 }
 
 impl State {
     fn is_full(&self) -> bool {
         let file = self.file.as_ref();
-        file.is_some_and(|(_, length)| *length >= FILE_BYTES_MAX)
+        file.is_some_and(|current| current.length >= FILE_BYTES_MAX)
     }
 }
 
 impl Journal {
     /// The journal in `dir`; none without.
     pub(crate) fn new(network: NetworkId, clock: Clock, dir: Option<PathBuf>) -> Self {
-        let state = State { dir, file: None };
+        let state = State {
+            dir,
+            ..State::default()
+        };
         Self {
             network,
             clock,
@@ -68,7 +81,10 @@ impl Journal {
 
     /// Goes on in another directory, or nowhere.
     pub(crate) fn set(&self, dir: Option<PathBuf>) {
-        *self.state() = State { dir, file: None };
+        *self.state() = State {
+            dir,
+            ..State::default()
+        };
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -86,6 +102,12 @@ impl Journal {
     pub(crate) async fn append(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
         if self.state().dir.is_none() {
             return Ok(());
+        }
+        let from = journaled::first_file(conn).await?;
+        {
+            let mut state = self.state();
+            // Another process has begun the journal anew, after an erasure.
+            state.file.take_if(|current| current.number < from);
         }
         let mut wrote = false;
         let known = journaled::control(conn).await?;
@@ -117,14 +139,41 @@ impl Journal {
         Ok(())
     }
 
+    /// Begins the journal anew in the transaction of `conn`, with what is held now: its older files have
+    /// what an erasure has just taken out. Once that has committed, [`Journal::drop_old`].
+    pub(crate) async fn begin_again(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        let Some(dir) = self.state().dir.clone() else {
+            return Ok(());
+        };
+        let last = numbers(&dir).map_err(StoreError::Journal)?.pop();
+        let next = last.unwrap_or(0).saturating_add(1);
+        journaled::begin_anew(conn).await?;
+        journaled::set_first_file(conn, next).await?;
+        self.state().anew = true;
+        self.append(conn).await
+    }
+
+    /// Removes the files from before the journal was begun anew, overwritten first.
+    pub(crate) async fn drop_old(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        let Some(dir) = self.state().dir.clone().filter(|dir| dir.is_dir()) else {
+            return Ok(());
+        };
+        let from = journaled::first_file(conn).await?;
+        let old = numbers(&dir).map_err(StoreError::Journal)?;
+        for number in old.into_iter().filter(|number| *number < from) {
+            remove(&dir.join(name(number))).map_err(StoreError::Journal)?;
+        }
+        Ok(())
+    }
+
     fn write(&self, records: &[Record]) -> Result<(), StoreError> {
         let mut bytes = Vec::new();
         for record in records {
             record::put(&mut bytes, record);
         }
-        self.with_file(|file, length| {
-            file.write_all(&bytes)?;
-            *length += bytes.len() as u64;
+        self.with_file(|current| {
+            current.file.write_all(&bytes)?;
+            current.length += bytes.len() as u64;
             Ok(())
         })?;
         if self.state().is_full() {
@@ -135,23 +184,23 @@ impl Journal {
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        self.with_file(|file, _| file.sync_data())
+        self.with_file(|current| current.file.sync_data())
     }
 
     fn with_file(
         &self,
-        mut use_it: impl FnMut(&mut File, &mut u64) -> io::Result<()>,
+        mut use_it: impl FnMut(&mut Current) -> io::Result<()>,
     ) -> Result<(), StoreError> {
         let mut state = self.state();
-        let State { dir, file } = &mut *state;
+        let State { dir, file, anew } = &mut *state;
         let Some(dir) = dir.as_deref() else {
             return Ok(());
         };
         let used = match file.as_mut() {
-            Some((file, length)) => use_it(file, length),
-            None => begin(dir, self.network, self.clock.now()).and_then(|begun| {
-                let (begun, length) = file.insert(begun);
-                use_it(begun, length)
+            Some(current) => use_it(current),
+            None => begin(dir, self.network, self.clock.now(), *anew).and_then(|begun| {
+                *anew = false;
+                use_it(file.insert(begun))
             }),
         };
         if used.is_err() {
@@ -161,8 +210,8 @@ impl Journal {
     }
 }
 
-/// Begins the next file of a directory; gives it with its length. Its name is durable.
-fn begin(dir: &Path, network: NetworkId, now: i64) -> io::Result<(File, u64)> {
+/// Begins the next file of a directory. Its name is durable.
+fn begin(dir: &Path, network: NetworkId, now: i64, whole: bool) -> io::Result<Current> {
     make_dir(dir)?;
     let mut number = numbers(dir)?
         .last()
@@ -181,15 +230,29 @@ fn begin(dir: &Path, network: NetworkId, now: i64) -> io::Result<(File, u64)> {
                     network,
                     number,
                     begun: now,
+                    whole,
                 };
                 let head = head.to_bytes();
                 file.write_all(&head)?;
                 file.sync_all()?;
                 File::open(dir)?.sync_all()?;
-                return Ok((file, head.len() as u64));
+                return Ok(Current {
+                    file,
+                    number,
+                    length: head.len() as u64,
+                });
             }
         }
     }
+}
+
+/// Overwrites a file and removes it.
+fn remove(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let length = file.metadata()?.len();
+    io::copy(&mut io::repeat(0).take(length), &mut file)?;
+    file.sync_all()?;
+    fs::remove_file(path)
 }
 
 /// Makes the directory, for its owner's eyes only.

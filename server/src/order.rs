@@ -188,9 +188,12 @@ impl App {
         if let Some(touched) = erased {
             figures::update(&mut tx, self.shared(), &roster.control, touched).await?;
         }
+        if erases {
+            self.shared().journal.begin_again(&mut tx).await?;
+        }
         self.shared().commit(tx).await?;
         if erases {
-            erase::leave_no_trace(&self.shared().store).await?;
+            erase::leave_no_trace(self.shared()).await?;
         }
         Ok(entry)
     }

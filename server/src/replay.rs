@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use sqlx::{Connection, SqliteConnection};
-use sync_core::batch::Batch;
 use sync_core::hub;
 use sync_core::id::Space;
 use sync_core::wire::SpaceClaim;
@@ -109,13 +108,8 @@ async fn take(
 ) -> Result<Taken, StoreError> {
     let mut tx = conn.begin_with(BEGIN_WRITE).await?;
     let roster = shared.roster.last().current(&mut tx).await?;
-    let network = shared.me.network;
-    let verify = |bytes: &Vec<u8>| {
-        Batch::verify(network, bytes, |device, space| {
-            roster.control.writer_key(device, space)
-        })
-    };
-    let batches: Vec<_> = group.iter().map(verify).collect();
+    let receive = |bytes: &Vec<u8>| roster.control.receive(bytes);
+    let batches: Vec<_> = group.iter().map(receive).collect();
     let brought = batches.iter().flatten();
     let spaces: BTreeSet<&Space> = brought.map(|batch| &batch.header.space).collect();
     let mut claims = Vec::new();

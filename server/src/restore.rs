@@ -143,6 +143,8 @@ async fn make_ready(app: &App, recovery: bool) -> Result<(), CommandError> {
     let mut tx = app.shared().store.write().await?;
     recovery::set(&mut tx, recovery).await?;
     tx.commit().await.map_err(StoreError::from)?;
+    // Orders of erasure that came with the journal are done before anything is served (R31).
+    crate::erase::finish(app.shared()).await?;
     app.count_figures().await?;
     let mut conn = app.shared().store.connect().await?;
     copy::checkpoint(&mut conn).await?;

@@ -213,10 +213,13 @@ async fn commit(
     moves::carry(&mut tx, shared, &roster.control, &mut touched).await?;
     // Once for all of them: a record that several requests change is counted once.
     figures::update(&mut tx, shared, &roster.control, touched).await?;
-    shared.journal.append(&mut tx).await?;
+    match erases {
+        true => shared.journal.begin_again(&mut tx).await?,
+        false => shared.journal.append(&mut tx).await?,
+    }
     tx.commit().await?;
     if erases {
-        erase::leave_no_trace(&shared.store).await?;
+        erase::leave_no_trace(shared).await?;
     }
     Ok(outcomes)
 }

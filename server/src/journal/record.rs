@@ -1,7 +1,7 @@
 //! A journal's file: a head, then records, each with its length and hash.
 //!
 //! ```text
-//! "ortoo journal 1\n" │ network 32 │ number 8 │ when it was begun, Unix seconds 8
+//! "ortoo journal 1\n" │ network 32 │ number 8 │ when it was begun, Unix seconds 8 │ whole 1
 //! length 4 │ SHA-256 of what follows 32 │ kind 1 │ a batch (1) or a control entry (2), as signed
 //! ```
 //! Numbers are big-endian; the length is that of kind and bytes.
@@ -13,7 +13,7 @@ use sync_core::control::CONTROL_ENTRY_BYTES_MAX;
 use sync_core::id::NetworkId;
 
 const MAGIC: [u8; 16] = *b"ortoo journal 1\n";
-const HEAD_BYTES: usize = 16 + 32 + 8 + 8;
+const HEAD_BYTES: usize = 16 + 32 + 8 + 8 + 1;
 /// The largest that is ever written is a control entry.
 const RECORD_BYTES_MAX: usize = CONTROL_ENTRY_BYTES_MAX + 1;
 const BATCH: u8 = 1;
@@ -28,6 +28,8 @@ pub(crate) struct Head {
     pub(crate) number: u64,
     /// When it was begun, Unix seconds by the server's clock.
     pub(crate) begun: i64,
+    /// Everything that was held when it was begun follows: nothing of the files before it is missed.
+    pub(crate) whole: bool,
 }
 
 impl Head {
@@ -37,6 +39,7 @@ impl Head {
             self.network.as_bytes(),
             &self.number.to_be_bytes(),
             &self.begun.to_be_bytes(),
+            &[u8::from(self.whole)],
         ]
         .concat()
     }
@@ -51,11 +54,12 @@ impl Head {
         let mut numbers = [[0; 8]; 2];
         network.copy_from_slice(&head[16..48]);
         numbers[0].copy_from_slice(&head[48..56]);
-        numbers[1].copy_from_slice(&head[56..]);
+        numbers[1].copy_from_slice(&head[56..64]);
         Ok((head[..16] == MAGIC).then_some(Self {
             network: NetworkId(network),
             number: u64::from_be_bytes(numbers[0]),
             begun: i64::from_be_bytes(numbers[1]),
+            whole: head[64] == 1,
         }))
     }
 }
@@ -172,6 +176,7 @@ mod tests {
         network: NetworkId([7; 32]),
         number: 3,
         begun: 1_795_000_000,
+        whole: false,
     };
 
     fn file(records: &[Record]) -> Vec<u8> {

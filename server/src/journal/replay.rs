@@ -64,7 +64,8 @@ impl Files {
             }
             // What stood in files before the first one must be in the backup.
             let first = files.paths.is_empty();
-            if first && number > 1 && records.head.begun > backup_time {
+            let is_whole = number == 1 || records.head.whole;
+            if first && !is_whole && records.head.begun > backup_time {
                 files.complete = false;
             }
             files.paths.push(path);

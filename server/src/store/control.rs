@@ -27,6 +27,8 @@ pub(crate) mod meta {
     pub(crate) const SAMPLE: &str = "sample";
     pub(crate) const JOURNAL: &str = "journal";
     pub(crate) const CONTROL_JOURNALED: &str = "control_journaled";
+    /// The number of the journal's first file, where it was begun anew after an erasure.
+    pub(crate) const JOURNAL_FROM: &str = "journal_from";
     pub(crate) const RECOVERY: &str = "recovery";
 }
 

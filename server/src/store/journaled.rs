@@ -53,6 +53,20 @@ pub(crate) async fn set_control(
     control::set_meta(conn, meta::CONTROL_JOURNALED, &arrival.to_be_bytes()).await
 }
 
+/// The number of the journal's first file; those before it are of a time before an erasure.
+pub(crate) async fn first_file(conn: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let number = control::meta_bytes(conn, meta::JOURNAL_FROM).await?;
+    Ok(u64::from_be_bytes(number.unwrap_or_default()))
+}
+
+/// Sets it.
+pub(crate) async fn set_first_file(
+    conn: &mut SqliteConnection,
+    number: u64,
+) -> Result<(), StoreError> {
+    control::set_meta(conn, meta::JOURNAL_FROM, &number.to_be_bytes()).await
+}
+
 /// A journal begins that holds nothing yet.
 pub(crate) async fn begin_anew(conn: &mut SqliteConnection) -> Result<(), StoreError> {
     sqlx::query(NOT_JOURNALED).execute(&mut *conn).await?;

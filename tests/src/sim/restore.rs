@@ -111,6 +111,16 @@ impl World {
     pub(super) fn confirm(&mut self) {
         self.count(Fault::RecoveryConfirmed);
         self.say(|_| "the office ends the recovery".into());
+        // It knows whom it has revoked, and says so again where that was lost.
+        let phones = self.phones.iter().filter(|phone| phone.revoked);
+        let hostile = self.hostile.iter().filter(|_| self.hostile_revoked);
+        let revoked: Vec<DeviceId> = (phones.map(|phone| phone.device))
+            .chain(hostile.map(|hostile| hostile.device))
+            .filter(|device| self.hub.state.control.revoked(*device).is_none())
+            .collect();
+        revoked
+            .into_iter()
+            .for_each(|device| self.hub.revoke(device));
         self.hub.state.recovery = false;
     }
 

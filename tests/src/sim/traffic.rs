@@ -187,7 +187,9 @@ impl World {
             }
         };
         require("R5", !packet.cut, || "a cut request is served".into())?;
-        require("R25", !self.phones[packet.phone].revoked, || {
+        // A restored server may have lost that; until the office confirms it serves nobody.
+        let revoked = self.phones[packet.phone].revoked && !served.state.recovery;
+        require("R25", !revoked, || {
             format!(
                 "the server serves {}, which is revoked",
                 self.name(packet.phone)

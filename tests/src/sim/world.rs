@@ -425,9 +425,12 @@ impl World {
             return self.hostile_is_carried(&bytes);
         }
         if let Ok(served) = served {
-            require("R25", !self.hostile_revoked, || {
-                "the server serves the hostile device, which is revoked".into()
-            })?;
+            // A restored server may have lost that; until the office confirms it serves nobody.
+            require(
+                "R25",
+                !self.hostile_revoked || served.state.recovery,
+                || "the server serves the hostile device, which is revoked".into(),
+            )?;
             self.hub.commit(served.state);
             let mut find = |reference: &Reference| held::find(&self.hub.state.spaces, reference);
             let device = self.hostile.as_ref().map(|hostile| hostile.device);

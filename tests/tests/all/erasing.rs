@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use ortoo_tests::harness::{Phone, Server, files};
+use ortoo_tests::harness::{Phone, Server, files, run_server};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -166,7 +166,10 @@ fn what_comes_late_or_in_a_bag_is_not_applied_and_its_author_decides() {
     assert_eq!(taken["not_held"], json!([]), "{taken}");
     assert!(holding(&server.data, &["斯琴高娃".as_bytes()]).is_empty());
     a.sync();
-    assert!(a.run(&["bundle", "import", text(&bag)]).json()["not_held"] == json!([]));
+    assert_eq!(
+        a.ok(&["bundle", "import", text(&bag)])["not_held"],
+        json!([])
+    );
     assert_eq!(a.run(&["show", &her]).error(1)["code"], "unknown_record");
 
     b.sync();
@@ -244,4 +247,35 @@ fn many_records_need_a_second_person() {
     assert_eq!(server.run(&["records"]).json(), json!([]));
     a.sync();
     assert_eq!(a.ok(&["list", "person"]), json!([]));
+}
+
+#[test]
+fn the_journal_begins_anew_without_her_and_a_restore_does_not_bring_her_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, journal) = (dir.path().join("server"), dir.path().join("journal"));
+    let options = ["--sample", "--journal", text(&journal)];
+    let server = Server::start(&data, &options, "127.0.0.1:0");
+    let a = Phone::enrolled(dir.path().join("a"), &server, crate::village::GACHA);
+    let her = register(&a);
+    a.sync();
+    let backup = dir.path().join("backup");
+    server.run(&["backup", text(&backup)]).json();
+    assert!(!holding_her(&journal).is_empty(), "she is there before");
+    erase(&server, &her);
+    assert_eq!(holding_her(&journal), [""; 0]);
+    // What comes later goes on in the new journal.
+    let other = a.add("person", &["identity.name=其其格"]);
+    a.sync();
+
+    let again = dir.path().join("again");
+    let restored = ["restore", text(&backup), "--journal", text(&journal)];
+    run_server(&again, &restored).json();
+    assert_eq!(holding_her(&again), [""; 0]);
+    assert_eq!(
+        run_server(&again, &["show", &her]).error(1)["code"],
+        "unknown_record"
+    );
+    let shown = run_server(&again, &["show", &other]).json();
+    assert_eq!(shown["fields"]["identity.name"], "其其格");
+    assert_eq!(run_server(&again, &["verify"]).json()["different"], 0);
 }
