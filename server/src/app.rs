@@ -197,7 +197,7 @@ impl Refused {
 
 /// What is answered, before it is packed or sealed.
 pub(crate) enum Reply {
-    Exchange(Answer),
+    Exchange(Box<Answer>),
     Enrol(EnrolAnswer),
     Bundle(BundleReport, Vec<Letter>),
 }
@@ -386,7 +386,7 @@ impl App {
         let roster = self.shared.roster.current(&mut tx).await?;
         let opened = hub::open(me, &roster.control, &packed, now).map_err(Refused::from)?;
         let unopened = match opened {
-            Opened::StaleNonce(answer) => return Ok(Prepared::Answered(Reply::Exchange(*answer))),
+            Opened::StaleNonce(answer) => return Ok(Prepared::Answered(Reply::Exchange(answer))),
             Opened::Taught(_) => return Ok(Prepared::ToWrite(Job::Taught { packed, now })),
             Opened::Wipe(device, parting) => {
                 drop(tx);
@@ -416,7 +416,7 @@ impl App {
         // Nothing was brought, so nothing was touched.
         let node = &self.shared.node;
         let (answer, _) = exchange::serve(now, &mut tx, me, node, control, &incoming).await?;
-        Ok(Prepared::Answered(Reply::Exchange(answer)))
+        Ok(Prepared::Answered(Reply::Exchange(Box::new(answer))))
     }
 
     fn prepare_farewell(

@@ -42,7 +42,7 @@ pub(crate) async fn take(
     wipe::note(conn, farewell.device, farewell.state, now).await?;
     let taken = farewell.state > WipeState::Told;
     let answer = parting::answer(&shared.me, control, farewell.device, taken, now);
-    let answer = answer.map(Reply::Exchange);
+    let answer = answer.map(|answer| Reply::Exchange(Box::new(answer)));
     Ok((answer.ok_or(Refusal::UnknownDevice.into()), touched))
 }
 

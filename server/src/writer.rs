@@ -290,7 +290,7 @@ async fn exchange(
         let control = &roster.control;
         match hub::open(me, control, packed, now) {
             Err(refusal) => return Ok((Err(refusal.into()), nothing)),
-            Ok(Opened::StaleNonce(answer)) => return Ok((Ok(Reply::Exchange(*answer)), nothing)),
+            Ok(Opened::StaleNonce(answer)) => return Ok((Ok(Reply::Exchange(answer)), nothing)),
             // Ordered in this very moment: it is told at the next exchange.
             Ok(Opened::Wipe(..)) => return Ok((Err(Refusal::Revoked.into()), nothing)),
             Ok(Opened::Taught(entries)) => {
@@ -324,5 +324,5 @@ async fn served(
     let (answer, touched) = exchange::serve(now, conn, me, node, control, incoming).await?;
     let request = &incoming.request;
     contact::note(conn, request.device, now, Some(request.control)).await?;
-    Ok((Ok(Reply::Exchange(answer)), touched))
+    Ok((Ok(Reply::Exchange(Box::new(answer))), touched))
 }
