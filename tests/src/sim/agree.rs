@@ -54,8 +54,8 @@ impl World {
         Ok(())
     }
 
-    /// Whether a phone has heard of what the office decided. As long as nobody is revoked nothing that
-    /// is shown depends on it.
+    /// Whether a phone has heard of what the office decided. As long as nobody is revoked and nothing
+    /// is erased nothing that is shown depends on it.
     fn is_current(&self, p: usize) -> bool {
         let hub = &self.hub.state.control;
         let phone = &self.phones[p];
@@ -63,8 +63,10 @@ impl World {
             return false;
         };
         let needed = hub.for_device(phone.device).map(|entry| entry.hash);
-        hub.cut_devices().next().is_none()
-            || ControlPosition::of(needed.collect()) == process.replica.control().position()
+        let held = process.replica.control();
+        let erased = hub.erased().chain(held.erased()).next().is_some();
+        (hub.cut_devices().next().is_none() && !erased)
+            || ControlPosition::of(needed.collect()) == held.position()
     }
 
     pub(super) fn agree_hub(&self) -> Checked {

@@ -201,6 +201,11 @@ impl World {
         };
         let imported = process.replica.apply(prepared);
         self.say(|w| format!("{} takes a bundle: {imported:?}", w.name(p)));
+        if imported.again {
+            // What it orders was erased; the rest is taken now.
+            self.count(Fault::ErasedOnPhone);
+            return self.phone_takes(p, file);
+        }
         require("R5", imported.not_held.is_empty(), || {
             format!(
                 "{} does not hold from our bundle: {imported:?}",

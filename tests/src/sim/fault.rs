@@ -192,11 +192,15 @@ pub enum Fault {
     Accepted,
     /// The office refuses it.
     RefusedByOffice,
+    /// The office has a record erased.
+    Erased,
+    /// A phone hears of that, and erases it.
+    ErasedOnPhone,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 57] = [
+    pub const ALL: [Fault; 59] = [
         Fault::Lost,
         Fault::Repeated,
         Fault::Overtaken,
@@ -254,6 +258,8 @@ impl Fault {
         Fault::HostileCarried,
         Fault::Accepted,
         Fault::RefusedByOffice,
+        Fault::Erased,
+        Fault::ErasedOnPhone,
     ];
 }
 

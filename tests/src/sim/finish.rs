@@ -263,6 +263,7 @@ impl World {
             }
             histories.insert((space, *record), history);
         }
+        self.check_erased()?;
         let exempt = self.hub.exempt();
         let signed: BTreeMap<&Space, _> = self
             .hub
@@ -279,6 +280,9 @@ impl World {
                     saved.puts, saved.record, saved.step
                 )
             };
+            if self.hub.state.control.is_erased(saved.record) {
+                continue;
+            }
             let key = (saved.space.clone(), saved.record);
             let state = self.hub.state.records.get(&key);
             let aside = state.is_some_and(|state| {

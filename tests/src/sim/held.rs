@@ -61,6 +61,22 @@ impl SpaceStore {
     }
 }
 
+impl SpaceStore {
+    /// Blots the entries of these records out of everything held.
+    pub(super) fn blot(&mut self, erased: &BTreeSet<RecordId>) {
+        let waiting = self.stash.values_mut();
+        for stored in self.arrivals.iter_mut().chain(waiting) {
+            let mut entries = stored.batch.entries.iter();
+            if entries.any(|entry| erased.contains(&entry.record))
+                && let Ok(batch) = stored.batch.clone().blot(|of| erased.contains(&of))
+            {
+                let node = stored.node.clone();
+                *stored = Rc::new(Stored { batch, node });
+            }
+        }
+    }
+}
+
 impl Stored {
     fn known(&self) -> Known {
         let header = &self.batch.header;

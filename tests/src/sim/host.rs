@@ -338,6 +338,8 @@ impl World {
                 return Ok(());
             }
             Err(EditError::TooLarge) if users::is_long(&form) => return Ok(()),
+            // The office had it erased since the form opened.
+            Err(EditError::Erased) => return Ok(()),
             // The dictionary's word; the user types something else.
             Err(EditError::Problems(_)) => {
                 self.refused_forms += 1;

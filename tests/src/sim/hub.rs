@@ -125,12 +125,14 @@ impl MemoryHub {
             incarnation: Incarnation(dice.bytes()),
             nonce: dice.bytes(),
         };
+        let root = keys.root.clone();
         let mut hub = Self {
             partial_load,
             plant,
             seal: dice.bytes(),
             ..Self::of(keys, package)
         };
+        hub.list_person(&root);
         if let Ok(key) = SealingKey::from_bytes(&hub.seal) {
             let key = SealKey {
                 month: 2026 * 12,
@@ -331,6 +333,7 @@ impl MemoryHub {
                     }
                     let control = Rc::make_mut(&mut state.control);
                     entries.into_iter().for_each(|entry| control.apply(entry));
+                    state.execute_erasures();
                 }
                 // Nobody orders this here: the flows with real processes do.
                 Ok(Opened::Wipe(..)) => return Err("device_revoked"),

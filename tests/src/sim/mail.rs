@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use rand_chacha::ChaCha8Rng;
-use sync_core::batch::Batch;
 use sync_core::bundle::{BadBundle, Claims, Content, unseal};
 use sync_core::hub;
 use sync_core::id::Space;
@@ -70,16 +69,13 @@ impl MemoryHub {
     fn take_content(&self, out: &mut Taken, content: &Content, rng: &mut ChaCha8Rng, now: i64) {
         if let (Some(control), _) = hub::join(&out.state.control, &content.control) {
             out.state.control = Rc::new(control);
+            out.state.execute_erasures();
         }
         let control = out.state.control.clone();
         let batches: Vec<_> = content
             .batches
             .iter()
-            .map(|bytes| {
-                Batch::verify(self.network(), bytes, |device, space| {
-                    control.writer_key(device, space)
-                })
-            })
+            .map(|bytes| control.receive(bytes))
             .collect();
         let claims = content.claims.as_ref();
         let claims = claims.and_then(|bytes| Claims::check(&control, bytes));

@@ -12,6 +12,7 @@
 
 mod agree;
 mod courier;
+mod erased;
 pub mod fault;
 mod finish;
 mod groups;

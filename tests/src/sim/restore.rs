@@ -45,7 +45,7 @@ impl MemoryHub {
         self.state = backup;
         self.state.recovery = true;
         let Some(journal) = self.journal.take() else {
-            return;
+            return self.state.execute_erasures();
         };
         let control = Rc::make_mut(&mut self.state.control);
         for bytes in &journal.entries {
@@ -64,6 +64,7 @@ impl MemoryHub {
             }
         }
         state.recovery = false;
+        state.execute_erasures();
         self.state = state;
         self.journal = Some(journal);
     }

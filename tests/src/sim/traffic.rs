@@ -367,6 +367,9 @@ impl World {
         if received.unread {
             self.count(Fault::Unread);
         }
+        if received.erased > 0 {
+            self.count(Fault::ErasedOnPhone);
+        }
         if self.phones[p].disk.table(Table::Stash).next().is_some() {
             self.count(Fault::Stashed);
         }
