@@ -296,14 +296,19 @@ impl Batch {
         if bytes.len() > BLOTTED_BYTES_MAX {
             return Err(Unfit::TooLarge);
         }
+        // Only what was blotted may be above it, and says so by its missing seed.
+        let is_large = bytes.len() > BATCH_BYTES_MAX;
         let mut decoder = Decoder::new(bytes);
-        let envelope: Envelope = decoder.decode().map_err(unfit)?;
-        if decoder.position() != bytes.len() {
-            return Err(Unfit::Envelope);
-        }
+        let decoded: Result<Envelope, Unfit> = decoder.decode().map_err(unfit);
+        let envelope = match decoded {
+            Ok(envelope) if decoder.position() == bytes.len() => envelope,
+            _ if is_large => return Err(Unfit::TooLarge),
+            Ok(_) => return Err(Unfit::Envelope),
+            Err(unfit) => return Err(unfit),
+        };
         let header = Header::decode(&envelope.header)?;
         let read = match envelope.seed {
-            Some(_) if bytes.len() > BATCH_BYTES_MAX => return Err(Unfit::TooLarge),
+            Some(_) if is_large => return Err(Unfit::TooLarge),
             Some(seed) => blot::whole(header.binding, &seed, envelope.entries.0)?,
             None => blot::parts(header.binding, envelope.entries.0)?,
         };

@@ -240,24 +240,19 @@ impl Erasure<'_> {
         }
     }
 
-    /// Takes staged edits back; nobody but their author has seen them.
+    /// Takes staged edits back; nobody but their author has seen them. The copy of all that is staged
+    /// stays until the next edit or exchange makes it anew: it is sealed to the server, which takes
+    /// nothing of an erased record out of it, and the other edits have no copy but this.
     fn staged(&mut self, out: &mut Prepared<()>) {
-        let mut any = false;
         for (number, staged) in &self.held.staged {
             let record = staged.entry.record;
             if !self.records.contains(&record) {
                 continue;
             }
-            any = true;
             let kept = self.kept.entry(record).or_default();
             kept.push(staged.entry.change.clone());
             out.rows.push(stored::unstaged_row(self.space, *number));
             out.steps.push(Step::Unstage(self.space.clone(), *number));
-        }
-        if any {
-            // The copy is of all that is staged; the next edit and the next exchange make it anew.
-            let key = stored::staged_copy_key(self.space);
-            out.rows.push(stored::outbox_row(key, None));
         }
     }
 }
