@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use sync_core::batch::Batch;
 use sync_core::feed::Tip;
 use sync_core::id::{BatchHash, DeviceId, EntryHash, Incarnation, Space};
+use sync_core::row::Table;
 
 use super::fault::Fault;
 use super::held::Stored;
@@ -196,7 +198,14 @@ impl World {
                 let theirs = self.hub_vector(space);
                 // Where a feed has two branches and the phone knows only one, it waits for the
                 // other, which nobody is sent yet.
-                let path = |device: &DeviceId| theirs.tips(*device).count() < 2;
+                let rows = self.phones[p].disk.table(Table::Batch);
+                let batches =
+                    rows.filter_map(|(_, bytes)| Batch::from_store(self.hub.network(), bytes).ok());
+                let known: BTreeSet<Tip> = batches.map(|batch| Tip::of(&batch.node())).collect();
+                let path = |device: &DeviceId| {
+                    let mut tips = theirs.tips(*device);
+                    theirs.tips(*device).count() < 2 && tips.all(|tip| known.contains(tip))
+                };
                 let store = self.hub.state.spaces.get(space);
                 let held = |tip: &Tip| {
                     let mut stored = store.into_iter().flat_map(|store| &store.arrivals);

@@ -315,7 +315,9 @@ impl World {
             // Of a phone that was never set back, and of a server that forgot nothing.
             let whole = self.config.hub_rollback == 0 && self.config.hub_crash == 0;
             if outbox_saved && whole && !self.phones[p].rolled_back {
-                let mut saved = self.ledger.saved.iter().filter(|saved| saved.phone == p);
+                let control = &self.hub.state.control;
+                let saved = self.ledger.saved.iter().filter(|saved| saved.phone == p);
+                let mut saved = saved.filter(|saved| !control.is_erased(saved.record));
                 require("Durability", saved.all(|saved| !saved.gone), || {
                     format!("{}: an edit is lost with its phone", self.name(p))
                 })?;
