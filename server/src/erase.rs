@@ -203,6 +203,8 @@ async fn wish(
             let holders = link::holders(conn, &numbers).await?;
             let elsewhere = holders.into_iter().filter(|(_, of, _)| *of != unit);
             open.extend(elsewhere.map(|(_, _, record)| record));
+            // Who moved is the same person at both places, with or without a number.
+            open.extend(control.went_on(&unit, record).map(|(_, record)| *record));
         }
         names.insert(record, unit);
     }

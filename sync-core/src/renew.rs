@@ -55,8 +55,9 @@ impl Renewal {
         DeviceId::of_key(&self.signing_key)
     }
 
-    /// The enrolment that these keys of `device` are to get: its own, under the new keys. `None` if
-    /// the proof does not hold, the device is on no roster, or the new one is on it already.
+    /// The enrolment that these keys of `device` are to get: what it holds now, under the new keys;
+    /// what was taken from it does not come back so (R18). `None` if the proof does not hold, the
+    /// device holds nothing, or the new one is on the roster already.
     pub fn enrolment(&self, control: &Control, device: DeviceId) -> Option<Enrolment> {
         let message = message(
             control.network(),
@@ -66,12 +67,14 @@ impl Renewal {
         );
         let proven = seal::verify(&self.signing_key, &message, &self.proof);
         let old = control.enrolment(device).filter(|_| proven)?;
+        let spaces = control.grants(device).filter(|held| !held.is_empty())?;
         control
             .enrolment(self.device())
             .is_none()
             .then(|| Enrolment {
                 signing_key: self.signing_key,
                 sealing_key: self.sealing_key,
+                spaces,
                 ..old.clone()
             })
     }

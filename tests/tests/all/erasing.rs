@@ -215,6 +215,23 @@ fn whoever_is_shown_as_one_person_with_her_goes_too_unless_it_is_said_otherwise(
 }
 
 #[test]
+fn who_moved_is_erased_at_both_places() {
+    let village = Village::new();
+    let Village { server, a, .. } = &village;
+    let name = format!("identity.name={NAME}");
+    let her = a.add("person", &[&name]);
+    a.sync();
+    let moved = server.run(&["move", &her, "--to", "152522100201"]).json();
+    let there = moved["records"][&her].as_str().unwrap_or_default();
+    assert!(!there.is_empty(), "{moved}");
+    let order = erase(server, &her);
+    let mut expected = vec![her.as_str(), there];
+    expected.sort_unstable();
+    assert_eq!(order["records"], json!(expected));
+    assert!(holding_her(&server.data).is_empty());
+}
+
+#[test]
 fn many_records_need_a_second_person() {
     let village = Village::new();
     let Village { server, a, .. } = &village;
