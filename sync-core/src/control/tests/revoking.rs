@@ -135,3 +135,27 @@ fn a_cut_names_so_many_branches_and_no_more() {
     let cut = control.cut(device, &space(Class::General)).unwrap();
     assert_eq!(cut.len(), 32, "what is beside them waits for the office");
 }
+
+#[test]
+fn new_keys_get_what_the_device_holds_now_and_nothing_of_what_was_taken_from_it() {
+    let device = enrolment(&[]).device();
+    let new = key(77);
+    let sign = |message: &[u8]| new.sign(message);
+    let keys = (new.public().bytes, [7; 32]);
+    let renewal = crate::renew::Renewal::of(network(), device, keys, &sign);
+    let mut control = founded();
+    let held = enrolment(&[Class::General, Class::Care]);
+    take(&mut control, &enrol(&held, NODE));
+    let all = renewal.enrolment(&control, device).unwrap();
+    assert_eq!(all.spaces.len(), 2);
+
+    take(
+        &mut control,
+        &revoke(&revocation(false, &[Class::Care], &[]), NODE),
+    );
+    let narrowed = renewal.enrolment(&control, device).unwrap();
+    assert_eq!(narrowed.spaces, BTreeSet::from([space(Class::General)]));
+
+    take(&mut control, &revoke(&revocation(true, &[], &[]), NODE));
+    assert_eq!(renewal.enrolment(&control, device), None);
+}
