@@ -15,6 +15,7 @@ use crate::erase;
 use crate::error::CommandError;
 use crate::figures;
 use crate::keys::public_text;
+use crate::standing;
 use crate::store::{StoreError, control};
 
 /// What a person wants to order.
@@ -178,16 +179,16 @@ impl App {
     /// Stores an order that is signed by whom it needs. `file` is where it was read from.
     pub async fn submit_order(&self, file: &str, bytes: &[u8]) -> Result<EntryHash, CommandError> {
         let mut tx = self.shared().store.write().await?;
-        let roster = self.shared().roster.last().current(&mut tx).await?;
-        let entry = submit(&mut tx, &roster.control, file, bytes).await?;
+        let before = self.shared().roster.last().current(&mut tx).await?;
+        let entry = submit(&mut tx, &before.control, file, bytes).await?;
         // What it orders is done where it is known.
-        let roster = roster.current(&mut tx).await?;
+        let roster = before.current(&mut tx).await?;
+        let mut touched = standing::follow(&mut tx, &before.control, &roster.control).await?;
         let now = self.shared().clock.now();
         let erased = erase::execute(now, &mut tx, &roster.control).await?;
         let erases = erased.is_some();
-        if let Some(touched) = erased {
-            figures::update(&mut tx, self.shared(), &roster.control, touched).await?;
-        }
+        touched.join(erased.unwrap_or_default());
+        figures::update(&mut tx, self.shared(), &roster.control, touched).await?;
         if erases {
             self.shared().journal.begin_again(&mut tx).await?;
         }

@@ -11,7 +11,7 @@ use crate::app::Shared;
 use crate::error::CommandError;
 use crate::journal::{BadJournal, Files, Record};
 use crate::store::{BEGIN_WRITE, StoreError, control, feed};
-use crate::{exchange, figures, ingest};
+use crate::{exchange, figures, ingest, standing};
 
 /// Batches that share a transaction.
 const BATCHES_AT_ONCE: usize = 256;
@@ -84,12 +84,14 @@ async fn join(
     entries: &[Vec<u8>],
 ) -> Result<usize, StoreError> {
     let mut tx = conn.begin_with(BEGIN_WRITE).await?;
-    let roster = shared.roster.last().current(&mut tx).await?;
-    let (_, new) = hub::join(&roster.control, entries);
+    let before = shared.roster.last().current(&mut tx).await?;
+    let (_, new) = hub::join(&before.control, entries);
     for entry in &new {
         control::add(&mut tx, entry).await?;
     }
-    let roster = roster.current(&mut tx).await?;
+    let roster = before.current(&mut tx).await?;
+    let touched = standing::follow(&mut tx, &before.control, &roster.control).await?;
+    figures::update(&mut tx, shared, &roster.control, touched).await?;
     figures::begin(&mut tx, &roster.control).await?;
     tx.commit().await?;
     Ok(new.len())

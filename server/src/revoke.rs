@@ -1,13 +1,14 @@
 //! Revoking devices, and deciding on what they signed beside the cut.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sqlx::SqliteConnection;
 use sync_core::batch::Batch;
 use sync_core::control::{
     Control, ControlEntry, Order, OrderKind, Revocation, RevokeReason, VERDICT_NODE_MAX, Verdict,
 };
-use sync_core::id::{BatchHash, DeviceId, EntryHash, Space};
+use sync_core::id::{BatchHash, DeviceId, Space};
 use sync_core::seal::SigningKey;
 
 use crate::app::{App, Shared};
@@ -15,7 +16,7 @@ use crate::error::CommandError;
 use crate::figures;
 use crate::order::OrderWish;
 use crate::roster::Roster;
-use crate::standing::{cut, restand_everywhere};
+use crate::standing::{self, cut};
 use crate::store::wipe::{self, WipeState};
 use crate::store::{StoreError, contact, control, device, uncounted};
 
@@ -69,7 +70,7 @@ pub struct WaitingBatch {
 pub(crate) async fn revoke(
     conn: &mut SqliteConnection,
     shared: &Shared,
-    roster: &std::sync::Arc<Roster>,
+    roster: &Arc<Roster>,
     wish: &RevokeWish,
 ) -> Result<(), CommandError> {
     let held = roster.control.grants(wish.device);
@@ -103,40 +104,25 @@ pub(crate) async fn revoke(
         &sign as &dyn Fn(&[u8]) -> [u8; 64],
     );
     let entry = ControlEntry::revoke(shared.me.network, &revocation, signer);
-    take(conn, shared, roster, &entry, &[wish.device]).await?;
-    Ok(())
+    take(conn, shared, roster, &entry).await
 }
 
-/// Stores an entry that this server made, and brings up to date what counts of these devices.
+/// Stores an entry that this server made, and brings up to date what counts.
 async fn take(
     conn: &mut SqliteConnection,
     shared: &Shared,
-    roster: &std::sync::Arc<Roster>,
+    roster: &Arc<Roster>,
     entry: &[u8],
-    devices: &[DeviceId],
-) -> Result<Option<EntryHash>, CommandError> {
+) -> Result<(), CommandError> {
     let checked = roster.control.check(entry).map_err(anyhow::Error::from)?;
     let Some(entry) = checked else {
-        return Ok(None);
+        return Ok(());
     };
     control::add(conn, &entry).await?;
-    follow(conn, shared, roster, devices).await?;
-    Ok(Some(entry.hash))
-}
-
-/// What follows from control entries about these devices that have just been stored.
-pub(crate) async fn follow(
-    conn: &mut SqliteConnection,
-    shared: &Shared,
-    roster: &std::sync::Arc<Roster>,
-    devices: &[DeviceId],
-) -> Result<(), StoreError> {
-    let roster = roster.current(conn).await?;
-    let mut touched = figures::Touched::default();
-    for device in devices {
-        touched.join(restand_everywhere(conn, &roster.control, *device).await?);
-    }
-    figures::update(conn, shared, &roster.control, touched).await
+    let now = roster.current(conn).await?;
+    let touched = standing::follow(conn, &roster.control, &now.control).await?;
+    figures::update(conn, shared, &now.control, touched).await?;
+    Ok(())
 }
 
 /// The devices that were let in.
@@ -184,21 +170,19 @@ pub(crate) async fn waiting(
     rows.into_iter().map(of).collect()
 }
 
-/// What the office decides on batches, ready to be signed; with the devices that wrote them.
+/// What the office decides on batches, ready to be signed.
 async fn wish(
     conn: &mut SqliteConnection,
     control: &Control,
     batches: &BTreeSet<BatchHash>,
     accepted: bool,
-) -> Result<(OrderWish, Vec<DeviceId>), CommandError> {
+) -> Result<OrderWish, CommandError> {
     let waiting = uncounted::waiting(conn).await?;
     let mut scope = BTreeSet::new();
-    let mut devices = BTreeSet::new();
     for batch in batches {
         let found = waiting.iter().find(|waiting| waiting.batch == *batch);
         let found = found.ok_or_else(|| CommandError::wrong("batch_not_waiting", batch))?;
         scope.insert(found.space.clone());
-        devices.insert(found.device);
     }
     let said = batches.iter().filter_map(|batch| control.verdict(*batch));
     let number = said.map(|verdict| verdict.number).max().unwrap_or(0);
@@ -206,20 +190,19 @@ async fn wish(
         number: number.saturating_add(1),
         accepted,
     };
-    let wish = OrderWish {
+    Ok(OrderWish {
         kind: OrderKind::Verdict,
         scope,
         names: batches.iter().map(|batch| batch.0.to_vec()).collect(),
         content: verdict.encode(),
-    };
-    Ok((wish, devices.into_iter().collect()))
+    })
 }
 
 /// Decides on batches with the node's key; more than [`VERDICT_NODE_MAX`] need a person's.
 pub(crate) async fn decide(
     conn: &mut SqliteConnection,
     shared: &Shared,
-    roster: &std::sync::Arc<Roster>,
+    roster: &Arc<Roster>,
     batches: &BTreeSet<BatchHash>,
     accepted: bool,
     key: Option<&SigningKey>,
@@ -228,7 +211,7 @@ pub(crate) async fn decide(
         let error = CommandError::wrong("verdict_needs_key", batches.len());
         return Err(error.with("max", VERDICT_NODE_MAX));
     }
-    let (wish, devices) = wish(conn, &roster.control, batches, accepted).await?;
+    let wish = wish(conn, &roster.control, batches, accepted).await?;
     let key = key.unwrap_or(&shared.node);
     let issuer = key.public().bytes;
     let order = Order {
@@ -240,8 +223,7 @@ pub(crate) async fn decide(
     let sign = |message: &[u8]| key.sign(message);
     let network = shared.me.network;
     let entry = ControlEntry::order(network, wish.kind, &wish.scope, &order, (issuer, &sign));
-    take(conn, shared, roster, &entry, &devices).await?;
-    Ok(())
+    take(conn, shared, roster, &entry).await
 }
 
 impl App {
@@ -250,7 +232,7 @@ impl App {
         let mut tx = self.shared().store.write().await?;
         let roster = self.shared().roster.last().current(&mut tx).await?;
         revoke(&mut tx, self.shared(), &roster, wish).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        self.shared().commit(tx).await?;
         Ok(())
     }
 
@@ -285,7 +267,7 @@ impl App {
         let mut tx = self.shared().store.write().await?;
         let roster = self.shared().roster.last().current(&mut tx).await?;
         decide(&mut tx, self.shared(), &roster, batches, accepted, key).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        self.shared().commit(tx).await?;
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::SqliteConnection;
 use sync_core::batch::Batch;
-use sync_core::control::Control;
+use sync_core::control::{Control, ControlEntry};
 use sync_core::feed::{Feed, Tip};
 use sync_core::id::{BatchHash, DeviceId, RecordId, Space};
 use sync_core::record::RecordState;
@@ -47,9 +47,26 @@ pub(crate) async fn restand(
     Ok(records)
 }
 
+/// What follows from the control entries that `now` holds and `before` did not, by whatever way they
+/// came: if one of them says what counts, every device that has lost anything is looked at.
+pub(crate) async fn follow(
+    conn: &mut SqliteConnection,
+    before: &Control,
+    now: &Control,
+) -> Result<Touched, StoreError> {
+    let mut touched = Touched::default();
+    let mut new = now.entries().skip(before.entries().count());
+    if new.any(ControlEntry::says_what_counts) {
+        for device in now.cut_devices() {
+            touched.join(restand_everywhere(conn, now, device).await?);
+        }
+    }
+    Ok(touched)
+}
+
 /// The same for every space in which the device has written, with the records made anew; gives those
 /// that show something else, for the figures.
-pub(crate) async fn restand_everywhere(
+async fn restand_everywhere(
     conn: &mut SqliteConnection,
     control: &Control,
     device: DeviceId,

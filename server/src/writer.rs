@@ -26,6 +26,7 @@ use crate::figures::{self, Touched};
 use crate::moves;
 use crate::recovery;
 use crate::roster::Roster;
+use crate::standing;
 use crate::store::{BEGIN_WRITE, StoreError, contact};
 use crate::wipe::{self, Farewell};
 
@@ -188,8 +189,9 @@ async fn commit(
     jobs: &[&Job],
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut tx = conn.begin_with(BEGIN_WRITE).await?;
-    let mut roster = shared.roster.last();
-    let started = roster.arrival;
+    // What others have added before they have followed themselves.
+    let started = shared.roster.last().current(&mut tx).await?;
+    let mut roster = started.clone();
     let mut outcomes = Vec::new();
     let mut touched = Touched::default();
     for job in jobs {
@@ -200,10 +202,12 @@ async fn commit(
         outcomes.push(outcome);
         touched.join(changed);
     }
-    // An order may have come with one of them, or from another process.
+    // A revocation, a verdict, an order may have come with one of them.
     roster = roster.current(&mut tx).await?;
     let mut erases = false;
-    if roster.arrival != started {
+    if roster.arrival != started.arrival {
+        let follows = standing::follow(&mut tx, &started.control, &roster.control).await?;
+        touched.join(follows);
         let now = shared.clock.now();
         if let Some(erased) = erase::execute(now, &mut tx, &roster.control).await? {
             touched.join(erased);

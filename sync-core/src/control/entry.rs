@@ -193,6 +193,15 @@ impl ControlEntry {
         matches!(self.content, Content::Root(_))
     }
 
+    /// Whether it says what counts of what devices wrote: a revocation, or the office's verdict.
+    pub fn says_what_counts(&self) -> bool {
+        match &self.content {
+            Content::Revoke(_) => true,
+            Content::Order(kind, _) => *kind == OrderKind::Verdict,
+            _ => false,
+        }
+    }
+
     /// The device that it lets in, or gives more, if it is an enrolment.
     pub fn enrols(&self) -> Option<DeviceId> {
         match &self.content {

@@ -348,3 +348,66 @@ fn two_phones_with_the_keys_of_one_become_two_devices_and_lose_nothing() {
     twin.sync();
     twin.ok(&["show", ids.last().unwrap()]);
 }
+
+fn device_of(phone: &Phone) -> String {
+    let status = phone.ok(&["status"]);
+    status["device"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_the_office_decided_stands_in_the_journal_at_once() {
+    let place = Place::new();
+    let journal = place.path("journal");
+    let options = ["--sample", "--journal", text(&journal)];
+    let server = Server::start(&place.path("server"), &options, "127.0.0.1:0");
+    let a = Phone::enrolled(place.path("a"), &server, GACHA);
+    person(&a, "其其格");
+    a.sync();
+    let backup = place.path("backup");
+    server.run(&["backup", text(&backup)]).json();
+    let device = device_of(&a);
+    server.run(&["revoke", &device, "--lost"]).json();
+
+    let restored = place.path("restored");
+    let journal = ["restore", text(&backup), "--journal", text(&journal)];
+    run_server(&restored, &journal).json();
+    let devices = run_server(&restored, &["devices"]).json();
+    assert_eq!(devices[0]["device"], json!(device));
+    assert_eq!(devices[0]["revoked"], "lost", "{devices}");
+}
+
+#[test]
+fn a_revocation_that_a_phone_brings_back_holds_for_what_came_before_it() {
+    let place = Place::new();
+    let server = Server::sample(&place.path("server"));
+    let a = Phone::enrolled(place.path("a"), &server, GACHA);
+    let b = Phone::enrolled(place.path("b"), &server, GACHA);
+    let id = person(&a, "其其格");
+    a.sync();
+    b.sync();
+    let backup = place.path("backup");
+    server.run(&["backup", text(&backup)]).json();
+    a.edit(&id, &["identity.name=娜仁"]);
+    let outbox = place.path("outbox");
+    a.ok(&["outbox", text(&outbox)]);
+    server.run(&["revoke", &device_of(&a)]).json();
+    b.sync();
+
+    // The restored server knows nothing of it, and is brought what the phone had not sent.
+    let restored = place.path("restored");
+    run_server(&restored, &["restore", text(&backup)]).json();
+    let server = replace(server, &restored, &["--sample"]);
+    server.run(&["bundle", "import", text(&outbox)]).json();
+    let name = |server: &Server| {
+        let shown = server.run(&["show", &id]).json();
+        shown["fields"]["identity.name"].clone()
+    };
+    assert_eq!(name(&server), "娜仁");
+
+    b.sync();
+    assert_eq!(name(&server), "其其格");
+    let waiting = server.run(&["pending-batches"]).json();
+    assert_eq!(waiting.as_array().unwrap().len(), 1, "{waiting}");
+    assert_eq!(server.run(&["verify"]).json()["different"], 0);
+    assert_eq!(server.run(&["verify-cells"]).json()["different"], 0);
+}
