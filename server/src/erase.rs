@@ -22,6 +22,7 @@ use crate::exchange;
 use crate::figures::{self, Touched};
 use crate::order::OrderWish;
 use crate::show::load;
+use crate::store::wipe::{self, WipeState};
 use crate::store::{StoreError, contact, erasure, feed, link, record};
 
 /// How long an erasure waits for readers to let go of the log, a try at a time.
@@ -242,10 +243,7 @@ fn has_heard(
     position: ControlPosition,
     entry: &ControlEntry,
 ) -> bool {
-    let Some(enrolment) = control.enrolment(device) else {
-        return false;
-    };
-    let entries = control.for_spaces(&enrolment.spaces);
+    let entries = control.for_device(device);
     let held: Vec<EntryHash> = entries
         .take(position.count as usize)
         .map(|entry| entry.hash)
@@ -285,10 +283,22 @@ impl App {
             let concerned = control
                 .devices()
                 .filter(|(_, enrolment)| entry.concerns(&enrolment.spaces));
-            let (done, silent) = concerned.map(|(device, _)| device).partition(|device| {
-                let position = heard.get(device).and_then(|(_, position)| *position);
-                position.is_some_and(|position| has_heard(control, *device, position, entry))
-            });
+            let (mut done, mut silent) = (BTreeSet::new(), BTreeSet::new());
+            for (device, _) in concerned {
+                let position = heard.get(&device).and_then(|(_, position)| *position);
+                let heard = position.is_some_and(|at| has_heard(control, device, at, entry));
+                // Who has wiped its store holds nothing of anybody.
+                let wiped = matches!(
+                    wipe::state(&mut tx, device).await?,
+                    Some((WipeState::Wiped, _))
+                );
+                let among = if heard || wiped {
+                    &mut done
+                } else {
+                    &mut silent
+                };
+                among.insert(device);
+            }
             erasures.push(Erasure {
                 order: entry.hash,
                 records: records

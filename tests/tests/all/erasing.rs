@@ -293,3 +293,33 @@ fn the_journal_begins_anew_without_her_and_a_restore_does_not_bring_her_back() {
     assert_eq!(shown["fields"]["identity.name"], "其其格");
     assert_eq!(run_server(&again, &["verify"]).json()["different"], 0);
 }
+
+fn device_of(phone: &Phone) -> Value {
+    phone.ok(&["status"])["device"].clone()
+}
+
+#[test]
+fn the_office_sees_who_has_done_it_also_of_phones_that_hold_less_or_nothing_any_more() {
+    let village = Village::new();
+    let Village { server, a, b, .. } = &village;
+    let her = register(a);
+    a.sync();
+    b.sync();
+    let (first, second) = (device_of(a), device_of(b));
+    let care = format!("{}.care", crate::village::GACHA);
+    let narrowed = ["revoke", second.as_str().unwrap(), "--space", &care];
+    server.run(&narrowed).json();
+    b.sync();
+    let key = server.data.join("order.key");
+    let wipe = ["wipe", first.as_str().unwrap(), "--key", text(&key)];
+    server.run(&wipe).json();
+    erase(server, &her);
+    assert_eq!(server.run(&["erasures"]).json()[0]["done"], json!([]));
+    b.sync();
+    // What it did with the answer it says the next time.
+    b.sync();
+    a.run(&["sync"]);
+    let told = &server.run(&["erasures"]).json()[0];
+    assert_eq!(told["silent"], json!([]), "{told}");
+    assert_eq!(told["done"].as_array().unwrap().len(), 2);
+}
