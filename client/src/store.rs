@@ -20,6 +20,7 @@
 
 mod data_keys;
 mod error;
+mod format;
 #[cfg(test)]
 mod tests;
 
@@ -46,7 +47,7 @@ use error::{damaged, io};
 /// The file in the store's directory.
 pub const FILE_NAME: &str = "ortoo.db";
 /// The format that this program writes, in the header and as SQLite's `user_version`.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// How long a commit waits for another process before it is [`StoreError::Busy`].
 pub const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// SQLite's `application_id`: "ORTO".
@@ -68,13 +69,18 @@ const SCHEMA: &str = "
     CREATE TABLE slot (id INTEGER PRIMARY KEY, slot BLOB NOT NULL) STRICT;
     CREATE TABLE fence (id INTEGER PRIMARY KEY CHECK (id = 1), value INTEGER NOT NULL) STRICT;
     CREATE TABLE dek (key_id INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
+";
+
+/// With row ids: a table without them puts all above a quarter of a page of each value on pages of its
+/// own, which were half of a store.
+const ROWS: &str = "
     CREATE TABLE row (
         tbl INTEGER NOT NULL,
         name BLOB NOT NULL,
         key_id INTEGER NOT NULL,
         value BLOB NOT NULL,
         PRIMARY KEY (tbl, name)
-    ) STRICT, WITHOUT ROWID;
+    ) STRICT;
 ";
 
 /// An open store. There is one writer at a time: the one that opened last.
@@ -106,6 +112,7 @@ impl Store {
             return Err(StoreError::Exists);
         }
         tx.execute_batch(SCHEMA)?;
+        tx.execute_batch(ROWS)?;
         tx.execute(
             "INSERT INTO header (id, magic, format, suite, store) VALUES (1, ?1, ?2, ?3, ?4)",
             params![MAGIC, FORMAT, SUITE, key.id().0],
@@ -145,9 +152,12 @@ impl Store {
         if is_empty(&db)? {
             return Err(StoreError::NotThere);
         }
-        let store = read_header(&db)?;
+        let (store, format) = read_header(&db)?;
         let key = unlock(&db, store, secret)?;
         let data_keys = read_data_keys(&db, &key)?;
+        if format < FORMAT {
+            format::renew(&mut db, &data_keys)?;
+        }
         let tx = begin(&mut db)?;
         let fence = tx
             .query_row(
@@ -458,16 +468,16 @@ fn read_data_keys(db: &Connection, key: &StoreKey) -> Result<DataKeys, StoreErro
     Ok(all)
 }
 
-/// Checks that the file is a store of ours that this program can read.
-fn read_header(db: &Connection) -> Result<StoreId, StoreError> {
+/// Checks that the file is a store of ours that this program can read; which one, in which format.
+fn read_header(db: &Connection) -> Result<(StoreId, u32), StoreError> {
     let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
     if pragma("application_id")? != APPLICATION_ID {
         return Err(damaged("application id"));
     }
     match pragma("user_version")? {
-        FORMAT => {}
-        version if version > FORMAT => return Err(newer("format", version)),
-        _ => return Err(damaged("format")),
+        1..=FORMAT => {}
+        0 => return Err(damaged("format")),
+        version => return Err(newer("format", version)),
     }
     let header = db
         .query_row(
@@ -487,7 +497,7 @@ fn read_header(db: &Connection) -> Result<StoreId, StoreError> {
         (magic, ..) if magic != MAGIC => Err(damaged("header")),
         (_, version, ..) if version > FORMAT => Err(newer("format", version)),
         (_, _, suite, _) if suite != SUITE => Err(newer("suite", suite.into())),
-        (_, _, _, store) => Ok(StoreId(store)),
+        (_, format, _, store) => Ok((StoreId(store), format)),
     }
 }
 

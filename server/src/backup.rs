@@ -45,8 +45,7 @@ pub(crate) async fn make(
     file: &Path,
     in_clear: InClear,
 ) -> Result<BackupMade, CommandError> {
-    let failed =
-        |error: io::Error| CommandError::wrong("file_failed", file.display()).with("detail", error);
+    let failed = |error: io::Error| CommandError::file_failed(file, error);
     let now = shared.clock.now();
     let mut conn = shared.store.connect().await?;
     let sample = control::meta(&mut conn, meta::SAMPLE).await?.is_some();

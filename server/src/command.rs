@@ -3,42 +3,39 @@
 //! Exit codes are those of `ortoo-field`: 0 done, 1 the request is wrong (or `verify` or
 //! `verify-cells` found something), 3 the data directory can't be opened.
 
+mod bundle;
 mod erase;
 mod office;
 mod order;
 mod revoke;
+mod shapes;
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
-use sync_core::bundle::BUNDLE_BYTES_MAX;
-use sync_core::figure::{self, Asked, Tally};
+use sync_core::figure::Asked;
 use sync_core::id::{DeviceId, RecordId};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use words::{Language, Words};
 
+use self::bundle::{BundleVerb, SnapshotArgs};
 use self::erase::EraseArgs;
 use self::order::{OrderKeyVerb, OrderVerb, RootVerb};
 use self::revoke::{DecideArgs, RevokeArgs, WipeArgs};
-use crate::app::{App, Figure, Options, ServeError};
+use self::shapes::{figure_row, gone, pending, recounted, time, verified};
+use crate::app::{App, Options};
 use crate::backup::InClear;
-use crate::enrol::{CodeWish, PendingDevice};
+use crate::enrol::CodeWish;
 use crate::error::CommandError;
-use crate::moves::Gone;
-use crate::recount::{CellDifference, Recounted};
 use crate::recovery::RecoveryStatus;
 use crate::restore::restore;
 use crate::sample;
 use crate::serve::{ServeOptions, serve};
 use crate::show;
-use crate::verify::{Difference, Verified};
 
 /// The request is wrong; nothing has changed.
 const EXIT_WRONG: u8 = 1;
@@ -118,6 +115,9 @@ enum Verb {
     /// Take a file that somebody carried here.
     #[command(subcommand)]
     Bundle(BundleVerb),
+    /// Write all that is held of some units to a file, for phones without a connection to import, and to
+    /// hand back to this server should it lose it.
+    Snapshot(SnapshotArgs),
     /// Move a person to another 嘎查 or community: her record goes on as a new one there.
     Move {
         /// The record.
@@ -220,18 +220,6 @@ enum RecoveryVerb {
     Status,
     /// Serve everybody on the roster again.
     Confirm,
-}
-
-#[derive(Debug, Subcommand)]
-enum BundleVerb {
-    /// Take what a bundle brings.
-    Import {
-        /// The file to read.
-        file: PathBuf,
-        /// The file to write for the way back: what its maker lacks, and the acknowledgement.
-        #[arg(long, value_name = "FILE")]
-        reply: Option<PathBuf>,
-    },
 }
 
 /// Does what the command line asks and gives the exit code.
@@ -344,9 +332,8 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
             };
             json!({ "link": app.enrol_code(&wish).await?.to_string() })
         }
-        Verb::Bundle(BundleVerb::Import { file, reply }) => {
-            import(&app, file, reply.as_deref()).await?
-        }
+        Verb::Bundle(verb) => bundle::bundle(&app, verb).await?,
+        Verb::Snapshot(args) => bundle::snapshot(&app, args).await?,
         Verb::Move { record, to, on } => {
             let id: RecordId = record
                 .parse()
@@ -407,49 +394,6 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
     Ok(done)
 }
 
-async fn import(app: &App, file: &Path, reply: Option<&Path>) -> Result<Value, CommandError> {
-    let failed = |path: &Path, error: std::io::Error| {
-        CommandError::wrong("file_failed", path.display()).with("detail", error)
-    };
-    let mut bytes = Vec::new();
-    File::open(file)
-        .and_then(|file| {
-            file.take(BUNDLE_BYTES_MAX as u64 + 1)
-                .read_to_end(&mut bytes)
-        })
-        .map_err(|error| failed(file, error))?;
-    let report = app
-        .import_bundle(bytes)
-        .await
-        .map_err(|error| match error {
-            ServeError::Refused(refused) => {
-                CommandError::wrong("bundle_refused", file.display()).with("reason", refused.code())
-            }
-            other => CommandError::Data(other.into()),
-        })?;
-    if let Some(path) = reply {
-        std::fs::write(path, &report.reply).map_err(|error| failed(path, error))?;
-    }
-    Ok(json!({
-        "batches": report.batches,
-        "new": report.new,
-        "waiting": report.waiting,
-        "for_others": report.others,
-        "not_held": report.not_held,
-    }))
-}
-
-/// `{"from","to","records":{OLD: NEW}}`.
-fn gone(gone: &Gone) -> Value {
-    let records = gone.records.iter();
-    let records = records.map(|(old, new)| (old.to_string(), Value::from(new.to_string())));
-    json!({
-        "from": gone.from,
-        "to": gone.to,
-        "records": Value::Object(records.collect()),
-    })
-}
-
 fn options(sample: bool) -> Options {
     Options {
         sample,
@@ -476,80 +420,6 @@ async fn renew(app: App) {
             tracing::error!(error = format!("{error:#}"), "the log is not emptied");
         }
     }
-}
-
-fn figure_row(figure: &Figure) -> Value {
-    figure::json::figure(&figure.indicator, &figure.org, figure.year, &figure.tally)
-}
-
-fn pending(device: &PendingDevice) -> Value {
-    json!({
-        "device": device.device.to_string(),
-        "digits": device.digits,
-        "since": time(device.since),
-        "name": device.name,
-        "redeemers": device.redeemers,
-    })
-}
-
-fn verified(found: &Verified) -> Value {
-    let mut shape = json!({
-        "records": found.records,
-        "batches": found.batches,
-        "different": found.differences.len(),
-        "forks": found.forks,
-        "waiting": found.waiting,
-        "aside": found.aside,
-    });
-    if !found.differences.is_empty() {
-        shape["details"] = found.differences.iter().map(difference).collect();
-    }
-    shape
-}
-
-fn difference(found: &Difference) -> Value {
-    json!({
-        "what": found.what,
-        "space": found.space.to_string(),
-        "which": found.which,
-        "how": found.how,
-    })
-}
-
-fn recounted(found: &Recounted) -> Value {
-    let mut shape = json!({ "cells": found.cells, "different": found.differences.len() });
-    if !found.differences.is_empty() {
-        shape["details"] = found.differences.iter().map(cell_difference).collect();
-    }
-    shape
-}
-
-fn cell_difference(found: &CellDifference) -> Value {
-    json!({
-        "indicator": found.cell.indicator,
-        "year": found.cell.year,
-        "breakdown": found.cell.breakdown,
-        "value": found.cell.value,
-        "unit": found.cell.unit,
-        "stored": tally(&found.stored),
-        "recounted": tally(&found.recounted),
-    })
-}
-
-fn tally(tally: &Tally) -> Value {
-    json!({
-        "numerator": tally.numerator,
-        "denominator": tally.denominator,
-        "unknown": tally.unknown,
-    })
-}
-
-/// Unix seconds as ISO 8601 in UTC.
-fn time(seconds: i64) -> String {
-    let moment = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    moment
-        .format(&Rfc3339)
-        .unwrap_or_else(|_| "1970-01-01T00:00:00Z".to_owned())
 }
 
 fn say_answer(cli: &Cli, answer: &Value) {
@@ -651,58 +521,5 @@ mod tests {
         };
         assert_eq!(spaces, ["a", "b.care"]);
         assert!(Cli::try_parse_from(["ortoo-server", "enrol-code"]).is_err());
-    }
-
-    #[test]
-    fn verify_prints_details_only_where_something_differs() {
-        let keys = |shape: Value| {
-            shape
-                .as_object()
-                .unwrap()
-                .keys()
-                .cloned()
-                .collect::<Vec<_>>()
-        };
-        let contract = [
-            "records",
-            "batches",
-            "different",
-            "forks",
-            "waiting",
-            "aside",
-        ];
-        assert_eq!(keys(verified(&Verified::default())), contract);
-    }
-
-    #[test]
-    fn verify_cells_prints_the_cells_that_differ_by_their_keys() {
-        let clean = Recounted {
-            cells: 9,
-            differences: Vec::new(),
-        };
-        let text = r#"{"cells":9,"different":0}"#;
-        assert_eq!(recounted(&clean).to_string(), text);
-        let cell = crate::Cell {
-            indicator: "health.cervical-screening-rate".into(),
-            year: 2027,
-            breakdown: "migrant".into(),
-            value: "true".into(),
-            unit: "152522100200".into(),
-        };
-        let different = CellDifference {
-            cell,
-            stored: Tally::default(),
-            recounted: Tally {
-                numerator: 1,
-                denominator: 2,
-                unknown: 3,
-            },
-        };
-        let found = Recounted {
-            cells: 9,
-            differences: vec![different],
-        };
-        let text = r#"{"cells":9,"different":1,"details":[{"indicator":"health.cervical-screening-rate","year":2027,"breakdown":"migrant","value":"true","unit":"152522100200","stored":{"numerator":0,"denominator":0,"unknown":0},"recounted":{"numerator":1,"denominator":2,"unknown":3}}]}"#;
-        assert_eq!(recounted(&found).to_string(), text);
     }
 }

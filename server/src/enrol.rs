@@ -296,7 +296,7 @@ pub(crate) async fn make_code(
 
 /// The spaces that `CODE[.class]` means: a 苏木's code means all its units with cadres, no class
 /// what a cadre holds.
-fn spaces_of(package: &Package, wished: &str) -> Result<Vec<Space>, CommandError> {
+pub(crate) fn spaces_of(package: &Package, wished: &str) -> Result<Vec<Space>, CommandError> {
     let (code, class) = match wished.split_once('.') {
         Some((code, class)) => (code, Some(class)),
         None => (wished, None),

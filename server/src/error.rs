@@ -1,12 +1,13 @@
 //! What a command line says when it does not do what was asked.
 
 use std::fmt::Display;
+use std::path::Path;
 
 use crate::clock::NoRandomness;
 use crate::store::StoreError;
 
 /// Every code that a wrong request can have.
-pub(crate) const CODES: [&str; 45] = [
+pub(crate) const CODES: [&str; 47] = [
     "address_unknown",
     "backup_broken",
     "backup_in_clear",
@@ -37,10 +38,12 @@ pub(crate) const CODES: [&str; 45] = [
     "order_needs_second",
     "order_refused",
     "package_unknown",
+    "recovery_first",
     "restore_not_empty",
     "root_key_wrong",
     "root_threshold",
     "sample_not_empty",
+    "snapshot_too_large",
     "space_count",
     "space_not_held",
     "store_differs",
@@ -81,6 +84,10 @@ impl CommandError {
             key: key.to_string(),
             args: Vec::new(),
         }
+    }
+
+    pub(crate) fn file_failed(path: &Path, error: impl Display) -> Self {
+        Self::wrong("file_failed", path.display()).with("detail", error)
     }
 
     /// The same with something more for its sentence.

@@ -155,21 +155,28 @@ pub(crate) async fn with_unclaimed(
     batches: &[Result<Batch, Unfit>],
 ) -> Result<Vec<SpaceClaim>, StoreError> {
     let mut all = claims.to_vec();
-    let brought: BTreeSet<&Space> = (batches.iter().flatten())
-        .map(|batch| &batch.header.space)
-        .collect();
-    for space in brought {
-        if claims.iter().all(|claim| claim.space != *space) {
-            all.push(SpaceClaim {
-                space: space.clone(),
-                // The newest counter, above which nothing is.
-                counter: feed::counter(conn, &space.to_string()).await?,
-                changes: Vec::new(),
-                ladders: Vec::new(),
-            });
-        }
-    }
+    let brought = batches.iter().flatten().map(|batch| &batch.header.space);
+    let unclaimed = brought.filter(|space| claims.iter().all(|claim| claim.space != **space));
+    all.extend(nothing_asked(conn, &unclaimed.cloned().collect()).await?);
     Ok(all)
+}
+
+/// Claims of these spaces that ask for nothing.
+pub(crate) async fn nothing_asked(
+    conn: &mut SqliteConnection,
+    spaces: &BTreeSet<Space>,
+) -> Result<Vec<SpaceClaim>, StoreError> {
+    let mut claims = Vec::new();
+    for space in spaces {
+        claims.push(SpaceClaim {
+            space: space.clone(),
+            // The newest counter, above which nothing is.
+            counter: feed::counter(conn, &space.to_string()).await?,
+            changes: Vec::new(),
+            ladders: Vec::new(),
+        });
+    }
+    Ok(claims)
 }
 
 /// What waits in each space for a parent.

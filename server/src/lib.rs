@@ -64,6 +64,7 @@ mod sample;
 mod seal_keys;
 mod serve;
 mod show;
+mod snapshot;
 mod standing;
 mod store;
 mod tls;

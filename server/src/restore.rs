@@ -44,9 +44,7 @@ pub async fn restore(
     options: Options,
 ) -> Result<Restored, CommandError> {
     let failed = |error: BadBackup| match error {
-        BadBackup::File(error) => {
-            CommandError::wrong("file_failed", file.display()).with("detail", error)
-        }
+        BadBackup::File(error) => CommandError::file_failed(file, error),
         BadBackup::Shape => CommandError::wrong("not_a_backup", file.display()),
         BadBackup::Broken(part) => {
             CommandError::wrong("backup_broken", file.display()).with("part", part)

@@ -247,7 +247,14 @@ impl Incoming<'_> {
             let is_moved = |hash: &BatchHash| before.contains_key(hash) != now.contains_key(hash);
             let moved = held.into_iter().flat_map(|held| &held.touched);
             let moved = moved.filter(|(_, batches)| batches.iter().any(is_moved));
-            let moved = moved.map(|(record, _)| *record).collect();
+            // What does not count by itself counts once a held change was made on it.
+            let waits =
+                |batch: &&Batch| batch.header.space == *space && now.contains_key(&batch.hash);
+            let came = self.held.iter().filter(waits);
+            let came = came
+                .flat_map(|batch| &batch.entries)
+                .map(|entry| entry.record);
+            let moved = moved.map(|(record, _)| *record).chain(came).collect();
             standings.insert(space.clone(), Standings { now, moved });
         }
         standings
@@ -258,7 +265,7 @@ impl Incoming<'_> {
 struct Standings {
     /// Those that don't count by themselves.
     now: Uncounted,
-    /// The records of held batches for which that is new.
+    /// The records of batches for which that is new: those to make again.
     moved: BTreeSet<RecordId>,
 }
 
@@ -279,3 +286,6 @@ enum Place {
     Gap,
     Wrong,
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@
 //!
 //! The keys of a store and the rows that they seal are in [`StoreKey`] and [`DataKey`].
 
+mod packed;
 mod slot;
 pub(crate) mod store;
 

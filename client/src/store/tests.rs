@@ -228,6 +228,74 @@ fn a_store_of_a_newer_program_is_named_and_not_broken() {
     ));
 }
 
+/// Lays a store out as the first program did.
+fn as_format_1(dir: &Path) {
+    let sql = "ALTER TABLE row RENAME TO new_row;
+        CREATE TABLE row (tbl INTEGER NOT NULL, name BLOB NOT NULL, key_id INTEGER NOT NULL,
+            value BLOB NOT NULL, PRIMARY KEY (tbl, name)) STRICT, WITHOUT ROWID;
+        INSERT INTO row SELECT tbl, name, key_id, value FROM new_row;
+        DROP TABLE new_row;
+        UPDATE header SET format = 1;
+        PRAGMA user_version = 1;";
+    raw(dir).execute_batch(sql).unwrap();
+}
+
+#[test]
+fn a_store_of_format_1_is_made_anew_with_every_row_also_those_that_do_not_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = create(dir.path());
+    let general = Some(space(Class::General));
+    let long = "长".repeat(2000);
+    store
+        .commit(&[row("a", general.clone(), "1"), row("b", None, &long)])
+        .unwrap();
+    store.commit(&[row("damaged", general, "2")]).unwrap();
+    let name = store.key.row_name(Table::Record, b"damaged").0;
+    drop(store);
+    as_format_1(dir.path());
+    let db = raw(dir.path());
+    db.execute("UPDATE row SET value = x'0102' WHERE name = ?1", [name])
+        .unwrap();
+    db.execute("INSERT INTO row VALUES (200, x'01', 9, x'03')", [])
+        .unwrap();
+    drop(db);
+    for _ in 0..2 {
+        let store = open(dir.path()).unwrap();
+        assert_eq!(value(&store, "a").as_deref(), Some("1"));
+        assert_eq!(value(&store, "b"), Some(long.clone()));
+        assert_eq!(store.rows(Table::Record, |_| {}), Ok(1), "still there");
+    }
+    let db = raw(dir.path());
+    let unknown = "SELECT count(*) FROM row WHERE tbl = 200";
+    assert_eq!(db.query_row(unknown, [], |row| row.get(0)), Ok(1));
+    let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'old_row'";
+    assert_eq!(db.query_row(tables, [], |row| row.get(0)), Ok(0));
+}
+
+#[test]
+fn rows_take_little_more_room_than_what_is_in_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = create(dir.path());
+    // As long as a record packed, and unlike each other.
+    let random = |n: u32| {
+        let mut bytes = vec![0; 1200];
+        getrandom::fill(&mut bytes).unwrap();
+        Row {
+            value: Some(bytes),
+            ..row(&n.to_string(), None, "")
+        }
+    };
+    store
+        .commit(&(0..300).map(random).collect::<Vec<_>>())
+        .unwrap();
+    drop(store);
+    raw(dir.path())
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
+    let bytes = std::fs::metadata(path(dir.path())).unwrap().len();
+    assert!(bytes < 300 * 1200 * 3 / 2, "{bytes}");
+}
+
 #[test]
 fn a_store_whose_making_was_cut_off_counts_as_none_and_is_made_anew() {
     let dir = tempfile::tempdir().unwrap();
@@ -252,17 +320,20 @@ fn a_full_disk_saves_nothing_and_says_so() {
         .db
         .pragma_update(None, "max_page_count", pages)
         .unwrap();
-    let long = "x".repeat(100_000);
-    assert_eq!(
-        store.commit(&[row("a", None, &long)]),
-        Err(StoreError::Full)
-    );
+    // What can't be packed into less.
+    let mut long = vec![0; 100_000];
+    getrandom::fill(&mut long).unwrap();
+    let long = Row {
+        value: Some(long),
+        ..row("a", None, "")
+    };
+    assert_eq!(store.commit(&[long.clone()]), Err(StoreError::Full));
     assert_eq!(value(&store, "a"), None);
     store
         .db
         .pragma_update(None, "max_page_count", 1_000_000)
         .unwrap();
-    store.commit(&[row("a", None, &long)]).unwrap();
+    store.commit(&[long]).unwrap();
 }
 
 /// A key store that holds this key, until it stops answering.

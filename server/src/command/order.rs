@@ -144,18 +144,14 @@ fn read(network: NetworkId, path: &Path) -> Result<(OrderFile, Vec<u8>), Command
             file.take(CONTROL_ENTRY_BYTES_MAX as u64 + 1)
                 .read_to_end(&mut bytes)
         })
-        .map_err(|error| file_failed(path, error))?;
+        .map_err(|error| CommandError::file_failed(path, error))?;
     let read = OrderFile::read(network, &bytes)
         .map_err(|_| CommandError::wrong("not_an_order", path.display()))?;
     Ok((read, bytes))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
-    std::fs::write(path, bytes).map_err(|error| file_failed(path, error))
-}
-
-fn file_failed(path: &Path, error: std::io::Error) -> CommandError {
-    CommandError::wrong("file_failed", path.display()).with("detail", error)
+    std::fs::write(path, bytes).map_err(|error| CommandError::file_failed(path, error))
 }
 
 fn kind(kind: OrderKind) -> &'static str {

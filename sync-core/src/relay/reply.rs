@@ -65,33 +65,69 @@ pub fn letters(
     held_back: &BTreeSet<DeviceId>,
     answer: Answer,
 ) -> Vec<Letter> {
+    let told: BTreeSet<&[u8]> = answer.control.iter().map(Vec::as_slice).collect();
     let server = control.seal_key().map(|server| server.key);
-    let not_now: BTreeSet<PublicKey> = held_back
+    let not_to = keys_of(control, held_back).chain(server).collect();
+    let entry = |bytes: &[u8]| told.contains(bytes);
+    write(me, node, control, held, &not_to, entry, answer.batches)
+}
+
+/// A snapshot: all that is held of some spaces, for whoever holds them and lacks any of it, or for this
+/// server when it was restored from an older backup. It states what it holds (the receipts) under which
+/// control state, and its batches prove themselves: who takes it need not trust who hands it on (R53).
+pub fn snapshot(
+    me: &HubMe,
+    node: &SigningKey,
+    control: &Control,
+    held: &BTreeMap<Space, SpaceHeld>,
+    held_back: &BTreeSet<DeviceId>,
+    batches: Vec<Vec<u8>>,
+) -> Vec<Letter> {
+    let not_to = keys_of(control, held_back).collect();
+    write(me, node, control, held, &not_to, |_| true, batches)
+}
+
+fn keys_of<'a>(
+    control: &'a Control,
+    devices: &'a BTreeSet<DeviceId>,
+) -> impl Iterator<Item = PublicKey> + 'a {
+    let enrolments = devices
         .iter()
-        .filter_map(|device| control.enrolment(*device))
-        .map(|enrolment| PublicKey::of_suite_1(enrolment.sealing_key))
-        .collect();
-    let mut batches: BTreeMap<Space, Vec<Vec<u8>>> = BTreeMap::new();
-    for bytes in answer.batches {
+        .filter_map(|device| control.enrolment(*device));
+    enrolments.map(|enrolment| PublicKey::of_suite_1(enrolment.sealing_key))
+}
+
+/// One letter or more for each set of spaces with the same readers, but for those who are `not_to` read:
+/// those of its control entries that `says` lets in, receipts, and its batches.
+fn write(
+    me: &HubMe,
+    node: &SigningKey,
+    control: &Control,
+    held: &BTreeMap<Space, SpaceHeld>,
+    not_to: &BTreeSet<PublicKey>,
+    says: impl Fn(&[u8]) -> bool,
+    batches: Vec<Vec<u8>>,
+) -> Vec<Letter> {
+    let mut by_space: BTreeMap<Space, Vec<Vec<u8>>> = BTreeMap::new();
+    for bytes in batches {
         if let Ok(batch) = Batch::from_store(me.network, &bytes) {
-            batches.entry(batch.header.space).or_default().push(bytes);
+            by_space.entry(batch.header.space).or_default().push(bytes);
         }
     }
-    let told: BTreeSet<&[u8]> = answer.control.iter().map(Vec::as_slice).collect();
     let mut letters = Vec::new();
     for (mut readers, spaces) in audiences(control, held.keys(), None) {
-        readers.retain(|reader| Some(*reader) != server && !not_now.contains(reader));
+        readers.retain(|reader| !not_to.contains(reader));
         let of_these = held.iter().filter(|(space, _)| spaces.contains(*space));
         let entries = control.for_spaces(&spaces).map(|entry| entry.bytes());
         let mut content = Content {
             control: entries
-                .filter(|bytes| told.contains(bytes))
+                .filter(|bytes| says(bytes))
                 .map(<[u8]>::to_vec)
                 .collect(),
             receipts: hub::receipts(me, of_these, node),
             ..Content::default()
         };
-        let batches = spaces.iter().filter_map(|space| batches.remove(space));
+        let batches = spaces.iter().filter_map(|space| by_space.remove(space));
         for batches in portions(batches.flatten().collect()) {
             content.batches = batches;
             letters.push(Letter {

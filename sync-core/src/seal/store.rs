@@ -16,6 +16,7 @@ use rand_core::CryptoRng;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::packed::{pack, unpack};
 use super::slot::{KdfParams, Opener, Slot};
 use super::{KEY_BYTES, SUITE, SealError, of_suite_1, random};
 use crate::id::Space;
@@ -191,7 +192,7 @@ impl DataKey {
         self.id
     }
 
-    /// Seals the value of a row: suite, nonce, ciphertext, tag.
+    /// Seals the value of a row, packed: suite, nonce, ciphertext, tag.
     pub fn seal(
         &self,
         rng: &mut dyn CryptoRng,
@@ -199,12 +200,12 @@ impl DataKey {
         name: RowName,
         value: &[u8],
     ) -> Result<Vec<u8>, SealError> {
-        seal(rng, &self.key, &self.row_header(table, name), value)
+        seal(rng, &self.key, &self.row_header(table, name), &pack(value))
     }
 
     /// Opens the value of the row `name`; one that was sealed as another row does not open.
     pub fn open(&self, table: Table, name: RowName, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
-        open(&self.key, &self.row_header(table, name), sealed)
+        unpack(open(&self.key, &self.row_header(table, name), sealed)?)
     }
 
     /// Store, table, row name, key id: fixed lengths, so no two places give the same bytes.

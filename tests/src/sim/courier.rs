@@ -23,6 +23,10 @@ impl World {
     /// Somebody makes a bundle, or one arrives somewhere.
     pub(super) fn courier_acts(&mut self) -> Checked {
         let p = self.dice.below(self.phones.len());
+        // Nothing of others goes out of a restored server (R20).
+        if self.dice.chance(80) && !self.hub.state.recovery {
+            return self.make_snapshot(p);
+        }
         if self.bag.is_empty() || self.dice.chance(400) {
             return self.make_bundle(p);
         }
@@ -90,6 +94,23 @@ impl World {
             self.bag.push(bundle.bytes.into());
         }
         self.agree_phone(p)
+    }
+
+    /// The office makes a snapshot of what a phone holds, for it, its neighbours and the server itself.
+    fn make_snapshot(&mut self, p: usize) -> Checked {
+        let spaces = self.phones[p].grants.clone();
+        let mut rng = self.dice.split();
+        let file = self.hub.snapshot(&spaces, &mut rng);
+        if file.is_empty() {
+            return Ok(());
+        }
+        self.say(|w| format!("the office makes a snapshot of the spaces of {}", w.name(p)));
+        self.check_sealed(&file)?;
+        self.count(Fault::SnapshotMade);
+        if self.bag.len() < BAG_MAX {
+            self.bag.push(file.into());
+        }
+        Ok(())
     }
 
     /// Whoever opens an envelope holds the spaces of everything in it; and every batch in it is durable

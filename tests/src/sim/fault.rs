@@ -160,6 +160,8 @@ pub enum Fault {
     ToldPlainly,
     /// A phone makes a bundle.
     BundleMade,
+    /// The office makes a snapshot.
+    SnapshotMade,
     /// A bundle stays in the bag after it has arrived.
     BundleAgain,
     /// A bundle arrives at the server.
@@ -200,7 +202,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 59] = [
+    pub const ALL: [Fault; 60] = [
         Fault::Lost,
         Fault::Repeated,
         Fault::Overtaken,
@@ -237,6 +239,7 @@ impl Fault {
         Fault::AnsweredNotCommitted,
         Fault::Untidy,
         Fault::BundleMade,
+        Fault::SnapshotMade,
         Fault::BundleAgain,
         Fault::BundleAtServer,
         Fault::BundleAtPhone,

@@ -51,6 +51,24 @@ impl MemoryHub {
         Ok(Some(taken))
     }
 
+    /// All that is held of these spaces, for whoever holds them and for a restored server.
+    pub(super) fn snapshot(&self, spaces: &BTreeSet<Space>, rng: &mut ChaCha8Rng) -> Vec<u8> {
+        let mut held = BTreeMap::new();
+        let mut batches = Vec::new();
+        for space in spaces {
+            let Some(store) = self.state.spaces.get(space) else {
+                continue;
+            };
+            held.insert(space.clone(), load_all(store, store.arrivals.len() as u64));
+            batches.extend(store.arrivals.iter().map(|s| s.batch.bytes().to_vec()));
+        }
+        let node = SigningKey::from_bytes(&self.node.to_bytes());
+        let control = &self.state.control;
+        let nobody = BTreeSet::new();
+        let letters = reply::snapshot(&self.me, &node, control, &held, &nobody, batches);
+        reply::seal(rng, self.network(), &letters)
+    }
+
     /// Takes batches that somebody carried here, up to the commit.
     pub(super) fn carried(&self, batches: Vec<Vec<u8>>, rng: &mut ChaCha8Rng, now: i64) -> Taken {
         let mut taken = Taken {

@@ -21,6 +21,7 @@ mod revoking;
 mod sampling;
 mod secrecy;
 mod simulator;
+mod snapshots;
 mod story;
 mod tidy;
 mod village;

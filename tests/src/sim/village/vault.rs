@@ -78,8 +78,15 @@ impl Vault {
             "first-phone",
             sealed.expect("a value is sealed"),
         );
+        let row = self.data.seal(rng, Table::Record, name, &long_value());
+        keep("sealed_row", "packed", row.expect("a row is sealed"));
         recorded
     }
+}
+
+/// A value that is long enough to be packed.
+pub fn long_value() -> Vec<u8> {
+    VALUE.repeat(40)
 }
 
 impl Default for Vault {

@@ -1,0 +1,94 @@
+//! Snapshots: all that is held of some spaces in one file, for phones that a courier reaches before a
+//! network does, and for this server itself when it was restored from an older backup.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::SqliteConnection;
+use sync_core::bundle::BUNDLE_BYTES_MAX;
+use sync_core::id::Space;
+use sync_core::relay::reply;
+
+use crate::app::App;
+use crate::clock;
+use crate::enrol::spaces_of;
+use crate::error::CommandError;
+use crate::exchange;
+use crate::store::feed;
+use crate::store::{StoreError, recovery};
+
+/// Batches read at a time.
+const PAGE: u32 = 256;
+
+/// A snapshot, sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// What is in it: for each space, the number of batches that ever came in.
+    pub counters: BTreeMap<Space, u64>,
+}
+
+impl App {
+    /// All that is held of these spaces (`CODE[.class]`, as enrolment codes name them), in one file that the
+    /// devices that hold them can read, and this server.
+    ///
+    /// # Errors
+    /// [`CommandError::Wrong`] with `recovery_first` after a restore: until the roster is confirmed nothing
+    /// goes out (R20); with `snapshot_too_large` if it is more than a bundle may be.
+    pub async fn snapshot(&self, wished: &[String]) -> Result<Snapshot, CommandError> {
+        let shared = self.shared();
+        // Control, vectors and batches as they stood together (R50).
+        let mut tx = shared.store.read().await?;
+        if recovery::is_on(&mut tx).await? {
+            return Err(CommandError::wrong("recovery_first", ""));
+        }
+        let roster = shared.roster.current(&mut tx).await?;
+        let control = &roster.control;
+        let package = control.package();
+        let package = package.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
+        let mut spaces = BTreeSet::new();
+        for wished in wished {
+            spaces.extend(spaces_of(package, wished)?);
+        }
+        let claims = exchange::nothing_asked(&mut tx, &spaces).await?;
+        let (held, _) = exchange::load_all(&mut tx, &claims, &[]).await?;
+        let mut batches = Vec::new();
+        for space in &spaces {
+            batches.extend(all_batches(&mut tx, space).await?);
+        }
+        let held_back = recovery::returned(&mut tx).await?;
+        let letters = reply::snapshot(
+            &shared.me,
+            &shared.node,
+            control,
+            &held,
+            &held_back,
+            batches,
+        );
+        let bytes = reply::seal(&mut clock::rng()?, self.network(), &letters);
+        if bytes.len() > BUNDLE_BYTES_MAX {
+            let error = CommandError::wrong("snapshot_too_large", bytes.len());
+            return Err(error.with("max", BUNDLE_BYTES_MAX));
+        }
+        let counters = held.into_iter().map(|(space, held)| (space, held.counter));
+        Ok(Snapshot {
+            bytes,
+            counters: counters.collect(),
+        })
+    }
+}
+
+async fn all_batches(
+    conn: &mut SqliteConnection,
+    space: &Space,
+) -> Result<Vec<Vec<u8>>, StoreError> {
+    let (mut batches, mut after) = (Vec::new(), 0);
+    loop {
+        let page = feed::whole(conn, space, after, PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(batches);
+        };
+        after = last.placed.arrival;
+        batches.extend(page.into_iter().map(|whole| whole.bytes));
+    }
+}
