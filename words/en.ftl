@@ -161,6 +161,7 @@ server-device-unknown = No device { $key } used an enrolment code. "pending" lis
 server-http-not-loopback = Plain HTTP is served on loopback addresses only, not on { $key }. Leave --http away.
 server-bad-date = { $key } is not a day. Write YYYY-MM-DD.
 server-move-not-person = { $key } is not a person's record. Only persons move.
+server-not-parked = { $key } is not parked. "parked" lists the records that are.
 server-move-stays = She is recorded in { $key } already. Give the unit that she moves to.
 server-not-a-sample = This installation was not started as a sample and may hold real data. Leave { $key } away, or give another directory.
 server-package-unknown = The plan of this installation can't be read. Update this program.

@@ -160,6 +160,7 @@ server-device-unknown = 没有设备 { $key } 使用过注册码。用 pending �
 server-http-not-loopback = 明文 HTTP 只用于本机回环地址，不能用于 { $key }。请去掉 --http。
 server-bad-date = { $key } 不是日期，请写成 YYYY-MM-DD。
 server-move-not-person = { $key } 不是人员记录，只有人员可以迁移。
+server-not-parked = { $key } 没有搁置。用 parked 查看被搁置的记录。
 server-move-stays = 该人员已经登记在 { $key }。请写要迁入的单位。
 server-not-a-sample = 该服务器不是作为样例启动的，可能保存真实数据。请去掉 { $key }，或另换目录。
 server-package-unknown = 无法读取该服务器的方案，请更新本程序。

@@ -92,7 +92,7 @@ impl Bench {
     }
 }
 
-fn open(dir: &Path, link: &str, server: &str) -> Phone {
+pub(crate) fn open(dir: &Path, link: &str, server: &str) -> Phone {
     let secret = || Secret::new(PIN.to_owned()).unwrap_or_else(|error| panic!("{error}"));
     client::enrol::enrol(dir, &secret(), link, &Cancel::new())
         .unwrap_or_else(|error| panic!("enrol: {error}"));
@@ -279,12 +279,15 @@ fn w5(
     )
 }
 
+/// Registers of several sizes: how many times 600 records, and how often each was edited since.
+const REGISTERS: [(usize, usize); 4] = [(1, 5), (10, 5), (2, 0), (167, 0)];
+
 /// A daily delta and a quiet exchange in registers of several sizes.
 fn flat() -> String {
     let mut table = Table::new(&COLUMNS);
-    for scale in [1, 10] {
+    for (scale, edits) in REGISTERS {
         let bench = Bench::new();
-        let records = village::make(&bench.server, UNIT, 3, scale);
+        let records = village::with_history(&bench.server, UNIT, 3, scale, edits);
         let mut phone = bench.phone("a");
         bench.sync(&mut phone);
         let mut draw = Workload::of_village(4);

@@ -1,4 +1,4 @@
-//! The benchmarks: `cargo xtask bench [exchange|bundle|load|ingest|open|calls|figures …]` prints their tables in
+//! The benchmarks: `cargo xtask bench [exchange|bundle|snapshot|load|ingest|open|calls|figures …]` prints their tables in
 //! Markdown. bench/RESULTS.md keeps one run with its date, machine and command.
 
 mod bundle;
@@ -10,6 +10,7 @@ mod load;
 mod measure;
 mod open;
 mod phone;
+mod snapshot;
 mod village;
 mod workload;
 
@@ -19,9 +20,10 @@ use std::path::Path;
 type Family = (&'static str, fn() -> String);
 
 /// The families, in the order of the results.
-const FAMILIES: [Family; 7] = [
+const FAMILIES: [Family; 8] = [
     ("exchange", exchange::run),
     ("bundle", bundle::run),
+    ("snapshot", snapshot::run),
     ("load", load::run),
     ("ingest", ingest::run),
     ("open", open::run),
@@ -41,7 +43,7 @@ fn main() {
     let unknown = |name: &&String| !FAMILIES.iter().any(|(known, _)| known == name);
     if let Some(name) = named.iter().find(unknown) {
         eprintln!(
-            "no family {name}; there are exchange, bundle, load, ingest, open, calls, figures"
+            "no family {name}; there are exchange, bundle, snapshot, load, ingest, open, calls, figures"
         );
         std::process::exit(1);
     }

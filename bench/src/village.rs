@@ -43,6 +43,17 @@ impl Way {
 /// Makes a village of `scale` × 600 records with their history at `unit`; gives the records,
 /// households first.
 pub(crate) fn make(server: &Server, unit: &str, village: u64, scale: usize) -> Vec<RecordId> {
+    with_history(server, unit, village, scale, EDITS_PER_RECORD)
+}
+
+/// The same with so many edits of each record after the first.
+pub(crate) fn with_history(
+    server: &Server,
+    unit: &str,
+    village: u64,
+    scale: usize,
+    edits: usize,
+) -> Vec<RecordId> {
     let way = Way::to(server);
     let mut devices: Vec<MemoryPhone> = (0..3)
         .map(|n| way.enrol(&server.link(unit), village * 10 + n))
@@ -66,7 +77,7 @@ pub(crate) fn make(server: &Server, unit: &str, village: u64, scale: usize) -> V
         after_edit(&mut devices, at);
     }
     settle(&way, &mut devices);
-    for _ in 0..EDITS_PER_RECORD {
+    for _ in 0..edits {
         for (place, record) in records.iter().enumerate() {
             let at = draw.below(3);
             let sets = draw.edit(kind_at(place / scale));

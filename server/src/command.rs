@@ -26,7 +26,7 @@ use self::bundle::{BundleVerb, SnapshotArgs};
 use self::erase::EraseArgs;
 use self::order::{OrderKeyVerb, OrderVerb, RootVerb};
 use self::revoke::{DecideArgs, RevokeArgs, WipeArgs};
-use self::shapes::{figure_row, gone, pending, recounted, time, verified};
+use self::shapes::{figure_row, gone, left_out_row, parked, pending, recounted, time, verified};
 use crate::app::{App, Options};
 use crate::backup::InClear;
 use crate::enrol::CodeWish;
@@ -174,6 +174,13 @@ enum Verb {
     Accept(DecideArgs),
     /// Let them not count; what others have built on stays.
     Refuse(DecideArgs),
+    /// List the records that show what they said before a change that can't be taken.
+    Parked,
+    /// Have everybody leave out the changes for which a record is parked.
+    Unpark {
+        /// The record.
+        record: String,
+    },
     /// Make a person's key for orders.
     #[command(subcommand)]
     OrderKey(OrderKeyVerb),
@@ -334,12 +341,10 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
         }
         Verb::Bundle(verb) => bundle::bundle(&app, verb).await?,
         Verb::Snapshot(args) => bundle::snapshot(&app, args).await?,
-        Verb::Move { record, to, on } => {
-            let id: RecordId = record
-                .parse()
-                .map_err(|_| CommandError::wrong("bad_id", record))?;
-            gone(&app.move_person(id, to, on.as_deref()).await?)
-        }
+        Verb::Move { record, to, on } => gone(
+            &app.move_person(record_id(record)?, to, on.as_deref())
+                .await?,
+        ),
         Verb::Pending => app.pending().await?.iter().map(pending).collect(),
         Verb::Approve { device } => {
             let id: DeviceId = device
@@ -354,6 +359,11 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
         Verb::PendingBatches => revoke::waiting(&app).await?,
         Verb::Accept(args) => revoke::decide(&app, args, true).await?,
         Verb::Refuse(args) => revoke::decide(&app, args, false).await?,
+        Verb::Parked => app.parked().await?.iter().map(parked).collect(),
+        Verb::Unpark { record } => {
+            let left_out = app.unpark(record_id(record)?).await?;
+            left_out.iter().map(left_out_row).collect()
+        }
         Verb::Order(verb) => order::order(&app, verb).await?,
         Verb::Root(verb) => order::root(&app, &cli.data, verb).await?,
         Verb::Erase(args) => erase::erase(&app, args).await?,
@@ -392,6 +402,11 @@ async fn perform(cli: &Cli) -> Result<ExitCode, CommandError> {
     say_answer(cli, &answer);
     app.close().await;
     Ok(done)
+}
+
+fn record_id(text: &str) -> Result<RecordId, CommandError> {
+    text.parse()
+        .map_err(|_| CommandError::wrong("bad_id", text))
 }
 
 fn options(sample: bool) -> Options {

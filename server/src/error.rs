@@ -7,7 +7,7 @@ use crate::clock::NoRandomness;
 use crate::store::StoreError;
 
 /// Every code that a wrong request can have.
-pub(crate) const CODES: [&str; 47] = [
+pub(crate) const CODES: [&str; 48] = [
     "address_unknown",
     "backup_broken",
     "backup_in_clear",
@@ -35,6 +35,7 @@ pub(crate) const CODES: [&str; 47] = [
     "not_a_sample",
     "not_an_order",
     "not_an_order_key",
+    "not_parked",
     "order_needs_second",
     "order_refused",
     "package_unknown",

@@ -13,6 +13,7 @@ use sync_core::feed::Node;
 use sync_core::hub::{Place, SpaceHeld, Taken};
 use sync_core::id::{BatchHash, DeviceId, RecordId, Space};
 use sync_core::record::RecordState;
+use sync_core::standing::is_left_out;
 use sync_core::wire::Refused;
 
 use crate::exchange::Stashes;
@@ -176,8 +177,9 @@ impl Ingest<'_> {
         record::touch(conn, &changed.name, &touched, arrival).await?;
         for entry in &batch.entries {
             let arrived = changed.records.entry(entry.record).or_default();
+            let left_out = self.control.left_out(space, entry.record);
             // Whether it counts is known when the feed has grown by all that came.
-            if !has_lost {
+            if !has_lost && !is_left_out(left_out, &entry.change) {
                 arrived.push((device, entry.change.clone()));
             }
         }
@@ -281,13 +283,7 @@ impl Ingest<'_> {
                 }
             }
             feed::set_counter(self.now, conn, &changed.name, held.counter).await?;
-            let made = update(
-                conn,
-                self.control,
-                &changed.name,
-                changed.records,
-                &changed.again,
-            );
+            let made = update(conn, self.control, &space, changed.records, &changed.again);
             let made = made.await?;
             for (record, parts) in made {
                 touched.note(space.unit(), record, parts);
@@ -305,12 +301,13 @@ struct NeedsAll;
 async fn update(
     conn: &mut SqliteConnection,
     control: &Control,
-    space: &str,
+    space: &Space,
     arrived: BTreeMap<RecordId, Vec<(DeviceId, Vec<u8>)>>,
     again: &BTreeSet<RecordId>,
 ) -> Result<Vec<(RecordId, BTreeSet<String>)>, StoreError> {
     let touched: Vec<RecordId> = arrived.keys().copied().collect();
-    let mut before: BTreeMap<RecordId, Vec<u8>> = record::states(conn, space, &touched)
+    let name = space.to_string();
+    let mut before: BTreeMap<RecordId, Vec<u8>> = record::states(conn, &name, &touched)
         .await?
         .into_iter()
         .collect();
@@ -336,7 +333,7 @@ async fn update(
         }
         states.push((touched, next.to_cbor()));
     }
-    record::set_states(conn, space, states).await?;
+    record::set_states(conn, &name, states).await?;
     Ok(changed)
 }
 

@@ -54,6 +54,7 @@ mod journal;
 mod keys;
 mod moves;
 mod order;
+mod parked;
 mod recount;
 mod recovery;
 mod replay;

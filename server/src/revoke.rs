@@ -108,7 +108,7 @@ pub(crate) async fn revoke(
 }
 
 /// Stores an entry that this server made, and brings up to date what counts.
-async fn take(
+pub(crate) async fn take(
     conn: &mut SqliteConnection,
     shared: &Shared,
     roster: &Arc<Roster>,

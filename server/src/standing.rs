@@ -48,7 +48,8 @@ pub(crate) async fn restand(
 }
 
 /// What follows from the control entries that `now` holds and `before` did not, by whatever way they
-/// came: if one of them says what counts, every device that has lost anything is looked at.
+/// came: if one of them says what counts, every device that has lost anything is looked at, and every
+/// record of which more is left out.
 pub(crate) async fn follow(
     conn: &mut SqliteConnection,
     before: &Control,
@@ -56,39 +57,48 @@ pub(crate) async fn follow(
 ) -> Result<Touched, StoreError> {
     let mut touched = Touched::default();
     let mut new = now.entries().skip(before.entries().count());
-    if new.any(ControlEntry::says_what_counts) {
-        for device in now.cut_devices() {
-            touched.join(restand_everywhere(conn, now, device).await?);
+    if !new.any(ControlEntry::says_what_counts) {
+        return Ok(touched);
+    }
+    for device in now.cut_devices() {
+        for space in feed::spaces(conn).await? {
+            let records = restand(conn, now, &space, device).await?;
+            remake(conn, now, &space, records, &mut touched).await?;
+        }
+    }
+    for (space, record) in now.left_out_since(before) {
+        if !record::states(conn, &space.to_string(), &[record])
+            .await?
+            .is_empty()
+        {
+            remake(conn, now, space, [record], &mut touched).await?;
         }
     }
     Ok(touched)
 }
 
-/// The same for every space in which the device has written, with the records made anew; gives those
-/// that show something else, for the figures.
-async fn restand_everywhere(
+/// Makes records of a space anew; notes those that show something else, for the figures.
+pub(crate) async fn remake(
     conn: &mut SqliteConnection,
     control: &Control,
-    device: DeviceId,
-) -> Result<Touched, StoreError> {
-    let mut touched = Touched::default();
-    for space in feed::spaces(conn).await? {
-        let name = space.to_string();
-        for id in restand(conn, control, &space, device).await? {
-            let held = counting_changes(conn, control, &name, id).await?;
-            let next = rebuild(&held);
-            let before = record::states(conn, &name, &[id]).await?;
-            let before = before.first().map(|(_, state)| state.as_slice());
-            let before = before.and_then(|state| RecordState::from_cbor(state).ok());
-            let parts = before.unwrap_or_default();
-            let parts = parts.view().changed_parts(next.view());
-            record::set_states(conn, &name, vec![(id, next.to_cbor())]).await?;
-            if !parts.is_empty() {
-                touched.note(space.unit(), id, parts);
-            }
+    space: &Space,
+    records: impl IntoIterator<Item = RecordId>,
+    touched: &mut Touched,
+) -> Result<(), StoreError> {
+    let name = space.to_string();
+    for id in records {
+        let next = rebuild(&counting_changes(conn, control, space, id).await?);
+        let before = record::states(conn, &name, &[id]).await?;
+        let before = before.first().map(|(_, state)| state.as_slice());
+        let before = before.and_then(|state| RecordState::from_cbor(state).ok());
+        let parts = before.unwrap_or_default();
+        let parts = parts.view().changed_parts(next.view());
+        record::set_states(conn, &name, vec![(id, next.to_cbor())]).await?;
+        if !parts.is_empty() {
+            touched.note(space.unit(), id, parts);
         }
     }
-    Ok(touched)
+    Ok(())
 }
 
 /// The tips that are held of a device's feed in a space: the cut of a revocation.
@@ -106,9 +116,11 @@ pub(crate) async fn cut(
 pub(crate) async fn counting_changes(
     conn: &mut SqliteConnection,
     control: &Control,
-    space: &str,
+    space: &Space,
     record: RecordId,
 ) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
+    let left_out = control.left_out(space, record);
+    let space = &space.to_string();
     let mut changes = Vec::new();
     // Most spaces have none, and then nothing is looked up batch by batch.
     let standings: BTreeMap<BatchHash, Standing> = uncounted::of_space(conn, space).await?;
@@ -126,7 +138,7 @@ pub(crate) async fn counting_changes(
             change: entry.change,
         }));
     }
-    Ok(counting(changes))
+    Ok(counting(changes, left_out))
 }
 
 /// The state that these changes make.

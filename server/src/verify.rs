@@ -254,7 +254,10 @@ impl Check<'_> {
                 counts: !uncounted.contains_key(batch),
                 change: change.clone(),
             });
-            let again = rebuild(&counting(held.collect()));
+            let again = rebuild(&counting(
+                held.collect(),
+                self.control.left_out(self.space, *id),
+            ));
             self.verified.aside += again.aside().len() as u64;
             match stored
                 .remove(id)

@@ -8,6 +8,7 @@
 mod elsewhere;
 mod entry;
 mod erasure;
+mod left_out;
 mod moved;
 mod order;
 mod revoke;
@@ -23,7 +24,7 @@ use plan::Package;
 use crate::batch::{Batch, Unfit};
 use crate::feed::Tip;
 use crate::figure::Away;
-use crate::id::{BatchHash, DeviceId, EntryHash, NetworkId, RecordId, Short, Space};
+use crate::id::{BatchHash, ChangeHash, DeviceId, EntryHash, NetworkId, RecordId, Short, Space};
 use crate::seal::PublicKey;
 
 pub use elsewhere::Elsewhere;
@@ -36,6 +37,8 @@ pub use entry::{
 use entry::{BodyWire, Content, EntryWire, SUITE, kind, name_of, signed_message};
 pub use erasure::Cut;
 use erasure::Erasures;
+use left_out::LeftOuts;
+pub use left_out::{LEFT_OUT_MAX, LeftOut};
 pub use moved::Moved;
 use moved::Moves;
 use order::OrderNumbers;
@@ -71,6 +74,8 @@ pub struct Control {
     erasures: Erasures,
     revocations: Revocations,
     verdicts: Verdicts,
+    /// What the server has decided on records that were parked.
+    left_out: LeftOuts,
     /// Who goes on as another record in another unit.
     moves: Moves,
 }
@@ -91,6 +96,7 @@ impl Control {
             erasures: Erasures::default(),
             revocations: Revocations::default(),
             verdicts: Verdicts::default(),
+            left_out: LeftOuts::default(),
             moves: Moves::default(),
         }
     }
@@ -138,6 +144,10 @@ impl Control {
             },
             kind::REVOKE => match Revocation::decode(&body.content) {
                 Some(revocation) => Content::Revoke(revocation),
+                None => Content::Unknown,
+            },
+            kind::LEFT_OUT => match LeftOut::decode(&body.content) {
+                Some(verdict) => Content::LeftOut(verdict),
                 None => Content::Unknown,
             },
             kind::MOVED => match Moved::decode(&body.content) {
@@ -214,6 +224,10 @@ impl Control {
                     OrderKind::Wipe => {}
                 }
             }
+            Content::LeftOut(verdict) => {
+                let spaces = entry.scope.iter().flatten().cloned().collect();
+                self.left_out.join(&spaces, verdict);
+            }
             Content::Moved(moved) => self.moves.join(entry.hash, moved),
             Content::Unknown => {}
         }
@@ -252,6 +266,19 @@ impl Control {
     /// Where a record of a unit goes on, if it does in another unit.
     pub fn moved(&self, unit: &str, record: RecordId) -> Option<&Moved> {
         self.moves.of(unit, record)
+    }
+
+    /// The changes of a record that everybody leaves out.
+    pub fn left_out(&self, space: &Space, record: RecordId) -> &BTreeSet<ChangeHash> {
+        self.left_out.of(space, record)
+    }
+
+    /// The records of which more is left out than `before` said.
+    pub fn left_out_since<'a>(
+        &'a self,
+        before: &'a Self,
+    ) -> impl Iterator<Item = (&'a Space, RecordId)> {
+        self.left_out.since(&before.left_out)
     }
 
     /// Whether anybody has moved.

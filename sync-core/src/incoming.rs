@@ -10,6 +10,7 @@ use crate::id::{BatchHash, DeviceId, RecordId, Space};
 use crate::record::RecordState;
 use crate::replica::{Prepared, Replica, STASH_BATCHES_MAX, Step, Uncounted};
 use crate::row::{ReadRows, Table, Unreadable};
+use crate::standing::is_left_out;
 use crate::stored;
 
 /// The batches of an answer or a bundle on their way into feeds and records.
@@ -167,7 +168,8 @@ impl<'a> Incoming<'a> {
                 let of_record = arrived
                     .entry((batch.header.space.clone(), entry.record))
                     .or_default();
-                if counts {
+                let left_out = self.control.left_out(&batch.header.space, entry.record);
+                if counts && !is_left_out(left_out, &entry.change) {
                     of_record.push((batch.header.device, &entry.change));
                 }
             }
@@ -180,17 +182,27 @@ impl<'a> Incoming<'a> {
             out.steps.push(hold_step(batch));
         }
         let empty = RecordState::empty();
-        // Records of batches that count now and did not, or the other way.
+        // Records of batches that count now and did not, or the other way; and of new verdicts.
+        let mut again: BTreeSet<(Space, RecordId)> = BTreeSet::new();
         for (space, standing) in &standings {
-            for record in &standing.moved {
-                arrived.entry((space.clone(), *record)).or_default();
-            }
+            again.extend(standing.moved.iter().map(|record| (space.clone(), *record)));
+        }
+        let decided = self.control.left_out_since(&self.replica.control);
+        let held =
+            |(space, record): &(&Space, RecordId)| self.replica.record(space, *record).is_some();
+        again.extend(
+            decided
+                .filter(held)
+                .map(|(space, record)| (space.clone(), record)),
+        );
+        for place in &again {
+            arrived.entry(place.clone()).or_default();
         }
         let everything = Uncounted::new();
-        for ((space, record), changes) in &arrived {
+        for (place, changes) in &arrived {
+            let (space, record) = place;
             let standing = standings.get(space);
             let uncounted = standing.map_or(&everything, |standing| &standing.now);
-            let again = standing.is_some_and(|standing| standing.moved.contains(record));
             let state = self.replica.record(space, *record).unwrap_or(&empty);
             let fresh: Vec<&Batch> = self
                 .held
@@ -199,9 +211,9 @@ impl<'a> Incoming<'a> {
                 .collect();
             let all = || {
                 self.replica
-                    .changes_of(rows, space, *record, &fresh, uncounted)
+                    .changes_of(rows, space, *record, &fresh, uncounted, self.control)
             };
-            let next = match again {
+            let next = match again.contains(place) {
                 true => RecordState::rebuild(&borrowed(&all()?)),
                 false => state.add(changes, all)?,
             };

@@ -236,25 +236,38 @@ impl RecordState {
     /// device that signed its batch.
     pub fn rebuild(held: &[(DeviceId, &[u8])]) -> Self {
         let Admitted { changes, aside } = admit(held);
-        let mut state = match Self::of(&changes) {
-            Ok(state) => state,
-            Err(reason) => {
-                // Parked: the longest run of changes that works, found the same way by everybody.
-                let (mut good, mut bad) = (0, changes.len());
-                let mut state = Self::empty();
-                while bad - good > 1 {
-                    let middle = good + (bad - good) / 2;
-                    match Self::of(&changes[..middle]) {
-                        Ok(works) => (good, state) = (middle, works),
-                        Err(_) => bad = middle,
-                    }
-                }
-                state.parked = Some(reason);
-                state
-            }
-        };
+        let (mut state, _) = Self::longest(&changes);
         state.aside = aside;
         state
+    }
+
+    /// Of the changes held of a record that is parked: the first that can't be taken, in the order that is
+    /// the same everywhere. Without it, and what was made on it, the record is whole (R14).
+    pub fn first_bad(held: &[(DeviceId, &[u8])]) -> Option<ChangeHash> {
+        let admitted = admit(held).changes;
+        let (state, good) = Self::longest(&admitted);
+        state.parked?;
+        admitted.get(good).map(|(change, _)| change.hash)
+    }
+
+    /// The state of admitted changes, and how many are in it: all, or if that does not work the longest run
+    /// that does, found the same way by everybody, with the record parked.
+    fn longest(changes: &[(Change, &[u8])]) -> (Self, usize) {
+        let reason = match Self::of(changes) {
+            Ok(state) => return (state, changes.len()),
+            Err(reason) => reason,
+        };
+        let (mut good, mut bad) = (0, changes.len());
+        let mut state = Self::empty();
+        while bad - good > 1 {
+            let middle = good + (bad - good) / 2;
+            match Self::of(&changes[..middle]) {
+                Ok(works) => (good, state) = (middle, works),
+                Err(_) => bad = middle,
+            }
+        }
+        state.parked = Some(reason);
+        (state, good)
     }
 
     /// The state with the changes that have `arrived`, each with the device that signed its batch.

@@ -238,6 +238,7 @@ impl Replica {
         record: RecordId,
         fresh: &[&Batch],
         uncounted: &Uncounted,
+        control: &Control,
     ) -> Result<Vec<(DeviceId, Vec<u8>)>, Unreadable> {
         let mut changes = BTreeSet::new();
         let mut take = |batch: &Batch| {
@@ -270,7 +271,7 @@ impl Replica {
                 counts,
                 change,
             });
-        Ok(counting(held.collect()))
+        Ok(counting(held.collect(), control.left_out(space, record)))
     }
 
     /// The batches held of a space that don't count by themselves, as `control` says, once `fresh` nodes

@@ -7,6 +7,8 @@
 //! for refused ones too: their values stay until somebody writes over them. The rest never reaches admission, so that nothing a revoked
 //! device signs later stands in the way of what counted before.
 //!
+//! Changes of a record that was parked, and that the server has decided to leave out, count nowhere (R14).
+//!
 //! All of this is a function of what is held, not of the order in which it came (R10): a phone, the
 //! server and a rebuild give the same.
 
@@ -60,8 +62,13 @@ pub struct HeldChange {
     pub change: Vec<u8>,
 }
 
-/// The changes of one record that admission is asked about, of all that are held.
-pub fn counting(held: Vec<HeldChange>) -> Vec<(DeviceId, Vec<u8>)> {
+/// The changes of one record that admission is asked about, of all that are held; `left_out` is what the
+/// server decided that nobody takes ([`Control::left_out`]).
+pub fn counting(
+    mut held: Vec<HeldChange>,
+    left_out: &BTreeSet<ChangeHash>,
+) -> Vec<(DeviceId, Vec<u8>)> {
+    held.retain(|held| !is_left_out(left_out, &held.change));
     let needed = match held.iter().all(|held| held.counts) {
         true => BTreeSet::new(),
         false => needed(&held),
@@ -71,6 +78,13 @@ pub fn counting(held: Vec<HeldChange>) -> Vec<(DeviceId, Vec<u8>)> {
     };
     let counting = held.into_iter().filter(counts);
     counting.map(|held| (held.device, held.change)).collect()
+}
+
+/// Whether a change is one of those that everybody leaves out.
+pub fn is_left_out(left_out: &BTreeSet<ChangeHash>, change: &[u8]) -> bool {
+    // Nearly always there is none, and then nothing is read.
+    !left_out.is_empty()
+        && Change::parse(change).is_ok_and(|change| left_out.contains(&change.hash))
 }
 
 /// What changes of counting batches depend on, directly or not.
@@ -125,7 +139,7 @@ mod tests {
 
     fn counted(held: &[&HeldChange]) -> BTreeSet<ChangeHash> {
         let held = held.iter().map(|held| (*held).clone()).collect();
-        let counting = counting(held).into_iter();
+        let counting = counting(held, &BTreeSet::new()).into_iter();
         counting
             .map(|(_, change)| Change::parse(&change).unwrap().hash)
             .collect()
@@ -160,7 +174,7 @@ mod tests {
             counts,
             change: vec![1, 2, 3],
         };
-        let counting = counting(vec![nonsense(true), nonsense(false)]);
+        let counting = counting(vec![nonsense(true), nonsense(false)], &BTreeSet::new());
         assert_eq!(counting.len(), 1, "admission says what is wrong with it");
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use sync_core::id::{DeviceId, RecordId};
 
-use super::{order, time};
+use super::{order, record_id, time};
 use crate::app::App;
 use crate::erase::Erasure;
 use crate::error::CommandError;
@@ -28,11 +28,8 @@ pub(super) struct EraseArgs {
 }
 
 pub(super) async fn erase(app: &App, args: &EraseArgs) -> Result<Value, CommandError> {
-    let record = |text: &String| {
-        let id = text.parse::<RecordId>();
-        id.map_err(|_| CommandError::wrong("bad_id", text))
-    };
-    let records: Vec<RecordId> = args.records.iter().map(record).collect::<Result<_, _>>()?;
+    let records = args.records.iter().map(|text| record_id(text));
+    let records: Vec<RecordId> = records.collect::<Result<_, _>>()?;
     let wish = app.erasure(&records, args.alone).await?;
     let mut given = order::give(app, &args.key, args.out.as_deref(), &wish).await?;
     let names = wish.names.iter();

@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 use sync_core::figure::{self, Tally};
+use sync_core::id::{ChangeHash, Space};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::app::Figure;
 use crate::enrol::PendingDevice;
 use crate::moves::Gone;
+use crate::parked::ParkedRecord;
 use crate::recount::{CellDifference, Recounted};
 use crate::verify::{Difference, Verified};
 
@@ -20,6 +22,22 @@ pub(super) fn gone(gone: &Gone) -> Value {
         "to": gone.to,
         "records": Value::Object(records.collect()),
     })
+}
+
+/// `{"record","space","reason","change","device"}`.
+pub(super) fn parked(parked: &ParkedRecord) -> Value {
+    json!({
+        "record": parked.record.to_string(),
+        "space": parked.space.to_string(),
+        "reason": parked.reason.code(),
+        "change": parked.change.map(|(change, _)| change.to_string()),
+        "device": parked.change.map(|(_, device)| device.to_string()),
+    })
+}
+
+/// `{"space","change"}`.
+pub(super) fn left_out_row((space, change): &(Space, ChangeHash)) -> Value {
+    json!({ "space": space.to_string(), "change": change.to_string() })
 }
 
 pub(super) fn figure_row(figure: &Figure) -> Value {

@@ -51,7 +51,7 @@ impl Place {
             return Ok(state);
         }
         let roster = shared.roster.last().current(conn).await?;
-        let held = counting_changes(conn, &roster.control, &name, self.record).await?;
+        let held = counting_changes(conn, &roster.control, &self.space, self.record).await?;
         Ok(rebuild(&held))
     }
 }

@@ -8,6 +8,7 @@ mod generations;
 mod installing;
 mod loading;
 mod moving;
+mod parked;
 mod phone;
 mod recounting;
 mod referring;

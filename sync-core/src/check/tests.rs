@@ -220,7 +220,14 @@ fn merge(into: &mut Station, from: &Station, space: &Space, record: RecordId) {
         let me = station.replica.me().device;
         let changes = station
             .replica
-            .changes_of(&station.rows, space, record, &[], &BTreeMap::new())
+            .changes_of(
+                &station.rows,
+                space,
+                record,
+                &[],
+                &BTreeMap::new(),
+                station.replica.control(),
+            )
             .unwrap();
         assert!(changes.iter().all(|(device, _)| *device == me));
         changes

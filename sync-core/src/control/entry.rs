@@ -12,6 +12,7 @@ use crate::id::{Class, DeviceId, EntryHash, NetworkId, Space};
 use crate::seal;
 
 use super::elsewhere::Elsewhere;
+use super::left_out::LeftOut;
 use super::moved::Moved;
 use super::order::{Order, OrderKind};
 use super::revoke::Revocation;
@@ -43,6 +44,7 @@ pub(super) mod kind {
     pub(crate) const ERASE: u16 = 6;
     pub(crate) const VERDICT: u16 = 7;
     pub(crate) const WIPE: u16 = 8;
+    pub(crate) const LEFT_OUT: u16 = 9;
     pub(crate) const MOVED: u16 = 11;
     /// The highest number that this version knows.
     pub(crate) const LAST: u16 = 11;
@@ -127,6 +129,7 @@ pub(super) enum Content {
     SealKey(SealKey),
     Revoke(Revocation),
     Order(OrderKind, Order),
+    LeftOut(LeftOut),
     Moved(Box<Moved>),
     Unknown,
 }
@@ -193,10 +196,10 @@ impl ControlEntry {
         matches!(self.content, Content::Root(_))
     }
 
-    /// Whether it says what counts of what devices wrote: a revocation, or the office's verdict.
+    /// Whether it says what counts of what devices wrote: a revocation, or a verdict.
     pub fn says_what_counts(&self) -> bool {
         match &self.content {
-            Content::Revoke(_) => true,
+            Content::Revoke(_) | Content::LeftOut(_) => true,
             Content::Order(kind, _) => *kind == OrderKind::Verdict,
             _ => false,
         }

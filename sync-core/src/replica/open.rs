@@ -153,7 +153,8 @@ impl Replica {
                 .into_iter()
                 .filter(|record| !held.records.contains_key(record))
             {
-                let changes = self.changes_of(rows, space, record, &[], &uncounted)?;
+                let changes =
+                    self.changes_of(rows, space, record, &[], &uncounted, &self.control)?;
                 let refs: Vec<(DeviceId, &[u8])> = changes
                     .iter()
                     .map(|(device, raw)| (*device, raw.as_slice()))

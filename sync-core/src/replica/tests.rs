@@ -78,6 +78,7 @@ fn a_device_whose_change_was_set_aside_behind_a_hostile_twin_goes_on_saving() {
         record,
         &[],
         &BTreeMap::new(),
+        station.replica.control(),
     );
     let ours = ours
         .unwrap()

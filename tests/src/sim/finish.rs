@@ -29,6 +29,7 @@ impl World {
         self.gather()?;
         self.settle()?;
         self.office_decides();
+        self.grant_again();
         self.settle()?;
         self.check_all()?;
         self.heal_forks()?;

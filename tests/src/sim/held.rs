@@ -153,7 +153,7 @@ pub(super) fn changes_of(
             })
         })
         .collect();
-    counting(held)
+    counting(held, control.left_out(space, record))
 }
 
 fn since(store: &SpaceStore, counter: u64) -> Vec<(DeviceId, Node)> {

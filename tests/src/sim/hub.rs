@@ -102,6 +102,17 @@ impl HubState {
         }
     }
 
+    /// Goes on with a control state that holds more, and does what its new entries say.
+    pub(super) fn join_control(&mut self, control: Control) {
+        let new = control.entries().skip(self.control.entries().count());
+        let counts = new.map(ControlEntry::says_what_counts).any(|says| says);
+        self.control = Rc::new(control);
+        self.execute_erasures();
+        if counts {
+            self.remake_all();
+        }
+    }
+
     /// Makes all records anew: what counts has changed.
     pub(super) fn remake_all(&mut self) {
         let records: Vec<(Space, RecordId)> = self.records.keys().cloned().collect();
@@ -331,9 +342,9 @@ impl MemoryHub {
                     if self.plant == Some(Plant::ControlReplayedAsLog) {
                         return Err("device_unknown");
                     }
-                    let control = Rc::make_mut(&mut state.control);
+                    let mut control = Control::clone(&state.control);
                     entries.into_iter().for_each(|entry| control.apply(entry));
-                    state.execute_erasures();
+                    state.join_control(control);
                 }
                 // Nobody orders this here: the flows with real processes do.
                 Ok(Opened::Wipe(..)) => return Err("device_revoked"),

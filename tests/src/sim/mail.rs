@@ -1,7 +1,6 @@
 //! The server takes bundles, as the real one does, and gives one back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 use rand_chacha::ChaCha8Rng;
 use sync_core::bundle::{BadBundle, Claims, Content, unseal};
@@ -86,8 +85,7 @@ impl MemoryHub {
 
     fn take_content(&self, out: &mut Taken, content: &Content, rng: &mut ChaCha8Rng, now: i64) {
         if let (Some(control), _) = hub::join(&out.state.control, &content.control) {
-            out.state.control = Rc::new(control);
-            out.state.execute_erasures();
+            out.state.join_control(control);
         }
         let control = out.state.control.clone();
         let batches: Vec<_> = content

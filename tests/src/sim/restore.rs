@@ -125,6 +125,18 @@ impl World {
             .into_iter()
             .for_each(|device| self.hub.revoke(device));
         self.hub.state.recovery = false;
+        self.grant_again();
+    }
+
+    /// The office knows what it has granted, and grants it again where that was lost before anybody heard.
+    pub(super) fn grant_again(&mut self) {
+        for phone in self.phones.iter().filter(|phone| !phone.revoked) {
+            let held = self.hub.state.control.grants(phone.device);
+            let lost = held.is_some_and(|held| !held.is_superset(&phone.grants));
+            if lost {
+                self.hub.widen(phone.device, phone.grants.clone());
+            }
+        }
     }
 
     fn restore_hub(&mut self) -> Checked {

@@ -64,7 +64,8 @@ impl World {
         self.count(Fault::HostileCarried);
         let now = self.hub_now();
         let mut rng = self.dice.split();
-        self.hub.state = self.hub.carried(request.batches, &mut rng, now).state;
+        let taken = self.hub.carried(request.batches, &mut rng, now);
+        self.hub.commit(taken.state);
         self.agree_hub()
     }
 

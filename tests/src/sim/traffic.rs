@@ -166,7 +166,10 @@ impl World {
             Ok(served) => served,
             Err(code) if self.phones[packet.phone].revoked => {
                 self.count(Fault::RevokedAsks);
-                return require("R25", packet.cut || code == "device_revoked", || {
+                let not_served = code == "device_revoked"
+                    // It has lost that it ever knew the phone.
+                    || (self.hub.restored && STRANGER.contains(&code));
+                return require("R25", packet.cut || not_served, || {
                     format!("the server says {code} to {}", self.name(packet.phone))
                 });
             }

@@ -313,7 +313,8 @@ impl World {
             self.ledger.set_back(p, 0);
             self.write_off();
             // Of a phone that was never set back, and of a server that forgot nothing.
-            let whole = self.config.hub_rollback == 0 && self.config.hub_crash == 0;
+            let restored = self.hub.restored && self.hub.journal.is_none();
+            let whole = self.config.hub_rollback == 0 && self.config.hub_crash == 0 && !restored;
             if outbox_saved && whole && !self.phones[p].rolled_back {
                 let control = &self.hub.state.control;
                 let saved = self.ledger.saved.iter().filter(|saved| saved.phone == p);

@@ -1,0 +1,86 @@
+//! The server's verdict on a record that Automerge can't take as it is (R14): changes that everybody leaves
+//! out, so that the record is no longer parked, and the same everywhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minicbor::bytes::ByteArray;
+use minicbor::{Decode, Encode};
+
+use super::entry::{ControlEntry, Signer, SpaceWire, kind, seal_entry};
+use crate::cbor::{self, List};
+use crate::id::{ChangeHash, NetworkId, RecordId, Space};
+
+/// Changes in one verdict.
+pub const LEFT_OUT_MAX: usize = 64;
+
+/// Changes of a record that everybody leaves out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The record.
+    pub record: RecordId,
+    /// The changes, at most [`LEFT_OUT_MAX`].
+    pub changes: BTreeSet<ChangeHash>,
+}
+
+#[derive(Encode, Decode)]
+struct LeftOutWire {
+    #[n(0)]
+    record: ByteArray<{ RecordId::LEN }>,
+    #[n(1)]
+    changes: List<ByteArray<32>, LEFT_OUT_MAX>,
+}
+
+impl LeftOut {
+    pub(super) fn decode(content: &[u8]) -> Option<Self> {
+        let wire: LeftOutWire = minicbor::decode(content).ok()?;
+        Some(Self {
+            record: RecordId::from_slice(wire.record.as_slice()).ok()?,
+            changes: (wire.changes.into_iter())
+                .map(|hash| ChangeHash(hash.into()))
+                .collect(),
+        })
+    }
+}
+
+impl ControlEntry {
+    /// The entry that has changes of a record in a space left out: for who holds the space.
+    pub fn left_out(
+        network: NetworkId,
+        space: &Space,
+        verdict: &LeftOut,
+        signer: Signer<'_>,
+    ) -> Vec<u8> {
+        let changes = verdict.changes.iter().take(LEFT_OUT_MAX);
+        let content = cbor::encode(&LeftOutWire {
+            record: verdict.record.to_bytes().into(),
+            changes: changes.map(|hash| hash.0.into()).collect(),
+        });
+        let scope = vec![SpaceWire::of(space)];
+        seal_entry(network, kind::LEFT_OUT, Some(scope), content, signer)
+    }
+}
+
+/// The join of these verdicts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct LeftOuts(BTreeMap<(Space, RecordId), BTreeSet<ChangeHash>>);
+
+impl LeftOuts {
+    pub(super) fn join(&mut self, spaces: &BTreeSet<Space>, verdict: &LeftOut) {
+        for space in spaces {
+            let changes = self.0.entry((space.clone(), verdict.record)).or_default();
+            changes.extend(&verdict.changes);
+        }
+    }
+
+    pub(super) fn of(&self, space: &Space, record: RecordId) -> &BTreeSet<ChangeHash> {
+        static NOTHING: BTreeSet<ChangeHash> = BTreeSet::new();
+        self.0.get(&(space.clone(), record)).unwrap_or(&NOTHING)
+    }
+
+    /// The records of which more is left out than `before` said.
+    pub(super) fn since(&self, before: &Self) -> impl Iterator<Item = (&Space, RecordId)> {
+        let said = self.0.iter();
+        let more = said.filter(|(place, changes)| before.0.get(*place) != Some(*changes));
+        more.map(|((space, record), _)| (space, *record))
+    }
+}
