@@ -113,6 +113,10 @@ class Server:
         """Another verb of the server on the same data."""
         return run("ortoo-server", "--data", self.data, "--json", *args)
 
+    def order(self, *args):
+        """What only a person may order, with the sample installation's key of one."""
+        return self.run(*args, "--key", self.data / "order.key").json()
+
     def link(self, *units):
         """A new enrolment link."""
         spaces = [word for unit in units for word in ("--space", unit)]
