@@ -128,6 +128,15 @@ def field(directory, *args):
     return run("ortoo-field", "--dir", directory, "--json", *args, ORTOO_PIN=PIN)
 
 
+def carried(server, tmp_path, bundle):
+    """Gives a bundle to the server; gives the bundle that goes back."""
+    there, back = tmp_path / "there", tmp_path / "back"
+    there.write_bytes(bundle)
+    said = server.run("bundle", "import", there, "--reply", back).json()
+    assert said["not_held"] == []
+    return back.read_bytes()
+
+
 def shape(record, subject, with_items=True):
     """A record in the shape that the programs print."""
     printed = {

@@ -1,11 +1,12 @@
 """What the office orders, and what it makes of a phone."""
 
+import random
 import shutil
 
 import pytest
 
 import ortoo
-from harness import KEY_STORE, UNIT, Stalling
+from harness import KEY_STORE, UNIT, Stalling, carried
 from people import woman
 
 
@@ -130,3 +131,38 @@ def test_a_phone_that_the_office_orders_wiped_hands_over_and_says_so(server, enr
     assert missing.value.codes == ("store_missing",)
     # Whoever goes on working enrols anew, in the same place.
     enrolled("a").exchange()
+
+
+def test_a_phone_that_has_too_much_for_one_message_stays_until_it_was_carried(
+    server, enrolled, tmp_path
+):
+    a = enrolled("a")
+    some = random.Random(1)
+    # Nothing that packing makes smaller.
+    signs = [chr(sign) for sign in range(0x20000, 0x2A6D0)]
+    visit = {"given_on": "2025-01-02", "type": "00"}
+    women = [a.add("person", {"identity.name": f"牧民{number}"}) for number in range(10)]
+    items = {id: [a.add_item(id, "service", visit) for _ in range(8)] for id in women}
+    for _ in range(100):
+        for id in women:
+            noise = {item: "".join(some.choices(signs, k=200)) for item in items[id]}
+            a.edit(id, {f"service#{item}.content": noise[item] for item in noise})
+    server.order("wipe", a.status().device)
+    refused("too_much_to_hand_over", a.exchange)
+    # Nothing has changed, and nothing is kept from the user.
+    assert a.status().unsent > 0
+    assert len(a.list("person")) == 10
+    left = True
+    while left:
+        made = a.export_bundle(bytes_max=2_000_000)
+        a.import_bundle(carried(server, tmp_path, made.bytes))
+        left = made.left > 0
+    assert a.status().unsent == 0
+    shown = {id: a.show(id).items for id in women}
+    with pytest.raises(ortoo.Wiped):
+        a.exchange()
+    for id in women[:2]:
+        printed = server.run("show", id).json()["items"]["service"]
+        assert {one["content"] for one in printed} == {
+            item.fields["content"] for item in shown[id]["service"]
+        }

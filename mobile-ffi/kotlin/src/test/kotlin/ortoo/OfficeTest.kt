@@ -1,5 +1,6 @@
 package ortoo
 
+import kotlin.random.Random
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.measureTime
 import kotlinx.coroutines.Dispatchers
@@ -114,7 +115,8 @@ class OfficeTest {
         assertEquals(devices.toSet(), renewed.flatten().toSet())
         for (phone in phones + phones) phone.exchange()
         for (phone in phones) assertEquals(9, phone.list(Subject.PERSON).size)
-        server.verified()
+        // The fork stays on record; what was written on both sides of it counts.
+        assertEquals(0, server.run("verify").json["different"].whole)
     }
 
     @Test
@@ -134,5 +136,34 @@ class OfficeTest {
         failing<OrtooException.Store>("store_missing") { open("a") }
         // Whoever goes on working enrols anew, in the same place.
         phone("a").exchange()
+    }
+
+    @Test
+    fun `a phone that has too much for one message stays until it was carried`() = inVillage {
+        val a = phone("a")
+        a.exchange()
+        val random = Random(1)
+        // Nothing that packing makes smaller.
+        fun noise() = buildString { repeat(200) { appendCodePoint(random.nextInt(0x20000, 0x2a6d0)) } }
+        val visit = mapOf("given_on" to "2025-01-02", "type" to "00")
+        val items = List(10) { a.add(Subject.PERSON, woman("牧民$it")) }.associateWith { id ->
+            List(8) { a.addItem(id, "service", visit) }
+        }
+        repeat(100) {
+            for ((id, visits) in items) a.edit(id, visits.associate { "service#$it.content" to noise() })
+        }
+        server.order("wipe", a.status().device)
+        failing<OrtooException.Wrong>("too_much_to_hand_over") { a.exchange() }
+        // Nothing has changed, and nothing is kept from the user.
+        assertTrue(a.status().unsent > 0)
+        assertEquals(items.keys, a.list(Subject.PERSON).map { it.id }.toSet())
+        do {
+            val made = a.exportBundle(bytesMax = 2_000_000)
+            a.importBundle(carried(made.bytes))
+        } while (made.left > 0)
+        assertEquals(0, a.status().unsent)
+        failing<OrtooException.Wiped>("wiped") { a.exchange() }
+        assertEquals(items.keys, server.run("records").json.list.map { it["id"].text }.toSet())
+        server.verified()
     }
 }
