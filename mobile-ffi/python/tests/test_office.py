@@ -60,7 +60,7 @@ def test_new_keys_make_another_device_that_loses_nothing_and_exchanges_on(server
     ids = {a.add("person", woman())}
     rounds = []
     report = a.renew_keys(rounds.append)
-    assert report.batches_up == 1 and rounds[-1].moved == report
+    assert report.batches_up > 0 and rounds[-1].moved == report
     assert before != report.renewed == a.status().device
     ids.add(a.add("person", {"identity.name": "娜仁"}))
     assert a.exchange().renewed is None

@@ -50,7 +50,7 @@ final class OfficeTests: VillageTestCase {
         let id = try await a.add(.person, values: ["identity.name": "其其格"])
         let report = try await a.renewKeys()
         let after = try await a.status()
-        XCTAssertEqual(report.batchesUp, 1)
+        XCTAssertGreaterThan(report.batchesUp, 0)
         XCTAssertEqual(report.renewed, after.device)
         XCTAssertNotEqual(before.device, after.device)
         try await a.edit(id, values: ["identity.name": "琪琪格"])

@@ -60,7 +60,7 @@ class OfficeTest {
         val before = a.status().device
         val ids = mutableListOf(a.add(Subject.PERSON, woman("其其格")))
         val report = a.renewKeys()
-        assertEquals(1, report.batchesUp)
+        assertTrue(report.batchesUp > 0)
         assertNotEquals(before, report.renewed)
         assertEquals(report.renewed, a.status().device)
         ids += a.add(Subject.PERSON, woman("娜仁"))
