@@ -11,7 +11,6 @@ use client::phone::Phone;
 use client::records::Choice;
 use serde_json::json;
 use sync_core::figure::Asked;
-use sync_core::id::RecordId;
 use sync_core::show::json::conflict;
 use words::Words;
 
@@ -97,19 +96,15 @@ pub(crate) fn run(cli: &Cli, words: &Words) -> Result<Said, PhoneError> {
 }
 
 fn kept(dir: &Path, verb: Option<&KeptVerb>) -> Result<Said, PhoneError> {
-    let record = |id: &str| {
-        let wrong = |_| PhoneError::Wrong(vec![Complaint::about("bad_id", id)]);
-        id.parse::<RecordId>().map_err(wrong)
-    };
     let mut phone = phone(dir)?;
     match verb {
         None => Ok(Said::of(phone.kept()?.iter().map(shapes::kept).collect())),
         Some(KeptVerb::Register { id }) => {
-            let anew = phone.register_kept(record(id)?)?;
+            let anew = phone.register_kept(id)?;
             Ok(Said::of(json!({ "id": anew.to_string() })))
         }
         Some(KeptVerb::Drop { id }) => {
-            phone.drop_kept(record(id)?)?;
+            phone.drop_kept(id)?;
             Ok(Said::of(json!({ "dropped": id })))
         }
     }

@@ -11,6 +11,7 @@ use sync_core::value::Value;
 use crate::clock;
 use crate::error::{Complaint, PhoneError};
 use crate::phone::Phone;
+use crate::records::named;
 
 /// Something kept, flat.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +39,8 @@ impl Phone {
     }
 
     /// Registers what is kept of an erased record as a record of its own, whose id it gives.
-    pub fn register_kept(&mut self, record: RecordId) -> Result<RecordId, PhoneError> {
+    pub fn register_kept(&mut self, id: &str) -> Result<RecordId, PhoneError> {
+        let record = named(id)?;
         // Drawn before the first try, so that a save whose outcome was unknown is found standing there.
         let mut rng = clock::rng();
         let mut context = Context {
@@ -62,7 +64,8 @@ impl Phone {
     }
 
     /// Drops what is kept of an erased record, for good.
-    pub fn drop_kept(&mut self, record: RecordId) -> Result<(), PhoneError> {
+    pub fn drop_kept(&mut self, id: &str) -> Result<(), PhoneError> {
+        let record = named(id)?;
         self.step(&|open, _| {
             let prepared = open.replica.prepare_drop_kept(record);
             match prepared.rows.is_empty() {

@@ -27,7 +27,7 @@ pub mod links;
 mod parting;
 pub mod phone;
 pub mod records;
-mod renew;
+pub mod renew;
 pub mod store;
 pub mod sync;
 pub mod transport;

@@ -174,12 +174,16 @@ impl Phone {
     }
 }
 
+/// The record that `id` names, whether it is held or not.
+pub(crate) fn named(id: &str) -> Result<RecordId, PhoneError> {
+    id.parse()
+        .map_err(|_| PhoneError::wrong(Complaint::about("bad_id", id)))
+}
+
 /// The record that `id` names, and the unit that holds it. An organisation's exists as soon as its
 /// unit is held.
 pub(crate) fn find(open: &Open, id: &str) -> Result<(RecordId, String), PhoneError> {
-    let record: RecordId = id
-        .parse()
-        .map_err(|_| PhoneError::wrong(Complaint::about("bad_id", id)))?;
+    let record = named(id)?;
     if let Some(unit) = open.replica.unit_of(record) {
         return Ok((record, unit.to_owned()));
     }

@@ -1,5 +1,6 @@
 //! New keys for this device: when the server says that another phone writes with its keys, or when
 //! somebody wishes so.
+//! [`SyncReport::renewed`] says that an exchange has come to that.
 //!
 //! The new keys are on disk before anybody is told of them, so an exchange that is cut off goes on
 //! with the same ones. The phone is the new device once the server has let it in and has everything that
@@ -9,23 +10,38 @@ use sync_core::id::DeviceId;
 use sync_core::renew::Renewal;
 use sync_core::replica::{Me, Replica};
 
+use crate::cancel::Cancel;
 use crate::clock;
 use crate::error::{Complaint, PhoneError};
 use crate::keys::DeviceKeys;
 use crate::phone::Phone;
+use crate::sync::{Progress, SyncReport, Turns, exchange};
+
+/// Makes new keys and exchanges with the server until this phone is another device
+/// ([`SyncReport::renewed`]).
+///
+/// # Errors
+/// Those of [`exchange`], and [`PhoneError::Wrong`] with `renewal_waits` if the server does not let the
+/// device in yet. The keys are there all the same: every later exchange asks for them again.
+pub fn renew(
+    phone: &mut impl Turns,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<SyncReport, PhoneError> {
+    phone.turn(Phone::begin_renewal)?;
+    let report = exchange(phone, cancel, progress)?;
+    match report.renewed {
+        Some(_) => Ok(report),
+        None => Err(PhoneError::wrong(Complaint::new("renewal_waits"))),
+    }
+}
 
 impl Phone {
     /// Makes new keys and exchanges with the server until this phone is another device; gives the
-    /// device. [`PhoneError::Wrong`] with `renewal_waits` if the server does not let it in yet: then
-    /// every later exchange asks again.
+    /// device ([`renew`]).
     pub fn renew_keys(&mut self) -> Result<DeviceId, PhoneError> {
-        let before = self.opened()?.replica.me().device;
-        self.begin_renewal()?;
-        self.sync()?;
-        match self.opened()?.replica.me().device {
-            device if device != before => Ok(device),
-            _ => Err(PhoneError::wrong(Complaint::new("renewal_waits"))),
-        }
+        renew(self, &Cancel::new(), &mut |_| {})?;
+        Ok(self.opened()?.replica.me().device)
     }
 
     /// Makes new keys, unless there are some that wait; whether it did.
@@ -41,11 +57,11 @@ impl Phone {
         Ok(true)
     }
 
-    /// Goes on with the new keys, if the server has let them in and has everything else; whether it
-    /// does.
-    pub(crate) fn finish_renewal(&mut self) -> Result<bool, PhoneError> {
+    /// Goes on with the new keys, if the server has let them in and has everything else; gives the
+    /// device that this phone is then.
+    pub(crate) fn finish_renewal(&mut self) -> Result<Option<DeviceId>, PhoneError> {
         if self.opened()?.next.is_none() {
-            return Ok(false);
+            return Ok(None);
         }
         let done = self.step(&|open, _| {
             let mut prepared = open.replica.prepare_renewal();
@@ -60,7 +76,7 @@ impl Phone {
             // Opened again with the new keys.
             self.close();
         }
-        Ok(done.is_some())
+        Ok(done)
     }
 }
 

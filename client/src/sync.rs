@@ -7,6 +7,7 @@
 //! the one before: a new phone of a village needs three.
 
 use sync_core::exchange::{Budget, Outgoing, Received};
+use sync_core::id::DeviceId;
 use sync_core::wire::BadMessage;
 
 use crate::cancel::Cancel;
@@ -43,6 +44,8 @@ pub struct SyncReport {
     pub refused: Vec<String>,
     /// More batches wait for their predecessors than fit; they come again (R6).
     pub stash_full: bool,
+    /// The device that this phone has become, if it goes on with new keys ([`crate::renew`]).
+    pub renewed: Option<DeviceId>,
 }
 
 /// How far an exchange has come.
@@ -276,7 +279,7 @@ impl Course {
         let renews = received.renew_keys && phone.begin_renewal()?;
         let again = self.learn(outgoing, received, unsent)? || renews;
         if !again {
-            phone.finish_renewal()?;
+            self.report.renewed = phone.finish_renewal()?;
         }
         Ok(again)
     }

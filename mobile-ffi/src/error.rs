@@ -67,6 +67,14 @@ pub enum PhoneError {
         /// What is wrong with it.
         problems: Vec<Problem>,
     },
+    /// The office had ordered this phone wiped, and an exchange did so: all that the server lacked was
+    /// handed over, then the store was erased. Every later call on this phone says so too; whoever goes
+    /// on working enrols anew.
+    #[error("wiped")]
+    Wiped {
+        /// One, with the code `wiped`.
+        problems: Vec<Problem>,
+    },
     /// A mistake in this library. What was in memory is dropped and the next call opens the store
     /// again: everything that was reported as saved is there.
     #[error("a mistake in the library")]
@@ -83,10 +91,22 @@ fn codes(problems: &[Problem]) -> String {
 
 /// The code of [`PhoneError::Internal`].
 const INTERNAL: &str = "internal";
+/// The code of [`PhoneError::Wiped`].
+const WIPED: &str = "wiped";
 
 /// What a call gives that ended in a panic, until it is narrowed.
 pub(crate) fn internal() -> client::error::PhoneError {
     client::error::PhoneError::Store(Complaint::new(INTERNAL))
+}
+
+/// What a call gives once the phone was wiped.
+pub(crate) fn wiped() -> client::error::PhoneError {
+    client::error::PhoneError::wrong(Complaint::new(WIPED))
+}
+
+/// Whether a call has ended with this phone wiped.
+pub(crate) fn is_wiped(error: &client::error::PhoneError) -> bool {
+    error.complaints().iter().any(|one| one.code == WIPED)
 }
 
 impl PhoneError {
@@ -94,6 +114,7 @@ impl PhoneError {
         use client::error::PhoneError as Inner;
         let problems = Problem::all(error.complaints(), words);
         match error {
+            Inner::Wrong(_) if is_wiped(error) => Self::Wiped { problems },
             Inner::Wrong(_) => Self::Wrong { problems },
             Inner::NoConnection(_) => Self::NoConnection { problems },
             Inner::Cancelled(_) => Self::Cancelled { problems },

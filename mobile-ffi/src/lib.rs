@@ -29,6 +29,7 @@
 pub mod bundle;
 pub mod error;
 pub mod figure;
+pub mod kept;
 pub mod language;
 pub mod link;
 pub mod phone;

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use client::cancel::Cancel;
 use client::error::{Complaint, PhoneError as Inner};
 use client::phone;
-use client::sync::{self, Turns};
+use client::renew;
+use client::sync::{self, SyncReport, Turns};
 use words::Words;
 
-use crate::error::{PhoneError, internal};
+use crate::error::{PhoneError, internal, is_wiped, wiped};
 use crate::figure::{Figure, Task, Years};
 use crate::language::Language;
 use crate::plan::Plan;
@@ -162,20 +163,33 @@ impl Phone {
     /// Starts an exchange with the server on a thread of its own. Every other call goes on meanwhile:
     /// the exchange has the phone for its steps only, never while it waits for the server.
     ///
+    /// If the server asks this phone for new keys it makes them ([`ExchangeReport::renewed`]).
+    ///
     /// # Errors
     /// `exchange_running` while another one is, at once; everything else at the handle.
+    ///
+    /// [`ExchangeReport::renewed`]: crate::work::ExchangeReport::renewed
     pub fn start_exchange(
         &self,
         listener: Option<Arc<dyn Listener>>,
     ) -> Result<Arc<Exchange>, PhoneError> {
-        let cancel = Cancel::new();
-        let mut turns = Turn::begin(&self.held, &cancel)
-            .map_err(|error| PhoneError::of(&error, &self.words))?;
-        Exchange::start(cancel, self.words.clone(), listener, move |cancel, tell| {
-            sync::exchange(&mut turns, cancel, &mut |so_far| {
-                tell(Progress::from(so_far));
-            })
-        })
+        self.start(listener, sync::exchange)
+    }
+
+    /// Starts an exchange that makes new keys for this phone, as another device: for whoever fears that
+    /// somebody has a copy of the old ones. Nothing that is held or unsent is lost.
+    ///
+    /// Whoever cancels it, or has no connection, has new keys that wait: every later exchange asks for
+    /// them again.
+    ///
+    /// # Errors
+    /// Those of [`Phone::start_exchange`]; at the handle also `renewal_waits` while the server does not
+    /// let the new keys in.
+    pub fn start_renewal(
+        &self,
+        listener: Option<Arc<dyn Listener>>,
+    ) -> Result<Arc<Exchange>, PhoneError> {
+        self.start(listener, renew::renew)
     }
 
     /// Remembers another address of the server, `https://host[:port]`. Nothing is trusted by it: the
@@ -207,7 +221,29 @@ impl Phone {
     }
 }
 
+/// What talks to the server in turns.
+type Talk = fn(&mut Turn, &Cancel, &mut dyn FnMut(&sync::Progress)) -> Result<SyncReport, Inner>;
+
 impl Phone {
+    fn start(
+        &self,
+        listener: Option<Arc<dyn Listener>>,
+        talk: Talk,
+    ) -> Result<Arc<Exchange>, PhoneError> {
+        let cancel = Cancel::new();
+        let mut turns = Turn::begin(&self.held, &cancel)
+            .map_err(|error| PhoneError::of(&error, &self.words))?;
+        Exchange::start(cancel, self.words.clone(), listener, move |cancel, tell| {
+            let done = talk(&mut turns, cancel, &mut |so_far| {
+                tell(Progress::from(so_far));
+            });
+            if done.as_ref().is_err_and(is_wiped) {
+                turns.0.leave(Gone::Wiped);
+            }
+            done
+        })
+    }
+
     pub(crate) fn with<T>(
         &self,
         step: impl FnOnce(&mut phone::Phone) -> Result<T, Inner>,
@@ -230,9 +266,26 @@ pub(crate) fn catching<T>(call: impl FnOnce() -> Result<T, Inner>) -> Result<T, 
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(internal()))
 }
 
-/// The phone, given to one call at a time; `None` once it is locked.
+/// Why there is no phone any more.
+#[derive(Clone, Copy)]
+enum Gone {
+    Locked,
+    /// By an order of the office.
+    Wiped,
+}
+
+impl From<Gone> for Inner {
+    fn from(gone: Gone) -> Self {
+        match gone {
+            Gone::Locked => Self::Store(Complaint::new("phone_locked")),
+            Gone::Wiped => wiped(),
+        }
+    }
+}
+
+/// The phone, given to one call at a time, as long as there is one.
 pub(crate) struct Held {
-    phone: Mutex<Option<phone::Phone>>,
+    phone: Mutex<Result<phone::Phone, Gone>>,
     /// What stops the exchange that is under way.
     exchange: Mutex<Option<Cancel>>,
 }
@@ -240,7 +293,7 @@ pub(crate) struct Held {
 impl Held {
     pub(crate) fn new(phone: phone::Phone) -> Self {
         Self {
-            phone: Mutex::new(Some(phone)),
+            phone: Mutex::new(Ok(phone)),
             exchange: Mutex::new(None),
         }
     }
@@ -252,9 +305,7 @@ impl Held {
         step: impl FnOnce(&mut phone::Phone) -> Result<T, Inner>,
     ) -> Result<T, Inner> {
         let mut phone = self.phone.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(phone) = phone.as_mut() else {
-            return Err(Inner::Store(Complaint::new("phone_locked")));
-        };
+        let phone = phone.as_mut().map_err(|gone| *gone)?;
         let mut finished = false;
         let done = catching(|| {
             let done = step(phone);
@@ -275,8 +326,13 @@ impl Held {
         if let Some(exchange) = self.exchange().as_ref() {
             exchange.cancel();
         }
+        self.leave(Gone::Locked);
+    }
+
+    /// Lets go of the phone.
+    fn leave(&self, gone: Gone) {
         let mut phone = self.phone.lock().unwrap_or_else(PoisonError::into_inner);
-        *phone = None;
+        *phone = Err(gone);
     }
 }
 

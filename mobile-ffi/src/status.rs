@@ -11,7 +11,7 @@ pub struct Status {
     pub waiting: i64,
     /// When an exchange last came through, Unix seconds by this device's clock.
     pub last_exchange: Option<i64>,
-    /// This device's id, as the administrator sees it.
+    /// This device's id, as the administrator sees it. New keys make another one of it.
     pub device: String,
     /// The spaces held, as `CODE.class`.
     pub spaces: Vec<String>,
@@ -23,6 +23,9 @@ pub struct Status {
     pub clock_is_off: bool,
     /// Rows of the store that did not read when it was opened; an exchange fetches them again.
     pub unreadable_rows: i64,
+    /// Erased records of which something that was written here waits for its author's decision:
+    /// [`crate::phone::Phone::kept`].
+    pub kept: i64,
 }
 
 impl From<client::phone::Status> for Status {
@@ -37,6 +40,7 @@ impl From<client::phone::Status> for Status {
             server: status.server,
             clock_ahead: status.clock_ahead,
             unreadable_rows: status.unreadable_rows as i64,
+            kept: status.kept as i64,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the other languages can't bring about: panics, and codes without words.
 
+use client::error::{Complaint, PhoneError as Inner};
 use client::keys::Secret;
 use client::phone::Phone;
 use words::{Language, Words};
@@ -30,6 +31,18 @@ fn a_panic_reaches_the_app_as_an_error_and_the_next_call_opens_the_store_again()
 }
 
 #[test]
+fn a_wiped_phone_is_an_error_of_its_own_and_one_that_holds_too_much_is_unchanged() {
+    let words = Words::new(Language::Chinese);
+    let narrowed = |code| PhoneError::of(&Inner::wrong(Complaint::new(code)), &words);
+    assert!(matches!(narrowed("wiped"), PhoneError::Wiped { .. }));
+    let unchanged = narrowed("too_much_to_hand_over");
+    let PhoneError::Wrong { problems } = unchanged else {
+        panic!("{unchanged:?}");
+    };
+    assert!(problems[0].message.contains("outbox"), "{problems:?}");
+}
+
+#[test]
 fn every_code_of_this_crate_has_words_in_both_languages() {
     let sources = [
         include_str!("error.rs"),
@@ -43,7 +56,7 @@ fn every_code_of_this_crate_has_words_in_both_languages() {
         .filter_map(|rest| rest.split_once('"'))
         .map(|(code, _)| code)
         .collect();
-    codes.push("internal");
+    codes.extend(["internal", "wiped"]);
     assert!(codes.len() > 4, "{codes:?}");
     for language in [Language::Chinese, Language::English] {
         let words = Words::new(language);

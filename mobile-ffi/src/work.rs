@@ -43,6 +43,9 @@ pub struct ExchangeReport {
     pub refused: Vec<String>,
     /// More came in than could be put in order; it comes again with the next exchange.
     pub stash_full: bool,
+    /// The id of the device that this phone has become, if it goes on with new keys: because the server
+    /// had noticed another phone that writes with the same ones, or because somebody asked.
+    pub renewed: Option<String>,
 }
 
 impl From<SyncReport> for ExchangeReport {
@@ -55,11 +58,13 @@ impl From<SyncReport> for ExchangeReport {
             round_trips: report.round_trips as i64,
             refused: report.refused,
             stash_full: report.stash_full,
+            renewed: report.renewed.map(|device| device.to_string()),
         }
     }
 }
 
-/// An exchange under way. Dropping the handle cancels it, as [`Exchange::cancel`] does.
+/// An exchange under way, with new keys or without. Dropping the handle cancels it, as
+/// [`Exchange::cancel`] does.
 #[derive(uniffi::Object)]
 pub struct Exchange(Work<ExchangeReport>);
 
@@ -79,7 +84,8 @@ impl Exchange {
     /// Waits for its end, and gives it again whenever asked. Not for a UI thread.
     ///
     /// # Errors
-    /// Those of [`client::sync::exchange`].
+    /// Those of [`client::sync::exchange`], or of [`client::renew::renew`]; [`PhoneError::Wiped`] if the
+    /// office had ordered this phone wiped.
     pub fn wait(&self) -> Result<ExchangeReport, PhoneError> {
         self.0.outcome.wait()
     }

@@ -22,6 +22,7 @@ from .errors import (
     NoConnection,
     OrtooError,
     StoreError,
+    Wiped,
     WrongRequest,
 )
 from .models import (
@@ -38,6 +39,7 @@ from .models import (
     Figure,
     Indicator,
     Item,
+    KeptEdit,
     Kind,
     Linked,
     OrgUnit,
@@ -78,6 +80,7 @@ __all__ = [
     "Indicator",
     "InternalError",
     "Item",
+    "KeptEdit",
     "KeyStoreSecret",
     "Kind",
     "Linked",
@@ -99,6 +102,7 @@ __all__ = [
     "SubjectOfPlan",
     "Task",
     "Title",
+    "Wiped",
     "WrongRequest",
     "enrol",
     "outbox",

@@ -49,6 +49,12 @@ class StoreError(OrtooError):
     """The store can't be opened, read or written."""
 
 
+class Wiped(OrtooError):
+    """The office had ordered this phone wiped, and an exchange did so: all that the server lacked was
+    handed over, then the store was erased. Every later call on the phone says so too; whoever goes on
+    working enrols anew."""
+
+
 class InternalError(OrtooError):
     """A mistake in the library. Everything that was reported as saved is there."""
 
@@ -58,6 +64,7 @@ _KINDS: Dict[type, Type[OrtooError]] = {
     ffi.PhoneError.NoConnection: NoConnection,
     ffi.PhoneError.Cancelled: Cancelled,
     ffi.PhoneError.Store: StoreError,
+    ffi.PhoneError.Wiped: Wiped,
     ffi.PhoneError.Internal: InternalError,
 }
 

@@ -160,6 +160,24 @@ class Linked:
         return cls(native.id, list(native.linked), open)
 
 
+@dataclass(frozen=True)
+class KeptEdit:
+    """What was written here on a record before this device heard that the office had it erased, and the
+    office never saw. It is applied nowhere until its author decides."""
+
+    record: str
+    """The erased record's id."""
+    unit: str
+    """The code of the org unit that held it."""
+    values: Dict[str, Value]
+    """What was written, the last value of each key: ``section.field`` or ``section#item.field``, of a
+    multi-choice one yes or no per code."""
+
+    @classmethod
+    def _of(cls, native: Any) -> "KeptEdit":
+        return cls(native.record, native.unit, from_natives(native.values))
+
+
 # Bundles
 
 
@@ -326,7 +344,7 @@ class Status:
     last_exchange: Optional[int]
     """When an exchange last came through, Unix seconds by this device's clock."""
     device: str
-    """This device's id, as the administrator sees it."""
+    """This device's id, as the administrator sees it. New keys make another one of it."""
     spaces: List[str]
     """The spaces held, as ``CODE.class``."""
     server: str
@@ -337,6 +355,9 @@ class Status:
     """Whether that is so much that the user must set the clock."""
     unreadable_rows: int
     """Rows of the store that did not read when it was opened; an exchange fetches them again."""
+    kept: int
+    """Erased records of which something that was written here waits for its author's decision:
+    :meth:`Phone.kept`."""
 
     @classmethod
     def _of(cls, native: Any) -> "Status":
@@ -350,6 +371,7 @@ class Status:
             native.clock_ahead,
             native.clock_is_off,
             native.unreadable_rows,
+            native.kept,
         )
 
 
@@ -389,6 +411,9 @@ class ExchangeReport:
     device; the administrator must know."""
     stash_full: bool
     """More came in than could be put in order; it comes again with the next exchange."""
+    renewed: Optional[str]
+    """The id of the device that this phone has become, if it goes on with new keys: because the server
+    had noticed another phone that writes with the same ones, or because somebody asked."""
 
     @classmethod
     def _of(cls, native: Any) -> "ExchangeReport":
@@ -400,6 +425,7 @@ class ExchangeReport:
             native.round_trips,
             list(native.refused),
             native.stash_full,
+            native.renewed,
         )
 
 

@@ -15,6 +15,7 @@ from .models import (
     Event,
     ExchangeReport,
     Figure,
+    KeptEdit,
     Linked,
     Outbox,
     Plan,
@@ -34,7 +35,7 @@ class Phone:
     """A phone: the registers of its org units in a sealed store.
 
     What a call reports as saved is on the disk. Every call may come from any thread, several at once;
-    none waits for the network but :meth:`exchange`. One process should have a store open at a time;
+    none waits for the network but :meth:`exchange` and :meth:`renew_keys`. One process should have a store open at a time;
     if another opens it, the calls of both go on, each after opening it anew.
 
     Fields are named ``section.field``, fields of an item ``section#item.field``. A wrong request
@@ -191,6 +192,28 @@ class Phone:
         either is lost; the last deliberate word counts."""
         return Linked._of(call(self._native.unlink, id, other))
 
+    # What was written on records that the office has erased
+
+    def kept(self) -> List[KeptEdit]:
+        """What was written here on records that the office has erased meanwhile, and waits for its
+        author's decision. :attr:`Status.kept` counts it."""
+        return [KeptEdit._of(kept) for kept in call(self._native.kept)]
+
+    def register_kept(self, record: str) -> str:
+        """Registers what is kept of an erased record as a record of its own; gives the new record's id.
+        Only what was kept stands in it.
+
+        Raises :class:`WrongRequest` with ``nothing_kept``, or as :meth:`add` does.
+        """
+        return call(self._native.register_kept, record)
+
+    def drop_kept(self, record: str) -> None:
+        """Drops what is kept of an erased record, for good.
+
+        Raises :class:`WrongRequest` with ``nothing_kept``.
+        """
+        call(self._native.drop_kept, record)
+
     # Bundles: what somebody carries
 
     def export_bundle(
@@ -230,7 +253,8 @@ class Phone:
         has ended; what was exchanged stays exchanged.
 
         Raises :class:`NoConnection`: nothing is lost, try again at any time; ``exchange_running``
-        (:class:`WrongRequest`) while another one is.
+        (:class:`WrongRequest`) while another one is; :class:`Wiped` if the office had ordered this
+        phone wiped.
         """
         return self.start_exchange(progress).finish()
 
@@ -243,6 +267,27 @@ class Phone:
 
         def start(listener: Any) -> Any:
             return self._native.start_exchange(listener)
+
+        return Exchange(start, progress)
+
+    def renew_keys(self, progress: Optional[OnProgress] = None) -> ExchangeReport:
+        """Exchanges with new keys for this phone, as another device (``renewed``): for whoever fears
+        that somebody has a copy of the old ones. Nothing that is held or unsent is lost. Where the
+        server itself notices such a copy, :meth:`exchange` does the same.
+
+        Blocks as :meth:`exchange` does. Whoever cancels it, or has no connection, has new keys that
+        wait: every later exchange asks for them again.
+
+        Raises ``renewal_waits`` (:class:`WrongRequest`) while the server does not let the new keys in;
+        else as :meth:`exchange`.
+        """
+        return self.start_renewal(progress).finish()
+
+    def start_renewal(self, progress: Optional[OnProgress] = None) -> Exchange:
+        """Starts an exchange with new keys and gives its handle, as :meth:`start_exchange` does."""
+
+        def start(listener: Any) -> Any:
+            return self._native.start_renewal(listener)
 
         return Exchange(start, progress)
 

@@ -110,15 +110,15 @@ def _end_all() -> None:
 
 
 class Exchange(_Work[ExchangeReport]):
-    """An exchange under way. Dropping the handle cancels it, and so does leaving the phone's
-    ``with``."""
+    """An exchange under way, with new keys or without. Dropping the handle cancels it, and so does
+    leaving the phone's ``with``."""
 
     def wait(self, timeout: Optional[float] = None) -> ExchangeReport:
         """Waits for its end, and gives it again whenever asked.
 
         Raises :class:`TimeoutError` after so many seconds; the exchange goes on then. Raises
-        :class:`Cancelled`, :class:`NoConnection`, :class:`WrongRequest` or :class:`StoreError` as it
-        ended, and what ``progress`` raised, if it raised.
+        :class:`Cancelled`, :class:`NoConnection`, :class:`WrongRequest`, :class:`Wiped` or
+        :class:`StoreError` as it ended, and what ``progress`` raised, if it raised.
         """
         return ExchangeReport._of(self._outcome(timeout))
 

@@ -113,6 +113,10 @@ class Server:
         """Another verb of the server on the same data."""
         return run("ortoo-server", "--data", self.data, "--json", *args)
 
+    def order(self, *args):
+        """What only a person may order, with the sample installation's key of one."""
+        return self.run(*args, "--key", self.data / "order.key").json()
+
     def link(self, *units):
         """A new enrolment link."""
         spaces = [word for unit in units for word in ("--space", unit)]
@@ -122,6 +126,15 @@ class Server:
 def field(directory, *args):
     """A verb of ``ortoo-field`` on a store that a PIN opens."""
     return run("ortoo-field", "--dir", directory, "--json", *args, ORTOO_PIN=PIN)
+
+
+def carried(server, tmp_path, bundle):
+    """Gives a bundle to the server; gives the bundle that goes back."""
+    there, back = tmp_path / "there", tmp_path / "back"
+    there.write_bytes(bundle)
+    said = server.run("bundle", "import", there, "--reply", back).json()
+    assert said["not_held"] == []
+    return back.read_bytes()
 
 
 def shape(record, subject, with_items=True):

@@ -3,17 +3,8 @@
 import pytest
 
 import ortoo
-from harness import OTHER_UNIT, PIN
+from harness import OTHER_UNIT, PIN, carried
 from people import woman
-
-
-def carried(server, tmp_path, bundle):
-    """Gives a bundle to the server; gives the bundle that goes back."""
-    there, back = tmp_path / "there", tmp_path / "back"
-    there.write_bytes(bundle)
-    said = server.run("bundle", "import", there, "--reply", back).json()
-    assert said["not_held"] == []
-    return back.read_bytes()
 
 
 def test_a_bundle_reaches_the_server_and_its_answer_acknowledges_it(server, enrolled, tmp_path):

@@ -218,6 +218,67 @@ fn an_exchange_that_waits_holds_nothing_up_and_goes_on_after_it_was_stopped() {
 }
 
 #[test]
+fn new_keys_that_were_stopped_wait_and_come_with_the_next_exchange() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::sample(&dir.path().join("server"));
+    let phone = enrolled(&server, &dir.path().join("phone"));
+    let id = phone.add(Subject::Person, None, named("其其格")).unwrap();
+    let device = phone.status().unwrap().device;
+    let (silent, arrived) = silent_server();
+    phone.set_server(silent).unwrap();
+    let waiting = phone.start_renewal(None).unwrap();
+    arrived.recv().unwrap();
+    assert_eq!(name_of(&phone.show(id.clone()).unwrap()), "其其格");
+    let second = phone.start_exchange(None).map(drop).unwrap_err();
+    let PhoneError::Wrong { problems } = second else {
+        panic!("{second:?}");
+    };
+    assert_eq!(problems[0].code, "exchange_running");
+    waiting.cancel();
+    let stopped = waiting.wait().unwrap_err();
+    assert!(
+        matches!(stopped, PhoneError::Cancelled { .. }),
+        "{stopped:?}"
+    );
+    assert_eq!(phone.status().unwrap().device, device);
+
+    phone.set_server(server.url.clone()).unwrap();
+    let moved = phone.start_exchange(None).unwrap().wait().unwrap();
+    let renewed = phone.status().unwrap();
+    assert_eq!(moved.renewed.as_ref(), Some(&renewed.device));
+    assert_ne!(renewed.device, device);
+    assert_eq!(renewed.unsent, 0);
+    phone.edit(id.clone(), named("其其格玛")).unwrap();
+    let moved = phone.start_exchange(None).unwrap().wait().unwrap();
+    assert_eq!(moved.renewed, None);
+    assert_eq!(phone.status().unwrap().unsent, 0);
+    let again = phone.start_renewal(None).unwrap().wait().unwrap();
+    assert_ne!(again.renewed, Some(renewed.device));
+    server.run(&["verify"]).json();
+}
+
+#[test]
+fn a_phone_that_the_office_had_wiped_says_so_from_then_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::sample(&dir.path().join("server"));
+    let phone = enrolled(&server, &dir.path().join("phone"));
+    let id = phone.add(Subject::Person, None, named("其其格")).unwrap();
+    let device = phone.status().unwrap().device;
+    let key = server.data.join("order.key");
+    let order = ["wipe", &device, "--key", &key.to_string_lossy()];
+    server.run(&order).json();
+    let ended = phone.start_exchange(None).unwrap().wait().unwrap_err();
+    for error in [ended, phone.show(id.clone()).unwrap_err()] {
+        let PhoneError::Wiped { problems } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(problems[0].code, "wiped");
+    }
+    let shown = server.run(&["show", &id]).json();
+    assert_eq!(shown["fields"]["identity.name"], "其其格");
+}
+
+#[test]
 fn locking_a_phone_stops_the_exchange_that_is_under_way() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::sample(&dir.path().join("server"));

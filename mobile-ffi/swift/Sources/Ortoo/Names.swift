@@ -30,6 +30,10 @@ public typealias Problem = OrtooFFI.Problem
 /// Where a record stands once `Phone.link` or `Phone.unlink` said something of it.
 public typealias Linked = OrtooFFI.Linked
 
+/// What was written here on a record before this device heard that the office had it erased, and the office
+/// never saw. It is applied nowhere until its author decides: `Phone.registerKept` or `Phone.dropKept`.
+public typealias KeptEdit = OrtooFFI.KeptEdit
+
 // MARK: Bundles
 
 /// A bundle to give to whoever travels. `Bundle` is Foundation's.
@@ -113,6 +117,11 @@ extension Record {
 
     /// The items of a repeating section, none where there are none.
     public func items(of section: String) -> [Item] { items[section] ?? [] }
+}
+
+extension KeptEdit {
+    /// What was written under `section.field`, as it is typed in; `nil` where nothing was.
+    public func text(_ key: String) -> String? { values[key]?.typed }
 }
 
 extension Item {

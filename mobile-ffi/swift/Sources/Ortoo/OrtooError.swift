@@ -15,6 +15,10 @@ public enum OrtooError: Error {
     case cancelled([Problem])
     /// The store can't be opened, read or written.
     case store([Problem])
+    /// The office had ordered this phone wiped, and an exchange did so: all that the server lacked was handed
+    /// over, then the store was erased. Every later call on the phone says so too; whoever goes on working
+    /// enrols anew.
+    case wiped([Problem])
     /// A mistake in the library. What was in memory is dropped and the next call opens the store again:
     /// everything that was reported as saved is there.
     case `internal`([Problem])
@@ -23,7 +27,7 @@ public enum OrtooError: Error {
     public var problems: [Problem] {
         switch self {
         case .wrong(let problems), .noConnection(let problems), .cancelled(let problems),
-            .store(let problems), .internal(let problems):
+            .store(let problems), .wiped(let problems), .internal(let problems):
             return problems
         }
     }
@@ -59,6 +63,7 @@ func calling<T>(_ call: () throws -> T) throws -> T {
         case .NoConnection(let problems): throw OrtooError.noConnection(problems)
         case .Cancelled(let problems): throw OrtooError.cancelled(problems)
         case .Store(let problems): throw OrtooError.store(problems)
+        case .Wiped(let problems): throw OrtooError.wiped(problems)
         case .Internal(let problems): throw OrtooError.internal(problems)
         }
     } catch {

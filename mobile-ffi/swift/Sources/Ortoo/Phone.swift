@@ -16,8 +16,8 @@ public enum ExchangeStep: Sendable {
 /// **Threads.** Every call may come from any task, several at once, and runs on a queue of the phone's own:
 /// neither the main thread nor the threads of Swift's concurrency are held.
 ///
-/// **Errors.** Every call may throw `OrtooError`. `exchange` and `enrol` stop when their task is cancelled,
-/// also where they wait for the server, and throw `CancellationError` when they have ended. A call of
+/// **Errors.** Every call may throw `OrtooError`. `exchange`, `renewKeys` and `enrol` stop when their task is
+/// cancelled, also where they wait for the server, and throw `CancellationError` when they have ended. A call of
 /// another kind that has begun is done to its end: what it says it saved is saved.
 public final class Phone: @unchecked Sendable {
     private let native: OrtooFFI.Phone
@@ -161,8 +161,9 @@ public final class Phone: @unchecked Sendable {
     /// If the task is cancelled the exchange is stopped, at once where it waits for the server. What was
     /// exchanged stays exchanged; the next exchange goes on from there.
     ///
-    /// - Throws: `OrtooError.wrong` with `exchange_running` while another one is, and `CancellationError`
-    ///   once it has ended if the task is cancelled.
+    /// - Throws: `OrtooError.wrong` with `exchange_running` while another one is, `OrtooError.wiped` if the
+    ///   office had ordered this phone wiped, and `CancellationError` once it has ended if the task is
+    ///   cancelled.
     @discardableResult
     public func exchange() async throws -> ExchangeReport {
         try await exchange(WorkListener(), after: left.soFar())
@@ -191,6 +192,35 @@ public final class Phone: @unchecked Sendable {
                 self.left.add(work)
             }
         }
+    }
+
+    /// Exchanges with new keys for this phone, as another device (`ExchangeReport.renewed`): for whoever fears
+    /// that somebody has a copy of the old ones. Nothing that is held or unsent is lost. Every other call goes
+    /// on meanwhile. Where the server itself notices such a copy, `exchange` does the same.
+    ///
+    /// If the task is cancelled, or the server is not reached, the new keys wait: every later exchange asks for
+    /// them again.
+    ///
+    /// - Throws: `OrtooError.wrong` with `renewal_waits` while the server does not let the new keys in,
+    ///   `exchange_running` while an exchange is under way.
+    @discardableResult
+    public func renewKeys() async throws -> ExchangeReport {
+        try await talk(WorkListener(), after: left.soFar()) { try $0.startRenewal(listener: $1) }
+    }
+
+    /// What was written here on records that the office has erased meanwhile, and waits for its author's
+    /// decision. `Status.kept` counts it.
+    public func kept() async throws -> [KeptEdit] { try await call { try $0.kept() } }
+
+    /// Registers what is kept of an erased record as a record of its own; gives the new record's id. Only what
+    /// was kept stands in it. Fails with `nothing_kept`, or as `add` does.
+    public func registerKept(_ record: String) async throws -> String {
+        try await call { try $0.registerKept(record: record) }
+    }
+
+    /// Drops what is kept of an erased record, for good. Fails with `nothing_kept`.
+    public func dropKept(_ record: String) async throws {
+        try await call { try $0.dropKept(record: record) }
     }
 
     /// Makes a bundle of what the server lacks, for whoever travels: only the server and the devices of the
@@ -261,8 +291,15 @@ public final class Phone: @unchecked Sendable {
     private func exchange(
         _ listener: WorkListener, after before: _Concurrency.Task<Void, Never>?
     ) async throws -> ExchangeReport {
+        try await talk(listener, after: before) { try $0.startExchange(listener: $1) }
+    }
+
+    private func talk(
+        _ listener: WorkListener, after before: _Concurrency.Task<Void, Never>?,
+        start: @escaping @Sendable (OrtooFFI.Phone, WorkListener) throws -> OrtooFFI.Exchange
+    ) async throws -> ExchangeReport {
         await before?.value
-        let work = try await call { try $0.startExchange(listener: listener) }
+        let work = try await call { try start($0, listener) }
         return try await working(listener, cancel: { work.cancel() }, outcome: { try work.wait() })
     }
 

@@ -93,6 +93,19 @@ class VillageTestCase: XCTestCase {
         return try Data(contentsOf: back)
     }
 
+    /// What only a person may order, with the sample installation's key of one.
+    func order(_ arguments: String...) throws {
+        let key = directory("server").appendingPathComponent("order.key").path
+        _ = try said(
+            program("ortoo-server"), ["--data", data, "--json"] + arguments + ["--key", key])
+    }
+
+    /// Whether the office has a record.
+    func officeHas(_ id: String) throws -> Bool {
+        let said = try said(program("ortoo-server"), ["--data", data, "--json", "records"])
+        return String(decoding: said, as: UTF8.self).contains(id)
+    }
+
     func directory(_ name: String) -> URL { place.appendingPathComponent(name) }
 
     func open(_ name: String, _ secret: PhoneSecret? = nil) async throws -> Phone {

@@ -39,6 +39,14 @@ public sealed class OrtooException(
         OrtooException("the store can't be used", problems)
 
     /**
+     * The office had ordered this phone wiped, and an exchange did so: all that the server lacked was
+     * handed over, then the store was erased. Every later call on the phone says so too; close it. Whoever
+     * goes on working enrols anew.
+     */
+    public class Wiped internal constructor(problems: List<Problem>) :
+        OrtooException("wiped", problems)
+
+    /**
      * A mistake in the library. What was in memory is dropped and the next call opens the store
      * again: everything that was reported as saved is there.
      */
@@ -66,5 +74,6 @@ internal fun PhoneException.asOrtoo(): OrtooException =
         is PhoneException.NoConnection -> OrtooException.NoConnection(problems)
         is PhoneException.Cancelled -> OrtooException.Cancelled(problems)
         is PhoneException.Store -> OrtooException.Store(problems)
+        is PhoneException.Wiped -> OrtooException.Wiped(problems)
         is PhoneException.Internal -> OrtooException.Internal(problems)
     }

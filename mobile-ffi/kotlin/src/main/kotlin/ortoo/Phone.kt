@@ -11,6 +11,8 @@ import kotlinx.coroutines.flow.channelFlow
 import kotlinx.coroutines.flow.conflate
 import kotlinx.coroutines.withContext
 import ortoo.ffi.BundleWish
+import ortoo.ffi.Exchange
+import ortoo.ffi.Listener
 import ortoo.ffi.Phone as NativePhone
 import ortoo.ffi.PhoneException
 import ortoo.ffi.Progress
@@ -28,7 +30,7 @@ import ortoo.ffi.wipe as wipeNative
  *
  * **Errors.** Every call may throw [OrtooException] and nothing else of its own.
  *
- * **Cancellation.** [exchange], [exchangeWithProgress] and [enrol] stop when their coroutine is cancelled,
+ * **Cancellation.** [exchange], [exchangeWithProgress], [renewKeys] and [enrol] stop when their coroutine is cancelled,
  * also where they wait for the server. Every other call takes milliseconds: once begun it ends, and a
  * cancelled coroutine only doesn't see its result.
  */
@@ -123,6 +125,7 @@ public class Phone private constructor(
      * goes on from there.
      *
      * @throws OrtooException.Wrong with `exchange_running` while another one is.
+     * @throws OrtooException.Wiped if the office had ordered this phone wiped.
      */
     public suspend fun exchange(): ExchangeReport = exchange {}
 
@@ -131,6 +134,40 @@ public class Phone private constructor(
      * collection is an exchange of its own, and is stopped with its collector.
      */
     public fun exchangeWithProgress(): Flow<ExchangeStep> = channelFlow<ExchangeStep> { tellExchange() }.conflate()
+
+    /**
+     * Exchanges with new keys for this phone, as another device ([ExchangeReport.renewed]): for whoever
+     * fears that somebody has a copy of the old ones. Nothing that is held or unsent is lost. Every other
+     * call goes on meanwhile. Where the server itself notices such a copy, [exchange] does the same.
+     *
+     * If the coroutine is cancelled, or the server is not reached, the new keys wait: every later exchange
+     * asks for them again.
+     *
+     * @throws OrtooException.Wrong with `renewal_waits` while the server does not let the new keys in,
+     * `exchange_running` while an exchange is under way.
+     */
+    public suspend fun renewKeys(): ExchangeReport = talking({}) { phone, listener -> phone.startRenewal(listener) }
+
+    /**
+     * What was written here on records that the office has erased meanwhile, and waits for its author's
+     * decision. [Status.kept] counts it.
+     */
+    public suspend fun kept(): List<KeptEdit> = call { it.kept() }
+
+    /**
+     * Registers what is kept of an erased record as a record of its own; gives the new record's id. Only what
+     * was kept stands in it.
+     *
+     * @throws OrtooException.Wrong with `nothing_kept`, or as [add] does.
+     */
+    public suspend fun registerKept(record: String): String = call { it.registerKept(record) }
+
+    /**
+     * Drops what is kept of an erased record, for good.
+     *
+     * @throws OrtooException.Wrong with `nothing_kept`.
+     */
+    public suspend fun dropKept(record: String): Unit = call { it.dropKept(record) }
 
     /**
      * Makes a bundle of what the server lacks, for whoever travels: only the server and the devices of the
@@ -208,8 +245,14 @@ public class Phone private constructor(
     }
 
     private suspend fun exchange(onProgress: (Progress) -> Unit): ExchangeReport =
+        talking(onProgress) { phone, listener -> phone.startExchange(listener) }
+
+    private suspend fun talking(
+        onProgress: (Progress) -> Unit,
+        start: (NativePhone, Listener) -> Exchange,
+    ): ExchangeReport =
         withContext(dispatcher) {
-            working(onProgress) { listener -> Work.of(now { it.startExchange(listener) }) }
+            working(onProgress) { listener -> Work.of(now { start(it, listener) }) }
         }
 
     private suspend fun ProducerScope<ExchangeStep>.tellExchange() {

@@ -18,6 +18,13 @@ public typealias Conflict = ortoo.ffi.Conflict
 /** Where a record stands once [Phone.link] or [Phone.unlink] said something of it. */
 public typealias Linked = ortoo.ffi.Linked
 
+/**
+ * What was written here on a record before this device heard that the office had it erased, and the
+ * office never saw. It is applied nowhere until its author decides: [Phone.registerKept] or
+ * [Phone.dropKept].
+ */
+public typealias KeptEdit = ortoo.ffi.KeptEdit
+
 /** One value written at some time. */
 public typealias Event = ortoo.ffi.Event
 

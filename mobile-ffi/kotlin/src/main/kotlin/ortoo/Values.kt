@@ -19,6 +19,9 @@ public fun Record.text(key: String): String = fields[key]?.text().orEmpty()
 /** The text of a field of the item's section, empty where nothing stands. */
 public fun Item.text(key: String): String = fields[key]?.text().orEmpty()
 
+/** The text of what was written under `section.field`, empty where nothing was. */
+public fun KeptEdit.text(key: String): String = values[key]?.text().orEmpty()
+
 /** The items of a repeating section, none where there are none. */
 public fun Record.itemsOf(section: String): List<Item> = items[section].orEmpty()
 

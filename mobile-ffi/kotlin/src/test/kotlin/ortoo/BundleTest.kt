@@ -9,15 +9,6 @@ import org.junit.jupiter.api.Test
 
 class BundleTest {
 
-    /** Gives a bundle to the server; gives the bundle that goes back. */
-    private fun Village.carried(bundle: ByteArray): ByteArray {
-        val (there, back) = listOf(dir("there"), dir("back"))
-        there.writeBytes(bundle)
-        val said = server.run("bundle", "import", there.path, "--reply", back.path).json
-        assertEquals(emptyList<Json>(), said["not_held"].list)
-        return back.readBytes()
-    }
-
     private fun Village.nameAtTheOffice(id: String): String =
         server.run("show", id).json["fields"]["identity.name"].text
 

@@ -76,6 +76,9 @@ internal class Server(private val data: File) : AutoCloseable {
     fun run(vararg args: String): Said =
         Programs.run(listOf(Programs.path("ortoo-server"), "--data", data.path, "--json") + args)
 
+    /** What only a person may order, with the sample installation's key of one. */
+    fun order(vararg args: String): Json = run(*args, "--key", File(data, "order.key").path).json
+
     /** A new enrolment link. */
     fun link(unit: String = UNIT): String = run("enrol-code", "--space", unit).json["link"].text
 

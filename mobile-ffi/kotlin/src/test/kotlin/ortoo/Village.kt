@@ -47,6 +47,15 @@ internal class Village(scope: CoroutineScope) : CoroutineScope by scope, AutoClo
     suspend fun open(name: String, secret: PhoneSecret = IN_KEY_STORE): Phone =
         held(Phone.open(dir(name), secret, Language.ENGLISH))
 
+    /** Gives a bundle to the server; gives the bundle that goes back. */
+    fun carried(bundle: ByteArray): ByteArray {
+        val (there, back) = listOf(dir("there"), dir("back"))
+        there.writeBytes(bundle)
+        val said = server.run("bundle", "import", there.path, "--reply", back.path).json
+        assertEquals(emptyList<Json>(), said["not_held"].list)
+        return back.readBytes()
+    }
+
     override fun close() {
         held.asReversed().forEach(AutoCloseable::close)
         server.close()
