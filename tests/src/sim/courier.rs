@@ -11,7 +11,7 @@ use sync_core::replica::Context;
 use sync_core::row::Table;
 use sync_core::seal::SealingKey;
 
-use super::fault::Fault;
+use super::fault::{Fault, Plant};
 use super::host::Persisted;
 use super::oracle::{Checked, broken, require};
 use super::world::World;
@@ -171,7 +171,9 @@ impl World {
         })?;
         self.count(Fault::BundleAtServer);
         self.say(|_| "a bundle reaches the server".into());
-        self.hub.commit(taken.state);
+        if self.options.plant != Some(Plant::BundleAnsweredTooEarly) {
+            self.hub.commit(taken.state);
+        }
         self.check_sealed_reply(&taken.reply)?;
         if self.bag.len() < BAG_MAX && !taken.reply.is_empty() {
             self.bag.push(taken.reply.into());

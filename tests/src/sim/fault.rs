@@ -32,11 +32,19 @@ pub enum Plant {
     SafeToldTooEarly,
     /// The server serves by the roster that it read before a revocation (against R25).
     RosterRemembered,
+    /// The server takes from a phone what that phone wrote, and nothing of others (against R7).
+    OwnFeedsOnly,
+    /// The server's budget may send nothing (against R47).
+    BudgetOfNothing,
+    /// The server holds a batch from which somebody blotted an entry out without an order (against R29).
+    BlottedWithoutOrder,
+    /// The server answers a bundle before it is durable, and dies.
+    BundleAnsweredTooEarly,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 11] = [
+    pub const ALL: [Plant; 15] = [
         Plant::SendBeforeDurable,
         Plant::DoNothingOnUsedNumber,
         Plant::GapApplied,
@@ -48,6 +56,10 @@ impl Plant {
         Plant::ServesInRecovery,
         Plant::SafeToldTooEarly,
         Plant::RosterRemembered,
+        Plant::OwnFeedsOnly,
+        Plant::BudgetOfNothing,
+        Plant::BlottedWithoutOrder,
+        Plant::BundleAnsweredTooEarly,
     ];
 
     /// The name on the command line.
@@ -64,6 +76,10 @@ impl Plant {
             Plant::ServesInRecovery => "serves-in-recovery",
             Plant::SafeToldTooEarly => "safe-told-too-early",
             Plant::RosterRemembered => "roster-remembered",
+            Plant::OwnFeedsOnly => "own-feeds-only",
+            Plant::BudgetOfNothing => "budget-of-nothing",
+            Plant::BlottedWithoutOrder => "blotted-without-order",
+            Plant::BundleAnsweredTooEarly => "bundle-answered-too-early",
         }
     }
 

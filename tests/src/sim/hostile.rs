@@ -38,9 +38,10 @@ enum Trick {
     OthersName,
     WrongPreds,
     WrongClass,
+    Blotted,
 }
 
-const TRICKS: [Trick; 17] = [
+const TRICKS: [Trick; 18] = [
     Trick::Honest,
     Trick::ForgedActor,
     Trick::HugeStartOp,
@@ -58,6 +59,7 @@ const TRICKS: [Trick; 17] = [
     Trick::OthersName,
     Trick::WrongPreds,
     Trick::WrongClass,
+    Trick::Blotted,
 ];
 
 /// The hostile device.
@@ -257,6 +259,13 @@ impl Hostile {
                 let sign = |message: &[u8]| self.signing.sign(message).to_bytes();
                 let batch = Batch::sign(network, header, vec![entry], dice.bytes(), &sign);
                 batches.push(batch.bytes().to_vec());
+            }
+            Trick::Blotted => {
+                let (seq, prev) = self.feeds.entry(space.clone()).or_default().next();
+                let entry = follow(dice, hub, &space, target, own);
+                let batch = self.sign_batch(dice, network, &space, seq, prev, vec![entry]);
+                let blotted = batch.blot(|_| true).expect("a batch of ours is blotted");
+                batches.push(blotted.bytes().to_vec());
             }
             Trick::WrongClass => {
                 let deps = heads(hub, &space, target);

@@ -280,6 +280,11 @@ impl World {
             !served.state.recovery || answer.batches.is_empty(),
             || "a server in recovery sends batches".into(),
         )?;
+        // An untidy server may have left out the only one.
+        let nothing = answer.more && answer.batches.is_empty() && self.config.untidy == 0;
+        require("R47", !nothing, || {
+            "an answer with more to come brings nothing".into()
+        })?;
         let ladders = answer
             .spaces
             .iter()

@@ -38,7 +38,7 @@ impl Place {
 }
 
 /// Ends a server for good and gives another one, of what was restored, the same address.
-fn replace(server: Server, data: &Path, options: &[&str]) -> Server {
+pub(crate) fn replace(server: Server, data: &Path, options: &[&str]) -> Server {
     let address = server.address().to_string();
     let lost = server.data.clone();
     drop(server);

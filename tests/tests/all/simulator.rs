@@ -115,3 +115,24 @@ fn a_safe_vector_that_is_told_too_early_is_found() {
     let (_, broken) = found(Plant::SafeToldTooEarly, 200);
     assert!(broken.starts_with("R23: "), "{broken}");
 }
+
+#[test]
+fn a_server_that_takes_only_a_phones_own_feeds_from_it_is_found() {
+    found(Plant::OwnFeedsOnly, 200);
+}
+
+#[test]
+fn a_budget_that_may_send_nothing_is_found() {
+    let (_, broken) = found(Plant::BudgetOfNothing, 200);
+    assert!(broken.starts_with("R47: "), "{broken}");
+}
+
+#[test]
+fn an_entry_that_is_blotted_out_without_an_order_is_found() {
+    found(Plant::BlottedWithoutOrder, 100);
+}
+
+#[test]
+fn a_bundle_that_is_answered_before_it_is_durable_is_found() {
+    found(Plant::BundleAnsweredTooEarly, 200);
+}
