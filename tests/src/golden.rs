@@ -31,6 +31,7 @@ pub const KINDS: &[&str] = &[
     "batch",
     "change",
     "control",
+    "decision",
     "package",
     "row",
     "record",

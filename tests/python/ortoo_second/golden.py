@@ -206,6 +206,7 @@ READERS = {
     "referring": referring,
     "network": network,
     "control": network,
+    "decision": network,
     "enrol_answer": enrol_answer,
     "request": request,
     "answer": answer,
@@ -221,7 +222,7 @@ def main(directory):
     root = cbor.read(cbor.read(bytes.fromhex(things["network"][0]["bytes"]))[0])
     NETWORK = batch.sha256(b"ortoo root v1\0", root[3])
     control = message.Control(NETWORK)
-    for kind in ("network", "control"):
+    for kind in ("network", "control", "decision"):
         for thing in things[kind]:
             control.take(bytes.fromhex(thing["bytes"]))
     ENROLLED.update(control.writers)

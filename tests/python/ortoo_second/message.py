@@ -63,12 +63,17 @@ def base_digest(incarnation, bases):
     return short("ortoo base v1", parts)
 
 
+#: Entries that persons sign: erasures, verdicts (a node signs small ones), wipes.
+ORDERS, VERDICT = (6, 7, 8), 7
+
+
 class Control:
     """The control feed as far as a reader needs it."""
 
     def __init__(self, network):
         self.network, self.names, self.replaced = network, set(), set()
         self.node_keys, self.tls_keys = set(), set()
+        self.root_keys, self.order_keys, self.threshold, self.version = set(), set(), 1, 0
         self.writers, self.spaces = {}, {}
         self.package = None
 
@@ -81,6 +86,9 @@ class Control:
             raise Bad("a control entry that nobody signed")
         if kind == 0:
             self.root(content, good)
+        elif kind in ORDERS:
+            if not good & (self.order_keys | (self.node_keys if kind == VERDICT else set())):
+                raise Bad("an order that nobody signed who may")
         elif not good & self.node_keys:
             raise Bad("a control entry that no node signed")
         elif kind == 1:
@@ -99,13 +107,21 @@ class Control:
         self.names.add(name)
 
     def root(self, content, good):
-        version, roots, threshold, nodes, _, tls = cbor.read(content)[:6]
-        if sha256(b"ortoo root v1\0", content) != self.network:
+        version, roots, threshold, nodes, orders, tls = cbor.read(content)[:6]
+        first = sha256(b"ortoo root v1\0", content) == self.network
+        # The first is named by the network; each later one is signed by the keys of the one before.
+        roots = {key[1:] for key in roots}
+        may, needed = (roots, threshold) if first else (self.root_keys, self.threshold)
+        if not may:
             raise Bad("another network's root statement")
-        if len(good & {key[1:] for key in roots}) < threshold:
+        if len(good & may) < needed:
             raise Bad("the root keys did not sign")
-        self.node_keys = {key[1:] for key in nodes}
-        self.tls_keys = set(tls)
+        # What a node or a person signed stays signed when a later statement leaves them out.
+        self.node_keys |= {key[1:] for key in nodes}
+        self.order_keys |= {key[1:] for key in orders}
+        if version > self.version:
+            self.version, self.root_keys, self.threshold = version, roots, threshold
+            self.tls_keys = set(tls)
 
     def position(self):
         names = sorted(self.names - self.replaced)

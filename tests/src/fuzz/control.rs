@@ -5,7 +5,7 @@ use sync_core::control::Control;
 use sync_core::figure::{Change, Counter, UnitFacts};
 
 use super::{Checked, Ground, Input, about, broken, require};
-use crate::sim::village::UNIT;
+use crate::sim::village::{UNIT, second_root_entry};
 
 /// The control state of somebody who knows the root statement only.
 fn founded(ground: &Ground) -> Control {
@@ -37,14 +37,25 @@ pub(super) fn network(ground: &Ground, input: Input<'_>) -> Checked {
 
 /// A control entry counts only as it was signed, and the state does not depend on the order.
 pub(super) fn entry(ground: &Ground, input: Input<'_>) -> Checked {
-    let control = founded(ground);
+    of(ground, founded(ground), "control", input)
+}
+
+/// The same of what decides something, where a person may order too.
+pub(super) fn decision(ground: &Ground, input: Input<'_>) -> Checked {
+    let mut control = founded(ground);
+    let second = control.check(&second_root_entry()).ok().flatten();
+    second.into_iter().for_each(|root| control.apply(root));
+    of(ground, control, "decision", input)
+}
+
+fn of(ground: &Ground, control: Control, kind: &str, input: Input<'_>) -> Checked {
     let entry = match control.check(input.bytes) {
         Ok(Some(entry)) => entry,
         Ok(None) => return Ok("held".into()),
         Err(bad) => return Ok(format!("{bad:?}")),
     };
     require(entry.bytes() == input.bytes, "other bytes are kept")?;
-    let recorded = ground.of("control");
+    let recorded = ground.of(kind);
     let others = recorded.filter_map(|kept| control.check(&kept.bytes).ok().flatten());
     let others: Vec<_> = others.collect();
     if !input.mended {
@@ -61,6 +72,15 @@ pub(super) fn entry(ground: &Ground, input: Input<'_>) -> Checked {
     require(packages[0] == packages[1], "the order decides the package")?;
     let seals = [first.seal_key(), last.seal_key()];
     require(seals[0] == seals[1], "the order decides the key to seal to")?;
+    let decided = |control: &Control| {
+        let cut = control.cut_devices().collect::<Vec<_>>();
+        (cut, control.erased().collect::<Vec<_>>())
+    };
+    require(decided(&first) == decided(&last), "the order decides")?;
+    let left_out = first
+        .left_out_since(&last)
+        .chain(last.left_out_since(&first));
+    require(left_out.count() == 0, "the order decides what is left out")?;
     let (root, scope) = (first.root().map(|root| root.version), entry.scope);
     let scope = scope.map(|scope| about(scope.len()));
     let roster = about(first.devices().count());

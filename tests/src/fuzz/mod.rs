@@ -100,6 +100,7 @@ pub const DECODERS: &[Decoder] = &[
     decoder("batch", change::batch).mended(signed::batch),
     decoder("change", change::change).mended(signed::change),
     decoder("control", control::entry).mended(signed::control),
+    decoder("decision", control::decision).mended(signed::decision),
     decoder("package", control::package),
     decoder("package_used", control::package_used)
         .on("package")

@@ -7,7 +7,7 @@ use sync_core::seal::SigningKey;
 
 use super::Ground;
 use crate::cbor::Item;
-use crate::sim::village::{NODE, PHONES, ROOT, key};
+use crate::sim::village::{NODE, PERSON, PHONES, ROOT, key};
 
 /// An algorithm byte, then the message.
 fn unpacked(input: &[u8]) -> Option<Item> {
@@ -142,14 +142,31 @@ fn batch_message(network: NetworkId, header: &[u8], seed: &[u8], entries: &[Item
 
 /// Signs a control entry again, as a root statement or as what a node says.
 pub(super) fn control(ground: &Ground, input: Vec<u8>) -> Vec<u8> {
+    sign_entry(ground, input, |kind| {
+        key(if kind == 0 { ROOT } else { NODE })
+    })
+}
+
+/// Signs a decision again: orders as the person, all else as the node.
+pub(super) fn decision(ground: &Ground, input: Vec<u8>) -> Vec<u8> {
+    sign_entry(ground, input, |kind| match kind {
+        6..=8 => key(PERSON),
+        _ => key(NODE),
+    })
+}
+
+fn sign_entry(ground: &Ground, input: Vec<u8>, signer: impl FnOnce(u64) -> SigningKey) -> Vec<u8> {
     let Some(mut entry) = Item::read(&input) else {
         return input;
     };
     let Some(body) = entry.field(0).and_then(Item::bytes) else {
         return input;
     };
-    let root = entry.field(0).and_then(|body| body.field(1)) == Some(&Item::Unsigned(0));
-    let key = key(if root { ROOT } else { NODE });
+    let kind = match entry.field(0).and_then(|body| body.field(1)) {
+        Some(Item::Unsigned(kind)) => *kind,
+        _ => u64::MAX,
+    };
+    let key = signer(kind);
     let signed = [b"ortoo control v1\0", ground.network().as_bytes(), &body].concat();
     let public = [&[1], key.public().bytes.as_slice()].concat();
     let signature = Item::Array(vec![

@@ -4,7 +4,7 @@ use plan::Package;
 use serde_json::{Map, Value as Json, json};
 use sync_core::batch::Batch;
 use sync_core::change::{Change, OpId};
-use sync_core::control::{Control, Moved};
+use sync_core::control::{Control, ControlEntry, Moved};
 use sync_core::enrol::{EnrolAnswer, EnrolRequest};
 use sync_core::feed::Tip;
 use sync_core::figure::Contribution;
@@ -18,7 +18,7 @@ use sync_core::wire::{Answer, Request};
 use super::{carried, hex};
 use crate::cbor::Item;
 use crate::sim::village::vault::{CONTEXT, DATA_KEY, Vault};
-use crate::sim::village::{PHONES, UNIT, key, network, root_entry, sealing_key};
+use crate::sim::village::{PHONES, UNIT, key, network, root_entry, sealing_key, second_root_entry};
 
 pub(super) type Said = Result<Json, String>;
 
@@ -27,6 +27,7 @@ pub fn says(kind: &str, bytes: &[u8]) -> Said {
     match kind {
         "network" => control(&Control::new(network()), bytes),
         "control" => control(&founded()?, bytes),
+        "decision" => control(&with_person()?, bytes),
         "enrol_request" => enrol_request(bytes),
         "enrol_answer" => enrol_answer(bytes),
         "request" => request(bytes),
@@ -70,6 +71,14 @@ pub fn says(kind: &str, bytes: &[u8]) -> Said {
 pub(super) fn founded() -> Result<Control, String> {
     let mut control = Control::new(network());
     let entry = control.check(&root_entry()).map_err(shown)?;
+    entry.into_iter().for_each(|entry| control.apply(entry));
+    Ok(control)
+}
+
+/// The same of the statement after it, which lists a person who may order.
+fn with_person() -> Result<Control, String> {
+    let mut control = founded()?;
+    let entry = control.check(&second_root_entry()).map_err(shown)?;
     entry.into_iter().for_each(|entry| control.apply(entry));
     Ok(control)
 }
@@ -154,6 +163,10 @@ fn control(before: &Control, bytes: &[u8]) -> Said {
         said.insert("seal_key".into(), key);
         return Ok(Json::Object(said));
     }
+    if let Some(decision) = decision(before, &after, &entry) {
+        said.extend(decision);
+        return Ok(Json::Object(said));
+    }
     if let Some(moved) = moved(&after, bytes) {
         let moved = json!({
             "record": moved.record.to_string(),
@@ -170,6 +183,45 @@ fn control(before: &Control, bytes: &[u8]) -> Said {
         said.insert("elsewhere".into(), elsewhere);
     }
     Ok(Json::Object(said))
+}
+
+/// What an entry takes away, orders or leaves out.
+fn decision(before: &Control, after: &Control, entry: &ControlEntry) -> Option<Map<String, Json>> {
+    let mut said = Map::new();
+    if let Some((kind, order)) = entry.as_order() {
+        let order = json!({
+            "kind": format!("{kind:?}"),
+            "issuer": hex(&order.issuer),
+            "number": order.number,
+            "names": hexes(&order.names),
+            "content": hex(&order.content),
+        });
+        said.insert("order".into(), order);
+        return Some(said);
+    }
+    if let Some((space, record)) = after.left_out_since(before).next() {
+        let left_out = json!({
+            "record": record.to_string(),
+            "space": space.to_string(),
+            "changes": strings(after.left_out(space, record)),
+        });
+        said.insert("left_out".into(), left_out);
+        return Some(said);
+    }
+    let device = after.cut_devices().next()?;
+    let cut = |space: &Space| {
+        let tips = after.cut(device, space).into_iter().flatten();
+        let tip = |tip: &Tip| Json::from(format!("{}:{}", tip.seq, short(tip.hash)));
+        (space.to_string(), tips.map(tip).collect())
+    };
+    let cut = entry.scope.iter().flatten().map(cut);
+    let revoked = json!({
+        "device": device.to_string(),
+        "whole": after.revoked(device).is_some(),
+        "cut": Json::Object(cut.collect()),
+    });
+    said.insert("revoked".into(), revoked);
+    Some(said)
 }
 
 /// Where the record goes on of which an entry says so.
@@ -300,7 +352,7 @@ fn batch(bytes: &[u8]) -> Said {
         .entries
         .iter()
         .map(|entry| json!({"record": entry.record.to_string(), "change": hex(&entry.change)}));
-    Ok(json!({
+    let mut said = json!({
         "name": batch.hash.to_string(),
         "space": header.space.to_string(),
         "device": header.device.to_string(),
@@ -310,7 +362,11 @@ fn batch(bytes: &[u8]) -> Said {
         "dictionary": header.dictionary,
         "time": header.time,
         "entries": entries.collect::<Vec<_>>(),
-    }))
+    });
+    if !batch.blotted.is_empty() {
+        said["blotted"] = strings(&batch.blotted);
+    }
+    Ok(said)
 }
 
 fn scalar(value: &Value) -> Json {

@@ -13,9 +13,12 @@ use super::hub::{HubState, MemoryHub};
 use super::oracle::{Checked, require};
 use super::world::World;
 
+/// The private half of the key of the person who orders.
+pub const PERSON: [u8; 32] = [0x0e; 32];
+
 /// The key of the person who orders.
-fn person() -> SigningKey {
-    SigningKey::from_bytes(&[0x0e; 32])
+pub(super) fn person() -> SigningKey {
+    SigningKey::from_bytes(&PERSON)
 }
 
 impl HubState {
@@ -50,7 +53,7 @@ impl MemoryHub {
     }
 
     /// Erases a record of a unit.
-    fn erase(&mut self, unit: &str, record: RecordId) {
+    pub(super) fn erase(&mut self, unit: &str, record: RecordId) {
         let issuer = person().verifying_key().to_bytes();
         let spaces = Class::ALL.into_iter();
         let scope: BTreeSet<Space> = spaces

@@ -5,6 +5,7 @@
 //! what was recorded years ago still verifies.
 
 mod carry;
+mod decide;
 mod phone;
 mod record;
 mod story;
@@ -19,7 +20,10 @@ use sync_core::seal::SigningKey;
 
 use super::hub::{HubKeys, MemoryHub};
 
+pub use super::erased::PERSON;
+
 pub use carry::opening_keys;
+pub use decide::second_root_entry;
 pub use phone::{Phone, Rows, sealing_key};
 pub use story::{busy, small};
 

@@ -161,6 +161,7 @@ fn another_implementation_reads_the_golden_bytes() {
         let kinds = [
             "network",
             "control",
+            "decision",
             "enrol_answer",
             "request",
             "answer",

@@ -127,6 +127,7 @@ pub fn small() -> (Village, Vec<Recorded>) {
     village.recorded.extend(sealed);
     village.keep_texts(&woman.to_string());
     village.carry(first, second, household);
+    village.decide(second, household);
     let recorded = std::mem::take(&mut village.recorded);
     (village, recorded)
 }
@@ -353,6 +354,7 @@ pub fn busy() -> Vec<Recorded> {
     village.keep("package", "builtin", plan.to_cbor());
     if let Some(household) = records.first() {
         village.carry(phones[0], phones[1], *household);
+        village.decide(phones[1], *household);
     }
     village.recorded
 }
