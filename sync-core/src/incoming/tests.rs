@@ -1,7 +1,8 @@
 use super::*;
 use crate::batch::{Binding, Entry, Header};
 use crate::change::{Change, Put};
-use crate::control::{ControlEntry, Enrolment, Revocation, RevokeReason};
+use crate::control::{ControlEntry, Enrolment, LeftOut, Revocation, RevokeReason};
+use crate::document::peer::POISON;
 use crate::id::{ActorId, AuthorId, ChangeHash, Class};
 use crate::seal::SigningKey;
 use crate::station::{Station, UNIT};
@@ -120,4 +121,52 @@ fn what_a_revoked_device_wrote_late_counts_also_when_it_comes_after_what_was_bui
     }
     assert_eq!(shown[0], shown[1]);
     assert_eq!(shown[0].history().unwrap().len(), 2);
+}
+
+#[test]
+fn a_parked_record_comes_back_when_the_server_has_the_change_left_out_whichever_comes_first() {
+    let (one, two) = (Other::new(11), Other::new(12));
+    let node = SigningKey::from_bytes(&[2; 32]);
+    let by_node = |message: &[u8]| node.sign(message);
+    let signer = (node.public().bytes, &by_node as &dyn Fn(&[u8]) -> [u8; 64]);
+    let mut shown = Vec::new();
+    for verdict_first in [true, false] {
+        let mut station = Station::new(1, &[Class::General]);
+        station.rows.write(&station.replica.first_rows());
+        let network = station.replica.me().network;
+        let record = station.person();
+        let control =
+            [&one, &two].map(|other| ControlEntry::enrol(network, &other.enrolment(), signer));
+        hear(&mut station, control.to_vec(), &[]);
+        let (good, first) = one.writes(&station, record, "identity.name", &[]);
+        let (bad, second) = two.writes(&station, record, "identity.aliases", &[(good, 1)]);
+        let verdict = LeftOut {
+            record,
+            changes: BTreeSet::from([bad]),
+        };
+        let verdict = ControlEntry::left_out(network, &space(), &verdict, signer);
+        let parked = |station: &Station| {
+            let state = station.replica.record(&space(), record);
+            state.is_some_and(|state| state.parked().is_some())
+        };
+        POISON.set(Some(bad));
+        hear(&mut station, Vec::new(), &[&first]);
+        if verdict_first {
+            hear(&mut station, vec![verdict], &[]);
+            hear(&mut station, Vec::new(), &[&second]);
+        } else {
+            hear(&mut station, Vec::new(), &[&second]);
+            assert!(parked(&station), "Automerge panics on it");
+            let held = [&first, &second]
+                .map(|batch| (batch.header.device, batch.entries[0].change.as_slice()));
+            assert_eq!(RecordState::first_bad(&held), Some(bad));
+            hear(&mut station, vec![verdict], &[]);
+        }
+        POISON.set(None);
+        assert!(!parked(&station));
+        let state = station.replica.record(&space(), record).unwrap();
+        assert_eq!(state.heads(), [good]);
+        shown.push(state.clone());
+    }
+    assert_eq!(shown[0], shown[1]);
 }
