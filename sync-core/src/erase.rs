@@ -13,6 +13,7 @@ use crate::batch::Batch;
 use crate::change::Change;
 use crate::control::Control;
 use crate::id::{AuthorId, BatchHash, RecordId, Space};
+use crate::incoming::Incoming;
 use crate::replica::{Context, Edit, EditError, Edited, Held, Prepared, Replica, Step};
 use crate::row::{ReadRows, Row, Table, Unreadable};
 use crate::stored;
@@ -71,7 +72,8 @@ impl Replica {
                 out.steps.push(Step::Keep(space.clone(), record, changes));
             }
         }
-        Ok(())
+        // What else came with the order says what counts of other records.
+        Incoming::new(self, control).write(rows, out)
     }
 
     /// What is kept of erased records.

@@ -399,7 +399,9 @@ impl Replica {
             .offers
             .after(&outgoing.shown, control, &answer.control, reborn);
         received.again |= !offers.is_empty();
-        // A server that lost the enrolment of an author refuses her batches until it is shown it.
+        // A server that lost the enrolment of an author refuses her batches until it is shown it, and
+        // one that lost an order of erasure what the order has taken bytes from.
+        let lost = [Unfit::Author, Unfit::Blotted].map(Unfit::code);
         let may_change = answer.reset || !offers.is_empty();
         out.steps.push(Step::Offers(offers));
         for refused in &answer.refused {
@@ -407,7 +409,7 @@ impl Replica {
                 received.untaken = true;
                 continue;
             }
-            if refused.code == Unfit::Author.code() && may_change {
+            if lost.contains(&refused.code.as_str()) && may_change {
                 continue;
             }
             received.refused.push(refused.code.clone());

@@ -195,6 +195,8 @@ impl<'a> Incoming<'a> {
                 .filter(held)
                 .map(|(space, record)| (space.clone(), record)),
         );
+        // Of an erased record there is nothing to make.
+        again.retain(|(_, record)| !self.control.is_erased(*record));
         for place in &again {
             arrived.entry(place.clone()).or_default();
         }

@@ -6,9 +6,13 @@ use plan::Package;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use crate::batch::{Batch, Binding, Entry, Header};
+use crate::change::{Change, Put};
 use crate::control::{Control, ControlEntry, Enrolment, RootStatement};
 use crate::exchange::{Budget, Outgoing, Received};
-use crate::id::{AuthorId, Class, Incarnation, RecordId, Space, Subject};
+use crate::id::{
+    ActorId, AuthorId, ChangeHash, Class, DeviceId, Incarnation, RecordId, Space, Subject,
+};
 use crate::replica::{Context, Edit, EditError, Edited, HubState, Me, Replica};
 use crate::row::{ReadRows, Row, Table, Unreadable};
 use crate::seal::SigningKey;
@@ -190,5 +194,68 @@ impl Station {
             .unwrap();
         self.rows.write(&prepared.rows);
         self.replica.apply(prepared)
+    }
+}
+
+/// The space of the unit that everybody holds.
+pub(crate) fn general() -> Space {
+    Space::new(UNIT, Class::General).unwrap()
+}
+
+/// Another device of the village.
+pub(crate) struct Other(SigningKey);
+
+impl Other {
+    pub(crate) fn new(seed: u8) -> Self {
+        Self(SigningKey::from_bytes(&[seed; 32]))
+    }
+
+    pub(crate) fn device(&self) -> DeviceId {
+        DeviceId::of_key(&self.0.public().bytes)
+    }
+
+    pub(crate) fn enrolment(&self) -> Enrolment {
+        Enrolment {
+            signing_key: self.0.public().bytes,
+            sealing_key: [3; 32],
+            spaces: BTreeSet::from([general()]),
+            authors: BTreeSet::from([AuthorId([5; 8])]),
+        }
+    }
+
+    /// Its first change of a record, on `deps`, and the batch with it.
+    pub(crate) fn writes(
+        &self,
+        station: &Station,
+        record: RecordId,
+        key: &str,
+        deps: &[(ChangeHash, u32)],
+    ) -> (ChangeHash, Batch) {
+        let put = Put {
+            key: Key::parse(key).unwrap(),
+            value: Value::from("其其格"),
+            preds: Vec::new(),
+        };
+        let actor = ActorId::new(self.device(), [1; 8]);
+        let start = 1 + deps.iter().map(|(_, end)| *end).max().unwrap_or(0);
+        let deps = deps.iter().map(|(hash, _)| *hash).collect();
+        let (made, change) = Change::make(deps, actor, 1, start, 0, vec![put]);
+        let header = Header {
+            space: general(),
+            device: self.device(),
+            author: AuthorId([5; 8]),
+            seq: 1,
+            prev: Vec::new(),
+            dictionary: 1,
+            time: 0,
+            binding: Binding::Apart,
+        };
+        let entries = vec![Entry { record, change }];
+        let sign = |message: &[u8]| self.0.sign(message);
+        let network = station.replica.me().network;
+        (
+            made.hash,
+            Batch::sign(network, header, entries, [1; 16], &sign),
+        )
     }
 }

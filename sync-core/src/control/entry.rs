@@ -8,7 +8,7 @@ use plan::Package;
 use sha2::{Digest, Sha256};
 
 use crate::cbor::{self, List};
-use crate::id::{Class, DeviceId, EntryHash, NetworkId, Space};
+use crate::id::{Class, DeviceId, EntryHash, NetworkId, RecordId, Space};
 use crate::seal;
 
 use super::elsewhere::Elsewhere;
@@ -228,6 +228,15 @@ impl ControlEntry {
             Content::Order(kind, order) => Some((*kind, order)),
             _ => None,
         }
+    }
+
+    /// The records that it orders to be erased; none if it is no such order.
+    pub fn erases(&self) -> impl Iterator<Item = RecordId> + '_ {
+        let order = self
+            .as_order()
+            .filter(|(kind, _)| *kind == OrderKind::Erase);
+        let names = order.into_iter().flat_map(|(_, order)| &order.names);
+        names.filter_map(|name| RecordId::from_slice(name).ok())
     }
 
     /// The package, if the entry carries one.

@@ -1,75 +1,10 @@
 use super::*;
-use crate::batch::{Binding, Entry, Header};
-use crate::change::{Change, Put};
-use crate::control::{ControlEntry, Enrolment, LeftOut, Revocation, RevokeReason};
+use crate::control::{ControlEntry, Cut, LeftOut, Order, OrderKind, Revocation, RevokeReason};
 use crate::document::peer::POISON;
-use crate::id::{ActorId, AuthorId, ChangeHash, Class};
+use crate::id::Class;
 use crate::seal::SigningKey;
-use crate::station::{Station, UNIT};
-use crate::value::{Key, Value};
+use crate::station::{Other, Station, general, person};
 use crate::wire::Answer;
-
-fn space() -> Space {
-    Space::new(UNIT, Class::General).unwrap()
-}
-
-/// Another device of the village.
-struct Other(SigningKey);
-
-impl Other {
-    fn new(seed: u8) -> Self {
-        Self(SigningKey::from_bytes(&[seed; 32]))
-    }
-
-    fn device(&self) -> DeviceId {
-        DeviceId::of_key(&self.0.public().bytes)
-    }
-
-    fn enrolment(&self) -> Enrolment {
-        Enrolment {
-            signing_key: self.0.public().bytes,
-            sealing_key: [3; 32],
-            spaces: BTreeSet::from([space()]),
-            authors: BTreeSet::from([AuthorId([5; 8])]),
-        }
-    }
-
-    /// Its first change of a record, on `deps`, and the batch with it.
-    fn writes(
-        &self,
-        station: &Station,
-        record: RecordId,
-        key: &str,
-        deps: &[(ChangeHash, u32)],
-    ) -> (ChangeHash, Batch) {
-        let put = Put {
-            key: Key::parse(key).unwrap(),
-            value: Value::from("其其格"),
-            preds: Vec::new(),
-        };
-        let actor = ActorId::new(self.device(), [1; 8]);
-        let start = 1 + deps.iter().map(|(_, end)| *end).max().unwrap_or(0);
-        let deps = deps.iter().map(|(hash, _)| *hash).collect();
-        let (made, change) = Change::make(deps, actor, 1, start, 0, vec![put]);
-        let header = Header {
-            space: space(),
-            device: self.device(),
-            author: AuthorId([5; 8]),
-            seq: 1,
-            prev: Vec::new(),
-            dictionary: 1,
-            time: 0,
-            binding: Binding::Apart,
-        };
-        let entries = vec![Entry { record, change }];
-        let sign = |message: &[u8]| self.0.sign(message);
-        let network = station.replica.me().network;
-        (
-            made.hash,
-            Batch::sign(network, header, entries, [1; 16], &sign),
-        )
-    }
-}
 
 fn hear(station: &mut Station, control: Vec<Vec<u8>>, batches: &[&Batch]) {
     let outgoing = station.ask();
@@ -97,7 +32,7 @@ fn what_a_revoked_device_wrote_late_counts_also_when_it_comes_after_what_was_bui
         let revocation = Revocation {
             device: revoked.device(),
             whole: true,
-            cut: BTreeMap::from([(space(), BTreeSet::new())]),
+            cut: BTreeMap::from([(general(), BTreeSet::new())]),
             reason: RevokeReason::Lost,
         };
         let control = vec![
@@ -115,7 +50,7 @@ fn what_a_revoked_device_wrote_late_counts_also_when_it_comes_after_what_was_bui
         for batch in batches {
             hear(&mut station, Vec::new(), &[batch]);
         }
-        let state = station.replica.record(&space(), record).unwrap().clone();
+        let state = station.replica.record(&general(), record).unwrap().clone();
         assert_eq!(state.aside(), [], "nothing waits");
         shown.push(state);
     }
@@ -144,9 +79,9 @@ fn a_parked_record_comes_back_when_the_server_has_the_change_left_out_whichever_
             record,
             changes: BTreeSet::from([bad]),
         };
-        let verdict = ControlEntry::left_out(network, &space(), &verdict, signer);
+        let verdict = ControlEntry::left_out(network, &general(), &verdict, signer);
         let parked = |station: &Station| {
-            let state = station.replica.record(&space(), record);
+            let state = station.replica.record(&general(), record);
             state.is_some_and(|state| state.parked().is_some())
         };
         POISON.set(Some(bad));
@@ -164,9 +99,62 @@ fn a_parked_record_comes_back_when_the_server_has_the_change_left_out_whichever_
         }
         POISON.set(None);
         assert!(!parked(&station));
-        let state = station.replica.record(&space(), record).unwrap();
+        let state = station.replica.record(&general(), record).unwrap();
         assert_eq!(state.heads(), [good]);
         shown.push(state.clone());
     }
     assert_eq!(shown[0], shown[1]);
+}
+
+#[test]
+fn a_revocation_that_comes_with_an_order_of_erasure_takes_effect_on_what_is_left() {
+    let revoked = Other::new(12);
+    let node = SigningKey::from_bytes(&[2; 32]);
+    let by_node = |message: &[u8]| node.sign(message);
+    let signer = (node.public().bytes, &by_node as &dyn Fn(&[u8]) -> [u8; 64]);
+    let mut station = Station::new(1, &[Class::General]);
+    station.rows.write(&station.replica.first_rows());
+    let network = station.replica.me().network;
+    let (left, erased) = (station.person(), station.person());
+    station
+        .save(erased, &[("identity.name", "斯琴".into())])
+        .unwrap();
+    let enrolment = ControlEntry::enrol(network, &revoked.enrolment(), signer);
+    hear(&mut station, vec![enrolment], &[]);
+    let (_, late) = revoked.writes(&station, left, "identity.name", &[]);
+    hear(&mut station, Vec::new(), &[&late]);
+    let shown = |station: &Station| {
+        let state = station.replica.record(&general(), left);
+        state.map_or(0, |state| state.view().len())
+    };
+    assert_eq!(shown(&station), 1);
+
+    let revocation = Revocation {
+        device: revoked.device(),
+        whole: true,
+        cut: BTreeMap::from([(general(), BTreeSet::new())]),
+        reason: RevokeReason::Stolen,
+    };
+    let key = person();
+    let order = Order {
+        issuer: key.public().bytes,
+        number: 1,
+        names: BTreeSet::from([erased.to_bytes().to_vec()]),
+        content: Cut(BTreeMap::new()).encode(),
+    };
+    let by_person = |message: &[u8]| key.sign(message);
+    let orderer = (order.issuer, &by_person as &dyn Fn(&[u8]) -> [u8; 64]);
+    let scope = BTreeSet::from([general()]);
+    let control = vec![
+        ControlEntry::revoke(network, &revocation, signer),
+        ControlEntry::order(network, OrderKind::Erase, &scope, &order, orderer),
+    ];
+    hear(&mut station, control, &[]);
+    assert!(station.replica.control().is_erased(erased));
+    assert_eq!(station.replica.record(&general(), erased), None);
+    assert_eq!(
+        shown(&station),
+        0,
+        "what it signed beside its cut does not count"
+    );
 }

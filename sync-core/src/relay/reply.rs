@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{audiences, portions};
 use crate::batch::Batch;
 use crate::bundle::{self, Claims, Content, Padding};
-use crate::control::Control;
+use crate::control::{Control, ControlEntry};
 use crate::feed::Vector;
 use crate::hub::{self, HubMe, SpaceHeld};
-use crate::id::{DeviceId, NetworkId, Short, Space};
+use crate::id::{DeviceId, NetworkId, RecordId, Short, Space};
 use crate::seal::{PublicKey, SigningKey};
 use crate::wire::{Answer, Request, SpaceClaim};
 
@@ -109,20 +109,24 @@ fn write(
     batches: Vec<Vec<u8>>,
 ) -> Vec<Letter> {
     let mut by_space: BTreeMap<Space, Vec<Vec<u8>>> = BTreeMap::new();
+    let mut blotted: BTreeSet<RecordId> = BTreeSet::new();
     for bytes in batches {
         if let Ok(batch) = Batch::from_store(me.network, &bytes) {
+            blotted.extend(&batch.blotted);
             by_space.entry(batch.header.space).or_default().push(bytes);
         }
     }
+    // Whoever reads a batch that an order has blotted out must hold the order (R29).
+    let explains = |entry: &ControlEntry| entry.erases().any(|record| blotted.contains(&record));
     let mut letters = Vec::new();
     for (mut readers, spaces) in audiences(control, held.keys(), None) {
         readers.retain(|reader| !not_to.contains(reader));
         let of_these = held.iter().filter(|(space, _)| spaces.contains(*space));
-        let entries = control.for_spaces(&spaces).map(|entry| entry.bytes());
+        let entries = control.for_spaces(&spaces);
         let mut content = Content {
             control: entries
-                .filter(|bytes| says(bytes))
-                .map(<[u8]>::to_vec)
+                .filter(|entry| says(entry.bytes()) || explains(entry))
+                .map(|entry| entry.bytes().to_vec())
                 .collect(),
             receipts: hub::receipts(me, of_these, node),
             ..Content::default()

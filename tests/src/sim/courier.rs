@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use sync_core::batch::{Batch, Unfit};
+use sync_core::batch::Batch;
 use sync_core::bundle::{BadBundle, Content, envelopes};
 use sync_core::date::date_in_china;
 use sync_core::relay::{BundleError, BundleWish, ImportError, SHORT_BYTES};
@@ -14,6 +14,7 @@ use sync_core::seal::SealingKey;
 use super::fault::{Fault, Plant};
 use super::host::Persisted;
 use super::oracle::{Checked, broken, require};
+use super::traffic::is_of_what_was_lost;
 use super::world::World;
 
 /// Bundles that are under way; what comes on top is lost.
@@ -160,9 +161,8 @@ impl World {
         let Some(taken) = taken else {
             return Ok(());
         };
-        // A short bundle holds no enrolment; its batches come again with the exchange.
-        let author = |code: &String| *code == Unfit::Author.code();
-        let unknown = self.hub.restored && taken.refused.iter().all(author);
+        // A short bundle holds no control entry; its batches come again with the exchange.
+        let unknown = self.hub.restored && taken.refused.iter().all(is_of_what_was_lost);
         require("R5", taken.refused.is_empty() || unknown, || {
             format!(
                 "the server does not hold from a bundle: {:?}",

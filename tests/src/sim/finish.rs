@@ -199,7 +199,7 @@ impl World {
             heads.insert(space, oracle::heads_of(store));
         }
         for ((space, record), state) in &self.hub.state.records {
-            check_aside(state, hostile)?;
+            check_aside(state, hostile, &self.ledger)?;
             let heads = heads.get(space).unwrap_or(&none);
             check_view("the server", *record, state, heads)?;
         }

@@ -129,6 +129,12 @@ impl Ledger {
         }
     }
 
+    /// Whether nobody holds a saved change any more.
+    fn is_gone(&self, change: ChangeHash) -> bool {
+        let mut gone = self.saved.iter().filter(|saved| saved.gone);
+        gone.any(|saved| saved.change == change)
+    }
+
     /// What its phone has lost and nobody else holds is gone.
     pub(super) fn write_off(&mut self, held: &BTreeSet<ChangeHash>) {
         for saved in &mut self.saved {
@@ -284,8 +290,13 @@ pub(super) fn check_view(
     })
 }
 
-/// Changes set aside are the hostile device's, or follow what the hostile device wrote twice.
-pub(super) fn check_aside(state: &RecordState, hostile: Option<DeviceId>) -> Checked {
+/// Changes set aside are the hostile device's, or follow what the hostile device wrote twice, or what is
+/// gone with the phones that held it.
+pub(super) fn check_aside(
+    state: &RecordState,
+    hostile: Option<DeviceId>,
+    ledger: &Ledger,
+) -> Checked {
     let aside = |change: ChangeHash| state.aside().iter().find(|aside| aside.change == change);
     for start in state.aside() {
         let mut at = Some(start);
@@ -295,6 +306,7 @@ pub(super) fn check_aside(state: &RecordState, hostile: Option<DeviceId>) -> Che
                 Some(found) if Some(found.device) == hostile => break,
                 Some(found) => match &found.why {
                     Why::Follows { dep } => at = aside(*dep),
+                    Why::Waiting { missing } if ledger.is_gone(*missing) => break,
                     why => {
                         return Err(broken("R12", format!("{} is aside: {why:?}", start.change)));
                     }

@@ -25,6 +25,14 @@ const STRANGER: [&str; 2] = ["device_unknown", "space_not_granted"];
 /// Answers that a phone can still take: older ones are forgotten.
 const OUTGOING_MAX: usize = 4;
 
+/// Whether a batch is refused since a restored server has lost the control entry that it needs: who its
+/// author is, or the order that has taken bytes out of it. It comes again when the server has been shown.
+pub(super) fn is_of_what_was_lost(code: &String) -> bool {
+    [Unfit::Author, Unfit::Blotted]
+        .iter()
+        .any(|unfit| *code == unfit.code())
+}
+
 impl World {
     /// A phone asks the server.
     pub(super) fn begin_exchange(&mut self, p: usize) -> Checked {
@@ -203,8 +211,7 @@ impl World {
         if untaken {
             self.count(Fault::Untaken);
         }
-        let author = |code: &String| *code == Unfit::Author.code();
-        let unknown = self.hub.restored && refused.iter().all(author);
+        let unknown = self.hub.restored && refused.iter().all(is_of_what_was_lost);
         require("R5", refused.is_empty() || untaken || unknown, || {
             format!(
                 "the server does not hold from {}: {:?}",
