@@ -11,7 +11,7 @@ use crate::phone::Phone;
 use crate::sync::{Course, EXCHANGE_PATH, Turns};
 
 /// Bytes of what a phone hands over: below the limit of a message. A phone that has more does not wipe
-/// itself; while it is served it exchanges first, and then it has little.
+/// itself: it brings the rest in bundles first.
 const HANDED_OVER_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// Goes through with it; gives what the exchange ends with. Nothing is wiped before the server has said

@@ -2,10 +2,12 @@
 //!
 //! `ORTOO_SCREENSHOTS=DIR` keeps a picture of every page that is visited.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 
 use ortoo_tests::harness::{Phone, Server};
 use sample::people::id_number;
@@ -221,15 +223,14 @@ fn record(phone: &Phone) -> String {
     number
 }
 
-#[test]
-fn the_office_gets_from_the_overview_to_who_wrote_what_of_a_record() {
+/// Has somebody look at pages in a browser; nothing where there is none.
+fn visit<F>(journey: impl FnOnce(Rc<Visitor>) -> F)
+where
+    F: Future<Output = WebDriverResult<()>>,
+{
     let Some(chrome) = Chrome::start() else {
         return;
     };
-    let dir = tempfile::tempdir().unwrap();
-    let server = Server::sample(&dir.path().join("banner"));
-    let phone = Phone::enrolled(dir.path().join("a"), &server, GACHA);
-    let number = record(&phone);
     // Two threads: a driver that is dropped in mid-way ends its session on the other.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -239,12 +240,81 @@ fn the_office_gets_from_the_overview_to_who_wrote_what_of_a_record() {
     runtime.block_on(async {
         let driver = chrome.browser().await;
         let pictures = std::env::var_os("ORTOO_SCREENSHOTS").map(PathBuf::from);
-        let visitor = Visitor { driver, pictures };
-        let walked = journey(&visitor, &server, &number).await;
+        let visitor = Rc::new(Visitor { driver, pictures });
+        let walked = journey(Rc::clone(&visitor)).await;
         // The session ends before the driver does, whatever came of it.
-        visitor.driver.quit().await.unwrap();
+        visitor.driver.clone().quit().await.unwrap();
         walked.unwrap();
     });
+}
+
+#[test]
+fn the_office_gets_from_the_overview_to_who_wrote_what_of_a_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::sample(&dir.path().join("banner"));
+    let phone = Phone::enrolled(dir.path().join("a"), &server, GACHA);
+    let number = record(&phone);
+    visit(|visitor| async move { journey(&visitor, &server, &number).await });
+}
+
+#[test]
+fn a_traveller_hands_a_bundle_in_at_the_console_and_gets_the_answer_to_take_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::sample(&dir.path().join("banner"));
+    let phone = Phone::enrolled(dir.path().join("a"), &server, GACHA);
+    let woman = phone.add("person", &[&format!("identity.name={WOMAN}")]);
+    let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (bag, other) = (file("bag"), file("letter.txt"));
+    phone.ok(&["bundle", "export", &bag]);
+    std::fs::write(&other, "a letter").unwrap();
+    visit(|visitor| async move {
+        let driver = &visitor.driver;
+        driver
+            .goto(&format!("{}/zh/bundles", server.console))
+            .await?;
+        for (path, role) in [(&other, "alert"), (&bag, "status"), (&bag, "status")] {
+            driver.find(By::Id("bundle")).await?.send_keys(path).await?;
+            driver
+                .find(By::Css("form.hand-in button"))
+                .await?
+                .click()
+                .await?;
+            let said = driver.find(By::Css(&format!("[role={role}]"))).await?;
+            assert!(said.is_displayed().await?);
+            visitor.look(&format!("bundles-{role}")).await;
+        }
+        let text = visitor.text().await;
+        assert!(
+            !text.contains(WOMAN),
+            "the page shows nothing of what is in it"
+        );
+        let shown = server.run(&["show", &woman]).json();
+        assert_eq!(shown["fields"]["identity.name"], WOMAN);
+        // The browser saves the answer where the test can't see it; the link gives it to whoever asks.
+        let link = driver.find(By::Css("[role=status] a[download]")).await?;
+        let address = link.attr("href").await?.unwrap_or_default();
+        let reply = file("reply");
+        std::fs::write(&reply, download(&server.console, &address)).unwrap();
+        let heard = phone.ok(&["bundle", "import", &reply]);
+        assert!(heard["acknowledged"].as_u64() > Some(0), "{heard}");
+        assert_eq!(phone.ok(&["status"])["unsent"], 0);
+        Ok(())
+    });
+}
+
+/// A file of the console.
+fn download(console: &str, path: &str) -> Vec<u8> {
+    let address = console.split("://").nth(1).unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    answer.split_off(end.unwrap() + 4)
 }
 
 async fn journey(visitor: &Visitor, server: &Server, number: &str) -> WebDriverResult<()> {
