@@ -327,7 +327,10 @@ fn a_full_disk_saves_nothing_and_says_so() {
         value: Some(long),
         ..row("a", None, "")
     };
-    assert_eq!(store.commit(&[long.clone()]), Err(StoreError::Full));
+    assert_eq!(
+        store.commit(std::slice::from_ref(&long)),
+        Err(StoreError::Full)
+    );
     assert_eq!(value(&store, "a"), None);
     store
         .db

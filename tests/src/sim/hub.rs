@@ -104,8 +104,11 @@ impl HubState {
 
     /// Goes on with a control state that holds more, and does what its new entries say.
     pub(super) fn join_control(&mut self, control: Control) {
-        let new = control.entries().skip(self.control.entries().count());
-        let counts = new.map(ControlEntry::says_what_counts).any(|says| says);
+        let known = self.control.entries().count();
+        let counts = control
+            .entries()
+            .skip(known)
+            .any(ControlEntry::says_what_counts);
         self.control = Rc::new(control);
         self.execute_erasures();
         if counts {

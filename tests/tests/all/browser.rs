@@ -279,7 +279,7 @@ fn a_traveller_hands_a_bundle_in_at_the_console_and_gets_the_answer_to_take_back
                 .await?
                 .click()
                 .await?;
-            let said = driver.find(By::Css(&format!("[role={role}]"))).await?;
+            let said = driver.find(By::Css(format!("[role={role}]"))).await?;
             assert!(said.is_displayed().await?);
             visitor.look(&format!("bundles-{role}")).await;
         }
