@@ -205,12 +205,9 @@ pub(crate) fn run() -> String {
 
     let conflicts = w5(&bench, &records, &mut a, &mut b, &mut table);
     drop((a, b, way));
-    let flat = flat();
     format!(
-        "## One village over a phone link (W1, W2, W3, W5)\n\n{}\nW5: {conflicts}\n\n\
-         ### The same against the size of the register\n\n{}",
-        table.text(),
-        flat
+        "## One village over a phone link (W1, W2, W3, W5)\n\n{}\nW5: {conflicts}\n",
+        table.text()
     )
 }
 
@@ -282,8 +279,8 @@ fn w5(
 /// Registers of several sizes: how many times 600 records, and how often each was edited since.
 const REGISTERS: [(usize, usize); 4] = [(1, 5), (10, 5), (2, 0), (167, 0)];
 
-/// A daily delta and a quiet exchange in registers of several sizes.
-fn flat() -> String {
+/// A daily delta and a quiet exchange in registers of several sizes: the second family of this file.
+pub(crate) fn registers() -> String {
     let mut table = Table::new(&COLUMNS);
     for (scale, edits) in REGISTERS {
         let bench = Bench::new();
@@ -310,5 +307,8 @@ fn flat() -> String {
             "flat",
         );
     }
-    table.text().to_owned()
+    format!(
+        "### The same against the size of the register\n\n{}",
+        table.text()
+    )
 }

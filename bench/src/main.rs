@@ -1,4 +1,4 @@
-//! The benchmarks: `cargo xtask bench [exchange|bundle|snapshot|load|ingest|open|calls|figures …]` prints their tables in
+//! The benchmarks: `cargo xtask bench [exchange|registers|bundle|snapshot|load|ingest|open|calls|figures …]` prints their tables in
 //! Markdown. bench/RESULTS.md keeps one run with its date, machine and command.
 
 mod bundle;
@@ -20,8 +20,9 @@ use std::path::Path;
 type Family = (&'static str, fn() -> String);
 
 /// The families, in the order of the results.
-const FAMILIES: [Family; 8] = [
+const FAMILIES: [Family; 9] = [
     ("exchange", exchange::run),
+    ("registers", exchange::registers),
     ("bundle", bundle::run),
     ("snapshot", snapshot::run),
     ("load", load::run),
@@ -43,7 +44,7 @@ fn main() {
     let unknown = |name: &&String| !FAMILIES.iter().any(|(known, _)| known == name);
     if let Some(name) = named.iter().find(unknown) {
         eprintln!(
-            "no family {name}; there are exchange, bundle, snapshot, load, ingest, open, calls, figures"
+            "no family {name}; there are exchange, registers, bundle, snapshot, load, ingest, open, calls, figures"
         );
         std::process::exit(1);
     }
