@@ -232,10 +232,11 @@ fn other_languages_for_bench() -> Outcome {
 }
 
 fn simulate(args: &[String]) -> Outcome {
-    let seeds = args.first().map_or("0..1000", String::as_str);
-    run(built("ortoo-simulate")?
-        .arg(seeds)
-        .args(args.iter().skip(1)))
+    let mut command = built("ortoo-simulate")?;
+    if args.is_empty() {
+        command.arg("0..1000");
+    }
+    run(command.args(args))
 }
 
 fn cargo(args: &[&str]) -> Outcome {

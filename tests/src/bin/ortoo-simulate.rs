@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ortoo_tests::sim::fault::Plant;
 use ortoo_tests::sim::{Options, Outcome, Summary, run, run_many};
 
-const USAGE: &str = "usage: ortoo-simulate SEED | A..B [--plant NAME] [--trace] [--seconds N]";
+const USAGE: &str = "usage: ortoo-simulate [--seeds] SEED | A..B [--plant NAME] [--trace] [--seconds N]";
 
 struct Arguments {
     seeds: std::ops::Range<u64>,
@@ -21,6 +21,8 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, Strin
     while let Some(argument) = given.next() {
         match argument.as_str() {
             "--trace" => options.trace = true,
+            // The range may be named too.
+            "--seeds" => {}
             "--plant" => {
                 let name = given.next().unwrap_or_default();
                 let names = Plant::ALL.map(Plant::name).join(", ");
