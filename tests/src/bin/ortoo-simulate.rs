@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use ortoo_tests::sim::fault::Plant;
 use ortoo_tests::sim::{Options, Outcome, Summary, run, run_many};
 
-const USAGE: &str = "usage: ortoo-simulate [--seeds] SEED | A..B [--plant NAME] [--trace] [--seconds N]";
+const USAGE: &str =
+    "usage: ortoo-simulate [--seeds] SEED | A..B [--plant NAME] [--trace] [--seconds N]";
 
 struct Arguments {
     seeds: std::ops::Range<u64>,
