@@ -8,10 +8,14 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::batch::{Batch, Binding, Entry, Header};
 use crate::change::{Change, Put};
-use crate::control::{Control, ControlEntry, Enrolment, RootStatement};
+use crate::control::{
+    Control, ControlEntry, Cut, Enrolment, Order, OrderKind, RootStatement, Signer,
+};
 use crate::exchange::{Budget, Outgoing, Received};
+use crate::feed::Vector;
 use crate::id::{
-    ActorId, AuthorId, ChangeHash, Class, DeviceId, Incarnation, RecordId, Space, Subject,
+    ActorId, AuthorId, ChangeHash, Class, DeviceId, Incarnation, NetworkId, RecordId, Space,
+    Subject,
 };
 use crate::replica::{Context, Edit, EditError, Edited, HubState, Me, Replica};
 use crate::row::{ReadRows, Row, Table, Unreadable};
@@ -258,4 +262,26 @@ impl Other {
             Batch::sign(network, header, entries, [1; 16], &sign),
         )
     }
+}
+
+/// The order of the person to erase a record of the general space, given when the office held `cut`.
+pub(crate) fn erasure_order(network: NetworkId, record: RecordId, cut: Vector) -> Vec<u8> {
+    let key = person();
+    let order = Order {
+        issuer: key.public().bytes,
+        number: 1,
+        names: BTreeSet::from([record.to_bytes().to_vec()]),
+        content: Cut(BTreeMap::from([(general(), cut)])).encode(),
+    };
+    let sign = |message: &[u8]| key.sign(message);
+    let scope = BTreeSet::from([general()]);
+    let signer: Signer<'_> = (order.issuer, &sign);
+    ControlEntry::order(network, OrderKind::Erase, &scope, &order, signer)
+}
+
+/// An entry that the node of the network signs.
+pub(crate) fn by_node(make: impl FnOnce(Signer<'_>) -> Vec<u8>) -> Vec<u8> {
+    let node = SigningKey::from_bytes(&[2; 32]);
+    let sign = |message: &[u8]| node.sign(message);
+    make((node.public().bytes, &sign))
 }

@@ -1,41 +1,24 @@
 use super::*;
-use crate::control::{ControlEntry, Cut, Order, OrderKind};
 use crate::exchange::Received;
 use crate::feed::Vector;
 use crate::id::Class;
 use crate::row::Table;
-use crate::station::{Station, UNIT, person};
+use crate::station::{Station, UNIT, erasure_order, general};
 use crate::wire::{Answer, SpaceState};
 
 const NAME: &str = "斯琴高娃";
 const SECOND: &str = "她的第二个名字";
 
-fn space() -> Space {
-    Space::new(UNIT, Class::General).unwrap()
-}
-
-/// The order to erase a record, given when the office held `cut`.
 fn order(station: &Station, record: RecordId, cut: Vector) -> Vec<u8> {
-    let key = person();
-    let order = Order {
-        issuer: key.public().bytes,
-        number: 1,
-        names: BTreeSet::from([record.to_bytes().to_vec()]),
-        content: Cut(BTreeMap::from([(space(), cut)])).encode(),
-    };
-    let sign = |message: &[u8]| key.sign(message);
-    let scope = BTreeSet::from([space()]);
-    let signer: crate::control::Signer<'_> = (key.public().bytes, &sign);
-    let network = station.replica.me().network;
-    ControlEntry::order(network, OrderKind::Erase, &scope, &order, signer)
+    erasure_order(station.replica.me().network, record, cut)
 }
 
 /// An answer that acknowledges everything sent.
 fn all_held(station: &Station, counter: u64) -> Answer {
-    let vector = station.replica.vector(&space());
+    let vector = station.replica.vector(&general());
     Answer {
         spaces: vec![SpaceState {
-            space: space(),
+            space: general(),
             counter,
             changes: vector.changes_from(&Vector::default()),
             ladders_wanted: Vec::new(),
@@ -82,16 +65,16 @@ fn village() -> (Station, RecordId, RecordId) {
 fn an_order_takes_a_record_out_of_every_row_and_leaves_the_others() {
     let (mut station, her, other) = village();
     assert!(station.rows.contain(NAME.as_bytes()));
-    let cut = station.replica.vector(&space());
+    let cut = station.replica.vector(&general());
     let vector = cut.clone();
     let order = order(&station, her, cut);
     let received = hear_order(&mut station, order);
     assert_eq!((received.erased, received.again), (1, true));
     assert!(!station.rows.contain(NAME.as_bytes()));
-    assert!(station.replica.record(&space(), her).is_none());
-    assert!(station.replica.record(&space(), other).is_some());
+    assert!(station.replica.record(&general(), her).is_none());
+    assert!(station.replica.record(&general(), other).is_some());
     // What is held is the same, by name.
-    assert_eq!(station.replica.vector(&space()), vector);
+    assert_eq!(station.replica.vector(&general()), vector);
     assert!(
         station.replica.kept().is_empty(),
         "the office saw all of it"
@@ -101,22 +84,25 @@ fn an_order_takes_a_record_out_of_every_row_and_leaves_the_others() {
 #[test]
 fn a_store_opens_after_an_erasure_as_it_was() {
     let (mut station, her, other) = village();
-    let cut = station.replica.vector(&space());
+    let cut = station.replica.vector(&general());
     let order = order(&station, her, cut);
     hear_order(&mut station, order);
     let replica = reopened(&station);
-    assert!(replica.record(&space(), her).is_none());
+    assert!(replica.record(&general(), her).is_none());
     assert_eq!(
-        replica.record(&space(), other),
-        station.replica.record(&space(), other)
+        replica.record(&general(), other),
+        station.replica.record(&general(), other)
     );
-    assert_eq!(replica.vector(&space()), station.replica.vector(&space()));
+    assert_eq!(
+        replica.vector(&general()),
+        station.replica.vector(&general())
+    );
 }
 
 #[test]
 fn what_the_office_never_saw_is_kept_for_its_author_who_registers_it_anew() {
     let (mut station, her, _) = village();
-    let cut = station.replica.vector(&space());
+    let cut = station.replica.vector(&general());
     let order = order(&station, her, cut);
     // One edit in a batch that goes out with the request that brings the order back, one after it.
     station
@@ -139,7 +125,7 @@ fn what_the_office_never_saw_is_kept_for_its_author_who_registers_it_anew() {
     let values: Vec<_> = kept.values.values().cloned().collect();
     assert_eq!(values, [Value::from("随后"), Value::from(SECOND)]);
     assert_eq!((kept.record, kept.unit.as_str()), (her, UNIT));
-    assert!(station.replica.record(&space(), her).is_none());
+    assert!(station.replica.record(&general(), her).is_none());
 
     let anew = station.person();
     let mut context = Context {
@@ -155,7 +141,7 @@ fn what_the_office_never_saw_is_kept_for_its_author_who_registers_it_anew() {
     assert!(prepared.erases());
     station.rows.write(&prepared.rows);
     station.replica.apply(prepared);
-    assert!(station.replica.record(&space(), anew).is_some());
+    assert!(station.replica.record(&general(), anew).is_some());
     assert!(station.replica.kept().is_empty());
     assert!(reopened(&station).kept().is_empty());
 }
@@ -163,7 +149,7 @@ fn what_the_office_never_saw_is_kept_for_its_author_who_registers_it_anew() {
 #[test]
 fn what_is_kept_can_be_dropped_and_then_nothing_is_left_of_it() {
     let (mut station, her, _) = village();
-    let cut = station.replica.vector(&space());
+    let cut = station.replica.vector(&general());
     let order = order(&station, her, cut);
     station
         .save(her, &[("identity.name", SECOND.into())])
@@ -180,7 +166,7 @@ fn what_is_kept_can_be_dropped_and_then_nothing_is_left_of_it() {
 #[test]
 fn nobody_writes_to_an_erased_record_any_more() {
     let (mut station, her, _) = village();
-    let cut = station.replica.vector(&space());
+    let cut = station.replica.vector(&general());
     let order = order(&station, her, cut);
     hear_order(&mut station, order);
     let again = station.save(her, &[("identity.name", NAME.into())]);
@@ -199,7 +185,7 @@ fn a_batch_that_comes_late_is_held_without_what_is_erased() {
     let outgoing = late.ask();
     let batch = late.rows.of(Table::Batch).next().cloned().unwrap();
     drop(outgoing);
-    let cut = station.replica.vector(&space());
+    let cut = station.replica.vector(&general());
     let entry = order(&station, her, cut);
     hear_order(&mut station, entry);
     let control = station.replica.control();

@@ -1,10 +1,33 @@
 use super::*;
-use crate::control::{ControlEntry, Cut, LeftOut, Order, OrderKind, Revocation, RevokeReason};
+use crate::control::{ControlEntry, LeftOut, Revocation, RevokeReason};
 use crate::document::peer::POISON;
+use crate::feed::Vector;
 use crate::id::Class;
-use crate::seal::SigningKey;
-use crate::station::{Other, Station, general, person};
-use crate::wire::Answer;
+use crate::station::{Other, Station, by_node, erasure_order, general};
+use crate::wire::{Answer, Refused};
+
+/// A phone that has heard of these devices.
+fn phone(others: &[&Other]) -> Station {
+    let mut station = Station::new(1, &[Class::General]);
+    station.rows.write(&station.replica.first_rows());
+    let network = station.replica.me().network;
+    let enrol =
+        |other: &&Other| by_node(|node| ControlEntry::enrol(network, &other.enrolment(), node));
+    let control = others.iter().map(enrol).collect();
+    hear(&mut station, control, &[]);
+    station
+}
+
+/// That a device has lost everything, and that the office held nothing of it.
+fn revocation(station: &Station, other: &Other) -> Vec<u8> {
+    let revocation = Revocation {
+        device: other.device(),
+        whole: true,
+        cut: BTreeMap::from([(general(), BTreeSet::new())]),
+        reason: RevokeReason::Lost,
+    };
+    by_node(|node| ControlEntry::revoke(station.replica.me().network, &revocation, node))
+}
 
 fn hear(station: &mut Station, control: Vec<Vec<u8>>, batches: &[&Batch]) {
     let outgoing = station.ask();
@@ -20,27 +43,12 @@ fn hear(station: &mut Station, control: Vec<Vec<u8>>, batches: &[&Batch]) {
 #[test]
 fn what_a_revoked_device_wrote_late_counts_also_when_it_comes_after_what_was_built_on_it() {
     let (live, revoked) = (Other::new(11), Other::new(12));
-    let node = SigningKey::from_bytes(&[2; 32]);
-    let by_node = |message: &[u8]| node.sign(message);
-    let signer = (node.public().bytes, &by_node as &dyn Fn(&[u8]) -> [u8; 64]);
     let mut shown = Vec::new();
     for live_first in [true, false] {
-        let mut station = Station::new(1, &[Class::General]);
-        station.rows.write(&station.replica.first_rows());
-        let network = station.replica.me().network;
+        let mut station = phone(&[&live, &revoked]);
         let record = station.person();
-        let revocation = Revocation {
-            device: revoked.device(),
-            whole: true,
-            cut: BTreeMap::from([(general(), BTreeSet::new())]),
-            reason: RevokeReason::Lost,
-        };
-        let control = vec![
-            ControlEntry::enrol(network, &live.enrolment(), signer),
-            ControlEntry::enrol(network, &revoked.enrolment(), signer),
-            ControlEntry::revoke(network, &revocation, signer),
-        ];
-        hear(&mut station, control, &[]);
+        let entry = revocation(&station, &revoked);
+        hear(&mut station, vec![entry], &[]);
         let (late, by_revoked) = revoked.writes(&station, record, "identity.name", &[]);
         let (_, by_live) = live.writes(&station, record, "identity.aliases", &[(late, 1)]);
         let mut batches = [&by_revoked, &by_live];
@@ -61,25 +69,18 @@ fn what_a_revoked_device_wrote_late_counts_also_when_it_comes_after_what_was_bui
 #[test]
 fn a_parked_record_comes_back_when_the_server_has_the_change_left_out_whichever_comes_first() {
     let (one, two) = (Other::new(11), Other::new(12));
-    let node = SigningKey::from_bytes(&[2; 32]);
-    let by_node = |message: &[u8]| node.sign(message);
-    let signer = (node.public().bytes, &by_node as &dyn Fn(&[u8]) -> [u8; 64]);
     let mut shown = Vec::new();
     for verdict_first in [true, false] {
-        let mut station = Station::new(1, &[Class::General]);
-        station.rows.write(&station.replica.first_rows());
-        let network = station.replica.me().network;
+        let mut station = phone(&[&one, &two]);
         let record = station.person();
-        let control =
-            [&one, &two].map(|other| ControlEntry::enrol(network, &other.enrolment(), signer));
-        hear(&mut station, control.to_vec(), &[]);
         let (good, first) = one.writes(&station, record, "identity.name", &[]);
         let (bad, second) = two.writes(&station, record, "identity.aliases", &[(good, 1)]);
         let verdict = LeftOut {
             record,
             changes: BTreeSet::from([bad]),
         };
-        let verdict = ControlEntry::left_out(network, &general(), &verdict, signer);
+        let network = station.replica.me().network;
+        let verdict = by_node(|node| ControlEntry::left_out(network, &general(), &verdict, node));
         let parked = |station: &Station| {
             let state = station.replica.record(&general(), record);
             state.is_some_and(|state| state.parked().is_some())
@@ -109,18 +110,11 @@ fn a_parked_record_comes_back_when_the_server_has_the_change_left_out_whichever_
 #[test]
 fn a_revocation_that_comes_with_an_order_of_erasure_takes_effect_on_what_is_left() {
     let revoked = Other::new(12);
-    let node = SigningKey::from_bytes(&[2; 32]);
-    let by_node = |message: &[u8]| node.sign(message);
-    let signer = (node.public().bytes, &by_node as &dyn Fn(&[u8]) -> [u8; 64]);
-    let mut station = Station::new(1, &[Class::General]);
-    station.rows.write(&station.replica.first_rows());
-    let network = station.replica.me().network;
+    let mut station = phone(&[&revoked]);
     let (left, erased) = (station.person(), station.person());
     station
         .save(erased, &[("identity.name", "斯琴".into())])
         .unwrap();
-    let enrolment = ControlEntry::enrol(network, &revoked.enrolment(), signer);
-    hear(&mut station, vec![enrolment], &[]);
     let (_, late) = revoked.writes(&station, left, "identity.name", &[]);
     hear(&mut station, Vec::new(), &[&late]);
     let shown = |station: &Station| {
@@ -129,25 +123,10 @@ fn a_revocation_that_comes_with_an_order_of_erasure_takes_effect_on_what_is_left
     };
     assert_eq!(shown(&station), 1);
 
-    let revocation = Revocation {
-        device: revoked.device(),
-        whole: true,
-        cut: BTreeMap::from([(general(), BTreeSet::new())]),
-        reason: RevokeReason::Stolen,
-    };
-    let key = person();
-    let order = Order {
-        issuer: key.public().bytes,
-        number: 1,
-        names: BTreeSet::from([erased.to_bytes().to_vec()]),
-        content: Cut(BTreeMap::new()).encode(),
-    };
-    let by_person = |message: &[u8]| key.sign(message);
-    let orderer = (order.issuer, &by_person as &dyn Fn(&[u8]) -> [u8; 64]);
-    let scope = BTreeSet::from([general()]);
+    let network = station.replica.me().network;
     let control = vec![
-        ControlEntry::revoke(network, &revocation, signer),
-        ControlEntry::order(network, OrderKind::Erase, &scope, &order, orderer),
+        revocation(&station, &revoked),
+        erasure_order(network, erased, Vector::default()),
     ];
     hear(&mut station, control, &[]);
     assert!(station.replica.control().is_erased(erased));
@@ -157,4 +136,33 @@ fn a_revocation_that_comes_with_an_order_of_erasure_takes_effect_on_what_is_left
         0,
         "what it signed beside its cut does not count"
     );
+}
+
+#[test]
+fn a_batch_that_a_restored_server_refuses_for_what_it_has_lost_is_offered_again() {
+    for (code, reset, offered_again) in [
+        (Unfit::Blotted, true, true),
+        (Unfit::Author, true, true),
+        (Unfit::Blotted, false, false),
+        (Unfit::Signature, true, false),
+    ] {
+        let mut station = phone(&[]);
+        let record = station.person();
+        let puts = [("identity.name", "其其格".into())];
+        station.save(record, &puts).unwrap();
+        let outgoing = station.ask();
+        let refused = Refused {
+            index: 0,
+            code: code.code().into(),
+        };
+        let answer = Answer {
+            reset,
+            incarnation: reset.then_some(crate::id::Incarnation([9; 8])),
+            refused: vec![refused],
+            ..Answer::at(100)
+        };
+        station.hear_of(&outgoing, &answer);
+        let refused = &station.replica.refused;
+        assert_eq!(refused.is_empty(), offered_again, "{code} {reset}");
+    }
 }

@@ -154,3 +154,44 @@ pub fn seal(rng: &mut dyn rand_core::CryptoRng, network: NetworkId, letters: &[L
     }
     file
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Incarnation;
+    use crate::station::{Other, Station, by_node, erasure_order, general};
+
+    #[test]
+    fn a_letter_carries_the_order_that_blotted_its_batches_whoever_else_holds_it() {
+        let mut station = Station::new(1, &[crate::id::Class::General]);
+        let network = station.replica.me().network;
+        let (other, record) = (Other::new(11), station.person());
+        let mut control = station.replica.control().clone();
+        let enrolment = by_node(|node| ControlEntry::enrol(network, &other.enrolment(), node));
+        let order = erasure_order(network, record, Vector::default());
+        for entry in [&enrolment, &order] {
+            let entry = control.check(entry).unwrap().unwrap();
+            control.apply(entry);
+        }
+        let (_, batch) = other.writes(&station, record, "identity.name", &[]);
+        let me = HubMe {
+            network,
+            incarnation: Incarnation([1; 8]),
+            nonce_key: [0; 32],
+        };
+        let node = SigningKey::from_bytes(&[2; 32]);
+        let held = BTreeMap::from([(general(), SpaceHeld::default())]);
+        let orders = |batch: &Batch| {
+            // The maker holds every entry, so none is told.
+            let answer = Answer {
+                batches: vec![batch.bytes().to_vec()],
+                ..Answer::at(100)
+            };
+            let letters = letters(&me, &node, &control, &held, &BTreeSet::new(), answer);
+            let told = letters.iter().flat_map(|letter| &letter.content.control);
+            told.filter(|entry| **entry == order).count()
+        };
+        assert_eq!(orders(&batch), 0);
+        assert_eq!(orders(&batch.blot(|_| true).unwrap()), 1);
+    }
+}
