@@ -14,6 +14,16 @@ use crate::{CommandError, show};
 
 const SPACE: &str = "152522100200.general";
 
+async fn with_a_record() -> (Station, RecordId) {
+    let station = Station::sample().await;
+    let mut phone = Phone::enrolled(&station, 1, SPACE).await;
+    let entry = phone.entry(1, "其其格");
+    let id = entry.record;
+    let batch = phone.batch(1, &[], vec![entry]);
+    phone.exchange(&station, &[&batch]).await;
+    (station, id)
+}
+
 /// Has a change left out that nothing is wrong with: no change is known that Automerge can't take.
 async fn decide(station: &Station, id: RecordId, change: ChangeHash) {
     let shared = station.app.shared();
@@ -70,12 +80,7 @@ async fn a_change_that_is_left_out_shows_nowhere_whether_it_came_before_or_comes
 
 #[tokio::test]
 async fn nothing_is_left_out_of_a_record_that_is_not_parked() {
-    let station = Station::sample().await;
-    let mut phone = Phone::enrolled(&station, 1, SPACE).await;
-    let entry = phone.entry(1, "其其格");
-    let id = entry.record;
-    let batch = phone.batch(1, &[], vec![entry]);
-    phone.exchange(&station, &[&batch]).await;
+    let (station, id) = with_a_record().await;
     assert_eq!(station.app.parked().await.unwrap(), []);
     for id in [id, person(9)] {
         let refused = station.app.unpark(id).await.unwrap_err();
@@ -92,12 +97,7 @@ async fn nothing_is_left_out_of_a_record_that_is_not_parked() {
 
 #[tokio::test]
 async fn a_record_that_another_program_could_not_take_comes_back() {
-    let station = Station::sample().await;
-    let mut phone = Phone::enrolled(&station, 1, SPACE).await;
-    let entry = phone.entry(1, "其其格");
-    let id = entry.record;
-    let batch = phone.batch(1, &[], vec![entry]);
-    phone.exchange(&station, &[&batch]).await;
+    let (station, id) = with_a_record().await;
     // As an older program left it, whose Automerge failed on the change.
     let shared = station.app.shared();
     let mut tx = shared.store.write().await.unwrap();

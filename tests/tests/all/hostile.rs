@@ -472,6 +472,9 @@ fn hostile_batches_are_refused_one_by_one_or_held_and_set_aside() {
     assert_eq!(verified["aside"], json!(count), "{verified}");
     let shown = village.server.run(&["records"]).out;
     assert!(!shown.contains('敌'), "what is set aside does not show");
+    assert_eq!(village.server.run(&["parked"]).json(), json!([]));
+    let unpark = village.server.run(&["unpark", &village.household]);
+    assert_eq!(unpark.error(1)["code"], "not_parked");
 
     // A good change, then the same request again and again: once held, the answer is the same.
     let good = village.device.batch(change(own, 1, 1));
