@@ -67,9 +67,10 @@ pub(crate) async fn set_first_file(
     control::set_meta(conn, meta::JOURNAL_FROM, &number.to_be_bytes()).await
 }
 
-/// A journal begins that holds nothing yet.
+/// A journal begins that holds nothing yet; all its files are of it, wherever it is kept.
 pub(crate) async fn begin_anew(conn: &mut SqliteConnection) -> Result<(), StoreError> {
     sqlx::query(NOT_JOURNALED).execute(&mut *conn).await?;
+    set_first_file(conn, 0).await?;
     set_control(conn, 0).await
 }
 

@@ -116,6 +116,37 @@ async fn a_journal_alone_brings_back_what_an_empty_backup_lacks_however_its_end_
 }
 
 #[tokio::test]
+async fn a_journal_that_goes_on_elsewhere_after_an_erasure_keeps_what_it_is_given_there() {
+    let station = Station::sample().await;
+    let [dir, here, there] = std::array::from_fn(|_| tempfile::tempdir().unwrap());
+    let file = backed_up(&station, &dir).await;
+    station.app.keep_journal(here.path()).await.unwrap();
+    let mut phone = Phone::enrolled(&station, 1, SPACE).await;
+    let (erased, kept) = (phone.entry(1, "巴特尔"), phone.entry(2, "苏和"));
+    let record = erased.record;
+    let first = phone.batch(1, &[], vec![erased, kept]);
+    phone.exchange(&station, &[&first]).await;
+    let key = station.dir.path().join("order.key");
+    let key = crate::keys::persons_key(&key).unwrap();
+    let wish = station.app.erasure(&[record], true).await.unwrap();
+    let order = station.app.make_order("order.key", &key, &wish).await;
+    station
+        .app
+        .submit_order("order", &order.unwrap())
+        .await
+        .unwrap();
+
+    station.app.keep_journal(there.path()).await.unwrap();
+    // What a server that runs does every hour.
+    station.app.empty_log().await.unwrap();
+    let second = phone.batch(2, &[&first], vec![phone.entry(3, "其其格")]);
+    phone.exchange(&station, &[&second]).await;
+    let (again, restored) = restored(&file, Some(there.path())).await;
+    assert!(restored.journal.unwrap().complete, "{restored:?}");
+    assert_eq!(batches(&again).await, 2);
+}
+
+#[tokio::test]
 async fn while_the_journal_can_not_be_written_nothing_is_acknowledged() {
     let station = Station::sample().await;
     let journal = tempfile::tempdir().unwrap();
