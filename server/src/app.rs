@@ -9,43 +9,34 @@ use plan::indicator::Indicator;
 use plan::unit::Level;
 use rcgen::KeyPair;
 use sqlx::{Sqlite, Transaction};
-use sync_core::bundle::{BadBundle, unseal};
 use sync_core::date::date_in_china;
-use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link};
+use sync_core::enrol::Link;
 use sync_core::figure::{Asked, Tally};
-use sync_core::hub::{self, HubMe, Opened, Refusal};
+use sync_core::hub::HubMe;
 use sync_core::id::{DeviceId, NetworkId};
-use sync_core::parting::Parting;
-use sync_core::relay::reply::{self, Letter};
 use sync_core::seal::SigningKey;
-use sync_core::wire::{Answer, BadMessage};
-use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use crate::backup::{self, BackupMade, InClear};
-use crate::bundle::{BundleReport, Unpacked};
-use crate::clock::{self, Clock};
-use crate::enrol::{self, CodeRefusal, CodeWish, PendingDevice};
+use crate::clock::Clock;
+use crate::enrol::{self, CodeWish, PendingDevice};
 use crate::erase;
 use crate::error::CommandError;
-use crate::exchange;
 use crate::figures::{self, Built, KnownReads, Shown};
 use crate::install::install;
 use crate::journal::{self, Journal};
 use crate::keys::MatchKey;
 use crate::recount::{self, Recounted};
 use crate::recovery::{self, RecoveryStatus};
-use crate::roster::{Remembered, Roster};
+use crate::roster::Remembered;
 use crate::seal_keys::SealKeys;
-use crate::store::contact;
+use crate::service::ServeError;
 use crate::store::control::{self, meta};
 use crate::store::event::{self, Event};
-use crate::store::wipe::WipeState;
+use crate::store::journaled;
 use crate::store::{FILE_NAME, Store, StoreError};
-use crate::store::{journaled, recovery as held_back};
 use crate::verify::{self, Verified};
-use crate::wipe::Farewell;
-use crate::writer::{Job, Writer};
+use crate::writer::Writer;
 
 /// How a data directory is served.
 #[derive(Clone, Debug)]
@@ -137,75 +128,6 @@ pub struct App {
     writer: Arc<Writer>,
     tls: Arc<KeyPair>,
     founded: bool,
-}
-
-/// Why a request got no answer of the protocol.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The request's fault; nothing was stored.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// The journal can't be written: nothing was stored, for nothing could be acknowledged. The
-    /// request may be made again.
-    #[error("the journal can't be written")]
-    Unjournaled(#[source] std::io::Error),
-    /// The store's; nothing was stored, or it is not known. The request may be made again.
-    #[error("the store fails")]
-    Failed(#[source] anyhow::Error),
-    /// A mistake in this program stopped the request; nothing was stored.
-    #[error("the request stopped the program")]
-    Panicked,
-}
-
-impl From<StoreError> for ServeError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Journal(error) => Self::Unjournaled(error),
-            other => Self::Failed(other.into()),
-        }
-    }
-}
-
-/// Why a request is not served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// An exchange that the core refuses.
-    #[error(transparent)]
-    Exchange(#[from] Refusal),
-    /// An enrolment's bytes.
-    #[error(transparent)]
-    Message(#[from] BadMessage),
-    /// An enrolment's code.
-    #[error(transparent)]
-    Code(#[from] CodeRefusal),
-    /// A bundle.
-    #[error(transparent)]
-    Bundle(#[from] BadBundle),
-}
-
-impl Refused {
-    /// A stable code.
-    pub fn code(self) -> &'static str {
-        match self {
-            Refused::Exchange(refusal) => refusal.code(),
-            Refused::Message(message) => message.code(),
-            Refused::Code(code) => code.code(),
-            Refused::Bundle(bundle) => bundle.code(),
-        }
-    }
-}
-
-/// What is answered, before it is packed or sealed.
-pub(crate) enum Reply {
-    Exchange(Box<Answer>),
-    Enrol(EnrolAnswer),
-    Bundle(BundleReport, Vec<Letter>),
-}
-
-/// What a request comes to before anything is written.
-enum Prepared {
-    Answered(Reply),
-    ToWrite(Job),
 }
 
 impl App {
@@ -334,154 +256,6 @@ impl App {
     /// Whether this opening made the installation.
     pub fn founded(&self) -> bool {
         self.founded
-    }
-
-    /// Serves `POST /v1/exchange`: a packed request in, a packed answer out, everything that it
-    /// brought durable before.
-    pub async fn exchange(&self, packed: Vec<u8>) -> Result<Vec<u8>, ServeError> {
-        let app = self.clone();
-        let handle = Handle::current();
-        // Inflating, signatures and planning take the processor: not on the runtime's threads.
-        let prepared = spawn_blocking(move || handle.block_on(app.prepare_exchange(packed))).await;
-        self.reply(prepared.map_err(|_| ServeError::Panicked)??)
-            .await
-    }
-
-    /// Serves `POST /v1/enrol`.
-    pub async fn enrol(&self, packed: Vec<u8>) -> Result<Vec<u8>, ServeError> {
-        let network = self.network();
-        let read = spawn_blocking(move || EnrolRequest::decode(network, &packed)).await;
-        let request = read
-            .map_err(|_| ServeError::Panicked)?
-            .map_err(Refused::from)?;
-        let now = self.shared.clock.now();
-        self.reply(Prepared::ToWrite(Job::Enrol {
-            request: Box::new(request),
-            now,
-        }))
-        .await
-    }
-
-    async fn reply(&self, prepared: Prepared) -> Result<Vec<u8>, ServeError> {
-        let reply = match prepared {
-            Prepared::Answered(reply) => reply,
-            Prepared::ToWrite(job) => self.writer.perform(job).await?,
-        };
-        let network = self.network();
-        let packed = spawn_blocking(move || match reply {
-            Reply::Exchange(answer) => Ok(answer.encode(network)),
-            Reply::Enrol(answer) => Ok(answer.encode()),
-            Reply::Bundle(_, letters) => {
-                clock::rng().map(|mut rng| reply::seal(&mut rng, network, &letters))
-            }
-        });
-        let packed = packed.await.map_err(|_| ServeError::Panicked)?;
-        packed.map_err(|error| ServeError::Failed(error.into()))
-    }
-
-    async fn prepare_exchange(&self, packed: Vec<u8>) -> Result<Prepared, ServeError> {
-        let now = self.shared.clock.now();
-        let me = &self.shared.me;
-        let mut tx = self.shared.store.read().await?;
-        let roster = self.shared.roster.current(&mut tx).await?;
-        let opened = hub::open(me, &roster.control, &packed, now).map_err(Refused::from)?;
-        let unopened = match opened {
-            Opened::StaleNonce(answer) => return Ok(Prepared::Answered(Reply::Exchange(answer))),
-            Opened::Taught(_) => return Ok(Prepared::ToWrite(Job::Taught { packed, now })),
-            Opened::Wipe(device, parting) => {
-                drop(tx);
-                return self.prepare_farewell(roster, device, parting, now);
-            }
-            Opened::Request(unopened) => unopened,
-        };
-        let control = &roster.control;
-        let incoming = exchange::take_apart(&mut tx, me, control, *unopened).await?;
-        let incoming = incoming.map_err(Refused::from)?;
-        let request = &incoming.request;
-        // What brings nothing is read only, but for the note once in a while that the phone was here.
-        // After a restore it is noted who came back.
-        let brings = !request.batches.is_empty()
-            || request.renewal.is_some()
-            || held_back::is_on(&mut tx).await?;
-        if brings || contact::is_due(&mut tx, request.device, now, request.control).await? {
-            drop(tx);
-            let incoming = Box::new(incoming);
-            return Ok(Prepared::ToWrite(Job::Exchange {
-                packed,
-                incoming,
-                roster,
-                now,
-            }));
-        }
-        // Nothing was brought, so nothing was touched.
-        let node = &self.shared.node;
-        let (answer, _) = exchange::serve(now, &mut tx, me, node, control, &incoming).await?;
-        Ok(Prepared::Answered(Reply::Exchange(Box::new(answer))))
-    }
-
-    fn prepare_farewell(
-        &self,
-        roster: Arc<Roster>,
-        device: DeviceId,
-        parting: Option<Parting>,
-        now: i64,
-    ) -> Result<Prepared, ServeError> {
-        let (state, bundle) = match parting {
-            None => (WipeState::Told, Vec::new()),
-            Some(Parting { wiped: true, .. }) => (WipeState::Wiped, Vec::new()),
-            Some(Parting { bundle, .. }) => (WipeState::HandedOver, bundle),
-        };
-        let unpacked = match bundle.is_empty() {
-            true => None,
-            false => {
-                let keys = self.shared.seal_keys.read();
-                let keys = keys.map_err(|error| ServeError::Failed(error.into()))?;
-                let unsealed = unseal(self.network(), keys.values(), &bundle);
-                let unsealed = unsealed.map_err(Refused::from)?;
-                Some(Unpacked::check(&roster.control, unsealed))
-            }
-        };
-        let farewell = Box::new(Farewell {
-            device,
-            unpacked,
-            state,
-        });
-        Ok(Prepared::ToWrite(Job::Farewell {
-            farewell,
-            roster,
-            now,
-        }))
-    }
-
-    /// Takes a bundle, whoever carried it: everything that it brought is durable before the report
-    /// comes out, with the bundle to carry back.
-    pub async fn import_bundle(&self, file: Vec<u8>) -> Result<BundleReport, ServeError> {
-        let app = self.clone();
-        let handle = Handle::current();
-        let opened = spawn_blocking(move || handle.block_on(app.prepare_bundle(&file))).await;
-        let job = opened.map_err(|_| ServeError::Panicked)??;
-        let reply = self.writer.perform(job).await?;
-        let report = match &reply {
-            Reply::Bundle(report, _) => report.clone(),
-            Reply::Exchange(_) | Reply::Enrol(_) => BundleReport::default(),
-        };
-        let reply = self.reply(Prepared::Answered(reply)).await?;
-        Ok(BundleReport { reply, ..report })
-    }
-
-    async fn prepare_bundle(&self, file: &[u8]) -> Result<Job, ServeError> {
-        let now = self.shared.clock.now();
-        let keys = self.shared.seal_keys.read();
-        let keys = keys.map_err(|error| ServeError::Failed(error.into()))?;
-        let unsealed = unseal(self.network(), keys.values(), file).map_err(Refused::from)?;
-        let mut tx = self.shared.store.read().await?;
-        let roster = self.shared.roster.current(&mut tx).await?;
-        let unpacked = Box::new(Unpacked::check(&roster.control, unsealed));
-        Ok(Job::Bundle {
-            unpacked,
-            roster,
-            now,
-        })
     }
 
     /// The control entry that founded the network: what a phone asks for before it trusts anything.
@@ -656,6 +430,10 @@ impl App {
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.writer
     }
 
     pub(crate) fn tls_key(&self) -> &KeyPair {

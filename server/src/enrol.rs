@@ -14,10 +14,11 @@ use sync_core::control::{ControlEntry, Enrolment, GRANTS_MAX};
 use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link, code_from, six_digits};
 use sync_core::id::{AuthorId, Class, DeviceId, Space};
 
-use crate::app::{Refused, Shared};
+use crate::app::Shared;
 use crate::clock::random;
 use crate::error::CommandError;
 use crate::roster::Roster;
+use crate::service::Refused;
 use crate::store::StoreError;
 use crate::store::control::{self, meta};
 use crate::store::device::{self, Code, Device, Standing};

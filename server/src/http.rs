@@ -23,7 +23,8 @@ use sync_core::wire::MESSAGE_BYTES_MAX;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::app::{App, Refused, ServeError};
+use crate::app::App;
+use crate::service::{Refused, ServeError};
 
 /// Longest body: a message that does not compress, and its algorithm byte.
 pub const BODY_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 1024;

@@ -16,9 +16,10 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use words::{Language, Words};
 
-use crate::app::{App, ServeError};
+use crate::app::App;
 use crate::enrol::CodeWish;
 use crate::error::CommandError;
+use crate::service::ServeError;
 use crate::store::feed;
 
 /// Goes into the links of phones that are in this process and call nobody.

@@ -78,7 +78,8 @@ impl App {
     }
 }
 
-async fn all_batches(
+/// The batches of a space, in the order in which they came in.
+pub(crate) async fn all_batches(
     conn: &mut SqliteConnection,
     space: &Space,
 ) -> Result<Vec<Vec<u8>>, StoreError> {

@@ -7,11 +7,12 @@ use sync_core::control::{Control, OrderKind};
 use sync_core::id::DeviceId;
 use sync_core::parting;
 
-use crate::app::{Refused, Reply, Shared};
+use crate::app::Shared;
 use crate::bundle::{self, Unpacked};
 use crate::error::CommandError;
 use crate::figures::Touched;
 use crate::order::OrderWish;
+use crate::service::{Refused, Reply};
 use crate::store::wipe::{self, WipeState};
 use crate::store::{StoreError, contact};
 use sync_core::hub::Refusal;

@@ -16,7 +16,7 @@ use sync_core::hub::{self, Brought, Opened, Refusal};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::app::{Refused, Reply, ServeError, Shared};
+use crate::app::Shared;
 use crate::bundle::{self, Unpacked};
 use crate::copies;
 use crate::enrol;
@@ -26,6 +26,7 @@ use crate::figures::{self, Touched};
 use crate::moves;
 use crate::recovery;
 use crate::roster::Roster;
+use crate::service::{Refused, Reply, ServeError};
 use crate::standing;
 use crate::store::{BEGIN_WRITE, StoreError, contact};
 use crate::wipe::{self, Farewell};

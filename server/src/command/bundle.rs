@@ -8,8 +8,9 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use sync_core::bundle::BUNDLE_BYTES_MAX;
 
-use crate::app::{App, ServeError};
+use crate::app::App;
 use crate::error::CommandError;
+use crate::service::ServeError;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BundleVerb {

@@ -8,7 +8,7 @@ use sync_core::id::NetworkId;
 use sync_core::seal::PublicKey;
 
 use super::{NOON, Station};
-use crate::app::ServeError;
+use crate::service::ServeError;
 
 const MONTH_SECONDS: i64 = 31 * 86_400;
 

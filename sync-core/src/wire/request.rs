@@ -161,6 +161,12 @@ impl Request {
         Ok((unopened.open(network, find)?, signed))
     }
 
+    /// Who says that it asks, and for which spaces, without a look at what it brings.
+    pub fn asker(network: NetworkId, packed: &[u8]) -> Result<(DeviceId, Vec<Space>), BadMessage> {
+        let request = Unopened::read(network, packed)?.request;
+        Ok((request.device, request.claimed()))
+    }
+
     fn claimed(&self) -> Vec<Space> {
         let claims = self.spaces.iter();
         claims.map(|claim| claim.space.clone()).collect()

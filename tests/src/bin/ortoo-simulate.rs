@@ -7,7 +7,7 @@ use ortoo_tests::sim::fault::Plant;
 use ortoo_tests::sim::{Options, Outcome, Summary, run, run_many};
 
 const USAGE: &str =
-    "usage: ortoo-simulate [--seeds] SEED | A..B [--plant NAME] [--trace] [--seconds N]";
+    "usage: ortoo-simulate [--seeds] SEED | A..B [--plant NAME | --real] [--trace] [--seconds N]";
 
 struct Arguments {
     seeds: std::ops::Range<u64>,
@@ -22,6 +22,7 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, Strin
     while let Some(argument) = given.next() {
         match argument.as_str() {
             "--trace" => options.trace = true,
+            "--real" => options.real = true,
             // The range may be named too.
             "--seeds" => {}
             "--plant" => {

@@ -56,6 +56,7 @@ impl World {
         let Some(process) = &mut phone.process else {
             return Ok(());
         };
+        let store = phone.disk.as_seen_by(&process.writer);
         let mut context = Context {
             now,
             today: &today,
@@ -65,7 +66,7 @@ impl World {
         let sign = |message: &[u8]| ed25519_dalek::Signer::sign(&signing, message).to_bytes();
         let prepared = process
             .replica
-            .prepare_bundle(&mut context, &phone.disk, &sign, wish);
+            .prepare_bundle(&mut context, &store, &sign, wish);
         let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(BundleError::TooSmall { .. }) if wish.bytes_max.is_some() => return Ok(()),
@@ -197,6 +198,7 @@ impl World {
         };
         let key =
             SealingKey::from_bytes(&phone.sealing).map_err(|e| broken("R5", e.to_string()))?;
+        let store = phone.disk.as_seen_by(&process.writer);
         let mut context = Context {
             now,
             today: &today,
@@ -204,7 +206,7 @@ impl World {
         };
         let prepared = process
             .replica
-            .prepare_import(&mut context, &phone.disk, &key, file);
+            .prepare_import(&mut context, &store, &key, file);
         let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(ImportError::Bundle(BadBundle::NotForUs)) => {

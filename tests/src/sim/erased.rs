@@ -54,6 +54,10 @@ impl MemoryHub {
 
     /// Erases a record of a unit.
     pub(super) fn erase(&mut self, unit: &str, record: RecordId) {
+        if let Some(real) = &mut self.real {
+            real.erase(record);
+            return self.read_real();
+        }
         let issuer = person().verifying_key().to_bytes();
         let spaces = Class::ALL.into_iter();
         let scope: BTreeSet<Space> = spaces

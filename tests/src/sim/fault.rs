@@ -214,10 +214,12 @@ pub enum Fault {
     Erased,
     /// A phone hears of that, and erases it.
     ErasedOnPhone,
+    /// Another node of the real server acts while one is at a request.
+    Between,
 }
 
 impl Fault {
-    /// All of them.
+    /// All that happen to a server and stores in memory.
     pub const ALL: [Fault; 60] = [
         Fault::Lost,
         Fault::Repeated,
@@ -313,6 +315,8 @@ pub struct Config {
     pub loss: u32,
     /// Per step: the server is set back.
     pub hub_rollback: u32,
+    /// Per request to the real server: another node acts between its beginning and its end.
+    pub between: u32,
     /// Per step: the server is lost and restored.
     pub restore: u32,
     /// The server keeps a journal.
@@ -383,6 +387,7 @@ impl Config {
             budget: dice.chance(250).then(|| 1 + dice.below(2000)),
             partial_load: dice.chance(700),
             restore: 0,
+            between: 0,
             journal: false,
             clocks,
         };
@@ -393,6 +398,17 @@ impl Config {
         }
         config
     }
+
+    /// What the real server and the real store do not do: a server's batches that are set back under
+    /// the same incarnation, answers that lack something.
+    pub fn for_the_real(&mut self) {
+        if self.hub_rollback > 0 {
+            self.hub_rollback = 0;
+            self.restore = 25;
+        }
+        self.untidy = 0;
+        self.between = 250;
+    }
 }
 
 impl fmt::Display for Config {
@@ -401,7 +417,7 @@ impl fmt::Display for Config {
             f,
             "phones={}+{} units={} steps={} lose={} repeat={} cut={} overtake={} persist={} crash={} \
              rollback={} loss={} hub_rollback={} hub_crash={} untidy={} courier={} noise={} hostile={} office={} budget={:?} partial_load={} \
-             restore={} journal={} clocks={:?}",
+             restore={} between={} journal={} clocks={:?}",
             self.early_phones,
             self.phones - self.early_phones,
             self.units,
@@ -424,6 +440,7 @@ impl fmt::Display for Config {
             self.budget,
             self.partial_load,
             self.restore,
+            self.between,
             self.journal,
             self.clocks,
         )

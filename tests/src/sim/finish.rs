@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sync_core::batch::Batch;
 use sync_core::exchange::{Budget, Received};
+use sync_core::feed::Vector;
 use sync_core::id::{ChangeHash, Space};
 use sync_core::record::RecordState;
 use sync_core::row::Table;
@@ -29,13 +30,17 @@ impl World {
         self.gather()?;
         self.settle()?;
         self.office_decides();
-        self.grant_again();
+        self.grant_again()?;
         self.settle()?;
         self.check_all()?;
         self.heal_forks()?;
         self.settle()?;
         self.check_all()?;
-        self.check_reopened()
+        self.check_reopened()?;
+        match self.hub.real.as_ref().and_then(|real| real.verify()) {
+            Some((rule, what)) => Err(broken(rule, what)),
+            None => Ok(()),
+        }
     }
 
     /// The faults stop; every phone runs and is enrolled.
@@ -50,6 +55,7 @@ impl World {
         config.persist = 0;
         config.hub_crash = 0;
         config.untidy = 0;
+        config.between = 0;
         config.budget = None;
         for p in self.alive() {
             self.phones[p].stale = None;
@@ -92,12 +98,10 @@ impl World {
         ))
     }
 
-    fn vectors(&self) -> Vec<sync_core::feed::Vector> {
-        self.hub
-            .state
-            .spaces
-            .values()
-            .map(|store| store.vector())
+    pub(super) fn vectors(&self) -> Vec<(Space, Vector)> {
+        let spaces = self.hub.state.spaces.iter();
+        spaces
+            .map(|(space, store)| (space.clone(), store.vector()))
             .collect()
     }
 

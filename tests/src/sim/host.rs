@@ -21,6 +21,9 @@ use super::phone::{Form, InDoubt, Process};
 use super::users;
 use super::world::World;
 
+/// How long a code is used for; the server takes it for some hours more.
+const CODE_SECONDS: i64 = 20 * 3600;
+
 fn sealing_public(private: &[u8; 32]) -> [u8; 32] {
     SealingKey::from_bytes(private).map_or([0; 32], |key| key.public().bytes)
 }
@@ -39,22 +42,60 @@ pub(super) enum Persisted {
 }
 
 impl World {
-    /// Enrols a phone; an answer can be lost and the phone can die, then it tries again later.
-    pub(super) fn enrol(&mut self, p: usize) -> Checked {
+    /// What a phone says to be let in.
+    fn enrol_request(&self, p: usize) -> Vec<u8> {
         let phone = &self.phones[p];
-        let network = self.hub.network();
         let request = EnrolRequest {
             code: phone.code.clone(),
             signing_key: phone.signing.verifying_key().to_bytes(),
             sealing_key: sealing_public(&phone.sealing),
             strong_secret: false,
         };
-        let request = request.encode(network, &|message| phone.sign(message));
+        request.encode(self.hub.network(), &|message| phone.sign(message))
+    }
+
+    /// The server is told what the office's books say that a phone holds.
+    pub(super) fn widen(&mut self, p: usize) -> Checked {
+        let (device, grants) = (self.phones[p].device, self.phones[p].grants.clone());
+        let Some(real) = &self.hub.real else {
+            self.hub.widen(device, grants);
+            return Ok(());
+        };
+        // A phone that is let in redeems another code with the keys that it has.
+        self.phones[p].code = real.make_code(&grants);
+        let request = self.enrol_request(p);
+        let now = self.hub_now();
+        let answer = self.hub.enrol(&request, now).map(drop);
+        answer.map_err(|code| broken("R26", format!("{} gets no more: {code}", self.name(p))))
+    }
+
+    /// The real server makes codes itself; they are good for a day, and in this life of the server.
+    fn fresh_code(&mut self, p: usize) {
+        let now = self.hub_now();
+        let Some(real) = &mut self.hub.real else {
+            return;
+        };
+        real.set_time(now);
+        let phone = &mut self.phones[p];
+        let good = phone
+            .code_made
+            .is_some_and(|(at, life)| now - at < CODE_SECONDS && life == real.lives());
+        if !good {
+            phone.code = real.make_code(&phone.grants);
+            phone.code_made = Some((now, real.lives()));
+        }
+    }
+
+    /// Enrols a phone; an answer can be lost and the phone can die, then it tries again later.
+    pub(super) fn enrol(&mut self, p: usize) -> Checked {
+        self.fresh_code(p);
+        let network = self.hub.network();
+        let request = self.enrol_request(p);
         let now = self.hub_now();
         let answer = self
             .hub
             .enrol(&request, now)
-            .map_err(|code| broken("R26", format!("{} is not enrolled: {code}", phone.name)))?;
+            .map_err(|code| broken("R26", format!("{} is not enrolled: {code}", self.name(p))))?;
         let thief = SigningKey::from_bytes(&self.dice.bytes());
         let stolen = EnrolRequest {
             code: self.phones[p].code.clone(),
@@ -89,7 +130,7 @@ impl World {
         let replica = Replica::new(me, control, hub);
         let rows = replica.first_rows();
         let phone = &mut self.phones[p];
-        let fence = phone.disk.open();
+        let mut writer = phone.disk.open();
         if self.dice.chance(self.config.persist) {
             self.count(Fault::CrashBeforePersist);
             self.say(|w| format!("{} dies while it enrols", w.name(p)));
@@ -98,7 +139,7 @@ impl World {
         let phone = &mut self.phones[p];
         phone
             .disk
-            .commit(fence, &rows)
+            .commit(&mut writer, &rows)
             .map_err(|_| broken("R9", "the only writer is refused"))?;
         let rng: ChaCha8Rng = self.dice.split();
         let outgoing = BTreeMap::new();
@@ -106,7 +147,7 @@ impl World {
         let phone = &mut self.phones[p];
         phone.process = Some(Process {
             replica,
-            fence,
+            writer,
             rng,
             outgoing,
             budget,
@@ -203,10 +244,10 @@ impl World {
         }
         let stale = self.stale_at_work;
         let phone = &mut self.phones[p];
-        let Some(process) = &phone.process else {
+        let Some(process) = &mut phone.process else {
             return Ok(Persisted::Dead { durable: false });
         };
-        match phone.disk.commit(process.fence, rows) {
+        match phone.disk.commit(&mut process.writer, rows) {
             Ok(()) if stale && !rows.is_empty() => Err(broken("R9", "an old writer is let in")),
             Ok(()) => Ok(Persisted::Done),
             Err(_) if plant == Some(Plant::FenceIgnored) => {
@@ -235,7 +276,14 @@ impl World {
         let durable = matches!(kind, Fault::CrashAfterPersist | Fault::PersistErrorDurable);
         let phone = &mut self.phones[p];
         if durable {
-            phone.disk.write(rows);
+            match &mut phone.process {
+                // Whoever ignores the fence can be an old writer here.
+                Some(process) if plant.is_none() => {
+                    let done = phone.disk.commit(&mut process.writer, rows);
+                    done.map_err(|_| broken("R9", "the newest writer is refused"))?;
+                }
+                _ => phone.disk.write(rows),
+            }
         } else if plant == Some(Plant::HalfCommit) {
             phone.disk.write(&rows[..rows.len() / 2]);
         }

@@ -1,5 +1,7 @@
 //! The server as the simulator keeps it: `sync_core::hub` over state in memory, used exactly as the
 //! real server uses it over SQL. A request works on a copy, which is committed whole or not at all.
+//!
+//! Or the real server itself answers in its place (`real`); what is here is then what its database holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -17,6 +19,7 @@ use sync_core::wire::{Answer, Refused, Request, Safe};
 
 use super::fault::{Dice, Plant};
 use super::held::{SpaceStore, Stored, changes_of, find, known, load_all, load_part};
+use super::real::RealServer;
 use super::restore::Journal;
 
 /// Batches with a parent missing that the server keeps for later, per space (R6).
@@ -34,6 +37,9 @@ pub(super) struct HubState {
     codes: BTreeMap<String, Code>,
     /// It was restored and not confirmed yet (R20).
     pub(super) recovery: bool,
+    /// Devices that came back with an enrolment that was lost, of which nobody has said yet that it is
+    /// good.
+    pub(super) returned: BTreeSet<DeviceId>,
 }
 
 #[derive(Clone)]
@@ -73,6 +79,8 @@ pub(super) struct MemoryHub {
     pub(super) restored: bool,
     /// The roster before the last revocation, for a server that goes on with it.
     pub(super) remembered: Option<Rc<Control>>,
+    /// The real server, if it answers; `state` is what its database holds.
+    pub(super) real: Option<RealServer>,
 }
 
 /// What serving a request would do; nothing is committed yet.
@@ -88,6 +96,23 @@ pub(super) struct Served {
 }
 
 impl HubState {
+    /// Of an installation that holds nothing.
+    pub(super) fn new(network: NetworkId) -> Self {
+        Self {
+            control: Rc::new(Control::new(network)),
+            spaces: BTreeMap::new(),
+            records: BTreeMap::new(),
+            codes: BTreeMap::new(),
+            recovery: false,
+            returned: BTreeSet::new(),
+        }
+    }
+
+    /// Whether a device is sent nothing but acknowledgements and control.
+    pub(super) fn holds_back(&self, device: DeviceId) -> bool {
+        self.recovery || self.returned.contains(&device)
+    }
+
     /// Makes records anew from their batches.
     fn remake(&mut self, space: &Space, records: impl IntoIterator<Item = RecordId>) {
         for record in records {
@@ -125,6 +150,17 @@ impl HubState {
     }
 }
 
+impl HubKeys {
+    fn draw(dice: &mut Dice) -> Self {
+        Self {
+            root: SigningKey::from_bytes(&dice.bytes()),
+            node: SigningKey::from_bytes(&dice.bytes()),
+            incarnation: Incarnation(dice.bytes()),
+            nonce: dice.bytes(),
+        }
+    }
+}
+
 impl MemoryHub {
     /// A new installation with a root, one node and a plan package.
     pub(super) fn new(
@@ -133,12 +169,7 @@ impl MemoryHub {
         partial_load: bool,
         plant: Option<Plant>,
     ) -> Self {
-        let keys = HubKeys {
-            root: SigningKey::from_bytes(&dice.bytes()),
-            node: SigningKey::from_bytes(&dice.bytes()),
-            incarnation: Incarnation(dice.bytes()),
-            nonce: dice.bytes(),
-        };
+        let keys = HubKeys::draw(dice);
         let root = keys.root.clone();
         let mut hub = Self {
             partial_load,
@@ -181,13 +212,7 @@ impl MemoryHub {
             &statement,
             (root.verifying_key().to_bytes(), &root_sign),
         );
-        let state = HubState {
-            control: Rc::new(Control::new(network)),
-            spaces: BTreeMap::new(),
-            records: BTreeMap::new(),
-            codes: BTreeMap::new(),
-            recovery: false,
-        };
+        let state = HubState::new(network);
         let mut hub = Self {
             me,
             node,
@@ -199,10 +224,29 @@ impl MemoryHub {
             backed_up: BTreeMap::new(),
             restored: false,
             remembered: None,
+            real: None,
         };
         hub.add_control(&entry);
         hub.publish(package);
         hub
+    }
+
+    /// A new installation that the real server serves, with a journal or without.
+    pub(super) fn real(dice: &mut Dice, package: &Package, journal: bool) -> Self {
+        let keys = HubKeys::draw(dice);
+        let real = RealServer::found(dice, &keys, package, journal);
+        let mut hub = Self::of(keys, package);
+        hub.me.network = real.network();
+        hub.real = Some(real);
+        hub.read_real();
+        hub
+    }
+
+    /// Looks at what the real server holds now.
+    pub(super) fn read_real(&mut self) {
+        if let Some(real) = &self.real {
+            self.state = real.read();
+        }
     }
 
     /// The installation.
@@ -212,6 +256,10 @@ impl MemoryHub {
 
     /// Publishes a plan package.
     pub(super) fn publish(&mut self, package: &Package) {
+        if let Some(real) = &mut self.real {
+            real.publish(package);
+            return self.read_real();
+        }
         let entry = self.signed(|network, signer| ControlEntry::package(network, package, signer));
         self.add_control(&entry);
     }
@@ -241,7 +289,7 @@ impl MemoryHub {
         )
     }
 
-    /// Commits a state; the journal is written first.
+    /// Commits a state; the journal is written first. The real server has done so.
     pub(super) fn commit(&mut self, state: HubState) {
         if let Some(journal) = &mut self.journal {
             journal.append(&state);
@@ -278,6 +326,12 @@ impl MemoryHub {
 
     /// Redeems a code; the same key gets the same answer again (R26). Commits.
     pub(super) fn enrol(&mut self, bytes: &[u8], now: i64) -> Result<Vec<u8>, &'static str> {
+        if let Some(real) = &mut self.real {
+            real.set_time(now);
+            let answer = real.enrol(bytes);
+            self.read_real();
+            return answer;
+        }
         let request = EnrolRequest::decode(self.me.network, bytes).map_err(|bad| bad.code())?;
         let code = self
             .state
@@ -321,6 +375,52 @@ impl MemoryHub {
     ///
     /// With dice for `untidy`, the answer's batches come in any order and something may be left out.
     pub(super) fn serve(
+        &mut self,
+        bytes: &[u8],
+        now: i64,
+        untidy: Option<&mut Dice>,
+    ) -> Result<Served, &'static str> {
+        if let Some(real) = &mut self.real {
+            real.set_time(now);
+            let begun = real.begin(bytes)?;
+            let before = self.state.clone();
+            return self.finish(begun, bytes, &before);
+        }
+        self.would_serve(bytes, now, untidy)
+    }
+
+    /// The real server goes on with a request that it has begun with, when it held `before`.
+    pub(super) fn finish(
+        &self,
+        begun: (ortoo_server::Begun, ortoo_server::App),
+        bytes: &[u8],
+        before: &HubState,
+    ) -> Result<Served, &'static str> {
+        let Some(real) = &self.real else {
+            return Err("nobody has begun");
+        };
+        let answer = real.finish(begun)?;
+        let state = real.read();
+        let network = self.network();
+        let (device, asked) = Request::asker(network, bytes).map_err(|bad| bad.code())?;
+        // What was only read was read before.
+        let read = [before, &state].map(|state| {
+            let mut find = |reference: &Reference| find(&state.spaces, reference);
+            Answer::decode_with(network, &answer, device, &asked, &mut find)
+        });
+        let [earlier, later] = read;
+        let read = earlier.or(later).map_err(|bad| bad.code())?;
+        let refused = read.refused.into_iter();
+        Ok(Served {
+            refused: refused.map(|refused| refused.code).collect(),
+            state,
+            asked,
+            answer,
+        })
+    }
+
+    /// What the server in memory would do; nothing is committed yet.
+    pub(super) fn would_serve(
         &self,
         bytes: &[u8],
         now: i64,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand_chacha::ChaCha8Rng;
-use sync_core::bundle::{BadBundle, Claims, Content, unseal};
+use sync_core::bundle::{BadBundle, Claims, Content, Padding, seal, unseal};
 use sync_core::hub;
 use sync_core::id::Space;
 use sync_core::relay::reply;
@@ -25,24 +25,34 @@ pub(super) struct Taken {
 impl MemoryHub {
     /// Takes a bundle up to the commit; `None` if nothing in it is for the server.
     pub(super) fn import(
-        &self,
+        &mut self,
         file: &[u8],
         rng: &mut ChaCha8Rng,
         now: i64,
-    ) -> Result<Option<Taken>, BadBundle> {
+    ) -> Result<Option<Taken>, &'static str> {
+        if let Some(real) = &mut self.real {
+            real.set_time(now);
+            let imported = real.import(file)?;
+            let state = real.read();
+            return Ok(imported.map(|imported| Taken {
+                state,
+                reply: imported.reply,
+                refused: imported.refused,
+            }));
+        }
         let mut taken = Taken {
             state: self.state.clone(),
             reply: Vec::new(),
             refused: Vec::new(),
         };
-        let key = SealingKey::from_bytes(&self.seal).map_err(|_| BadBundle::NotForUs)?;
+        let key = SealingKey::from_bytes(&self.seal).map_err(|_| "not_a_key")?;
         let unsealed = match unseal(self.network(), [&key], file) {
             Ok(unsealed) => unsealed,
             Err(BadBundle::NotForUs) => return Ok(None),
-            Err(bad) => return Err(bad),
+            Err(bad) => return Err(bad.code()),
         };
         if let Some(bad) = unsealed.bad.first() {
-            return Err(*bad);
+            return Err(bad.code());
         }
         for content in &unsealed.contents {
             self.take_content(&mut taken, content, rng, now);
@@ -52,6 +62,9 @@ impl MemoryHub {
 
     /// All that is held of these spaces, for whoever holds them and for a restored server.
     pub(super) fn snapshot(&self, spaces: &BTreeSet<Space>, rng: &mut ChaCha8Rng) -> Vec<u8> {
+        if let Some(real) = &self.real {
+            return real.snapshot(spaces);
+        }
         let mut held = BTreeMap::new();
         let mut batches = Vec::new();
         for space in spaces {
@@ -69,16 +82,29 @@ impl MemoryHub {
     }
 
     /// Takes batches that somebody carried here, up to the commit.
-    pub(super) fn carried(&self, batches: Vec<Vec<u8>>, rng: &mut ChaCha8Rng, now: i64) -> Taken {
+    pub(super) fn carried(
+        &mut self,
+        batches: Vec<Vec<u8>>,
+        rng: &mut ChaCha8Rng,
+        now: i64,
+    ) -> Taken {
+        let content = Content {
+            batches,
+            ..Content::default()
+        };
         let mut taken = Taken {
             state: self.state.clone(),
             reply: Vec::new(),
             refused: Vec::new(),
         };
-        let content = Content {
-            batches,
-            ..Content::default()
-        };
+        if self.real.is_some() {
+            let key = self.state.control.seal_key().map(|server| server.key);
+            let message = content.encode(self.network());
+            let readers: Vec<_> = key.into_iter().collect();
+            let file = seal(rng, self.network(), &readers, Padding::Rounded, &message);
+            let imported = self.import(&file.unwrap_or_default(), rng, now);
+            return imported.ok().flatten().unwrap_or(taken);
+        }
         self.take_content(&mut taken, &content, rng, now);
         taken
     }

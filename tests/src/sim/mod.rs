@@ -2,7 +2,9 @@
 //!
 //! A seed draws everything: how many phones, who fails how, what people type ([`fault::Config`]).
 //! The core is the real one; store, server and link are kept in memory and lose, repeat, cut, crash
-//! and set back as the configuration says (`world`). When the faults have stopped, a bounded
+//! and set back as the configuration says (`world`). With [`Options::real`] the server is two nodes of
+//! the real one over one database (`real`), and phones have the real store: slower by far, for fewer
+//! seeds. When the faults have stopped, a bounded
 //! number of exchanges must bring everybody together, and the oracle, which shares no code with
 //! admission, compares what is there with what users were told is saved. Its rules have the names
 //! that REPLICATION.md gives them.
@@ -24,6 +26,7 @@ mod mail;
 mod network;
 mod oracle;
 mod phone;
+mod real;
 mod restore;
 mod revoked;
 mod store;
@@ -70,12 +73,18 @@ pub struct Options {
     pub plant: Option<Plant>,
     /// Whether to write down what happens.
     pub trace: bool,
+    /// The real server, two nodes over one database, and the phones' real stores, instead of those in
+    /// memory. Nothing can be planted in them.
+    pub real: bool,
 }
 
 /// Runs one seed.
 pub fn run(seed: u64, options: Options) -> Outcome {
     let mut dice = Dice::new(seed);
-    let config = Config::draw(seed, &mut dice);
+    let mut config = Config::draw(seed, &mut dice);
+    if options.real {
+        config.for_the_real();
+    }
     let mut world = World::new(config.clone(), dice, options);
     let ended = catch_unwind(AssertUnwindSafe(|| world.run()));
     let broken = match ended {

@@ -16,7 +16,7 @@ use sync_core::value::{Key, Value};
 
 use super::fault::{Dice, Plant};
 use super::oracle::When;
-use super::store::Disk;
+use super::store::{Disk, Writer};
 
 /// A form on a phone's screen, or its draft: what R41 is about.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ pub(super) struct Process {
     /// The replica.
     pub(super) replica: Replica,
     /// What the store gave it when it opened.
-    pub(super) fence: u64,
+    pub(super) writer: Writer,
     /// The system's randomness.
     pub(super) rng: ChaCha8Rng,
     /// Requests sent and what to compare their answers with.
@@ -71,6 +71,8 @@ pub(super) struct Phone {
     pub(super) device: DeviceId,
     /// Its enrolment code.
     pub(super) code: String,
+    /// When the real server made it, and in which life.
+    pub(super) code_made: Option<(i64, u32)>,
     /// What the office granted it, by the office's books.
     pub(super) grants: BTreeSet<Space>,
     /// The person who writes on it.
@@ -103,12 +105,13 @@ pub(super) struct Phone {
 }
 
 impl Phone {
-    /// A phone that is not enrolled yet.
+    /// A phone that is not enrolled yet; with the real store or one in memory.
     pub(super) fn new(
         dice: &mut Dice,
         number: usize,
         grants: BTreeSet<Space>,
         clock_off: i64,
+        real: bool,
     ) -> Self {
         let signing = SigningKey::from_bytes(&dice.bytes());
         let device = DeviceId::of_key(&signing.verifying_key().to_bytes());
@@ -118,9 +121,14 @@ impl Phone {
             sealing: dice.bytes(),
             device,
             code: sync_core::enrol::code_from(dice.bytes()),
+            code_made: None,
             grants,
             author: AuthorId(dice.bytes()),
-            disk: Disk::default(),
+            disk: if real {
+                Disk::in_files()
+            } else {
+                Disk::default()
+            },
             process: None,
             stale: None,
             copies: Vec::new(),
@@ -142,6 +150,7 @@ impl Phone {
             name: format!("{}'", self.name),
             signing: self.signing.clone(),
             code: self.code.clone(),
+            code_made: self.code_made,
             grants: self.grants.clone(),
             disk: self.disk.clone(),
             process: None,
@@ -167,10 +176,10 @@ impl Phone {
         plant: Option<Plant>,
         budget: Budget,
     ) -> Result<OpenReport, OpenError> {
-        let fence = self.disk.open();
-        let disk = &self.disk;
-        let (replica, report) = Replica::open(disk, &mut |table: Table, each| {
-            disk.read_shuffled(dice, table, each);
+        let writer = self.disk.open();
+        let store = self.disk.as_seen_by(&writer);
+        let (replica, report) = Replica::open(&store, &mut |table: Table, each| {
+            store.read_shuffled(dice, table, each);
             Ok(())
         })?;
         let rng = match plant {
@@ -180,7 +189,7 @@ impl Phone {
         let outgoing = BTreeMap::new();
         self.process = Some(Process {
             replica,
-            fence,
+            writer,
             rng,
             outgoing,
             budget,

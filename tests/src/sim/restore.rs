@@ -44,6 +44,10 @@ impl MemoryHub {
     fn restore(&mut self, backup: HubState, incarnation: Incarnation) {
         self.me.incarnation = incarnation;
         self.restored = true;
+        if let Some(real) = &mut self.real {
+            real.restore();
+            return self.read_real();
+        }
         self.state = backup;
         self.state.recovery = true;
         let Some(journal) = self.journal.take() else {
@@ -94,6 +98,9 @@ impl World {
             return Ok(());
         }
         if self.dice.chance(60) {
+            if let Some(real) = &mut self.hub.real {
+                real.back_up();
+            }
             self.backup = Some(self.hub.state.clone());
             let stores = self.hub.state.spaces.iter();
             let counter = |(space, store): (&Space, &super::held::SpaceStore)| {
@@ -102,8 +109,8 @@ impl World {
             self.hub.backed_up = stores.map(counter).collect();
             self.say(|_| "a backup is made".into());
         }
-        if self.hub.state.recovery && self.dice.chance(60) {
-            self.confirm();
+        if self.is_to_confirm() && self.dice.chance(60) {
+            self.confirm()?;
         }
         match self.dice.chance(self.config.restore) {
             true => self.restore_hub(),
@@ -111,7 +118,12 @@ impl World {
         }
     }
 
-    pub(super) fn confirm(&mut self) {
+    /// Whether somebody is served nothing until the office has said that the roster is good.
+    fn is_to_confirm(&self) -> bool {
+        self.hub.state.recovery || !self.hub.state.returned.is_empty()
+    }
+
+    pub(super) fn confirm(&mut self) -> Checked {
         self.count(Fault::RecoveryConfirmed);
         self.say(|_| "the office ends the recovery".into());
         // It knows whom it has revoked, and says so again where that was lost.
@@ -124,26 +136,34 @@ impl World {
         revoked
             .into_iter()
             .for_each(|device| self.hub.revoke(device));
-        self.hub.state.recovery = false;
-        self.grant_again();
+        match &self.hub.real {
+            Some(real) => {
+                real.confirm();
+                self.hub.read_real();
+            }
+            None => self.hub.state.recovery = false,
+        }
+        self.grant_again()
     }
 
     /// The office knows what it has granted, and grants it again where that was lost before anybody heard.
-    pub(super) fn grant_again(&mut self) {
-        for phone in self.phones.iter().filter(|phone| !phone.revoked) {
+    pub(super) fn grant_again(&mut self) -> Checked {
+        for p in 0..self.phones.len() {
+            let phone = &self.phones[p];
             let held = self.hub.state.control.grants(phone.device);
             let lost = held.is_some_and(|held| !held.is_superset(&phone.grants));
-            if lost {
-                self.hub.widen(phone.device, phone.grants.clone());
+            if lost && !phone.revoked {
+                self.widen(p)?;
             }
         }
+        Ok(())
     }
 
     fn restore_hub(&mut self) -> Checked {
         let Some(backup) = self.backup.clone() else {
             return Ok(());
         };
-        let journal = self.hub.journal.is_some();
+        let journal = self.config.journal;
         self.count(match journal {
             true => Fault::HubRestoredWithJournal,
             false => Fault::HubRestored,
@@ -152,7 +172,10 @@ impl World {
         let before = self.hub.state.clone();
         let incarnation = Incarnation(self.dice.bytes());
         self.hub.restore(backup, incarnation);
-        self.hub.publish(&self.package);
+        if self.hub.real.is_none() {
+            // The real one publishes by itself what it is started with.
+            self.hub.publish(&self.package);
+        }
         if journal {
             for (space, store) in &before.spaces {
                 let restored = self.hub.state.spaces.get(space);
@@ -193,7 +216,7 @@ impl World {
 
     /// Still in recovery, every phone that is left brings what it has; then the office confirms.
     pub(super) fn gather(&mut self) -> Checked {
-        if !self.hub.state.recovery {
+        if !self.is_to_confirm() {
             return Ok(());
         }
         for p in self.alive() {
@@ -233,7 +256,6 @@ impl World {
                 })?;
             }
         }
-        self.confirm();
-        Ok(())
+        self.confirm()
     }
 }

@@ -86,6 +86,10 @@ impl World {
 impl MemoryHub {
     /// Revokes a device: all it has.
     pub(super) fn revoke(&mut self, device: DeviceId) {
+        if let Some(real) = &mut self.real {
+            real.revoke(device);
+            return self.read_real();
+        }
         let before = self.state.control.clone();
         let spaces = before.grants(device).unwrap_or_default();
         let cut = spaces.into_iter().map(|space| {
@@ -135,6 +139,10 @@ impl MemoryHub {
 
     /// The office decides on a batch.
     fn decide(&mut self, batch: BatchHash, space: &Space, accepted: bool) {
+        if let Some(real) = &self.real {
+            real.decide(batch, accepted);
+            return self.read_real();
+        }
         let issuer = self.node.verifying_key().to_bytes();
         let verdict = Verdict {
             number: 1,

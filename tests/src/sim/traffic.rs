@@ -1,12 +1,14 @@
 //! What travels: a phone asks, the server hears, the phone hears.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use ed25519_dalek::Signer;
 use sync_core::batch::{Reference, Unfit};
 use sync_core::date::date_in_china;
 use sync_core::exchange::Received;
+use sync_core::feed::Vector;
+use sync_core::id::{DeviceId, Space};
 use sync_core::replica::Context;
 use sync_core::row::Table;
 use sync_core::wire::{Answer, Request};
@@ -45,6 +47,7 @@ impl World {
         if process.budget.up < 600 || self.config.budget.is_some() {
             *self.faults.entry(Fault::SmallBudget).or_default() += 1;
         }
+        let store = phone.disk.as_seen_by(&process.writer);
         let mut context = Context {
             now,
             today: &today,
@@ -54,7 +57,7 @@ impl World {
         let sign = |message: &[u8]| signing.sign(message).to_bytes();
         let prepared = process
             .replica
-            .prepare_exchange(&mut context, &phone.disk, &sign, process.budget)
+            .prepare_exchange(&mut context, &store, &sign, process.budget)
             .map_err(|error| broken("Progress", format!("no request: {error}")))?;
         let rows = prepared.rows.clone();
         let mut early = None;
@@ -163,14 +166,86 @@ impl World {
         }
     }
 
-    pub(super) fn hub_hears(&mut self, packet: Packet) -> Checked {
+    /// Whether the server dies at a request, and when.
+    fn crash(&mut self) -> Option<Fault> {
+        if !self.dice.chance(self.config.hub_crash) {
+            return None;
+        }
+        Some(match self.dice.below(5) {
+            0 | 1 => Fault::HubCrashBefore,
+            2 | 3 => Fault::HubCrashAfter,
+            _ if self.options.real => Fault::HubCrashAfter,
+            _ => Fault::AnsweredNotCommitted,
+        })
+    }
+
+    /// A request does not come to its end.
+    fn hub_dies(&mut self, bytes: &[u8]) -> Checked {
+        let now = self.hub_now();
+        if let Some(real) = &mut self.hub.real {
+            real.set_time(now);
+            drop(real.begin(bytes));
+            real.die();
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, bytes: &[u8]) -> Result<Served, &'static str> {
         let now = self.hub_now();
         let untidy = self.dice.chance(self.config.untidy);
         if untidy {
             self.count(Fault::Untidy);
         }
         let dice = untidy.then_some(&mut self.dice);
-        let served = match self.hub.serve(&packet.bytes, now, dice) {
+        self.hub.serve(bytes, now, dice)
+    }
+
+    /// The real server serves, and another of its nodes does something between the moment at which it
+    /// has looked at the request and the one at which it stores.
+    fn serve_between(&mut self, bytes: &[u8]) -> Result<Result<Served, &'static str>, Broken> {
+        let now = self.hub_now();
+        let Some(real) = &mut self.hub.real else {
+            return Ok(self.serve(bytes));
+        };
+        real.set_time(now);
+        let before = self.hub.state.clone();
+        let begun = match real.begin(bytes) {
+            Ok(begun) => begun,
+            Err(code) => return Ok(Err(code)),
+        };
+        self.count(Fault::Between);
+        self.say(|_| "while a node is at a request:".into());
+        match self.dice.chance(300) {
+            true => self.office_acts()?,
+            false => self.deliver_next()?,
+        }
+        let served = self.hub.finish(begun, bytes, &before);
+        Ok(served)
+    }
+
+    /// Whether anything of a device has come in since.
+    fn moved_since(&self, before: &[(Space, Vector)], device: DeviceId) -> bool {
+        let before: BTreeMap<&Space, &Vector> = before.iter().map(|(s, v)| (s, v)).collect();
+        let tips = |vector: &Vector| vector.tips(device).copied().collect::<Vec<_>>();
+        self.vectors()
+            .iter()
+            .any(|(space, now)| before.get(space).map(|v| tips(v)).unwrap_or_default() != tips(now))
+    }
+
+    pub(super) fn hub_hears(&mut self, packet: Packet) -> Checked {
+        let crash = self.crash();
+        let revoked_before = self.phones[packet.phone].revoked;
+        if crash == Some(Fault::HubCrashBefore) {
+            self.count(Fault::HubCrashBefore);
+            self.say(|_| "the server dies before it commits".into());
+            return self.hub_dies(&packet.bytes);
+        }
+        let vectors = self.vectors();
+        let served = match self.dice.chance(self.config.between) {
+            true => self.serve_between(&packet.bytes)?,
+            false => self.serve(&packet.bytes),
+        };
+        let served = match served {
             Ok(served) => served,
             Err(code) if self.phones[packet.phone].revoked => {
                 self.count(Fault::RevokedAsks);
@@ -199,8 +274,11 @@ impl World {
         };
         require("R5", !packet.cut, || "a cut request is served".into())?;
         // A restored server may have lost that; until the office confirms it serves nobody.
-        let revoked = self.phones[packet.phone].revoked && !served.state.recovery;
-        require("R25", !revoked, || {
+        let phone = &self.phones[packet.phone];
+        let revoked = phone.revoked && !served.state.holds_back(phone.device);
+        // Revoked while a node was at its request: what it only read, it read before.
+        let read_only = !revoked_before && !self.moved_since(&vectors, phone.device);
+        require("R25", !revoked || read_only, || {
             format!(
                 "the server serves {}, which is revoked",
                 self.name(packet.phone)
@@ -227,35 +305,26 @@ impl World {
             )
         });
         self.check_answer(packet.phone, &served)?;
-        let mut answered = true;
-        if self.dice.chance(self.config.hub_crash) {
-            match self.dice.below(5) {
-                0 | 1 => {
-                    self.count(Fault::HubCrashBefore);
-                    self.say(|_| "  and dies before it commits".into());
-                    return Ok(());
+        match crash {
+            // A disk that lies about its writes, or a restore that kept the incarnation: the digest of
+            // the base tells the phone.
+            Some(Fault::AnsweredNotCommitted) => {
+                self.count(Fault::AnsweredNotCommitted);
+                // The journal was written before.
+                if let Some(journal) = &mut self.hub.journal {
+                    journal.append(&served.state);
                 }
-                2 | 3 => {
-                    self.hub.commit(served.state);
-                    self.count(Fault::HubCrashAfter);
-                    self.say(|_| "  and dies before it answers".into());
-                    answered = false;
-                }
-                // A disk that lies about its writes, or a restore that kept the incarnation: the
-                // digest of the base tells the phone.
-                _ => {
-                    // The journal was written before.
-                    if let Some(journal) = &mut self.hub.journal {
-                        journal.append(&served.state);
-                    }
-                    self.count(Fault::AnsweredNotCommitted);
-                    self.say(|_| "  and loses what it has answered".into());
-                }
+                self.say(|_| "  and loses what it has answered".into());
+            }
+            _ => self.hub.commit(served.state),
+        }
+        if crash == Some(Fault::HubCrashAfter) {
+            self.count(Fault::HubCrashAfter);
+            self.say(|_| "  and dies before it answers".into());
+            if let Some(real) = &mut self.hub.real {
+                real.die();
             }
         } else {
-            self.hub.commit(served.state);
-        }
-        if answered {
             let bytes: Rc<[u8]> = served.answer.into();
             self.post(Packet {
                 to: To::Phone,
@@ -334,6 +403,7 @@ impl World {
         let Some(outgoing) = process.outgoing.get(&packet.exchange) else {
             return Ok(None);
         };
+        let store = phone.disk.as_seen_by(&process.writer);
         let mut context = Context {
             now,
             today: &today,
@@ -342,7 +412,7 @@ impl World {
         let prepared =
             process
                 .replica
-                .prepare_answer(&mut context, &phone.disk, outgoing, &packet.bytes);
+                .prepare_answer(&mut context, &store, outgoing, &packet.bytes);
         let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(_) if packet.cut => {

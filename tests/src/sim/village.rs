@@ -133,7 +133,7 @@ impl Village {
     /// Serves a request without committing what it does: how many batches it would refuse, or the
     /// code of the whole request's refusal.
     pub fn would_serve(&self, request: &[u8]) -> Result<(usize, Vec<u8>), &'static str> {
-        let served = self.hub.serve(request, self.now, None)?;
+        let served = self.hub.would_serve(request, self.now, None)?;
         Ok((served.refused.len(), served.answer))
     }
 

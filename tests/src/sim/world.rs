@@ -62,10 +62,16 @@ impl World {
     /// The world of a configuration; `dice` are those that drew it.
     pub(super) fn new(config: Config, mut dice: Dice, options: Options) -> Self {
         let package = super::users::package();
-        let mut hub = MemoryHub::new(&mut dice, &package, config.partial_load, options.plant);
-        if config.journal {
-            hub.journal = Some(Journal::default());
-        }
+        let hub = match options.real {
+            true => MemoryHub::real(&mut dice, &package, config.journal),
+            false => {
+                let partial = config.partial_load;
+                let mut hub = MemoryHub::new(&mut dice, &package, partial, options.plant);
+                hub.journal = config.journal.then(Journal::default);
+                hub
+            }
+        };
+        let mut hub = hub;
         let cadre = |unit: &str| {
             Class::CADRE.map(|class| Space::new(unit, class).expect("a code of 12 digits"))
         };
@@ -80,7 +86,8 @@ impl World {
                     // A clinic's phone, which does not hold what the cadre's does.
                     grants.retain(|space| space.class != Class::Care);
                 }
-                Phone::new(&mut dice, number, grants, config.clocks[number])
+                let clock_off = config.clocks[number];
+                Phone::new(&mut dice, number, grants, clock_off, options.real)
             })
             .collect();
         for phone in &phones {
@@ -91,7 +98,11 @@ impl World {
             let spaces = vec![cadre(UNITS[0])[0].clone(), cadre(UNITS[0])[1].clone()];
             let mut device = Hostile::new(&mut dice, spaces.clone());
             let author = AuthorId([0xbd; 8]);
-            hub.make_code(&device.code, spaces.into_iter().collect(), author);
+            let spaces = spaces.into_iter().collect();
+            match &hub.real {
+                Some(real) => device.code = real.make_code(&spaces),
+                None => hub.make_code(&device.code, spaces, author),
+            }
             let request = EnrolRequest {
                 code: device.code.clone(),
                 signing_key: device.key(),
@@ -428,17 +439,17 @@ impl World {
         if let Err("device_revoked") = served {
             return self.hostile_is_carried(&bytes);
         }
+        let device = self.hostile.as_ref().map(|hostile| hostile.device);
+        let device = device.unwrap_or(DeviceId([0; 8]));
         if let Ok(served) = served {
             // A restored server may have lost that; until the office confirms it serves nobody.
             require(
                 "R25",
-                !self.hostile_revoked || served.state.recovery,
+                !self.hostile_revoked || served.state.holds_back(device),
                 || "the server serves the hostile device, which is revoked".into(),
             )?;
             self.hub.commit(served.state);
             let mut find = |reference: &Reference| held::find(&self.hub.state.spaces, reference);
-            let device = self.hostile.as_ref().map(|hostile| hostile.device);
-            let device = device.unwrap_or(DeviceId([0; 8]));
             let answer =
                 Answer::decode_with(network, &served.answer, device, &served.asked, &mut find);
             if let (Some(hostile), Ok(answer)) = (&mut self.hostile, answer) {
@@ -450,19 +461,27 @@ impl World {
         self.agree_hub()
     }
 
-    fn office_acts(&mut self) -> Checked {
+    pub(super) fn office_acts(&mut self) -> Checked {
         match self.dice.below(4) {
             3 => return self.office_revokes(),
             0 => {
                 self.count(Fault::DaysPass);
                 self.seconds += 86_400 * (1 + self.dice.below(40) as i64);
                 self.say(|_| "days pass".into());
+                let now = self.hub_now();
+                if let Some(real) = &mut self.hub.real {
+                    real.set_time(now);
+                    real.hourly();
+                    self.hub.read_real();
+                }
             }
             1 => {
                 let p = self.dice.below(self.phones.len());
                 let unit = *self.dice.pick(&UNITS[..self.config.units]);
                 let more = Class::CADRE.map(|class| Space::new(unit, class).expect("a code"));
+                let revoked = self.phones[p].revoked && self.options.real;
                 if self.phones[p].enrolled
+                    && !revoked
                     && !more.iter().all(|s| self.phones[p].grants.contains(s))
                 {
                     self.count(Fault::Widened);
@@ -475,7 +494,7 @@ impl World {
                     {
                         phone.grants.extend(more.clone());
                     }
-                    self.hub.widen(device, more.into());
+                    self.widen(p)?;
                 }
             }
             _ => {

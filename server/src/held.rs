@@ -1,0 +1,88 @@
+//! Everything that is held, in one piece: for whoever puts a server beside another one and asks whether
+//! both hold the same.
+
+use std::collections::BTreeSet;
+
+use sync_core::id::{DeviceId, RecordId, Space};
+use sync_core::record::RecordState;
+
+use crate::app::App;
+use crate::error::CommandError;
+use crate::snapshot::all_batches;
+use crate::store::{StoreError, feed, record, recovery};
+
+/// All that an installation holds.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// The control entries, in the order in which they came in.
+    pub control: Vec<Vec<u8>>,
+    /// It was restored, and nobody has confirmed the roster yet (R20).
+    pub recovery: bool,
+    /// Devices that came back with an enrolment of which nothing was known here.
+    pub returned: BTreeSet<DeviceId>,
+    /// The spaces that anything ever came in for.
+    pub spaces: Vec<HeldSpace>,
+}
+
+/// A space in a [`Held`].
+#[derive(Clone, Debug)]
+pub struct HeldSpace {
+    /// Which one.
+    pub space: Space,
+    /// Its batches, in the order in which they came in.
+    pub batches: Vec<Vec<u8>>,
+    /// Batches that wait for a parent (R6).
+    pub waiting: Vec<Vec<u8>>,
+    /// The records, as they are stored.
+    pub records: Vec<(RecordId, RecordState)>,
+}
+
+impl App {
+    /// Everything that is held, as it stood at one moment. All of it is in memory then: for small
+    /// installations.
+    pub async fn held(&self) -> Result<Held, CommandError> {
+        let shared = self.shared();
+        let mut tx = shared.store.read().await?;
+        let roster = shared.roster.current(&mut tx).await?;
+        let mut held = Held {
+            control: roster
+                .control
+                .entries()
+                .map(|entry| entry.bytes().to_vec())
+                .collect(),
+            recovery: recovery::is_on(&mut tx).await?,
+            returned: recovery::returned(&mut tx).await?,
+            spaces: Vec::new(),
+        };
+        for space in feed::spaces(&mut tx).await? {
+            held.spaces.push(of_space(&mut tx, space).await?);
+        }
+        Ok(held)
+    }
+}
+
+async fn of_space(
+    conn: &mut sqlx::SqliteConnection,
+    space: Space,
+) -> Result<HeldSpace, StoreError> {
+    let unreadable = |_| StoreError::Unreadable {
+        table: "record",
+        column: "state",
+    };
+    let mut records = Vec::new();
+    for (id, state) in record::of_space(conn, &space).await? {
+        records.push((id, RecordState::from_cbor(&state).map_err(unreadable)?));
+    }
+    let mut waiting = Vec::new();
+    let name = space.to_string();
+    for (_, node) in feed::stashed(conn, &name).await? {
+        waiting.extend(feed::stashed_bytes(conn, &name, node.hash).await?);
+    }
+    let batches = all_batches(conn, &space).await?;
+    Ok(HeldSpace {
+        space,
+        batches,
+        waiting,
+        records,
+    })
+}
