@@ -255,13 +255,13 @@ pub fn take_apart(
 /// bringer: every replica offers every feed that it holds.
 pub fn receive(control: &Control, bringer: DeviceId, bytes: &[u8]) -> Result<Batch, Unfit> {
     let batch = control.receive(bytes)?;
-    let space = &batch.header.space;
-    // What it wrote in a space before it heard that it holds it no more waits for the office.
-    let own = batch.header.device == bringer;
-    if own || control.holds(bringer, space) {
-        Ok(batch)
-    } else {
-        Err(Unfit::Space)
+    // Of a space that was taken from it too: it erases the space when it hears of that, and may hold what
+    // nobody else has. What it wrote itself waits for the office.
+    let enrolment = control.enrolment(bringer);
+    let was_let_in = enrolment.is_some_and(|held| held.spaces.contains(&batch.header.space));
+    match was_let_in {
+        true => Ok(batch),
+        false => Err(Unfit::Space),
     }
 }
 

@@ -120,6 +120,29 @@ async fn a_batch_that_must_not_be_held_is_named_and_the_others_are_held() {
 }
 
 #[tokio::test]
+async fn what_a_device_holds_of_others_is_taken_though_it_has_just_lost_the_space() {
+    let station = Station::sample().await;
+    let mut a = Phone::enrolled(&station, 1, SPACE).await;
+    let b = Phone::enrolled(&station, 2, SPACE).await;
+    // Brought to the first by a courier, and the second was lost before it could exchange.
+    let only_there = b.batch(1, &[], vec![b.entry(1, "一")]);
+    let own = a.batch(1, &[], vec![a.entry(2, "二")]);
+    let wish = crate::RevokeWish {
+        device: a.device(),
+        spaces: [SPACE.parse().unwrap()].into(),
+        reason: sync_core::control::RevokeReason::Left,
+    };
+    station.app.revoke(&wish).await.unwrap();
+    let answer = a.exchange(&station, &[&only_there, &own]).await;
+    assert!(answer.refused.is_empty(), "{:?}", answer.refused);
+    assert!(answer.spaces.is_empty() && answer.batches.is_empty());
+    assert_eq!(station.app.verify().await.unwrap().batches, 2);
+    let waiting = station.app.waiting_batches().await.unwrap();
+    let waiting: Vec<_> = waiting.iter().map(|waiting| waiting.device).collect();
+    assert_eq!(waiting, [a.device()]);
+}
+
+#[tokio::test]
 async fn a_nonce_of_long_ago_is_answered_with_a_new_one_and_nothing_is_done() {
     let station = Station::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
