@@ -22,10 +22,11 @@ use crate::clock::Clock;
 use crate::enrol::{self, CodeWish, PendingDevice};
 use crate::erase;
 use crate::error::CommandError;
-use crate::figures::{self, Built, KnownReads, Shown};
+use crate::figures::{self, Built, KnownReads, Shown, Touched};
 use crate::install::install;
 use crate::journal::{self, Journal};
 use crate::keys::MatchKey;
+use crate::moves;
 use crate::recount::{self, Recounted};
 use crate::recovery::{self, RecoveryStatus};
 use crate::roster::Remembered;
@@ -98,6 +99,23 @@ impl Shared {
     ) -> Result<(), StoreError> {
         self.journal.append(&mut tx).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Commits a transaction in which [`follow`](crate::follow::follow) has erased something, or not.
+    pub(crate) async fn commit_following(
+        &self,
+        mut tx: Transaction<'_, Sqlite>,
+        erases: bool,
+    ) -> Result<(), StoreError> {
+        match erases {
+            true => self.journal.begin_again(&mut tx).await?,
+            false => self.journal.append(&mut tx).await?,
+        }
+        tx.commit().await?;
+        if erases {
+            erase::leave_no_trace(self).await?;
+        }
+        Ok(())
     }
 }
 
@@ -227,7 +245,12 @@ impl App {
         let mut tx = self.shared.store.write().await?;
         let roster = self.shared.roster.last().current(&mut tx).await?;
         let before = recovery::confirm(now, &mut tx, &roster.control).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        // What came back waited for this: the phones have brought what they had.
+        let told = roster.control.moves().cloned().collect();
+        let mut touched = Touched::default();
+        moves::carry(&mut tx, &self.shared, &roster.control, told, &mut touched).await?;
+        figures::update(&mut tx, &self.shared, &roster.control, touched).await?;
+        self.shared.commit(tx).await?;
         Ok(before)
     }
 

@@ -11,7 +11,7 @@
 mod carry;
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use plan::Package;
 use sqlx::SqliteConnection;
@@ -181,80 +181,28 @@ impl<'a> Order<'a> {
         Ok(())
     }
 
-    /// Writes where she lives from that day on, in both units, and says of the new records what was
-    /// said of the old ones.
+    /// Says of the new records what was said of the old ones.
     async fn settle(
         &self,
         conn: &mut SqliteConnection,
         shared: &Shared,
         moved: &Moved,
         all: &[Moved],
-    ) -> Result<Touched, CommandError> {
-        let [section, since, status] = RESIDENCE;
-        let item = moved.item();
-        let lives = |value: Option<Value>| -> Vec<(Key, Value)> {
-            let since = Key::item_field(section, &item, since).ok();
-            let status = Key::item_field(section, &item, status).ok();
-            let since = since.map(|key| (key, Value::from(self.on)));
-            since.into_iter().chain(status.zip(value)).collect()
-        };
-        let mut there = lives(self.status_of(moved.record));
+    ) -> Result<Touched, StoreError> {
         let renamed: BTreeMap<RecordId, RecordId> =
             all.iter().map(|moved| (moved.record, moved.new)).collect();
-        let mut said: Vec<(RecordId, Vec<(Key, Value)>)> = Vec::new();
-        for (key, value) in self.statements(moved.record) {
-            let other = link::other_of(&key).and_then(|other| renamed.get(&other));
-            if let Some(other) = other {
-                let (holder, named) = link::pair(moved.new, *other);
-                let key = link::state_key(named);
-                said.push((holder, key.map(|key| (key, value)).into_iter().collect()));
-            }
-        }
-        let general = |unit: &str, record| Place::new(unit, Class::General, record);
         let mut touched = Touched::default();
-        let here = lives(Some(Value::from(MOVED_AWAY)));
-        let away = general(&moved.from, moved.record)?;
-        touched.join(write(conn, shared, self.package, &away, None, here).await?);
-        let new = general(&moved.to, moved.new)?;
-        touched.join(
-            write(
-                conn,
-                shared,
-                self.package,
-                &new,
-                None,
-                std::mem::take(&mut there),
-            )
-            .await?,
-        );
-        for (holder, puts) in said {
-            let place = general(&moved.to, holder)?;
+        for (key, value) in self.statements(moved.record) {
+            let Some(other) = link::other_of(&key).and_then(|other| renamed.get(&other)) else {
+                continue;
+            };
+            let (holder, named) = link::pair(moved.new, *other);
+            let key = link::state_key(named);
+            let puts = key.map(|key| (key, value)).into_iter().collect();
+            let place = Place::new(&moved.to, Class::General, holder)?;
             touched.join(write(conn, shared, self.package, &place, None, puts).await?);
         }
         Ok(touched)
-    }
-
-    /// How she lives where she moves away from: the status of the newest residence.
-    fn status_of(&self, record: RecordId) -> Option<Value> {
-        let [section, since, status] = RESIDENCE;
-        let shown = self.held.view(&self.from, record);
-        let value = |item: &str, field: &str| {
-            let key = Key::item_field(section, item, field).ok()?;
-            let value = shown.get(&key)?.winner();
-            (!value.is_null()).then(|| value.clone())
-        };
-        let keys = shown.keys().filter(|key| key.section() == section);
-        let items: BTreeSet<&str> = keys.filter_map(|key| key.item()).collect();
-        let void = |item: &&str| {
-            let key = Key::void(section, item).ok();
-            let slot = key.and_then(|key| shown.get(&key).map(|slot| slot.winner().clone()));
-            slot != Some(Value::Bool(true))
-        };
-        let newest = items
-            .into_iter()
-            .filter(void)
-            .max_by_key(|item| value(item, since).and_then(|day| day.as_text().map(str::to_owned)));
-        newest.and_then(|item| value(item, status))
     }
 
     /// What was said of this record and others.

@@ -11,11 +11,10 @@ use sync_core::id::{BatchHash, DeviceId, EntryHash, NetworkId, RecordId, Space};
 use sync_core::seal::SigningKey;
 
 use crate::app::App;
-use crate::erase;
 use crate::error::CommandError;
-use crate::figures;
+use crate::figures::Touched;
+use crate::follow::follow;
 use crate::keys::public_text;
-use crate::standing;
 use crate::store::{StoreError, control};
 
 /// What a person wants to order.
@@ -181,21 +180,10 @@ impl App {
         let mut tx = self.shared().store.write().await?;
         let before = self.shared().roster.last().current(&mut tx).await?;
         let entry = submit(&mut tx, &before.control, file, bytes).await?;
+        let shared = self.shared();
         // What it orders is done where it is known.
-        let roster = before.current(&mut tx).await?;
-        let mut touched = standing::follow(&mut tx, &before.control, &roster.control).await?;
-        let now = self.shared().clock.now();
-        let erased = erase::execute(now, &mut tx, &roster.control).await?;
-        let erases = erased.is_some();
-        touched.join(erased.unwrap_or_default());
-        figures::update(&mut tx, self.shared(), &roster.control, touched).await?;
-        if erases {
-            self.shared().journal.begin_again(&mut tx).await?;
-        }
-        self.shared().commit(tx).await?;
-        if erases {
-            erase::leave_no_trace(self.shared()).await?;
-        }
+        let erases = follow(&mut tx, shared, &before.control, Touched::default()).await?;
+        shared.commit_following(tx, erases).await?;
         Ok(entry)
     }
 

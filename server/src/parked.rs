@@ -11,7 +11,8 @@ use sync_core::record::{DocumentError, RecordState};
 
 use crate::app::{App, Shared};
 use crate::error::CommandError;
-use crate::figures::{self, Touched};
+use crate::figures::Touched;
+use crate::follow::follow;
 use crate::revoke::take;
 use crate::roster::Roster;
 use crate::standing::{counting_changes, remake};
@@ -123,7 +124,7 @@ impl App {
                     // Another program could not take it.
                     let mut touched = Touched::default();
                     remake(&mut tx, &roster.control, &space, [id], &mut touched).await?;
-                    figures::update(&mut tx, shared, &roster.control, touched).await?;
+                    follow(&mut tx, shared, &roster.control, touched).await?;
                     break;
                 };
                 let verdict = LeftOut {

@@ -20,14 +20,12 @@ use crate::app::Shared;
 use crate::bundle::{self, Unpacked};
 use crate::copies;
 use crate::enrol;
-use crate::erase;
 use crate::exchange;
-use crate::figures::{self, Touched};
-use crate::moves;
+use crate::figures::Touched;
+use crate::follow::follow;
 use crate::recovery;
 use crate::roster::Roster;
 use crate::service::{Refused, Reply, ServeError};
-use crate::standing;
 use crate::store::{BEGIN_WRITE, StoreError, contact};
 use crate::wipe::{self, Farewell};
 
@@ -204,28 +202,8 @@ async fn commit(
         touched.join(changed);
     }
     // A revocation, a verdict, an order may have come with one of them.
-    roster = roster.current(&mut tx).await?;
-    let mut erases = false;
-    if roster.arrival != started.arrival {
-        let follows = standing::follow(&mut tx, &started.control, &roster.control).await?;
-        touched.join(follows);
-        let now = shared.clock.now();
-        if let Some(erased) = erase::execute(now, &mut tx, &roster.control).await? {
-            touched.join(erased);
-            erases = true;
-        }
-    }
-    moves::carry(&mut tx, shared, &roster.control, &mut touched).await?;
-    // Once for all of them: a record that several requests change is counted once.
-    figures::update(&mut tx, shared, &roster.control, touched).await?;
-    match erases {
-        true => shared.journal.begin_again(&mut tx).await?,
-        false => shared.journal.append(&mut tx).await?,
-    }
-    tx.commit().await?;
-    if erases {
-        erase::leave_no_trace(shared).await?;
-    }
+    let erases = follow(&mut tx, shared, &started.control, touched).await?;
+    shared.commit_following(tx, erases).await?;
     Ok(outcomes)
 }
 

@@ -286,6 +286,11 @@ impl Control {
         !self.moves.is_empty()
     }
 
+    /// Where each record that has moved goes on.
+    pub fn moves(&self) -> impl Iterator<Item = &Moved> {
+        self.moves.all()
+    }
+
     /// The records of other units that are the same person because one of them went on as the other:
     /// by unit and record.
     pub fn went_on(

@@ -7,26 +7,29 @@ use plan::Package;
 use sqlx::SqliteConnection;
 use sync_core::control::{Control, Moved};
 use sync_core::id::{ChangeHash, Class, DeviceId, RecordId, Subject};
-use sync_core::record::{Event, RecordState};
+use sync_core::record::{Event, RecordState, View};
 use sync_core::value::{Key, Value};
 
-use super::RESIDENCE;
 use super::write::{Place, write};
+use super::{MOVED_AWAY, RESIDENCE};
 use crate::app::Shared;
 use crate::figures::Touched;
 use crate::store::StoreError;
 
-/// Carries on what was touched of records that have moved, and notes what that touches.
+/// Carries on what was touched of records that have moved and the moves that were `told` just now, and
+/// notes what that touches.
 pub(crate) async fn carry(
     conn: &mut SqliteConnection,
     shared: &Shared,
     control: &Control,
+    told: Vec<Moved>,
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
     if !control.has_moves() {
         return Ok(());
     }
     let mut due: Vec<(String, RecordId)> = touched.records().collect();
+    due.extend(told.into_iter().map(|moved| (moved.from, moved.record)));
     // Each once: who moved on carries on, and nobody comes back to a record that was left.
     let mut done = BTreeSet::new();
     while let Some((unit, record)) = due.pop() {
@@ -49,7 +52,7 @@ pub(crate) async fn carry(
     Ok(())
 }
 
-/// Brings a new record to what the old one says.
+/// Brings a new record to what the old one says, and both to say where she lives from that day on.
 pub(super) async fn carry_one(
     conn: &mut SqliteConnection,
     shared: &Shared,
@@ -64,15 +67,70 @@ pub(super) async fn carry_one(
         let old = Place::new(&moved.from, class, moved.record)?;
         let said = old.state(conn, shared).await?;
         let puts = travelling(package, class, moved, &said);
-        if puts.is_empty() {
-            continue;
-        }
         let new = Place::new(&moved.to, class, moved.new)?;
-        let seen = carried(&new.state(conn, shared).await?, shared);
-        let written = write(conn, shared, package, &new, Some(seen), puts);
-        touched.join(written.await?);
+        if !puts.is_empty() {
+            let seen = carried(&new.state(conn, shared).await?, shared);
+            let written = write(conn, shared, package, &new, Some(seen), puts);
+            touched.join(written.await?);
+        }
+        // A record of which nothing is held yet says nothing of where she lived.
+        if class == Class::General && !said.view().is_empty() {
+            let status = status_of(said.view(), &moved.item());
+            let away = Some(Value::from(MOVED_AWAY));
+            touched.join(lives(conn, shared, package, moved, &old, away).await?);
+            touched.join(lives(conn, shared, package, moved, &new, status).await?);
+        }
     }
     Ok(touched)
+}
+
+/// Writes in one of the two records since when and how she lives where, unless it says so already.
+async fn lives(
+    conn: &mut SqliteConnection,
+    shared: &Shared,
+    package: &Package,
+    moved: &Moved,
+    place: &Place,
+    status: Option<Value>,
+) -> Result<Touched, StoreError> {
+    let [section, since, how] = RESIDENCE;
+    let item = moved.item();
+    let key = |field| Key::item_field(section, &item, field).ok();
+    let (Some(since), Some(how)) = (key(since), key(how)) else {
+        return Ok(Touched::default());
+    };
+    let state = place.state(conn, shared).await?;
+    if state.view().get(&since).is_some() {
+        return Ok(Touched::default());
+    }
+    let day = Value::from(moved.on.as_str());
+    let puts = [Some((since, day)), status.map(|status| (how, status))];
+    let puts = puts.into_iter().flatten().collect();
+    write(conn, shared, package, place, None, puts).await
+}
+
+/// How she lives where she moves away from: the status of the newest residence but the one that the move
+/// itself has written.
+fn status_of(shown: &View, own: &str) -> Option<Value> {
+    let [section, since, status] = RESIDENCE;
+    let value = |item: &str, field: &str| {
+        let key = Key::item_field(section, item, field).ok()?;
+        let value = shown.get(&key)?.winner();
+        (!value.is_null()).then(|| value.clone())
+    };
+    let keys = shown.iter().map(|(key, _)| key);
+    let keys = keys.filter(|key| key.section() == section);
+    let items: BTreeSet<&str> = keys.filter_map(Key::item).collect();
+    let counts = |item: &&str| {
+        let key = Key::void(section, item).ok();
+        let slot = key.and_then(|key| shown.get(&key).map(|slot| slot.winner().clone()));
+        slot != Some(Value::Bool(true)) && *item != own
+    };
+    let newest = items
+        .into_iter()
+        .filter(counts)
+        .max_by_key(|item| value(item, since).and_then(|day| day.as_text().map(str::to_owned)));
+    newest.and_then(|item| value(item, status))
 }
 
 /// The values of a class that travel.

@@ -13,7 +13,7 @@ use super::phone::Phone;
 use super::recounting::{Cadre, SCREENED, counting, figures, household, id_number, person, woman};
 use super::*;
 use crate::store::record;
-use crate::{CommandError, Gone, show};
+use crate::{CommandError, Gone, InClear, RevokeWish, restore, show};
 
 const DAY: &str = "2026-07-01";
 
@@ -343,5 +343,73 @@ async fn a_server_that_starts_again_carries_on() {
         .await;
     let shown = village.show(new).await;
     assert_eq!(shown["fields"]["identity.phone"], "10012345678");
+    village.verified().await;
+}
+
+#[tokio::test]
+async fn what_the_office_accepts_later_is_carried_over_too() {
+    let mut village = Village::of(&id_number(1)).await;
+    let space = format!("{GACHA}.general");
+    let device = village.general.phone.device();
+    let wish = RevokeWish {
+        device,
+        spaces: [space.parse().unwrap()].into(),
+        reason: sync_core::control::RevokeReason::Left,
+    };
+    village.station.app.revoke(&wish).await.unwrap();
+    let puts = [("identity.phone", text("10012345678"))];
+    village
+        .general
+        .writes(&village.station, person(1), &puts)
+        .await;
+    let new = village.moves(OTHER_GACHA).await.records[0].1;
+    assert!(
+        village.show(new).await["fields"]
+            .get("identity.phone")
+            .is_none()
+    );
+    let app = &village.station.app;
+    let waiting = app.waiting_batches().await.unwrap();
+    let waiting = waiting.iter().map(|waiting| waiting.batch).collect();
+    app.decide(&waiting, true, None).await.unwrap();
+    let shown = village.show(new).await;
+    assert_eq!(shown["fields"]["identity.phone"], "10012345678");
+    village.verified().await;
+}
+
+#[tokio::test]
+async fn a_restored_server_that_hears_of_a_move_again_carries_over_once_it_is_confirmed() {
+    let mut village = Village::of(&id_number(1)).await;
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("backup");
+    let app = &village.station.app;
+    app.backup(&file, InClear::NotSaid).await.unwrap();
+    let before = app.held().await.unwrap().control.len();
+    let new = village.moves(OTHER_GACHA).await.records[0].1;
+    let app = &village.station.app;
+    let told = app.held().await.unwrap().control.split_off(before);
+
+    let dir = tempfile::tempdir().unwrap();
+    let options = options(&village.station.clock, true);
+    let restored = restore(&file, dir.path(), None, options).await.unwrap();
+    assert!(restored.recovery);
+    village.station = Station::open(dir, true, counting()).await;
+    let mut request = village.general.phone.request(&[]);
+    request.shown = told;
+    let packed = village.general.phone.encode(&request);
+    let said = village.station.post("/v1/exchange", packed).await;
+    assert_eq!(said.status, axum::http::StatusCode::OK);
+    // What this node wrote may still come back from the phones.
+    let shared = village.station.app.shared();
+    let mut tx = shared.store.read().await.unwrap();
+    assert!(record::spaces_of(&mut tx, new).await.unwrap().is_empty());
+    drop(tx);
+    village.station.app.confirm_recovery().await.unwrap();
+    let shown = village.show(new).await;
+    assert_eq!(shown["fields"]["identity.name"], "其其格");
+    assert_eq!(shown["items"]["residence"][1]["since"], DAY);
+    let old = village.show(person(1)).await;
+    let residences = old["items"]["residence"].as_array().unwrap();
+    assert_eq!(residences.last().unwrap()["status"], "5");
     village.verified().await;
 }

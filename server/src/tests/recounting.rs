@@ -100,7 +100,7 @@ pub(super) fn counting() -> Package {
 
 /// A device that writes into one space and sees nothing of what others write there.
 pub(super) struct Cadre {
-    phone: Phone,
+    pub(super) phone: Phone,
     states: BTreeMap<RecordId, RecordState>,
     last: Option<Batch>,
 }

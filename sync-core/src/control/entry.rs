@@ -213,6 +213,14 @@ impl ControlEntry {
         }
     }
 
+    /// The move that it tells of, if it is one.
+    pub fn moves(&self) -> Option<&Moved> {
+        match &self.content {
+            Content::Moved(moved) => Some(moved),
+            _ => None,
+        }
+    }
+
     /// Whether the entry is about a device itself: it needs such entries whatever it holds.
     pub fn is_about(&self, device: DeviceId) -> bool {
         match &self.content {

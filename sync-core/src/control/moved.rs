@@ -124,6 +124,10 @@ impl Moves {
         self.latest.is_empty()
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = &Moved> {
+        self.latest.values().map(|(_, _, moved)| moved)
+    }
+
     pub(super) fn of(&self, unit: &str, record: RecordId) -> Option<&Moved> {
         let said = self.latest.get(&(unit.to_owned(), record));
         said.map(|(_, _, moved)| moved)

@@ -1,0 +1,45 @@
+//! What follows from what a transaction has added, whoever had it added: a request, a bundle, the office,
+//! a restored journal.
+//!
+//! Control entries change what counts and what is to be erased; what counts changes records; changed
+//! records that have moved are carried on, and figures follow from all of it. One place, so that no way
+//! in forgets any of them.
+
+use sqlx::SqliteConnection;
+use sync_core::control::{Control, ControlEntry};
+
+use crate::app::Shared;
+use crate::figures::{self, Touched};
+use crate::store::{StoreError, recovery};
+use crate::{erase, moves, standing};
+
+/// Brings everything up to date with what was added in the transaction of `conn`, whose roster was
+/// `before`; `touched` are the records that show something else already. Gives whether something was
+/// erased: then the journal begins again, and afterwards no trace is left
+/// ([`Shared::commit_following`]).
+pub(crate) async fn follow(
+    conn: &mut SqliteConnection,
+    shared: &Shared,
+    before: &Control,
+    mut touched: Touched,
+) -> Result<bool, StoreError> {
+    let roster = shared.roster.last().current(conn).await?;
+    let control = &roster.control;
+    let known = before.entries().count();
+    let mut erases = false;
+    if control.entries().count() > known {
+        touched.join(standing::follow(conn, before, control).await?);
+        let erased = erase::execute(shared.clock.now(), conn, control).await?;
+        erases = erased.is_some();
+        touched.join(erased.unwrap_or_default());
+    }
+    // In recovery the phones may still bring back what this node itself has written.
+    if !recovery::is_on(conn).await? {
+        let told = control.entries().skip(known);
+        let told = told.filter_map(ControlEntry::moves).cloned().collect();
+        moves::carry(conn, shared, control, told, &mut touched).await?;
+    }
+    // Once for all of them: a record that several requests change is counted once.
+    figures::update(conn, shared, control, touched).await?;
+    Ok(erases)
+}
