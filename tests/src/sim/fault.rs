@@ -214,13 +214,19 @@ pub enum Fault {
     Erased,
     /// A phone hears of that, and erases it.
     ErasedOnPhone,
+    /// A device loses a space and keeps others.
+    Narrowed,
+    /// A phone hears of that, and erases the space.
+    SpaceDropped,
+    /// A person moves to another unit.
+    Moved,
     /// Another node of the real server acts while one is at a request.
     Between,
 }
 
 impl Fault {
     /// All that happen to a server and stores in memory.
-    pub const ALL: [Fault; 60] = [
+    pub const ALL: [Fault; 62] = [
         Fault::Lost,
         Fault::Repeated,
         Fault::Overtaken,
@@ -281,7 +287,12 @@ impl Fault {
         Fault::RefusedByOffice,
         Fault::Erased,
         Fault::ErasedOnPhone,
+        Fault::Narrowed,
+        Fault::SpaceDropped,
     ];
+
+    /// What the real server does besides.
+    pub const OF_THE_REAL: [Fault; 2] = [Fault::Moved, Fault::Between];
 }
 
 /// Rates out of a thousand; 0 = never in this run.

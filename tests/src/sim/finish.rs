@@ -207,6 +207,7 @@ impl World {
             let heads = heads.get(space).unwrap_or(&none);
             check_view("the server", *record, state, heads)?;
         }
+        self.check_moved()?;
         self.check_durability(&heads)
     }
 

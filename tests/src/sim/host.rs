@@ -185,6 +185,7 @@ impl World {
             report.unreadable_rows == 0 && report.rebuilt == 0,
             || format!("{} opens with {report:?}", self.name(p)),
         )?;
+        self.drop_lost(p)?;
         let expected = self.phones[p].expected.take();
         let Some(replica) = self.phones[p]
             .process

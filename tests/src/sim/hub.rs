@@ -141,6 +141,13 @@ impl HubState {
         }
     }
 
+    /// Joins entries that somebody shows: who is let in by one of them is held back.
+    pub(super) fn learn(&mut self, control: Control, shown: &[ControlEntry]) {
+        let let_in = shown.iter().filter_map(ControlEntry::enrols);
+        self.returned.extend(let_in);
+        self.join_control(control);
+    }
+
     /// Makes all records anew: what counts has changed.
     pub(super) fn remake_all(&mut self) {
         let records: Vec<(Space, RecordId)> = self.records.keys().cloned().collect();
@@ -446,8 +453,10 @@ impl MemoryHub {
                         return Err("device_unknown");
                     }
                     let mut control = Control::clone(&state.control);
-                    entries.into_iter().for_each(|entry| control.apply(entry));
-                    state.join_control(control);
+                    entries
+                        .iter()
+                        .for_each(|entry| control.apply(entry.clone()));
+                    state.learn(control, &entries);
                 }
                 // Nobody orders this here: the flows with real processes do.
                 Ok(Opened::Wipe(..)) => return Err("device_revoked"),
@@ -477,6 +486,14 @@ impl MemoryHub {
             };
             held.insert(claim.space.clone(), space);
         }
+        // Brought from spaces that the phone has just lost: it is told nothing of them.
+        for batch in incoming.iter().flatten() {
+            let space = &batch.header.space;
+            if !held.contains_key(space) {
+                let store = state.spaces.entry(space.clone()).or_default();
+                held.insert(space.clone(), load_all(store, store.arrivals.len() as u64));
+            }
+        }
         let bases = hub::bases(&self.me, &request, &held);
         let taken = self.take(&mut state, &mut held, &request, incoming);
         let refused = taken
@@ -493,10 +510,11 @@ impl MemoryHub {
             taken,
             now,
         );
-        let plan = match state.recovery && self.plant != Some(Plant::ServesInRecovery) {
-            true => plan.held_back(),
-            false => plan,
-        };
+        let plan =
+            match state.holds_back(request.device) && self.plant != Some(Plant::ServesInRecovery) {
+                true => plan.held_back(),
+                false => plan,
+            };
         let mut answer: Answer = plan.answer.clone();
         answer.safe = self.safe(&request, &held);
         let mut room = request.budget as usize;

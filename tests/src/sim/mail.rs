@@ -76,8 +76,8 @@ impl MemoryHub {
         }
         let node = SigningKey::from_bytes(&self.node.to_bytes());
         let control = &self.state.control;
-        let nobody = BTreeSet::new();
-        let letters = reply::snapshot(&self.me, &node, control, &held, &nobody, batches);
+        let returned = &self.state.returned;
+        let letters = reply::snapshot(&self.me, &node, control, &held, returned, batches);
         reply::seal(rng, self.network(), &letters)
     }
 
@@ -110,8 +110,8 @@ impl MemoryHub {
     }
 
     fn take_content(&self, out: &mut Taken, content: &Content, rng: &mut ChaCha8Rng, now: i64) {
-        if let (Some(control), _) = hub::join(&out.state.control, &content.control) {
-            out.state.join_control(control);
+        if let (Some(control), entries) = hub::join(&out.state.control, &content.control) {
+            out.state.learn(control, &entries);
         }
         let control = out.state.control.clone();
         let batches: Vec<_> = content
@@ -142,7 +142,7 @@ impl MemoryHub {
             taken,
             now,
         );
-        let plan = match out.state.recovery {
+        let plan = match out.state.holds_back(request.device) {
             true => plan.held_back(),
             false => plan,
         };
@@ -155,7 +155,8 @@ impl MemoryHub {
                 .extend(stored.map(|stored| stored.batch.bytes().to_vec()));
         }
         let node = SigningKey::from_bytes(&self.node.to_bytes());
-        let letters = reply::letters(&self.me, &node, &control, &held, &BTreeSet::new(), answer);
+        let returned = &out.state.returned;
+        let letters = reply::letters(&self.me, &node, &control, &held, returned, answer);
         out.reply.extend(reply::seal(rng, self.network(), &letters));
     }
 }

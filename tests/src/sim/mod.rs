@@ -23,6 +23,8 @@ mod host;
 mod hostile;
 mod hub;
 mod mail;
+mod moved;
+mod narrowed;
 mod network;
 mod oracle;
 mod phone;

@@ -129,6 +129,13 @@ impl Ledger {
         }
     }
 
+    /// A phone has erased a space that was taken from it.
+    pub(super) fn space_dropped(&mut self, phone: usize, space: &Space) {
+        for saved in &mut self.saved {
+            saved.off_phone |= saved.phone == phone && saved.space == *space;
+        }
+    }
+
     /// Whether nobody holds a saved change any more.
     fn is_gone(&self, change: ChangeHash) -> bool {
         let mut gone = self.saved.iter().filter(|saved| saved.gone);

@@ -75,6 +75,8 @@ pub(super) struct Phone {
     pub(super) code_made: Option<(i64, u32)>,
     /// What the office granted it, by the office's books.
     pub(super) grants: BTreeSet<Space>,
+    /// What the office has taken from it: these keys never get that again.
+    pub(super) taken: BTreeSet<Space>,
     /// The person who writes on it.
     pub(super) author: AuthorId,
     /// The store.
@@ -123,6 +125,7 @@ impl Phone {
             code: sync_core::enrol::code_from(dice.bytes()),
             code_made: None,
             grants,
+            taken: BTreeSet::new(),
             author: AuthorId(dice.bytes()),
             disk: if real {
                 Disk::in_files()
@@ -152,6 +155,7 @@ impl Phone {
             code: self.code.clone(),
             code_made: self.code_made,
             grants: self.grants.clone(),
+            taken: self.taken.clone(),
             disk: self.disk.clone(),
             process: None,
             stale: None,

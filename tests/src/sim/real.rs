@@ -251,17 +251,31 @@ impl RealServer {
         self.wait(self.node().empty_log());
     }
 
-    /// Takes everything from a device; one that the server does not know is left.
-    pub(super) fn revoke(&mut self, device: DeviceId) {
+    /// Takes these spaces from a device, or all it has if there are none; what the server does not know
+    /// that it has is left.
+    pub(super) fn revoke(&mut self, device: DeviceId, spaces: BTreeSet<Space>) {
         let wish = RevokeWish {
             device,
-            spaces: BTreeSet::new(),
+            spaces,
             reason: RevokeReason::Lost,
         };
         self.turn += 1;
         match self.runtime.block_on(self.node().revoke(&wish)) {
-            Err(CommandError::Wrong { code, .. }) if code == "device_unknown" => {}
+            Err(CommandError::Wrong { code, .. })
+                if ["device_unknown", "space_not_held"].contains(&code) => {}
             done => done.unwrap_or_else(|error| panic!("nobody is revoked: {error:?}")),
+        }
+    }
+
+    /// Moves a person to another unit; the code of what speaks against it.
+    pub(super) fn move_person(&mut self, record: RecordId, to: &str) -> Result<(), &'static str> {
+        self.turn += 1;
+        let moved = self.node();
+        let moved = self.runtime.block_on(moved.move_person(record, to, None));
+        match moved {
+            Ok(_) => Ok(()),
+            Err(CommandError::Wrong { code, .. }) => Err(code),
+            Err(error) => panic!("nobody is moved: {error:?}"),
         }
     }
 

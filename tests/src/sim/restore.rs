@@ -50,6 +50,7 @@ impl MemoryHub {
         }
         self.state = backup;
         self.state.recovery = true;
+        self.state.returned.clear();
         let Some(journal) = self.journal.take() else {
             return self.state.execute_erasures();
         };
@@ -136,12 +137,16 @@ impl World {
         revoked
             .into_iter()
             .for_each(|device| self.hub.revoke(device));
+        self.narrow_again();
         match &self.hub.real {
             Some(real) => {
                 real.confirm();
                 self.hub.read_real();
             }
-            None => self.hub.state.recovery = false,
+            None => {
+                self.hub.state.recovery = false;
+                self.hub.state.returned.clear();
+            }
         }
         self.grant_again()
     }

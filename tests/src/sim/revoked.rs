@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::batch::Reference;
 use sync_core::control::{ControlEntry, Order, OrderKind, Revocation, RevokeReason, Verdict};
+use sync_core::feed::Tip;
 use sync_core::id::{BatchHash, ChangeHash, DeviceId, Space};
 use sync_core::wire::Request;
 
@@ -87,20 +88,15 @@ impl MemoryHub {
     /// Revokes a device: all it has.
     pub(super) fn revoke(&mut self, device: DeviceId) {
         if let Some(real) = &mut self.real {
-            real.revoke(device);
+            real.revoke(device, BTreeSet::new());
             return self.read_real();
         }
         let before = self.state.control.clone();
         let spaces = before.grants(device).unwrap_or_default();
-        let cut = spaces.into_iter().map(|space| {
-            let vector = self.state.spaces.get(&space).map(SpaceStore::vector);
-            let tips = vector.map(|vector| vector.tips(device).copied().collect());
-            (space, tips.unwrap_or_default())
-        });
         let revocation = Revocation {
             device,
             whole: true,
-            cut: cut.collect(),
+            cut: self.cut(device, spaces),
             reason: RevokeReason::Lost,
         };
         let entry =
@@ -110,6 +106,20 @@ impl MemoryHub {
         if self.plant == Some(Plant::RosterRemembered) {
             self.remembered = Some(before);
         }
+    }
+
+    /// What counts of a device's feeds when these spaces are taken from it: what is held now.
+    pub(super) fn cut(
+        &self,
+        device: DeviceId,
+        spaces: BTreeSet<Space>,
+    ) -> BTreeMap<Space, BTreeSet<Tip>> {
+        let cut = spaces.into_iter().map(|space| {
+            let vector = self.state.spaces.get(&space).map(SpaceStore::vector);
+            let tips = vector.map(|vector| vector.tips(device).copied().collect());
+            (space, tips.unwrap_or_default())
+        });
+        cut.collect()
     }
 
     /// The batches that wait for the office, with their spaces.

@@ -108,6 +108,15 @@ impl Disk {
         Ok(())
     }
 
+    /// Erases what is sealed under a space's key, and the key.
+    pub(super) fn drop_space(&mut self, writer: &mut Writer, space: &Space) {
+        if let Some(store) = &mut writer.store {
+            let dropped = store.drop_space(space);
+            dropped.unwrap_or_else(|error| panic!("a space is not dropped: {error}"));
+        }
+        self.rows.retain(|_, (of, _)| of.as_ref() != Some(space));
+    }
+
     /// What a store does that has no transactions or no fence: for planted mistakes only.
     pub(super) fn write(&mut self, rows: &[Row]) {
         for row in rows {

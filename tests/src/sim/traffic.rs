@@ -234,7 +234,8 @@ impl World {
 
     pub(super) fn hub_hears(&mut self, packet: Packet) -> Checked {
         let crash = self.crash();
-        let revoked_before = self.phones[packet.phone].revoked;
+        let before = &self.phones[packet.phone];
+        let (revoked_before, granted_before) = (before.revoked, before.grants.clone());
         if crash == Some(Fault::HubCrashBefore) {
             self.count(Fault::HubCrashBefore);
             self.say(|_| "the server dies before it commits".into());
@@ -277,8 +278,8 @@ impl World {
         let phone = &self.phones[packet.phone];
         let revoked = phone.revoked && !served.state.holds_back(phone.device);
         // Revoked while a node was at its request: what it only read, it read before.
-        let read_only = !revoked_before && !self.moved_since(&vectors, phone.device);
-        require("R25", !revoked || read_only, || {
+        let read_only = !self.moved_since(&vectors, phone.device);
+        require("R25", !revoked || (read_only && !revoked_before), || {
             format!(
                 "the server serves {}, which is revoked",
                 self.name(packet.phone)
@@ -304,7 +305,14 @@ impl World {
                 packet.exchange
             )
         });
-        self.check_answer(packet.phone, &served)?;
+        let mut grants = self.phones[packet.phone].grants.clone();
+        grants.extend(granted_before.into_iter().filter(|_| read_only));
+        // A restored server may have lost that something was taken; it acknowledges and sends nothing.
+        let (state, device) = (&served.state, self.phones[packet.phone].device);
+        if state.holds_back(device) {
+            grants.extend(state.control.grants(device).unwrap_or_default());
+        }
+        self.check_answer(packet.phone, &served, &grants)?;
         match crash {
             // A disk that lies about its writes, or a restore that kept the incarnation: the digest of
             // the base tells the phone.
@@ -337,7 +345,7 @@ impl World {
     }
 
     /// Looks at an answer on its way to a phone.
-    fn check_answer(&mut self, p: usize, served: &Served) -> Checked {
+    fn check_answer(&mut self, p: usize, served: &Served, grants: &BTreeSet<Space>) -> Checked {
         let phone = &self.phones[p];
         let network = self.hub.network();
         let mut refers = false;
@@ -351,10 +359,11 @@ impl World {
         if refers {
             self.count(Fault::RefersDown);
         }
+        let phone = &self.phones[p];
         require(
             "R20",
-            !served.state.recovery || answer.batches.is_empty(),
-            || "a server in recovery sends batches".into(),
+            !served.state.holds_back(phone.device) || answer.batches.is_empty(),
+            || format!("{} is sent batches, and nobody has confirmed", phone.name),
         )?;
         // An untidy server may have left out the only one.
         let nothing = answer.more && answer.batches.is_empty() && self.config.untidy == 0;
@@ -375,12 +384,7 @@ impl World {
                 self.say(|_| format!("  {what:?}"));
             }
         }
-        check_secrecy(
-            self.hub.network(),
-            self.name(p),
-            &self.phones[p].grants,
-            &answer,
-        )
+        check_secrecy(self.hub.network(), self.name(p), grants, &answer)
     }
 
     /// The link broke: the phone asks for less next time, and first with its vector only (R47).
@@ -453,6 +457,7 @@ impl World {
                 self.name(p)
             )
         })?;
+        self.drop_lost(p)?;
         if received.unread {
             self.count(Fault::Unread);
         }

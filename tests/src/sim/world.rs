@@ -22,7 +22,7 @@ use super::phone::Phone;
 use super::restore::Journal;
 
 /// Org units of the simulated banner.
-const UNITS: [&str; 2] = ["152522100200", "152522100201"];
+pub(super) const UNITS: [&str; 2] = ["152522100200", "152522100201"];
 /// Copies of a store that are kept to be set back to.
 const COPIES_MAX: usize = 3;
 /// Phones, with those that are copies of others.
@@ -462,7 +462,10 @@ impl World {
     }
 
     pub(super) fn office_acts(&mut self) -> Checked {
-        match self.dice.below(4) {
+        let kinds = if self.options.real { 6 } else { 5 };
+        match self.dice.below(kinds) {
+            5 => return self.office_moves(),
+            4 => return self.office_narrows(),
             3 => return self.office_revokes(),
             0 => {
                 self.count(Fault::DaysPass);
@@ -479,6 +482,8 @@ impl World {
                 let p = self.dice.below(self.phones.len());
                 let unit = *self.dice.pick(&UNITS[..self.config.units]);
                 let more = Class::CADRE.map(|class| Space::new(unit, class).expect("a code"));
+                let taken = &self.phones[p].taken;
+                let more: Vec<Space> = more.into_iter().filter(|s| !taken.contains(s)).collect();
                 let revoked = self.phones[p].revoked && self.options.real;
                 if self.phones[p].enrolled
                     && !revoked
