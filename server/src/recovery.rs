@@ -15,8 +15,9 @@ use sync_core::id::{DeviceId, Space};
 use crate::store::event::{self, EventKind};
 use crate::store::{StoreError, control, recovery};
 
-/// Stores control entries that somebody showed. Whoever is let in by one of them is held back, for
-/// what nobody shows may be that the device was revoked.
+/// Stores control entries that somebody showed. Whoever is let in by one of them, or gets more than it
+/// is known to hold, is held back, for what nobody shows may be that it was revoked. An old enrolment of
+/// a device that the office has let in again since says nothing new.
 pub(crate) async fn learn(
     now: i64,
     conn: &mut SqliteConnection,
@@ -29,7 +30,12 @@ pub(crate) async fn learn(
             continue;
         }
         control::add(conn, entry).await?;
-        if let Some(device) = entry.enrols() {
+        let Some(device) = entry.enrols() else {
+            continue;
+        };
+        let mut joined = held.clone();
+        joined.apply(entry.clone());
+        if joined.grants(device) != held.grants(device) {
             recovery::add_returned(now, conn, device).await?;
             event::add(now, conn, EventKind::DeviceReturned, Some(device), None).await?;
         }

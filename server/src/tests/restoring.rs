@@ -261,6 +261,28 @@ async fn a_device_enrolled_after_the_backup_gets_in_with_its_own_entry_and_is_he
 }
 
 #[tokio::test]
+async fn an_old_enrolment_of_a_device_that_was_let_in_again_holds_nobody_back() {
+    let station = Station::sample().await;
+    let dir = tempfile::tempdir().unwrap();
+    let phone = Phone::enrolled(&station, 1, SPACE).await;
+    let file = backed_up(&station, &dir).await;
+    let mut late = Phone::enrolled(&station, 2, SPACE).await;
+    let told = station.app.held().await.unwrap().control;
+    let (again, _) = restored(&file, None).await;
+    late.enrol(&again).await;
+    let before = again.app.held().await.unwrap().control.len();
+    again.app.confirm_recovery().await.unwrap();
+    // Others hold the entry of before the loss, and show it.
+    let mut request = phone.request(&[]);
+    request.shown = told;
+    let said = again.post("/v1/exchange", phone.encode(&request)).await;
+    assert_eq!(said.status, StatusCode::OK);
+    assert_eq!(again.app.held().await.unwrap().control.len(), before + 1);
+    let status = again.app.recovery_status().await.unwrap();
+    assert_eq!(status.returned, []);
+}
+
+#[tokio::test]
 async fn what_a_stranger_shows_lets_only_in_whom_a_node_of_the_network_has_let_in() {
     let station = Station::sample().await;
     let elsewhere = Station::sample().await;
