@@ -29,6 +29,11 @@ impl World {
         self.peace()?;
         self.gather()?;
         self.settle()?;
+        if self.is_to_confirm() {
+            // Somebody has shown an enrolment since that was lost.
+            self.confirm()?;
+            self.settle()?;
+        }
         self.office_decides();
         self.grant_again()?;
         self.settle()?;

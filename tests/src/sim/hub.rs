@@ -144,7 +144,8 @@ impl HubState {
     /// Joins entries that somebody shows: who is let in by one of them is held back.
     pub(super) fn learn(&mut self, control: Control, shown: &[ControlEntry]) {
         let let_in = shown.iter().filter_map(ControlEntry::enrols);
-        self.returned.extend(let_in);
+        let more = let_in.filter(|device| control.grants(*device) != self.control.grants(*device));
+        self.returned.extend(more);
         self.join_control(control);
     }
 

@@ -53,7 +53,9 @@ impl World {
             let history = history.unwrap_or_default();
             for (key, slot) in state.view().iter() {
                 let section = self.package.section(key.section());
-                let goes = section.is_some_and(|(_, section)| section.takes_along(key.field()));
+                let goes = section.is_some_and(|(_, section)| {
+                    section.class == space.class.key() && section.takes_along(key.field())
+                });
                 if !goes || key.section() == RESIDENCE {
                     continue;
                 }

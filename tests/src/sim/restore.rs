@@ -120,7 +120,7 @@ impl World {
     }
 
     /// Whether somebody is served nothing until the office has said that the roster is good.
-    fn is_to_confirm(&self) -> bool {
+    pub(super) fn is_to_confirm(&self) -> bool {
         self.hub.state.recovery || !self.hub.state.returned.is_empty()
     }
 
