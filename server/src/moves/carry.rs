@@ -16,6 +16,9 @@ use crate::app::Shared;
 use crate::figures::Touched;
 use crate::store::StoreError;
 
+/// Places of one person that are told apart in the order in which they are carried on.
+const PLACES_MAX: usize = 64;
+
 /// Carries on what was touched of records that have moved and the moves that were `told` just now, and
 /// notes what that touches.
 pub(crate) async fn carry(
@@ -30,6 +33,8 @@ pub(crate) async fn carry(
     }
     let mut due: Vec<(String, RecordId)> = touched.records().collect();
     due.extend(told.into_iter().map(|moved| (moved.from, moved.record)));
+    // From the first place of everybody on: what comes to the second goes on from there.
+    due.sort_by_key(|(unit, record)| places_after(control, unit, *record));
     // Each once: who moved on carries on, and nobody comes back to a record that was left.
     let mut done = BTreeSet::new();
     while let Some((unit, record)) = due.pop() {
@@ -50,6 +55,13 @@ pub(crate) async fn carry(
         touched.join(brought);
     }
     Ok(())
+}
+
+/// How many places somebody went on to from a record.
+fn places_after(control: &Control, unit: &str, record: RecordId) -> usize {
+    let next = |moved: &&Moved| control.moved(&moved.to, moved.new);
+    let places = std::iter::successors(control.moved(unit, record), next);
+    places.take(PLACES_MAX).count()
 }
 
 /// Brings a new record to what the old one says, and both to say where she lives from that day on.

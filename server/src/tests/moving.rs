@@ -385,8 +385,13 @@ async fn a_restored_server_that_hears_of_a_move_again_carries_over_once_it_is_co
     let app = &village.station.app;
     app.backup(&file, InClear::NotSaid).await.unwrap();
     let before = app.held().await.unwrap().control.len();
-    let new = village.moves(OTHER_GACHA).await.records[0].1;
+    let first = village.moves(OTHER_GACHA).await.records[0].1;
     let app = &village.station.app;
+    let on = app
+        .move_person(first, GACHA, Some("2026-08-01"))
+        .await
+        .unwrap();
+    let new = on.records[0].1;
     let told = app.held().await.unwrap().control.split_off(before);
 
     let dir = tempfile::tempdir().unwrap();
@@ -407,7 +412,9 @@ async fn a_restored_server_that_hears_of_a_move_again_carries_over_once_it_is_co
     village.station.app.confirm_recovery().await.unwrap();
     let shown = village.show(new).await;
     assert_eq!(shown["fields"]["identity.name"], "其其格");
+    assert_eq!(shown["space"], GACHA);
     assert_eq!(shown["items"]["residence"][1]["since"], DAY);
+    assert_eq!(shown["items"]["residence"][2]["since"], "2026-08-01");
     let old = village.show(person(1)).await;
     let residences = old["items"]["residence"].as_array().unwrap();
     assert_eq!(residences.last().unwrap()["status"], "5");
