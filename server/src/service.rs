@@ -98,6 +98,13 @@ enum Prepared {
 /// A request that was looked at under the roster of that moment; nothing is stored yet.
 pub struct Begun(Prepared);
 
+impl Begun {
+    /// Whether it brings nothing, and is answered with what was held when it was looked at.
+    pub fn is_answered(&self) -> bool {
+        matches!(self.0, Prepared::Answered(_))
+    }
+}
+
 impl std::fmt::Debug for Begun {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Begun")

@@ -93,6 +93,16 @@ pub(super) struct Served {
     pub(super) answer: Vec<u8>,
     /// Codes of batches that are not held.
     pub(super) refused: Vec<String>,
+    /// What was held when it was answered, if that is not `state`: it was only read, and others acted
+    /// before the answer went out.
+    pub(super) read_from: Option<HubState>,
+}
+
+impl Served {
+    /// What was held when it was answered.
+    pub(super) fn answered_from(&self) -> &HubState {
+        self.read_from.as_ref().unwrap_or(&self.state)
+    }
 }
 
 impl HubState {
@@ -407,24 +417,25 @@ impl MemoryHub {
         let Some(real) = &self.real else {
             return Err("nobody has begun");
         };
+        let read_from = begun.0.is_answered().then(|| before.clone());
         let answer = real.finish(begun)?;
         let state = real.read();
         let network = self.network();
         let (device, asked) = Request::asker(network, bytes).map_err(|bad| bad.code())?;
-        // What was only read was read before.
-        let read = [before, &state].map(|state| {
-            let mut find = |reference: &Reference| find(&state.spaces, reference);
-            Answer::decode_with(network, &answer, device, &asked, &mut find)
-        });
-        let [earlier, later] = read;
-        let read = earlier.or(later).map_err(|bad| bad.code())?;
-        let refused = read.refused.into_iter();
-        Ok(Served {
-            refused: refused.map(|refused| refused.code).collect(),
+        let mut served = Served {
             state,
             asked,
             answer,
-        })
+            refused: Vec::new(),
+            read_from,
+        };
+        let held = &served.answered_from().spaces;
+        let mut find = |reference: &Reference| find(held, reference);
+        let (asked, answer) = (&served.asked, &served.answer);
+        let read = Answer::decode_with(network, answer, device, asked, &mut find);
+        let refused = read.map_err(|bad| bad.code())?.refused.into_iter();
+        served.refused = refused.map(|refused| refused.code).collect();
+        Ok(served)
     }
 
     /// What the server in memory would do; nothing is committed yet.
@@ -445,6 +456,7 @@ impl MemoryHub {
                         asked: Vec::new(),
                         answer: answer.encode(self.me.network),
                         refused: Vec::new(),
+                        read_from: None,
                     });
                 }
                 // It teaches nothing when it is opened again.
@@ -561,6 +573,7 @@ impl MemoryHub {
                 .collect(),
             answer: answer.encode(self.me.network),
             refused,
+            read_from: None,
         })
     }
 

@@ -1,14 +1,13 @@
 //! What travels: a phone asks, the server hears, the phone hears.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use ed25519_dalek::Signer;
 use sync_core::batch::{Reference, Unfit};
 use sync_core::date::date_in_china;
 use sync_core::exchange::Received;
-use sync_core::feed::Vector;
-use sync_core::id::{DeviceId, Space};
+use sync_core::id::Space;
 use sync_core::replica::Context;
 use sync_core::row::Table;
 use sync_core::wire::{Answer, Request};
@@ -223,15 +222,6 @@ impl World {
         Ok(served)
     }
 
-    /// Whether anything of a device has come in since.
-    fn moved_since(&self, before: &[(Space, Vector)], device: DeviceId) -> bool {
-        let before: BTreeMap<&Space, &Vector> = before.iter().map(|(s, v)| (s, v)).collect();
-        let tips = |vector: &Vector| vector.tips(device).copied().collect::<Vec<_>>();
-        self.vectors()
-            .iter()
-            .any(|(space, now)| before.get(space).map(|v| tips(v)).unwrap_or_default() != tips(now))
-    }
-
     pub(super) fn hub_hears(&mut self, packet: Packet) -> Checked {
         let crash = self.crash();
         let before = &self.phones[packet.phone];
@@ -241,7 +231,6 @@ impl World {
             self.say(|_| "the server dies before it commits".into());
             return self.hub_dies(&packet.bytes);
         }
-        let vectors = self.vectors();
         let served = match self.dice.chance(self.config.between) {
             true => self.serve_between(&packet.bytes)?,
             false => self.serve(&packet.bytes),
@@ -278,7 +267,7 @@ impl World {
         let phone = &self.phones[packet.phone];
         let revoked = phone.revoked && !served.state.holds_back(phone.device);
         // Revoked while a node was at its request: what it only read, it read before.
-        let read_only = !self.moved_since(&vectors, phone.device);
+        let read_only = served.read_from.is_some();
         require("R25", !revoked || (read_only && !revoked_before), || {
             format!(
                 "the server serves {}, which is revoked",
@@ -351,7 +340,7 @@ impl World {
         let mut refers = false;
         let mut find = |reference: &Reference| {
             refers = true;
-            held::find(&served.state.spaces, reference)
+            held::find(&served.answered_from().spaces, reference)
         };
         let (asked, bytes) = (&served.asked, &served.answer);
         let answer = Answer::decode_with(network, bytes, phone.device, asked, &mut find)
@@ -448,9 +437,12 @@ impl World {
             || format!("{}: {received:?}", self.name(p)),
         )?;
         // An untidy answer may lack the order by which something is blotted out; it comes again.
-        let untidy = self.config.untidy > 0;
+        // And one that was overtaken may bring what the office has taken from the phone since.
+        let (untidy, narrowed) = (self.config.untidy > 0, !self.phones[p].taken.is_empty());
         let mut not_held = received.not_held.iter();
-        let held = not_held.all(|code| untidy && *code == Unfit::Blotted.code());
+        let held = not_held.all(|code| {
+            (untidy && *code == Unfit::Blotted.code()) || (narrowed && *code == "space_not_granted")
+        });
         require("R5", held, || {
             format!(
                 "{} does not hold what the server holds: {received:?}",

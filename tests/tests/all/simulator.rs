@@ -41,11 +41,45 @@ fn the_seeds_of_a_minute_are_clean_and_exercise_every_fault() {
     }
 }
 
+/// The same over the real server, two nodes in turn, and the real stores: slower by ten times.
+const REAL_SEEDS: std::ops::RangeInclusive<u64> = 24..=100;
+const REAL_BUDGET: Duration = Duration::from_secs(40);
+
+#[test]
+fn the_real_server_and_the_real_stores_are_clean_under_the_same_scenarios() {
+    let started = Instant::now();
+    let (least, most) = REAL_SEEDS.into_inner();
+    let options = Options {
+        real: true,
+        ..Options::default()
+    };
+    let summary = run_many(0..most, options, &|summary| {
+        summary.seeds < least || started.elapsed() < REAL_BUDGET
+    });
+    assert!(summary.failed.is_empty(), "{}", failures(&summary));
+    assert!(summary.seeds >= least, "{} seeds", summary.seeds);
+    assert!(summary.saved > 10 * summary.seeds, "{}", summary.saved);
+    let of_servers = [
+        Fault::HubRestored,
+        Fault::HubRestoredWithJournal,
+        Fault::Rollback,
+        Fault::TwoWriters,
+        Fault::Erased,
+        Fault::Revoked,
+    ];
+    for fault in of_servers.into_iter().chain(Fault::OF_THE_REAL) {
+        assert!(
+            summary.faults.contains_key(&fault),
+            "{fault:?} never happened"
+        );
+    }
+}
+
 #[test]
 fn a_seed_always_tells_the_same_story() {
     let options = Options {
-        plant: None,
         trace: true,
+        ..Options::default()
     };
     for seed in [1, 10, 38] {
         assert_eq!(run(seed, options).trace, run(seed, options).trace);
@@ -56,7 +90,7 @@ fn a_seed_always_tells_the_same_story() {
 fn found(plant: Plant, seeds: u64) -> (u64, String) {
     let options = Options {
         plant: Some(plant),
-        trace: false,
+        ..Options::default()
     };
     let summary = run_many(0..seeds, options, &|summary| summary.failed.is_empty());
     let first = summary.failed.first();
