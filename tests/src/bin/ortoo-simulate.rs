@@ -113,12 +113,13 @@ fn closing(summary: &Summary, took: Duration) -> String {
         .collect();
     let rate = summary.seeds as f64 / took.as_secs_f64().max(0.001);
     format!(
-        "{} seeds, {} failed, {} steps, {} edits saved, {} forms refused, at most {} rounds to settle\n{}\n{:.1} s, {rate:.0} seeds/s",
+        "{} seeds, {} failed, {} steps, {} edits saved, {} forms refused, {} cells counted, at most {} rounds to settle\n{}\n{:.1} s, {rate:.0} seeds/s",
         summary.seeds,
         summary.failed.len(),
         summary.steps,
         summary.saved,
         summary.refused_forms,
+        summary.cells,
         summary.rounds_max,
         faults.join(", "),
         took.as_secs_f64(),

@@ -42,10 +42,12 @@ impl World {
         self.settle()?;
         self.check_all()?;
         self.check_reopened()?;
-        match self.hub.real.as_ref().and_then(|real| real.verify()) {
-            Some((rule, what)) => Err(broken(rule, what)),
-            None => Ok(()),
-        }
+        let Some(real) = &self.hub.real else {
+            return Ok(());
+        };
+        let verified = real.verify();
+        self.cells = verified.map_err(|(rule, what)| broken(rule, what))?;
+        Ok(())
     }
 
     /// The faults stop; every phone runs and is enrolled.

@@ -60,6 +60,8 @@ pub struct Outcome {
     pub saved: usize,
     /// Forms that the dictionary refused.
     pub refused_forms: u64,
+    /// Cells of the real server's figures with anything in them, counted twice in the end.
+    pub cells: u64,
     /// Rounds of exchanges that were needed after the faults had stopped.
     pub rounds: u32,
     /// What went wrong on purpose, and how often.
@@ -105,6 +107,7 @@ pub fn run(seed: u64, options: Options) -> Outcome {
         steps: world.step(),
         saved: world.saved(),
         refused_forms: world.refused_forms(),
+        cells: world.cells(),
         rounds: world.rounds(),
         faults: world.faults().clone(),
         trace: world.take_trace(),
@@ -122,6 +125,8 @@ pub struct Summary {
     pub saved: u64,
     /// Forms that the dictionary refused, over all seeds.
     pub refused_forms: u64,
+    /// Cells of the real server's figures with anything in them, over all seeds.
+    pub cells: u64,
     /// The most rounds that any seed needed after its faults.
     pub rounds_max: u32,
     /// Faults exercised, over all seeds.
@@ -174,6 +179,7 @@ impl Summary {
         self.steps += u64::from(outcome.steps);
         self.saved += outcome.saved as u64;
         self.refused_forms += outcome.refused_forms;
+        self.cells += outcome.cells;
         self.rounds_max = self.rounds_max.max(outcome.rounds);
         for (fault, count) in &outcome.faults {
             *self.faults.entry(*fault).or_default() += count;

@@ -324,14 +324,18 @@ impl RealServer {
         state_of(self.network(), held)
     }
 
-    /// What the commands that check a server say of it: the rule that does not hold, and what was seen.
-    pub(super) fn verify(&self) -> Option<(&'static str, String)> {
+    /// What the commands that check a server say of it: how many cells of the figures have anything in
+    /// them, or the rule that does not hold and what was seen.
+    pub(super) fn verify(&self) -> Result<u64, (&'static str, String)> {
         let verified = self.wait(self.node().verify());
         let counted = self.wait(self.node().verify_cells());
-        let (differences, cells) = (verified.differences, counted.differences);
-        let of_records = (!differences.is_empty()).then(|| ("R10", format!("{differences:?}")));
-        let of_cells = (!cells.is_empty()).then(|| ("R42", format!("{cells:?}")));
-        of_records.or(of_cells)
+        if !verified.differences.is_empty() {
+            return Err(("R10", format!("{:?}", verified.differences)));
+        }
+        match counted.differences.is_empty() {
+            true => Ok(counted.cells),
+            false => Err(("R42", format!("{:?}", counted.differences))),
+        }
     }
 
     /// How often it was restored.

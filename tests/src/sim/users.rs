@@ -105,6 +105,9 @@ pub(super) fn open_form(dice: &mut Dice, replica: &Replica, now: i64) -> Option<
     if dice.chance(60) {
         puts.extend(long_texts(dice, record.subject));
     }
+    if record.subject == Subject::Person && dice.chance(350) {
+        puts.extend(counts(dice, &known));
+    }
     (!puts.is_empty()).then(|| Form {
         record,
         unit,
@@ -112,6 +115,32 @@ pub(super) fn open_form(dice: &mut Dice, replica: &Replica, now: i64) -> Option<
         puts: puts.into_iter().collect(),
         saved: 0,
     })
+}
+
+/// What makes a woman count in the figures: who she is, since when she lives in which household, and that
+/// she was screened.
+fn counts(dice: &mut Dice, known: &[RecordId]) -> Vec<(Key, Value)> {
+    let households = known
+        .iter()
+        .filter(|record| record.subject == Subject::Household);
+    let households: Vec<&RecordId> = households.collect();
+    let mut puts = vec![
+        ("identity.sex", Value::from("2")),
+        ("identity.birth_date", Value::from("1985-06-07")),
+        ("residence#home.since", text(dice, &["2015-03", "2024-05"])),
+        ("residence#home.status", text(dice, &["1", "1", "5"])),
+    ];
+    if !households.is_empty() {
+        let household = dice.pick(&households).to_string();
+        puts.push(("residence#home.household", Value::Text(household)));
+    }
+    if dice.chance(500) {
+        puts.push(("screening#C-2026.cancer", Value::from("C")));
+        puts.push(("screening#C-2026.screened_on", text(dice, &DATES)));
+        puts.push(("screening#C-2026.cervical_method", Value::from("HPV")));
+    }
+    let read = |(key, value)| Some((Key::parse(key).ok()?, value));
+    puts.into_iter().filter_map(read).collect()
 }
 
 /// Remarks up to the size that a batch takes, and sometimes above it.

@@ -45,6 +45,8 @@ pub(super) struct World {
     pub(super) seconds: i64,
     pub(super) exchanges: u64,
     pub(super) refused_forms: u64,
+    /// Cells of the real server's figures that had anything in them at the end.
+    pub(super) cells: u64,
     pub(super) faults: BTreeMap<Fault, u64>,
     pub(super) trace: Vec<String>,
     pub(super) hub_copy: Option<HubState>,
@@ -131,6 +133,7 @@ impl World {
             seconds: 0,
             exchanges: 0,
             refused_forms: 0,
+            cells: 0,
             faults: BTreeMap::new(),
             trace: Vec::new(),
             hub_copy: None,
@@ -168,6 +171,11 @@ impl World {
     /// Forms that the dictionary refused.
     pub(super) fn refused_forms(&self) -> u64 {
         self.refused_forms
+    }
+
+    /// Cells of the real server's figures with anything in them.
+    pub(super) fn cells(&self) -> u64 {
+        self.cells
     }
 
     /// Rounds needed in the end.

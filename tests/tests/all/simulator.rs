@@ -59,6 +59,7 @@ fn the_real_server_and_the_real_stores_are_clean_under_the_same_scenarios() {
     assert!(summary.failed.is_empty(), "{}", failures(&summary));
     assert!(summary.seeds >= least, "{} seeds", summary.seeds);
     assert!(summary.saved > 10 * summary.seeds, "{}", summary.saved);
+    assert!(summary.cells > 10 * summary.seeds, "{}", summary.cells);
     let of_servers = [
         Fault::HubRestored,
         Fault::HubRestoredWithJournal,
