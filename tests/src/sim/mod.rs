@@ -32,6 +32,7 @@ mod real;
 mod restore;
 mod revoked;
 mod store;
+mod taking;
 mod traffic;
 mod users;
 pub mod village;
