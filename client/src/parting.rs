@@ -3,7 +3,7 @@
 
 use sync_core::exchange::{Outgoing, WipeTurn};
 use sync_core::parting::Parting;
-use sync_core::relay::BundleWish;
+use sync_core::relay::{BundleError, BundleWish};
 
 use crate::cancel::Cancel;
 use crate::error::{Complaint, PhoneError};
@@ -28,33 +28,39 @@ fn try_part(
     course: &mut Course,
     cancel: &Cancel,
 ) -> Result<(), PhoneError> {
-    let (transport, bundle) = phone.turn(|phone| Ok((course.way(phone)?, hand_over(phone)?)))?;
+    let (transport, bundle, handed_over) = phone.turn(|phone| {
+        let bundle = hand_over(phone)?;
+        let handed_over = phone.opened()?.replica.holdings();
+        Ok((course.way(phone)?, bundle, handed_over))
+    })?;
     let answer = transport.post(EXCHANGE_PATH, &bundle, cancel)?;
-    phone.turn(|phone| hear(phone, &answer))?;
-    let last = phone.turn(wipe)?;
+    let last = phone.turn(|phone| {
+        hear(phone, &answer)?;
+        // Whoever used the phone meanwhile may have saved something: that is handed over the next time.
+        match phone.opened()?.replica.holdings() == handed_over {
+            true => wipe(phone),
+            false => Err(PhoneError::NoConnection(Complaint::new("no_progress"))),
+        }
+    })?;
     // Should this be lost the office sees that all was handed over.
     drop(transport.post(EXCHANGE_PATH, &last, cancel));
     Ok(())
 }
 
-/// The request that brings all that the server lacks, sealed to it.
+/// The request that brings all that the server lacks, or may have lost: it may have been restored since
+/// the last exchange, and what is wiped here is nowhere else then. Where that is more than one message
+/// takes, what the server has acknowledged is left out.
 fn hand_over(phone: &mut Phone) -> Result<Vec<u8>, PhoneError> {
+    let replica = &phone.opened()?.replica;
+    let (unsafe_here, unsent) = (!replica.all_is_safe(), replica.has_unsent());
     let mut bundle = Vec::new();
-    if phone.opened()?.replica.has_unsent() {
-        let wish = BundleWish {
-            bytes_max: Some(HANDED_OVER_BYTES_MAX),
-            short: true,
-            everything: false,
-        };
-        let made = phone.step(&|open, context| {
-            let sign = |message: &[u8]| open.keys.sign(message);
-            let replica = &open.replica;
-            Ok(replica.prepare_bundle(context, &open.store, &sign, wish)?)
-        })?;
-        if made.left > 0 {
-            return Err(PhoneError::wrong(Complaint::new("too_much_to_hand_over")));
-        }
-        bundle = made.bytes;
+    if unsafe_here {
+        bundle = bundled(phone, true)?.unwrap_or_default();
+    }
+    if bundle.is_empty() && unsent {
+        let unsent = bundled(phone, false)?;
+        let too_much = || PhoneError::wrong(Complaint::new("too_much_to_hand_over"));
+        bundle = unsent.ok_or_else(too_much)?;
     }
     said(
         phone,
@@ -63,6 +69,26 @@ fn hand_over(phone: &mut Phone) -> Result<Vec<u8>, PhoneError> {
             wiped: false,
         },
     )
+}
+
+/// A bundle of what the server lacks, or of all that is held; `None` if it is more than one message takes.
+/// With the control entries: the server may have lost who wrote what.
+fn bundled(phone: &mut Phone, everything: bool) -> Result<Option<Vec<u8>>, PhoneError> {
+    if phone.opened()?.replica.control().seal_key().is_none() {
+        // Sealed to the neighbours alone it would reach nobody.
+        return Err(BundleError::NoKey.into());
+    }
+    let wish = BundleWish {
+        bytes_max: Some(HANDED_OVER_BYTES_MAX),
+        short: false,
+        everything,
+    };
+    let made = phone.step(&|open, context| {
+        let sign = |message: &[u8]| open.keys.sign(message);
+        let replica = &open.replica;
+        Ok(replica.prepare_bundle(context, &open.store, &sign, wish)?)
+    })?;
+    Ok((made.left == 0).then_some(made.bytes))
 }
 
 /// A signed request that says this.

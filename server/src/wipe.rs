@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use sqlx::SqliteConnection;
+use sync_core::batch::Unfit;
 use sync_core::control::{Control, OrderKind};
 use sync_core::id::DeviceId;
 use sync_core::parting;
@@ -35,16 +36,30 @@ pub(crate) async fn take(
     is_current: bool,
 ) -> Result<(Result<Reply, Refused>, Touched), StoreError> {
     let mut touched = Touched::default();
+    let mut taken = farewell.state > WipeState::Told;
     if let Some(unpacked) = &farewell.unpacked {
-        let taken = bundle::take(now, conn, shared, control, unpacked, is_current).await?;
-        touched = taken.2;
+        let (report, _, of_bundle) =
+            bundle::take(now, conn, shared, control, unpacked, is_current).await?;
+        touched = of_bundle;
+        taken &= !report.not_held.iter().any(|code| comes_again(code));
     }
+    let state = if taken {
+        farewell.state
+    } else {
+        WipeState::Told
+    };
     contact::note(conn, farewell.device, now, None).await?;
-    wipe::note(conn, farewell.device, farewell.state, now).await?;
-    let taken = farewell.state > WipeState::Told;
+    wipe::note(conn, farewell.device, state, now).await?;
     let answer = parting::answer(&shared.me, control, farewell.device, taken, now);
     let answer = answer.map(|answer| Reply::Exchange(Box::new(answer)));
     Ok((answer.ok_or(Refusal::UnknownDevice.into()), touched))
+}
+
+/// Whether a batch is refused only as long as this server has not been shown what it has lost: the phone
+/// must not wipe what may be the last copy.
+fn comes_again(code: &str) -> bool {
+    let lost = [Unfit::Author, Unfit::Blotted];
+    lost.iter().any(|unfit| unfit.code() == code)
 }
 
 /// What a person signs to have a phone wiped.

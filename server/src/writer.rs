@@ -13,6 +13,7 @@ use sqlx::{Connection, SqliteConnection};
 use sync_core::control::Control;
 use sync_core::enrol::EnrolRequest;
 use sync_core::hub::{self, Brought, Opened, Refusal};
+use sync_core::parting;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
@@ -224,6 +225,10 @@ async fn perform(
             roster: checked,
             now,
         } => {
+            if let Some(unpacked) = &farewell.unpacked {
+                recovery::learn(*now, conn, &roster.control, unpacked.taught()).await?;
+            }
+            let roster = roster.current(conn).await?;
             let current = checked.arrival == roster.arrival;
             wipe::take(*now, conn, shared, &roster.control, farewell, current).await
         }
@@ -274,8 +279,12 @@ async fn exchange(
         match hub::open(me, control, packed, now) {
             Err(refusal) => return Ok((Err(refusal.into()), nothing)),
             Ok(Opened::StaleNonce(answer)) => return Ok((Ok(Reply::Exchange(answer)), nothing)),
-            // Ordered in this very moment: it is told at the next exchange.
-            Ok(Opened::Wipe(..)) => return Ok((Err(Refusal::Revoked.into()), nothing)),
+            // Ordered in this very moment: it hands over what it has next.
+            Ok(Opened::Wipe(device, _)) => {
+                let call = parting::answer(me, control, device, false, now);
+                let reply = call.map(|call| Reply::Exchange(Box::new(call)));
+                return Ok((reply.ok_or(Refusal::Revoked.into()), nothing));
+            }
             Ok(Opened::Taught(entries)) => {
                 recovery::learn(now, conn, control, &entries).await?;
                 roster = roster.current(conn).await?;

@@ -426,6 +426,21 @@ impl Replica {
         held.map(|held| held.safe.clone()).unwrap_or_default()
     }
 
+    /// Whether all that is held here stands in a verified backup of the server or in its journal too, as far
+    /// as is known (R23).
+    pub fn all_is_safe(&self) -> bool {
+        let mut held = self.spaces.values();
+        held.all(|held| held.staged.is_empty() && held.vector() == held.safe)
+    }
+
+    /// What is held of each space and how many edits are staged there: whether anything came since.
+    pub fn holdings(&self) -> Vec<(Space, Vector, usize)> {
+        let spaces = self.spaces.iter();
+        spaces
+            .map(|(space, held)| (space.clone(), held.vector(), held.staged.len()))
+            .collect()
+    }
+
     /// Puts a record's state in, as an exchange would: for tests of what merges leave behind.
     #[cfg(test)]
     pub(crate) fn put_record(&mut self, space: &Space, record: RecordId, state: RecordState) {

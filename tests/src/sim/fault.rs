@@ -218,6 +218,10 @@ pub enum Fault {
     Narrowed,
     /// A phone hears of that, and erases the space.
     SpaceDropped,
+    /// A person orders that a phone wipe itself.
+    WipeOrdered,
+    /// A phone has handed over what it had, and wipes itself.
+    Wiped,
     /// A person moves to another unit.
     Moved,
     /// Another node of the real server acts while one is at a request.
@@ -226,7 +230,7 @@ pub enum Fault {
 
 impl Fault {
     /// All that happen to a server and stores in memory.
-    pub const ALL: [Fault; 62] = [
+    pub const ALL: [Fault; 64] = [
         Fault::Lost,
         Fault::Repeated,
         Fault::Overtaken,
@@ -289,6 +293,8 @@ impl Fault {
         Fault::ErasedOnPhone,
         Fault::Narrowed,
         Fault::SpaceDropped,
+        Fault::WipeOrdered,
+        Fault::Wiped,
     ];
 
     /// What the real server does besides.

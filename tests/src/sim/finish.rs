@@ -134,14 +134,20 @@ impl World {
     }
 
     fn round_trip(&mut self, p: usize) -> Result<Received, Broken> {
-        // Once more for a phone that the server did not know.
-        for _ in 0..2 {
+        // Once more for a phone that the server did not know, and for one that is to wipe itself.
+        for _ in 0..3 {
+            if self.phones[p].lost {
+                return Ok(Received::default());
+            }
             self.begin_exchange(p)?;
             while let Some((packet, _)) = self.network.next(&mut self.dice, &self.config) {
                 match packet.to {
                     To::Hub => self.hub_hears(packet)?,
                     To::Phone => {
-                        if let Some(received) = self.phone_hears(packet)? {
+                        let is_ours = packet.phone == p;
+                        if let Some(received) = self.phone_hears(packet)?
+                            && is_ours
+                        {
                             return Ok(received);
                         }
                     }
@@ -226,6 +232,10 @@ impl World {
             };
             let replica = &process.replica;
             let name = &phone.name;
+            let order = self.hub.state.control.wipe_order(phone.device);
+            require("Progress", order.is_none(), || {
+                format!("{name} has not wiped itself")
+            })?;
             for space in &phone.grants {
                 let held = replica.spaces().any(|held| held == space);
                 require("Progress", held, || format!("{name} does not hold {space}"))?;

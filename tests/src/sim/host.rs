@@ -151,6 +151,7 @@ impl World {
             rng,
             outgoing,
             budget,
+            handed_over: BTreeMap::new(),
         });
         phone.enrolled = true;
         self.say(|w| {

@@ -468,8 +468,9 @@ impl MemoryHub {
                         .for_each(|entry| control.apply(entry.clone()));
                     state.learn(control, &entries);
                 }
-                // Nobody orders this here: the flows with real processes do.
-                Ok(Opened::Wipe(..)) => return Err("device_revoked"),
+                Ok(Opened::Wipe(device, parting)) => {
+                    return self.farewell(state, device, parting, now);
+                }
                 Ok(Opened::Request(unopened)) => break unopened,
             }
         };

@@ -40,8 +40,19 @@ impl MemoryHub {
                 refused: imported.refused,
             }));
         }
+        self.import_into(self.state.clone(), file, rng, now)
+    }
+
+    /// Takes a bundle into a state.
+    pub(super) fn import_into(
+        &self,
+        state: HubState,
+        file: &[u8],
+        rng: &mut ChaCha8Rng,
+        now: i64,
+    ) -> Result<Option<Taken>, &'static str> {
         let mut taken = Taken {
-            state: self.state.clone(),
+            state,
             reply: Vec::new(),
             refused: Vec::new(),
         };

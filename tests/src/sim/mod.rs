@@ -36,6 +36,7 @@ mod taking;
 mod traffic;
 mod users;
 pub mod village;
+mod wiped;
 mod world;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sync_core::batch::{Batch, Known, Reference};
 use sync_core::exchange::{Budget, Outgoing};
+use sync_core::feed::Vector;
 use sync_core::id::{AuthorId, ChangeHash, Class, DeviceId, NetworkId, RecordId, Space};
 use sync_core::record::RecordState;
 use sync_core::replica::{OpenError, OpenReport, Replica};
@@ -45,6 +46,8 @@ pub(super) struct Process {
     pub(super) outgoing: BTreeMap<u64, Outgoing>,
     /// What the next request may carry.
     pub(super) budget: Budget,
+    /// What was held when the phone handed over all of it, by the exchange in which it did.
+    pub(super) handed_over: BTreeMap<u64, Vec<(Space, Vector, usize)>>,
 }
 
 /// An edit whose fate is not known yet: the process died while it was saved.
@@ -197,6 +200,7 @@ impl Phone {
             rng,
             outgoing,
             budget,
+            handed_over: BTreeMap::new(),
         });
         Ok(report)
     }

@@ -295,6 +295,16 @@ impl RealServer {
         self.wait(app.submit_order("order", &order));
     }
 
+    /// A person orders that a device wipe itself.
+    pub(super) fn order_wipe(&mut self, device: DeviceId) {
+        self.turn += 1;
+        let app = self.node();
+        let key = sync_core::seal::SigningKey::from_bytes(&person().to_bytes());
+        let wish = self.wait(app.wish_wipe(device));
+        let order = self.wait(app.make_order("order.key", &key, &wish));
+        self.wait(app.submit_order("order", &order));
+    }
+
     /// Writes a backup, which takes the place of the one before.
     pub(super) fn back_up(&mut self) {
         self.backups += 1;

@@ -265,7 +265,9 @@ impl World {
         require("R5", !packet.cut, || "a cut request is served".into())?;
         // A restored server may have lost that; until the office confirms it serves nobody.
         let phone = &self.phones[packet.phone];
-        let revoked = phone.revoked && !served.state.holds_back(phone.device);
+        // One that is to wipe itself is told so, and nothing else.
+        let wipes = served.state.control.wipe_order(phone.device).is_some();
+        let revoked = phone.revoked && !wipes && !served.state.holds_back(phone.device);
         // Revoked while a node was at its request: what it only read, it read before.
         let read_only = served.read_from.is_some();
         require("R25", !revoked || (read_only && !revoked_before), || {
@@ -449,6 +451,10 @@ impl World {
                 self.name(p)
             )
         })?;
+        if let Some(turn) = received.wipe {
+            self.is_to_wipe(p, packet.exchange, turn)?;
+            return Ok(Some(received));
+        }
         self.drop_lost(p)?;
         if received.unread {
             self.count(Fault::Unread);

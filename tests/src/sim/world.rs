@@ -470,9 +470,10 @@ impl World {
     }
 
     pub(super) fn office_acts(&mut self) -> Checked {
-        let kinds = if self.options.real { 6 } else { 5 };
+        let kinds = if self.options.real { 7 } else { 6 };
         match self.dice.below(kinds) {
-            5 => return self.office_moves(),
+            6 => return self.office_moves(),
+            5 => return self.office_wipes(),
             4 => return self.office_narrows(),
             3 => return self.office_revokes(),
             0 => {
