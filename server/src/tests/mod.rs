@@ -17,6 +17,7 @@ mod restoring;
 mod sampling;
 mod sealing;
 mod verifying;
+mod wiping;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

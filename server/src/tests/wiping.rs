@@ -1,0 +1,92 @@
+//! Phones that are to wipe themselves: when they are told that they may.
+
+use sync_core::batch::Batch;
+use sync_core::bundle::{Content, Padding, seal};
+use sync_core::id::DeviceId;
+use sync_core::parting::Parting;
+use sync_core::wire::Answer;
+
+use super::phone::Phone;
+use super::*;
+use crate::{InClear, restore};
+
+const SPACE: &str = "152522100200.general";
+
+async fn ordered(station: &Station, device: DeviceId) {
+    let key = crate::keys::persons_key(&station.dir.path().join("order.key")).unwrap();
+    let app = &station.app;
+    let wish = app.wish_wipe(device).await.unwrap();
+    let order = app.make_order("order.key", &key, &wish).await.unwrap();
+    app.submit_order("order", &order).await.unwrap();
+}
+
+/// What a phone hands over: these batches and control entries. Whether it may wipe then.
+async fn hands_over(
+    station: &Station,
+    phone: &Phone,
+    batches: &[&Batch],
+    control: Vec<Vec<u8>>,
+) -> bool {
+    let content = Content {
+        batches: batches.iter().map(|batch| batch.bytes().to_vec()).collect(),
+        control,
+        ..Content::default()
+    };
+    let shared = station.app.shared();
+    let mut tx = shared.store.read().await.unwrap();
+    let roster = shared.roster.current(&mut tx).await.unwrap();
+    let server = roster.control.seal_key().unwrap().key;
+    drop(tx);
+    let message = content.encode(phone.network);
+    let mut rng = crate::clock::rng().unwrap();
+    let bundle = seal(&mut rng, phone.network, &[server], Padding::None, &message);
+    let mut request = phone.request(&[]);
+    request.parting = Some(Parting {
+        bundle: bundle.unwrap(),
+        wiped: false,
+    });
+    let said = station.post("/v1/exchange", phone.encode(&request)).await;
+    let answer = Answer::decode(phone.network, &said.body()).unwrap();
+    answer.wipe.unwrap().taken
+}
+
+#[tokio::test]
+async fn a_phone_may_wipe_only_when_the_server_knows_who_wrote_what_it_handed_over() {
+    let station = Station::sample().await;
+    let phone = Phone::enrolled(&station, 1, SPACE).await;
+    ordered(&station, phone.device()).await;
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("backup");
+    let app = &station.app;
+    app.backup(&file, InClear::NotSaid).await.unwrap();
+    // Let in after the backup, and lost with its phone; the first one holds the only copy.
+    let late = Phone::enrolled(&station, 2, SPACE).await;
+    let only = late.batch(1, &[], vec![late.entry(1, "其其格")]);
+    let told = station.app.held().await.unwrap().control;
+
+    let dir = tempfile::tempdir().unwrap();
+    let clock = station.clock.clone();
+    restore(&file, dir.path(), None, options(&clock, true))
+        .await
+        .unwrap();
+    let again = Station::open(dir, true, package(1)).await;
+    assert!(!hands_over(&again, &phone, &[&only], Vec::new()).await);
+    assert_eq!(again.app.verify().await.unwrap().batches, 0);
+    assert!(hands_over(&again, &phone, &[&only], told).await);
+    assert_eq!(again.app.verify().await.unwrap().batches, 1);
+}
+
+#[tokio::test]
+async fn an_order_given_while_a_request_is_looked_at_is_told_and_nobody_is_called_revoked() {
+    let station = Station::sample().await;
+    let phone = Phone::enrolled(&station, 1, SPACE).await;
+    let batch = phone.batch(1, &[], vec![phone.entry(1, "巴特尔")]);
+    let packed = phone.encode(&phone.request(&[&batch]));
+    let begun = station.app.begin_exchange(packed).await.unwrap();
+    assert!(!begun.is_answered());
+    ordered(&station, phone.device()).await;
+    let answer = station.app.finish_exchange(begun).await.unwrap();
+    let answer = Answer::decode(phone.network, &answer).unwrap();
+    assert!(!answer.wipe.unwrap().taken);
+    assert_eq!(station.app.verify().await.unwrap().batches, 0);
+}
