@@ -6,10 +6,11 @@
 //! in forgets any of them.
 
 use sqlx::SqliteConnection;
-use sync_core::control::{Control, ControlEntry};
+use sync_core::control::ControlEntry;
 
 use crate::app::Shared;
 use crate::figures::{self, Touched};
+use crate::roster::Roster;
 use crate::store::{StoreError, recovery};
 use crate::{erase, moves, standing};
 
@@ -20,23 +21,23 @@ use crate::{erase, moves, standing};
 pub(crate) async fn follow(
     conn: &mut SqliteConnection,
     shared: &Shared,
-    before: &Control,
+    before: &Roster,
     mut touched: Touched,
 ) -> Result<bool, StoreError> {
     let roster = shared.roster.last().current(conn).await?;
     let control = &roster.control;
-    let known = before.entries().count();
     let mut erases = false;
-    if control.entries().count() > known {
-        touched.join(standing::follow(conn, before, control).await?);
+    let mut told = Vec::new();
+    if roster.arrival != before.arrival {
+        touched.join(standing::follow(conn, &before.control, control).await?);
         let erased = erase::execute(shared.clock.now(), conn, control).await?;
         erases = erased.is_some();
         touched.join(erased.unwrap_or_default());
+        let new = control.entries().skip(before.control.entries().count());
+        told.extend(new.filter_map(ControlEntry::moves).cloned());
     }
     // In recovery the phones may still bring back what this node itself has written.
-    if !recovery::is_on(conn).await? {
-        let told = control.entries().skip(known);
-        let told = told.filter_map(ControlEntry::moves).cloned().collect();
+    if control.has_moves() && !recovery::is_on(conn).await? {
         moves::carry(conn, shared, control, told, &mut touched).await?;
     }
     // Once for all of them: a record that several requests change is counted once.

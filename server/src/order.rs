@@ -182,7 +182,7 @@ impl App {
         let entry = submit(&mut tx, &before.control, file, bytes).await?;
         let shared = self.shared();
         // What it orders is done where it is known.
-        let erases = follow(&mut tx, shared, &before.control, Touched::default()).await?;
+        let erases = follow(&mut tx, shared, &before, Touched::default()).await?;
         shared.commit_following(tx, erases).await?;
         Ok(entry)
     }

@@ -124,7 +124,7 @@ impl App {
                     // Another program could not take it.
                     let mut touched = Touched::default();
                     remake(&mut tx, &roster.control, &space, [id], &mut touched).await?;
-                    follow(&mut tx, shared, &roster.control, touched).await?;
+                    follow(&mut tx, shared, &roster, touched).await?;
                     break;
                 };
                 let verdict = LeftOut {

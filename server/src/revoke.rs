@@ -121,7 +121,7 @@ pub(crate) async fn take(
     };
     control::add(conn, &entry).await?;
     // Nothing that a node signs has anything erased.
-    follow(conn, shared, &roster.control, Touched::default()).await?;
+    follow(conn, shared, roster, Touched::default()).await?;
     Ok(())
 }
 

@@ -203,7 +203,7 @@ async fn commit(
         touched.join(changed);
     }
     // A revocation, a verdict, an order may have come with one of them.
-    let erases = follow(&mut tx, shared, &started.control, touched).await?;
+    let erases = follow(&mut tx, shared, &started, touched).await?;
     shared.commit_following(tx, erases).await?;
     Ok(outcomes)
 }

@@ -28,9 +28,6 @@ pub(crate) async fn carry(
     told: Vec<Moved>,
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
-    if !control.has_moves() {
-        return Ok(());
-    }
     let mut due: Vec<(String, RecordId)> = touched.records().collect();
     due.extend(told.into_iter().map(|moved| (moved.from, moved.record)));
     // From the first place of everybody on: what comes to the second goes on from there.
