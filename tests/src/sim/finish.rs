@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sync_core::batch::Batch;
 use sync_core::exchange::{Budget, Received};
 use sync_core::feed::Vector;
-use sync_core::id::{ChangeHash, Space};
+use sync_core::id::{BatchHash, ChangeHash, Space};
 use sync_core::record::RecordState;
 use sync_core::row::Table;
 use sync_core::value::{Key, Value};
@@ -16,6 +16,7 @@ use super::network::To;
 use super::oracle::{
     self, Broken, ChangeHead, Checked, broken, check_aside, check_numbers, check_view, require,
 };
+use super::phone::Phone;
 use super::users::touch;
 use super::world::World;
 
@@ -253,9 +254,15 @@ impl World {
                 format!("{name} has {staged} staged rows")
             })?;
             for (_, bytes) in phone.disk.table(Table::Stash) {
-                let author = Batch::from_store(self.hub.network(), bytes).map(|b| b.header.device);
-                require("Progress", author.ok() == hostile, || {
-                    format!("{name} keeps a batch of {author:?} in its stash")
+                let batch = Batch::from_store(self.hub.network(), bytes);
+                let batch = batch.map_err(|unfit| broken("R5", unfit.to_string()))?;
+                let waits =
+                    Some(batch.header.device) == hostile || self.waits_for_what_is_gone(&batch);
+                require("Progress", waits, || {
+                    format!(
+                        "{name} keeps a batch of {} in its stash",
+                        batch.header.device
+                    )
                 })?;
             }
             let version = replica.package().map(|package| package.version);
@@ -264,6 +271,26 @@ impl World {
             })?;
         }
         Ok(())
+    }
+
+    /// Whether a batch follows one that went with a phone that was set back, and that nobody holds.
+    fn waits_for_what_is_gone(&self, batch: &Batch) -> bool {
+        let network = self.hub.network();
+        let mut authors = self.phones.iter();
+        let set_back = authors.any(|author| {
+            author.device == batch.header.device && (author.rolled_back || author.lost)
+        });
+        let store = self.hub.state.spaces.get(&batch.header.space);
+        let held = |parent: &BatchHash| {
+            let rows = |phone: &Phone| {
+                let mut rows = phone.disk.table(Table::Batch);
+                rows.any(|(_, bytes)| {
+                    Batch::from_store(network, bytes).is_ok_and(|held| held.hash == *parent)
+                })
+            };
+            store.is_some_and(|store| store.get(*parent).is_some()) || self.phones.iter().any(rows)
+        };
+        set_back && !batch.header.prev.iter().all(held)
     }
 
     /// Every edit that a user was told is saved is in the history, with all its values.

@@ -372,6 +372,7 @@ impl World {
             rng: &mut process.rng,
         };
         let sign = |message: &[u8]| signing.sign(message).to_bytes();
+        let cut = replica.control().cut_devices().next().is_some();
         let prepared = match replica.prepare_edit(&mut context, &edit) {
             Ok(mut prepared) => {
                 replica.add_outbox(&mut prepared, &mut context, &sign);
@@ -380,10 +381,13 @@ impl World {
             // A class that this phone does not hold: the form would not have offered it.
             Err(EditError::NotGranted { .. }) => return Ok(()),
             // A form on a state that the phone has lost by being set back, or that the other
-            // process showed, or of which a part was the greater of two twins: the user opens it
-            // anew.
+            // process showed, or of which a part was the greater of two twins, or counts no more since its
+            // author has lost the space: the user opens it anew.
             Err(EditError::Record(WriteError::Unseen))
-                if self.phones[p].rolled_back || self.stale_at_work || self.hostile.is_some() =>
+                if self.phones[p].rolled_back
+                    || self.stale_at_work
+                    || self.hostile.is_some()
+                    || cut =>
             {
                 return Ok(());
             }
