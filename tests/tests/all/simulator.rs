@@ -177,5 +177,5 @@ fn an_entry_that_is_blotted_out_without_an_order_is_found() {
 
 #[test]
 fn a_bundle_that_is_answered_before_it_is_durable_is_found() {
-    found(Plant::BundleAnsweredTooEarly, 200);
+    found(Plant::BundleAnsweredTooEarly, 1000);
 }

@@ -60,7 +60,11 @@ const CHAIN: [(&str, &[&str]); 11] = [
     ("mobile-ffi/bindgen", &[]),
     ("sample", &["plan", "sync-core"]),
     ("server", &["plan", "sample", "sync-core", "words"]),
-    ("tests", &["plan", "sample", "sync-core"]),
+    // Above all of them: the simulator runs the real server and the real stores.
+    (
+        "tests",
+        &["client", "ortoo-server", "plan", "sample", "sync-core"],
+    ),
     ("xtask", &[]),
 ];
 
