@@ -1,5 +1,5 @@
-//! What follows from what a transaction has added, whoever had it added: a request, a bundle, the office,
-//! a restored journal.
+//! What follows from what a transaction has added, whoever had it added: a request, a bundle, the office.
+//! A journal that is replayed sees to it itself: nothing is carried before all of it is there.
 //!
 //! Control entries change what counts and what is to be erased; what counts changes records; changed
 //! records that have moved are carried on, and figures follow from all of it. One place, so that no way

@@ -29,7 +29,7 @@ use crate::clock::random;
 use crate::error::CommandError;
 use crate::figures::{self, Touched};
 use crate::show::{Unit, load};
-use crate::store::{StoreError, control, record};
+use crate::store::{StoreError, control, record, recovery};
 
 pub(crate) use carry::carry;
 
@@ -60,6 +60,10 @@ impl App {
     ) -> Result<Gone, CommandError> {
         let shared = self.shared();
         let mut tx = shared.store.write().await?;
+        if recovery::is_on(&mut tx).await? {
+            // The phones may still bring back what this node itself has written.
+            return Err(CommandError::wrong("recovery_first", ""));
+        }
         let roster = shared.roster.last().current(&mut tx).await?;
         let today = date_in_china(shared.clock.now());
         let on = on.unwrap_or(&today);

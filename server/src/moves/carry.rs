@@ -72,24 +72,30 @@ pub(super) async fn carry_one(
     let Some(package) = control.package() else {
         return Ok(touched);
     };
+    let mut is_held = false;
     for class in Class::ALL {
         let old = Place::new(&moved.from, class, moved.record)?;
         let said = old.state(conn, shared).await?;
+        is_held |= !said.view().is_empty();
         let puts = travelling(package, class, moved, &said);
+        if puts.is_empty() {
+            continue;
+        }
         let new = Place::new(&moved.to, class, moved.new)?;
-        if !puts.is_empty() {
-            let seen = carried(&new.state(conn, shared).await?, shared);
-            let written = write(conn, shared, package, &new, Some(seen), puts);
-            touched.join(written.await?);
-        }
-        // A record of which nothing is held yet says nothing of where she lived.
-        if class == Class::General && !said.view().is_empty() {
-            let status = status_of(said.view(), &moved.item());
-            let away = Some(Value::from(MOVED_AWAY));
-            touched.join(lives(conn, shared, package, moved, &old, away).await?);
-            touched.join(lives(conn, shared, package, moved, &new, status).await?);
-        }
+        let seen = carried(&new.state(conn, shared).await?, shared);
+        let written = write(conn, shared, package, &new, Some(seen), puts);
+        touched.join(written.await?);
     }
+    // Of a restored server that has only heard of the move, until the phones bring the record.
+    if !is_held {
+        return Ok(touched);
+    }
+    let old = Place::new(&moved.from, Class::General, moved.record)?;
+    let new = Place::new(&moved.to, Class::General, moved.new)?;
+    let status = status_of(old.state(conn, shared).await?.view(), &moved.item());
+    let away = Some(Value::from(MOVED_AWAY));
+    touched.join(lives(conn, shared, package, moved, &old, away).await?);
+    touched.join(lives(conn, shared, package, moved, &new, status).await?);
     Ok(touched)
 }
 

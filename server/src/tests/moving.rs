@@ -404,7 +404,18 @@ async fn a_restored_server_that_hears_of_a_move_again_carries_over_once_it_is_co
     let packed = village.general.phone.encode(&request);
     let said = village.station.post("/v1/exchange", packed).await;
     assert_eq!(said.status, axum::http::StatusCode::OK);
-    // What this node wrote may still come back from the phones.
+    // What this node wrote may still come back from the phones, so the office moves nobody either.
+    let moved = village
+        .station
+        .app
+        .move_person(person(1), OTHER_GACHA, None);
+    assert!(matches!(
+        moved.await,
+        Err(CommandError::Wrong {
+            code: "recovery_first",
+            ..
+        })
+    ));
     let shared = village.station.app.shared();
     let mut tx = shared.store.read().await.unwrap();
     assert!(record::spaces_of(&mut tx, new).await.unwrap().is_empty());
@@ -419,4 +430,26 @@ async fn a_restored_server_that_hears_of_a_move_again_carries_over_once_it_is_co
     let residences = old["items"]["residence"].as_array().unwrap();
     assert_eq!(residences.last().unwrap()["status"], "5");
     village.verified().await;
+}
+
+#[tokio::test]
+async fn whom_only_a_clinic_has_recorded_is_said_to_have_moved_in_both_units_too() {
+    let station = Station::sample_by(counting()).await;
+    let mut clinic = Cadre::of(&station, 1, &format!("{GACHA}.referral")).await;
+    let puts = [
+        ("screening#C-2026.cancer", text("C")),
+        ("screening#C-2026.screened_on", text("2026-03-01")),
+    ];
+    clinic.writes(&station, person(1), &puts).await;
+    let gone = station
+        .app
+        .move_person(person(1), OTHER_GACHA, Some(DAY))
+        .await
+        .unwrap();
+    for (record, status) in [(person(1), Some(json!("5"))), (gone.records[0].1, None)] {
+        let shown = show::show(&station.app, &record.to_string()).await.unwrap();
+        let residence = &shown["items"]["residence"][0];
+        assert_eq!(residence["since"], DAY, "{shown}");
+        assert_eq!(residence.get("status").cloned(), status);
+    }
 }

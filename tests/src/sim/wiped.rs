@@ -7,7 +7,6 @@ use std::rc::Rc;
 use ed25519_dalek::Signer;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use sync_core::batch::Unfit;
 use sync_core::control::{ControlEntry, Order, OrderKind};
 use sync_core::date::date_in_china;
 use sync_core::exchange::{Outgoing, WipeTurn};
@@ -208,11 +207,7 @@ impl MemoryHub {
             let mut rng = ChaCha8Rng::from_seed([0; 32]);
             let brought = self.import_into(out.clone(), &parting.bundle, &mut rng, now)?;
             let brought = brought.ok_or("bundle_not_for_us")?;
-            let lost = [Unfit::Author, Unfit::Blotted].map(Unfit::code);
-            taken &= !brought
-                .refused
-                .iter()
-                .any(|code| lost.contains(&code.as_str()));
+            taken &= brought.refused.is_empty();
             out = brought.state;
         }
         let answer: Option<Answer> = parting::answer(&self.me, &out.control, device, taken, now);
