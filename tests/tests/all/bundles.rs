@@ -8,13 +8,9 @@ use std::path::Path;
 use ortoo_tests::harness::{PIN, Phone, Server, contains};
 use serde_json::json;
 
-use crate::village::{GACHA, Village};
+use crate::village::{GACHA, Village, text};
 
 const NAME: &str = "identity.name=其其格";
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 /// What a courier does who has nothing but the file, with curl or a browser: status and body.
 fn post(server: &Server, bundle: &Path) -> (u16, Vec<u8>) {

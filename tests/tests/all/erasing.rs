@@ -7,15 +7,11 @@ use ortoo_tests::harness::{Phone, Server, files, run_server};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::village::Village;
+use crate::village::{GACHA, Village, device, text};
 
 const NAME: &str = "呼日勒其木格";
 /// A made-up number: no such address code exists.
 const NUMBER: &str = "999999197504120023";
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 fn register(phone: &Phone) -> String {
     let name = format!("identity.name={NAME}");
@@ -139,7 +135,7 @@ fn an_order_takes_a_woman_out_of_every_file_and_nothing_of_anybody_else() {
     assert_eq!(server.run(&["verify-cells"]).json()["different"], 0);
 
     // A new phone is given everything, and nothing of her; who registers her anew may.
-    let c = Phone::enrolled(village.file("c"), server, crate::village::GACHA);
+    let c = Phone::enrolled(village.file("c"), server, GACHA);
     c.sync();
     assert_eq!(c.field(&other, "identity.name"), "其其格");
     let anew = register(&c);
@@ -269,7 +265,7 @@ fn the_journal_begins_anew_without_her_and_a_restore_does_not_bring_her_back() {
     let (data, journal) = (dir.path().join("server"), dir.path().join("journal"));
     let options = ["--sample", "--journal", text(&journal)];
     let server = Server::start(&data, &options, "127.0.0.1:0");
-    let a = Phone::enrolled(dir.path().join("a"), &server, crate::village::GACHA);
+    let a = Phone::enrolled(dir.path().join("a"), &server, GACHA);
     let her = register(&a);
     a.sync();
     let backup = dir.path().join("backup");
@@ -294,10 +290,6 @@ fn the_journal_begins_anew_without_her_and_a_restore_does_not_bring_her_back() {
     assert_eq!(run_server(&again, &["verify"]).json()["different"], 0);
 }
 
-fn device_of(phone: &Phone) -> Value {
-    phone.ok(&["status"])["device"].clone()
-}
-
 #[test]
 fn the_office_sees_who_has_done_it_also_of_phones_that_hold_less_or_nothing_any_more() {
     let village = Village::new();
@@ -305,13 +297,13 @@ fn the_office_sees_who_has_done_it_also_of_phones_that_hold_less_or_nothing_any_
     let her = register(a);
     a.sync();
     b.sync();
-    let (first, second) = (device_of(a), device_of(b));
-    let care = format!("{}.care", crate::village::GACHA);
-    let narrowed = ["revoke", second.as_str().unwrap(), "--space", &care];
+    let (first, second) = (device(a), device(b));
+    let care = format!("{}.care", GACHA);
+    let narrowed = ["revoke", &second, "--space", &care];
     server.run(&narrowed).json();
     b.sync();
     let key = server.data.join("order.key");
-    let wipe = ["wipe", first.as_str().unwrap(), "--key", text(&key)];
+    let wipe = ["wipe", &first, "--key", text(&key)];
     server.run(&wipe).json();
     erase(server, &her);
     assert_eq!(server.run(&["erasures"]).json()[0]["done"], json!([]));

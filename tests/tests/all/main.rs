@@ -25,3 +25,4 @@ mod snapshots;
 mod story;
 mod tidy;
 mod village;
+mod wiping;

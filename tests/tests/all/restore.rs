@@ -11,11 +11,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::village::GACHA;
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
+use crate::village::{GACHA, device, text};
 
 fn person(phone: &Phone, name: &str) -> String {
     phone.add("person", &[&format!("identity.name={name}")])
@@ -349,11 +345,6 @@ fn two_phones_with_the_keys_of_one_become_two_devices_and_lose_nothing() {
     twin.ok(&["show", ids.last().unwrap()]);
 }
 
-fn device_of(phone: &Phone) -> String {
-    let status = phone.ok(&["status"]);
-    status["device"].as_str().unwrap().to_owned()
-}
-
 #[test]
 fn what_the_office_decided_stands_in_the_journal_at_once() {
     let place = Place::new();
@@ -365,7 +356,7 @@ fn what_the_office_decided_stands_in_the_journal_at_once() {
     a.sync();
     let backup = place.path("backup");
     server.run(&["backup", text(&backup)]).json();
-    let device = device_of(&a);
+    let device = device(&a);
     server.run(&["revoke", &device, "--lost"]).json();
 
     let restored = place.path("restored");
@@ -390,7 +381,7 @@ fn a_revocation_that_a_phone_brings_back_holds_for_what_came_before_it() {
     a.edit(&id, &["identity.name=娜仁"]);
     let outbox = place.path("outbox");
     a.ok(&["outbox", text(&outbox)]);
-    server.run(&["revoke", &device_of(&a)]).json();
+    server.run(&["revoke", &device(&a)]).json();
     b.sync();
 
     // The restored server knows nothing of it, and is brought what the phone had not sent.

@@ -1,31 +1,9 @@
 //! Revoked devices with real processes: not served, not read, and nothing of theirs lost.
 
-use std::path::Path;
-
 use ortoo_tests::harness::Phone;
 use serde_json::{Value, json};
 
-use crate::village::{GACHA, Village};
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-fn device(phone: &Phone) -> String {
-    let status = phone.ok(&["status"]);
-    status["device"].as_str().unwrap().to_owned()
-}
-
-fn clean(village: &Village) {
-    let server = &village.server;
-    assert_eq!(server.run(&["verify"]).json()["different"], 0);
-    assert_eq!(server.run(&["verify-cells"]).json()["different"], 0);
-}
-
-/// What the server shows of a record.
-fn shown(village: &Village, id: &str) -> Value {
-    village.server.run(&["show", id]).json()["fields"].clone()
-}
+use crate::village::{GACHA, Village, clean, device, shown, text};
 
 #[test]
 fn a_revoked_phone_is_not_served_and_what_it_saved_comes_by_its_outbox() {
@@ -162,78 +140,4 @@ fn a_revoked_persons_new_phone_is_let_in_with_new_keys_and_the_old_keys_never() 
     again.sync();
     assert_eq!(again.field(&id, "identity.name"), "其其格");
     assert_eq!(a.run(&["sync"]).error(1)["code"], "device_revoked");
-}
-
-/// How far the server says that a wipe has come.
-fn wipe_state(village: &Village, device: &str) -> Value {
-    let listed = village.server.run(&["devices"]).json();
-    let listed = listed.as_array().unwrap();
-    let row = listed.iter().find(|row| row["device"] == device);
-    row.unwrap()["wipe"].clone()
-}
-
-#[test]
-fn a_phone_that_is_to_be_wiped_hands_over_what_it_has_although_it_is_revoked() {
-    let village = Village::new();
-    let Village { server, a, b, .. } = &village;
-    let before = a.add("person", &["identity.name=其其格"]);
-    a.sync();
-    let late = a.add("person", &["identity.name=娜仁"]);
-    let (lost, other) = (device(a), device(b));
-    server.run(&["revoke", &lost, "--lost"]).json();
-    let order_key = village.file("server/order.key");
-    let wipe = ["wipe", &lost, "--key", text(&order_key)];
-
-    // The node's key orders nothing.
-    let node = village.file("server/node.key");
-    let by_node = server.run(&["wipe", &lost, "--key", text(&node)]).error(1);
-    assert_eq!(by_node["code"], "not_an_order_key");
-    assert_eq!(wipe_state(&village, &lost), Value::Null);
-    server.run(&wipe).json();
-    assert_eq!(wipe_state(&village, &lost), "asked");
-    assert_eq!(server.run(&["order", "list"]).json()[0]["kind"], "wipe");
-
-    assert_eq!(a.run(&["sync"]).error(1)["code"], "wiped");
-    assert_eq!(wipe_state(&village, &lost), "wiped");
-    assert_eq!(wipe_state(&village, &other), Value::Null);
-    assert_eq!(a.run(&["status"]).error(3)["code"], "store_missing");
-    let left = ortoo_tests::harness::files(&village.file("a"));
-    assert!(left.iter().all(|(_, bytes)| bytes.len() < 64), "{left:?}");
-
-    // What it had saved is here, and waits for the office like everything of a revoked phone.
-    assert_eq!(shown(&village, &late)["identity.name"], Value::Null);
-    server.run(&["accept", "--device", &lost]).json();
-    assert_eq!(shown(&village, &late)["identity.name"], "娜仁");
-    assert_eq!(shown(&village, &before)["identity.name"], "其其格");
-    b.sync();
-    assert_eq!(b.field(&late, "identity.name"), "娜仁");
-    clean(&village);
-}
-
-#[test]
-fn a_phone_that_is_not_revoked_is_wiped_and_what_it_hands_over_counts() {
-    let village = Village::new();
-    let Village { server, a, .. } = &village;
-    let id = a.add("person", &["identity.name=其其格"]);
-    let order_key = village.file("server/order.key");
-    let order_key = text(&order_key);
-    let file = village.file("order");
-    // By way of a file, which a second person could sign.
-    let out = ["wipe", &device(a), "--key", order_key, "--out", text(&file)];
-    let made = server.run(&out).json();
-    assert_eq!(
-        (&made["kind"], &made["persons_needed"]),
-        (&json!("wipe"), &json!(1))
-    );
-    assert_eq!(
-        wipe_state(&village, &device(a)),
-        Value::Null,
-        "not given yet"
-    );
-    let lost = device(a);
-    server.run(&["order", "submit", text(&file)]).json();
-    assert_eq!(a.run(&["sync"]).error(1)["code"], "wiped");
-    assert_eq!(shown(&village, &id)["identity.name"], "其其格");
-    assert_eq!(wipe_state(&village, &lost), "wiped");
-    clean(&village);
 }

@@ -6,11 +6,7 @@ use std::path::Path;
 use ortoo_tests::harness::{Phone, Server, contains, run_server};
 use serde_json::{Value, json};
 
-use crate::village::{GACHA, Village};
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
+use crate::village::{GACHA, Village, text};
 
 fn snapshot(server: &Server, file: &Path) -> Value {
     server

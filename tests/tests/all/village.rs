@@ -1,8 +1,9 @@
 //! A sample server with two phones of one 嘎查: where most stories begin.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ortoo_tests::harness::{Phone, Server};
+use serde_json::Value;
 
 /// The 嘎查 of these stories.
 pub(crate) const GACHA: &str = "152522100200";
@@ -27,4 +28,27 @@ impl Village {
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
+}
+
+/// A path as an argument.
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Who a phone is.
+pub(crate) fn device(phone: &Phone) -> String {
+    let status = phone.ok(&["status"]);
+    status["device"].as_str().unwrap().to_owned()
+}
+
+/// What the server shows of a record.
+pub(crate) fn shown(village: &Village, id: &str) -> Value {
+    village.server.run(&["show", id]).json()["fields"].clone()
+}
+
+/// Everything that the server holds is what its batches make.
+pub(crate) fn clean(village: &Village) {
+    let server = &village.server;
+    assert_eq!(server.run(&["verify"]).json()["different"], 0);
+    assert_eq!(server.run(&["verify-cells"]).json()["different"], 0);
 }
