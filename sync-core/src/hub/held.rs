@@ -1,0 +1,81 @@
+//! What the server holds of one space, and where a batch belongs in it.
+
+use std::collections::BTreeMap;
+
+use crate::feed::{Feed, Misplaced, Node, Vector};
+use crate::id::{BatchHash, DeviceId};
+
+/// What the server holds of one space, or as much of it as an exchange needs.
+///
+/// Loaded must be: the tips of all feeds; the batches named by the request's batches and claims
+/// and their parents, where held; every batch that came in after the claimed counter; and of each
+/// feed whose tips differ from the phone's every batch above the phone's lowest known one.
+#[derive(Clone, Debug, Default)]
+pub struct SpaceHeld {
+    /// Number of batches that ever came into this space; the last arrival's number.
+    pub counter: u64,
+    /// The feeds.
+    pub feeds: BTreeMap<DeviceId, Feed>,
+    /// Numbers of arrival of the loaded batches.
+    pub arrivals: BTreeMap<BatchHash, u64>,
+    /// The batches that came in after the claimed counter, newest first.
+    pub since: Vec<(DeviceId, Node)>,
+}
+
+/// Where a batch belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It is held already.
+    Held,
+    /// It follows what is held.
+    New,
+    /// This parent is missing: for the stash (R6).
+    Gap(BatchHash),
+    /// It contradicts its parents and is never held.
+    Wrong,
+}
+
+impl SpaceHeld {
+    /// Where a batch belongs.
+    pub fn place(&self, device: DeviceId, node: &Node) -> Place {
+        let feed = self.feeds.get(&device);
+        if feed.is_some_and(|feed| feed.holds(node.hash)) {
+            return Place::Held;
+        }
+        match Feed::place(node, |hash| feed?.node(hash).map(|held| held.seq)) {
+            Ok(()) => Place::New,
+            Err(Misplaced::Missing(parent)) => Place::Gap(parent),
+            Err(Misplaced::Parents) => Place::Wrong,
+        }
+    }
+
+    /// Takes a batch whose place is [`Place::New`]; gives its number of arrival.
+    pub fn hold(&mut self, device: DeviceId, node: Node) -> u64 {
+        self.counter += 1;
+        self.arrivals.insert(node.hash, self.counter);
+        self.feeds.entry(device).or_default().insert(node);
+        self.counter
+    }
+
+    /// The vector now.
+    pub fn vector(&self) -> Vector {
+        Vector::of(&self.feeds)
+    }
+
+    /// The vector when the counter was at `counter`, found by taking back what came in since; to
+    /// be asked before anything is held. `None` if that is not loaded or never was.
+    pub fn vector_at(&self, counter: u64) -> Option<Vector> {
+        if counter == 0 {
+            return Some(Vector::default());
+        }
+        if self.counter.checked_sub(counter)? != self.since.len() as u64 {
+            return None;
+        }
+        let mut vector = self.vector();
+        for (device, node) in &self.since {
+            let feed = self.feeds.get(device);
+            vector.retreat(*device, node, |hash| feed?.node(hash).map(|held| held.seq));
+        }
+        Some(vector)
+    }
+}

@@ -1,0 +1,171 @@
+//! Whose a request is, whether it is served, and what it brought.
+
+use crate::batch::{Batch, Unfit};
+use crate::control::{Control, ControlEntry};
+use crate::id::DeviceId;
+use crate::offer::SHOWN_BY_STRANGER_MAX;
+use crate::parting::Parting;
+use crate::seal;
+use crate::wire::{Answer, Find, Request, Signed, SpaceClaim, Unopened};
+
+use super::{HubMe, Refusal};
+
+/// A request that may be served.
+pub enum Opened {
+    /// Serve it: look up its [`Unopened::references`], then [`take_apart`].
+    Request(Box<Unopened>),
+    /// A person has ordered that the device wipe itself, and this is what it says of it: take that, and
+    /// answer with [`crate::parting::answer`].
+    Wipe(DeviceId, Option<Parting>),
+    /// Its nonce is too old or another server's: answer this and do nothing.
+    StaleNonce(Box<Answer>),
+    /// It shows control entries that were lost here: join them, hold back the devices that they let
+    /// in (a lost revocation may be among what nobody shows, R20), and open it again.
+    Taught(Vec<ControlEntry>),
+}
+
+/// Checks that a request is one, and whose: shape, roster, signature, grants, nonce, in this order.
+/// A device that is not on the roster gets in with the enrolment that it shows, unless what is held
+/// says that it was revoked (R21).
+pub fn open(me: &HubMe, control: &Control, packed: &[u8], now: i64) -> Result<Opened, Refusal> {
+    let unopened = Unopened::read(me.network, packed)?;
+    let (request, signed) = (&unopened.request, &unopened.signed);
+    let shown = match control.enrolment(request.device) {
+        Some(enrolment) if !signed_by(&enrolment.signing_key, signed) => {
+            return Err(Refusal::Signature);
+        }
+        Some(_) => &request.shown[..],
+        // Nobody has signed anything yet.
+        None => &request.shown[..request.shown.len().min(SHOWN_BY_STRANGER_MAX)],
+    };
+    let (joined, taught) = join(control, shown);
+    let control = joined.as_ref().unwrap_or(control);
+    let enrolment = control
+        .enrolment(request.device)
+        .ok_or(Refusal::UnknownDevice)?;
+    if !signed_by(&enrolment.signing_key, signed) {
+        return Err(Refusal::Signature);
+    }
+    // Only to who has shown to be the device: what became of it is nobody else's business.
+    let is_to_wipe = control.wipe_order(request.device).is_some();
+    if control.revoked(request.device).is_some() && !is_to_wipe {
+        return Err(Refusal::Revoked);
+    }
+    if !request
+        .spaces
+        .iter()
+        .all(|claim| enrolment.spaces.contains(&claim.space))
+    {
+        return Err(Refusal::SpaceNotGranted);
+    }
+    if !me.nonce_holds(request.device, request.nonce, now) {
+        let nonce = Some(me.nonce(request.device, now));
+        return Ok(Opened::StaleNonce(Box::new(Answer {
+            nonce,
+            stale_nonce: true,
+            ..Answer::at(now)
+        })));
+    }
+    if is_to_wipe {
+        return Ok(Opened::Wipe(request.device, request.parting.clone()));
+    }
+    if !taught.is_empty() {
+        return Ok(Opened::Taught(taught));
+    }
+    Ok(Opened::Request(Box::new(unopened)))
+}
+
+fn signed_by(key: &[u8; 32], signed: &Signed) -> bool {
+    seal::verify(key, &signed.message, &signed.signature)
+}
+
+/// Joins control entries that somebody shows, in whatever order they come: what is held then, if it
+/// is more than before, and what is new. Who shows them does not matter, since their signatures say
+/// whose they are; one that does not check is left out.
+pub fn join(control: &Control, shown: &[Vec<u8>]) -> (Option<Control>, Vec<ControlEntry>) {
+    let mut joined: Option<Control> = None;
+    let mut new = Vec::new();
+    let mut left: Vec<&Vec<u8>> = shown.iter().collect();
+    // A root statement may stand behind what its nodes signed: once more, and no oftener, since every
+    // look costs signatures.
+    for _ in 0..2 {
+        left.retain(
+            |bytes| match joined.as_ref().unwrap_or(control).check(bytes) {
+                Ok(Some(entry)) => {
+                    new.push(entry.clone());
+                    joined.get_or_insert_with(|| control.clone()).apply(entry);
+                    false
+                }
+                Ok(None) => false,
+                Err(_) => true,
+            },
+        );
+    }
+    (joined, new)
+}
+
+/// A request with what it brought, each batch checked.
+pub struct Brought {
+    /// The request.
+    pub request: Request,
+    /// Its batches, in its order.
+    pub batches: Vec<Result<Batch, Unfit>>,
+}
+
+/// Takes the batches of a request apart and checks each ([`receive`]); `find` knows what was looked
+/// up of its references.
+///
+/// Where they refer to something, all of them must come out as their authors signed them: else none
+/// is taken and the phone is told to refer to nothing ([`Unfit::Reference`]). What is wrong with
+/// them otherwise shows then.
+pub fn take_apart(
+    me: &HubMe,
+    control: &Control,
+    unopened: Unopened,
+    find: &mut Find<'_>,
+) -> Result<Brought, Refusal> {
+    let refers = !unopened.references(me.network)?.is_empty();
+    let only_held = |request: Request| {
+        // Of spaces that were taken from it meanwhile the device hears nothing. That it asks for fewer
+        // than it thinks makes the answer a reset, with the entry that tells it so.
+        let held = |claim: &SpaceClaim| control.holds(request.device, &claim.space);
+        let spaces = request.spaces.iter().filter(|claim| held(claim)).cloned();
+        let spaces = spaces.collect();
+        Request { spaces, ..request }
+    };
+    let request = only_held(unopened.request.clone());
+    let nothing = |request| Brought {
+        request,
+        batches: vec![Err(Unfit::Reference)],
+    };
+    match unopened.open(me.network, find) {
+        Ok(request) => {
+            let request = only_held(request);
+            let receive = |bytes: &Vec<u8>| receive(control, request.device, bytes);
+            let batches: Vec<_> = request.batches.iter().map(receive).collect();
+            if refers && batches.iter().any(Result::is_err) {
+                return Ok(nothing(Request {
+                    batches: Vec::new(),
+                    ..request
+                }));
+            }
+            Ok(Brought { request, batches })
+        }
+        Err(_) if refers => Ok(nothing(request)),
+        Err(bad) => Err(bad.into()),
+    }
+}
+
+/// Checks one batch of a request: size, shape, author, signature (R5). Its author need not be its
+/// bringer: every replica offers every feed that it holds.
+pub fn receive(control: &Control, bringer: DeviceId, bytes: &[u8]) -> Result<Batch, Unfit> {
+    let batch = control.receive(bytes)?;
+    // Of a space that was taken from it too: it erases the space when it hears of that, and may hold what
+    // nobody else has. What it wrote itself waits for the office.
+    let enrolment = control.enrolment(bringer);
+    let was_let_in = enrolment.is_some_and(|held| held.spaces.contains(&batch.header.space));
+    match was_let_in {
+        true => Ok(batch),
+        false => Err(Unfit::Space),
+    }
+}
