@@ -29,7 +29,8 @@ const LOOPS_MAX: usize = 2;
 pub(super) struct Program {
     pub(super) expression: Expression,
     /// The identifiers in it, ascending; also those that a loop declares.
-    pub(super) names: Vec<String>,
+    #[cfg(feature = "load")]
+    names: Vec<String>,
     /// What it names, for [`Package::reads_parts`](crate::Package::reads_parts).
     pub(super) named: Named,
 }
@@ -122,19 +123,21 @@ fn compile(source: &str) -> Result<Program, String> {
         .map_err(|errors| errors.to_string())?;
     let expression = program.expression().clone();
     bounded(&expression, 0, 0)?;
-    let mut names: Vec<String> = program
-        .references()
-        .variables()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
-    names.sort();
-    let named = Named::of(&expression);
     Ok(Program {
+        #[cfg(feature = "load")]
+        names: names_of(&program),
+        named: Named::of(&expression),
         expression,
-        names,
-        named,
     })
+}
+
+#[cfg(feature = "load")]
+fn names_of(program: &cel::Program) -> Vec<String> {
+    let references = program.references();
+    let names = references.variables().into_iter().map(str::to_owned);
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
 }
 
 /// Refuses expressions that are nested too deeply. It recurses no deeper than it allows.
