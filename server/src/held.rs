@@ -8,7 +8,6 @@ use sync_core::record::RecordState;
 
 use crate::app::App;
 use crate::error::CommandError;
-use crate::snapshot::all_batches;
 use crate::store::{StoreError, feed, record, recovery};
 
 /// All that an installation holds.
@@ -78,7 +77,7 @@ async fn of_space(
     for (_, node) in feed::stashed(conn, &name).await? {
         waiting.extend(feed::stashed_bytes(conn, &name, node.hash).await?);
     }
-    let batches = all_batches(conn, &space).await?;
+    let batches = feed::all(conn, &space).await?;
     Ok(HeldSpace {
         space,
         batches,

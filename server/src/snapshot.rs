@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::SqliteConnection;
 use sync_core::bundle::BUNDLE_BYTES_MAX;
 use sync_core::id::Space;
 use sync_core::relay::reply;
@@ -13,11 +12,7 @@ use crate::clock;
 use crate::enrol::spaces_of;
 use crate::error::CommandError;
 use crate::exchange;
-use crate::store::feed;
-use crate::store::{StoreError, recovery};
-
-/// Batches read at a time.
-const PAGE: u32 = 256;
+use crate::store::{feed, recovery};
 
 /// A snapshot, sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +49,7 @@ impl App {
         let (held, _) = exchange::load_all(&mut tx, &claims, &[]).await?;
         let mut batches = Vec::new();
         for space in &spaces {
-            batches.extend(all_batches(&mut tx, space).await?);
+            batches.extend(feed::all(&mut tx, space).await?);
         }
         let held_back = recovery::returned(&mut tx).await?;
         let letters = reply::snapshot(
@@ -75,21 +70,5 @@ impl App {
             bytes,
             counters: counters.collect(),
         })
-    }
-}
-
-/// The batches of a space, in the order in which they came in.
-pub(crate) async fn all_batches(
-    conn: &mut SqliteConnection,
-    space: &Space,
-) -> Result<Vec<Vec<u8>>, StoreError> {
-    let (mut batches, mut after) = (Vec::new(), 0);
-    loop {
-        let page = feed::whole(conn, space, after, PAGE).await?;
-        let Some(last) = page.last() else {
-            return Ok(batches);
-        };
-        after = last.placed.arrival;
-        batches.extend(page.into_iter().map(|whole| whole.bytes));
     }
 }

@@ -10,6 +10,9 @@ use sync_core::id::{BatchHash, DeviceId, Space};
 
 use super::{ROWS_MAX, Read, StoreError, one_row, over_list, over_rows, statements, stored};
 
+/// Batches that are read at a time where all of a space are wanted.
+const BATCHES_A_READ: u32 = 256;
+
 statements! {
     COUNTER = "SELECT counter FROM space WHERE space = $1";
     SET_COUNTER = "INSERT INTO space (space, counter, moved) VALUES ($1, $2, $3)
@@ -384,6 +387,22 @@ pub(crate) async fn whole(
         })
     };
     rows.iter().map(whole).collect()
+}
+
+/// The batches of a space, in the order in which they came in.
+pub(crate) async fn all(
+    conn: &mut SqliteConnection,
+    space: &Space,
+) -> Result<Vec<Vec<u8>>, StoreError> {
+    let (mut batches, mut after) = (Vec::new(), 0);
+    loop {
+        let page = whole(conn, space, after, BATCHES_A_READ).await?;
+        let Some(last) = page.last() else {
+            return Ok(batches);
+        };
+        after = last.placed.arrival;
+        batches.extend(page.into_iter().map(|whole| whole.bytes));
+    }
 }
 
 /// What waits in a space for a parent.
