@@ -3,17 +3,18 @@
 
 use std::rc::Rc;
 
+use ed25519_dalek::Signer;
 use sync_core::batch::Batch;
 use sync_core::bundle::{BadBundle, Content, envelopes};
 use sync_core::date::date_in_china;
-use sync_core::relay::{BundleError, BundleWish, ImportError, SHORT_BYTES};
+use sync_core::relay::{Bundle, BundleError, BundleWish, ImportError, SHORT_BYTES};
 use sync_core::replica::Context;
 use sync_core::row::Table;
 use sync_core::seal::SealingKey;
 
 use super::fault::{Fault, Plant};
 use super::host::Persisted;
-use super::oracle::{Checked, broken, require};
+use super::oracle::{Broken, Checked, broken, require};
 use super::traffic::is_of_what_was_lost;
 use super::world::World;
 
@@ -45,41 +46,14 @@ impl World {
     }
 
     fn make_bundle(&mut self, p: usize) -> Checked {
-        let now = self.phone_now(p);
-        let today = date_in_china(now);
         let wish = BundleWish {
             bytes_max: self.dice.chance(300).then_some(SHORT_BYTES),
             short: self.dice.chance(300),
             everything: self.dice.chance(200),
         };
-        let phone = &mut self.phones[p];
-        let Some(process) = &mut phone.process else {
+        let Some(bundle) = self.bundle_of(p, wish)? else {
             return Ok(());
         };
-        let store = phone.disk.as_seen_by(&process.writer);
-        let mut context = Context {
-            now,
-            today: &today,
-            rng: &mut process.rng,
-        };
-        let signing = phone.signing.clone();
-        let sign = |message: &[u8]| ed25519_dalek::Signer::sign(&signing, message).to_bytes();
-        let prepared = process
-            .replica
-            .prepare_bundle(&mut context, &store, &sign, wish);
-        let prepared = match prepared {
-            Ok(prepared) => prepared,
-            Err(BundleError::TooSmall { .. }) if wish.bytes_max.is_some() => return Ok(()),
-            Err(error) => return Err(broken("Progress", format!("no bundle: {error}"))),
-        };
-        match self.persist(p, &prepared.rows.clone())? {
-            Persisted::Done => {}
-            Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(()),
-        }
-        let Some(process) = &mut self.phones[p].process else {
-            return Ok(());
-        };
-        let bundle = process.replica.apply(prepared);
         let small = wish.bytes_max.is_none_or(|most| bundle.bytes.len() <= most);
         require("R5", small, || "a bundle is larger than asked for".into())?;
         self.say(|w| {
@@ -96,6 +70,42 @@ impl World {
             self.bag.push(bundle.bytes.into());
         }
         self.agree_phone(p)
+    }
+
+    /// A bundle that a phone makes; `None` if it is off, dies meanwhile or has no room, or nothing fits.
+    pub(super) fn bundle_of(
+        &mut self,
+        p: usize,
+        wish: BundleWish,
+    ) -> Result<Option<Bundle>, Broken> {
+        let now = self.phone_now(p);
+        let today = date_in_china(now);
+        let phone = &mut self.phones[p];
+        let Some(process) = &mut phone.process else {
+            return Ok(None);
+        };
+        let store = phone.disk.as_seen_by(&process.writer);
+        let mut context = Context {
+            now,
+            today: &today,
+            rng: &mut process.rng,
+        };
+        let signing = phone.signing.clone();
+        let sign = |message: &[u8]| signing.sign(message).to_bytes();
+        let prepared = process
+            .replica
+            .prepare_bundle(&mut context, &store, &sign, wish);
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(BundleError::TooSmall { .. }) if wish.bytes_max.is_some() => return Ok(None),
+            Err(error) => return Err(broken("Progress", format!("no bundle: {error}"))),
+        };
+        match self.persist(p, &prepared.rows.clone())? {
+            Persisted::Done => {}
+            Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(None),
+        }
+        let process = self.phones[p].process.as_mut();
+        Ok(process.map(|process| process.replica.apply(prepared)))
     }
 
     /// The office makes a snapshot of what a phone holds, for it, its neighbours and the server itself.

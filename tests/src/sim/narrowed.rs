@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sync_core::control::{ControlEntry, Revocation, RevokeReason};
+use sync_core::control::RevokeReason;
 use sync_core::id::{DeviceId, Space};
 
 use super::fault::Fault;
@@ -81,15 +81,7 @@ impl MemoryHub {
             real.revoke(device, spaces);
             return self.read_real();
         }
-        let revocation = Revocation {
-            device,
-            whole: false,
-            cut: self.cut(device, spaces),
-            reason: RevokeReason::Left,
-        };
-        let entry =
-            self.signed(|network, signer| ControlEntry::revoke(network, &revocation, signer));
-        self.add_control(&entry);
+        self.sign_revocation(device, spaces, RevokeReason::Left);
         self.state.remake_all();
     }
 }

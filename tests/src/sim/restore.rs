@@ -130,7 +130,8 @@ impl World {
         // It knows whom it has revoked, and says so again where that was lost.
         let phones = self.phones.iter().filter(|phone| phone.revoked);
         let hostile = self.hostile.iter().filter(|_| self.hostile_revoked);
-        let revoked: Vec<DeviceId> = (phones.map(|phone| phone.device))
+        // Two phones may be one device, a clone.
+        let revoked: BTreeSet<DeviceId> = (phones.map(|phone| phone.device))
             .chain(hostile.map(|hostile| hostile.device))
             .filter(|device| self.hub.state.control.revoked(*device).is_none())
             .collect();

@@ -93,27 +93,34 @@ impl MemoryHub {
         }
         let before = self.state.control.clone();
         let spaces = before.grants(device).unwrap_or_default();
-        let revocation = Revocation {
-            device,
-            whole: true,
-            cut: self.cut(device, spaces),
-            reason: RevokeReason::Lost,
-        };
-        let entry =
-            self.signed(|network, signer| ControlEntry::revoke(network, &revocation, signer));
-        self.add_control(&entry);
+        self.sign_revocation(device, spaces, RevokeReason::Lost);
         self.state.remake_all();
         if self.plant == Some(Plant::RosterRemembered) {
             self.remembered = Some(before);
         }
     }
 
-    /// What counts of a device's feeds when these spaces are taken from it: what is held now.
-    pub(super) fn cut(
-        &self,
+    /// Signs that these spaces are taken from a device: with what is held of it now, and all of it if it
+    /// is lost.
+    pub(super) fn sign_revocation(
+        &mut self,
         device: DeviceId,
         spaces: BTreeSet<Space>,
-    ) -> BTreeMap<Space, BTreeSet<Tip>> {
+        reason: RevokeReason,
+    ) {
+        let revocation = Revocation {
+            device,
+            whole: reason == RevokeReason::Lost,
+            cut: self.cut(device, spaces),
+            reason,
+        };
+        let entry =
+            self.signed(|network, signer| ControlEntry::revoke(network, &revocation, signer));
+        self.add_control(&entry);
+    }
+
+    /// What counts of a device's feeds when these spaces are taken from it: what is held now.
+    fn cut(&self, device: DeviceId, spaces: BTreeSet<Space>) -> BTreeMap<Space, BTreeSet<Tip>> {
         let cut = spaces.into_iter().map(|space| {
             let vector = self.state.spaces.get(&space).map(SpaceStore::vector);
             let tips = vector.map(|vector| vector.tips(device).copied().collect());

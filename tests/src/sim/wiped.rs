@@ -8,20 +8,17 @@ use ed25519_dalek::Signer;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sync_core::control::{ControlEntry, Order, OrderKind};
-use sync_core::date::date_in_china;
 use sync_core::exchange::{Outgoing, WipeTurn};
 use sync_core::id::DeviceId;
 use sync_core::parting::{self, Parting};
 use sync_core::relay::BundleWish;
-use sync_core::replica::Context;
 use sync_core::wire::Answer;
 
 use super::erased::person;
 use super::fault::Fault;
-use super::host::Persisted;
 use super::hub::{HubState, MemoryHub, Served};
 use super::network::{Packet, To};
-use super::oracle::{Checked, broken, require};
+use super::oracle::{Checked, require};
 use super::world::World;
 
 impl World {
@@ -56,40 +53,21 @@ impl World {
     }
 
     fn hand_over(&mut self, p: usize) -> Checked {
-        let now = self.phone_now(p);
-        let today = date_in_china(now);
-        let phone = &mut self.phones[p];
-        let Some(process) = &mut phone.process else {
+        let Some(process) = &self.phones[p].process else {
             return Ok(());
         };
-        let replica = &process.replica;
-        let everything = !replica.all_is_safe();
+        let everything = !process.replica.all_is_safe();
         let mut bundle = Vec::new();
-        if everything || replica.has_unsent() {
-            let store = phone.disk.as_seen_by(&process.writer);
-            let mut context = Context {
-                now,
-                today: &today,
-                rng: &mut process.rng,
-            };
-            let signing = phone.signing.clone();
-            let sign = |message: &[u8]| signing.sign(message).to_bytes();
+        if everything || process.replica.has_unsent() {
             let wish = BundleWish {
                 bytes_max: None,
                 short: false,
                 everything,
             };
-            let prepared = replica
-                .prepare_bundle(&mut context, &store, &sign, wish)
-                .map_err(|error| broken("Progress", format!("nothing to hand over: {error}")))?;
-            match self.persist(p, &prepared.rows.clone())? {
-                Persisted::Done => {}
-                Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(()),
-            }
-            let Some(process) = &mut self.phones[p].process else {
+            let Some(made) = self.bundle_of(p, wish)? else {
                 return Ok(());
             };
-            bundle = process.replica.apply(prepared).bytes;
+            bundle = made.bytes;
         }
         self.say(|w| format!("{} hands over {} bytes", w.name(p), bundle.len()));
         let exchange = self.exchanges + 1;
