@@ -17,7 +17,7 @@ statements! {
     COUNTER = "SELECT counter FROM space WHERE space = $1";
     SET_COUNTER = "INSERT INTO space (space, counter, moved) VALUES ($1, $2, $3)
         ON CONFLICT (space) DO UPDATE SET counter = excluded.counter, moved = excluded.moved";
-    SPACES = "SELECT space FROM space ORDER BY space";
+    SPACES = "SELECT space FROM space UNION SELECT space FROM stash ORDER BY space";
     TIPS = "SELECT batch.arrival, batch.hash, batch.device, batch.seq, batch.prev FROM tip
         JOIN batch ON batch.space = tip.space AND batch.hash = tip.hash
         WHERE tip.space = $1";
@@ -127,7 +127,7 @@ pub(crate) async fn set_counter(
     one_row("space", &query.execute(conn).await?)
 }
 
-/// All spaces in which something is held.
+/// All spaces in which something is held, or waits.
 pub(crate) async fn spaces(conn: &mut SqliteConnection) -> Result<Vec<Space>, StoreError> {
     let rows = sqlx::query(SPACES).fetch_all(conn).await?;
     rows.iter()

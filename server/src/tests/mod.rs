@@ -3,6 +3,7 @@
 
 mod console;
 mod enrolling;
+mod erasing;
 mod exchanging;
 mod generations;
 mod installing;

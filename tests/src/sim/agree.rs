@@ -69,7 +69,9 @@ impl World {
             || ControlPosition::of(needed.collect()) == held.position()
     }
 
+    /// What the server holds is what it should be, and what every phone holds that has the same batches.
     pub(super) fn agree_hub(&self) -> Checked {
+        self.check_erased_at_hub()?;
         for (p, phone) in self.phones.iter().enumerate() {
             let Some(process) = &phone.process else {
                 continue;

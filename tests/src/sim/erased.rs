@@ -104,12 +104,11 @@ impl World {
         self.agree_hub()
     }
 
-    /// Nothing is left of what the orders name that the server holds, on the server and on every phone
-    /// that holds them too (R30).
-    pub(super) fn check_erased(&self) -> Checked {
-        let control = &self.hub.state.control;
-        let erased: BTreeSet<RecordId> = control.erased().collect();
-        let stored = self.hub.state.spaces.values();
+    /// Nothing is left on the server of what its orders name (R30).
+    pub(super) fn check_erased_at_hub(&self) -> Checked {
+        let state = &self.hub.state;
+        let erased: BTreeSet<RecordId> = state.control.erased().collect();
+        let stored = state.spaces.values();
         let stored = stored.flat_map(|store| store.arrivals.iter().chain(store.stash.values()));
         let mut entries = stored.flat_map(|stored| &stored.batch.entries);
         let left = entries.find(|entry| erased.contains(&entry.record));
@@ -119,6 +118,16 @@ impl World {
                 left.map(|left| left.record)
             )
         })?;
+        let mut records = state.records.keys().map(|(_, record)| record);
+        let left = records.find(|record| erased.contains(record));
+        require("R30", left.is_none(), || {
+            format!("the server shows {left:?}")
+        })
+    }
+
+    /// Nor on any phone that has heard of them.
+    pub(super) fn check_erased(&self) -> Checked {
+        self.check_erased_at_hub()?;
         for (p, phone) in self.phones.iter().enumerate() {
             let Some(process) = &phone.process else {
                 continue;
