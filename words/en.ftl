@@ -87,6 +87,7 @@ bundle-version = The file was made by a newer version. Update this program.
 bundle-not-for-us = The file is not for this device. Carry it on; only those it is for can read it.
 bundle-altered = The file does not open: it was altered on its way, or belongs to another server. Ask for it again.
 bundle-no-key = The server has not told its key yet, so nothing can be sealed. Exchange with it once.
+bundle-stash-full = Too much waits already for what has not come yet. Hand the file in again once that is here.
 bundle-too-small = Nothing fits: at least { $least } bytes are needed.
 file-unreadable = The file { $key } can't be read: { $detail }.
 file-unwritable = The file { $key } can't be written: { $detail }. Choose another place.

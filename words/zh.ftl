@@ -86,6 +86,7 @@ bundle-version = 该文件由较新的版本写成，请更新本程序。
 bundle-not-for-us = 该文件不是给本机的，请照样带给别人；内容只有收件者能读。
 bundle-altered = 该文件打不开：途中有改动，或属于别的服务器。请重新索取。
 bundle-no-key = 服务器还没有告知它的密钥，无法封包。请先与服务器同步一次。
+bundle-stash-full = 等待前面批次的内容已积压过多，放不下了。等缺少的批次到达后，请再次交来此文件。
 bundle-too-small = 太小，放不下任何内容：最少需要 { $least } 字节。
 file-unreadable = 无法读取文件 { $key }：{ $detail }。
 file-unwritable = 无法写入文件 { $key }：{ $detail }。请换一个位置。

@@ -15,6 +15,9 @@ use crate::figures::Touched;
 use crate::ingest;
 use crate::store::{StoreError, recovery};
 
+/// The code of a batch that would have to wait for others and finds no room.
+const STASH_FULL: &str = "bundle_stash_full";
+
 /// What a bundle brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BundleReport {
@@ -146,17 +149,20 @@ async fn take_part(
     let before: u64 = held.values().map(|held| held.counter).sum();
     let taken = ingest::take(now, conn, control, &mut held, stashes, &part.batches);
     let (taken, touched) = taken.await?;
+    let unkept = taken.unkept;
     let after: u64 = held.values().map(|held| held.counter).sum();
     report.batches += part.batches.len();
     report.new += usize::try_from(after.saturating_sub(before)).unwrap_or(usize::MAX);
     let refused = taken.refused.iter().map(|refused| refused.code.clone());
     report.not_held.extend(refused);
+    report.not_held.extend(vec![STASH_FULL.to_owned(); unkept]);
     let waits = |batch: &&Batch| {
         let place = held.get(&batch.header.space);
         let place = place.map(|held| held.place(batch.header.device, &batch.node()));
         matches!(place, Some(Place::Gap(_)))
     };
-    report.waiting += part.batches.iter().flatten().filter(waits).count();
+    let waiting = part.batches.iter().flatten().filter(waits).count();
+    report.waiting += waiting.saturating_sub(unkept);
 
     let (me, node) = (&shared.me, &shared.node);
     let mut plan = hub::plan(me, control, &request, Some(&bases), &held, taken, now);

@@ -206,6 +206,7 @@ impl Ingest<'_> {
                 stash_max = STASH_MAX,
                 "a stash is full; its batches must come again"
             );
+            self.taken.unkept += 1;
             return Ok(());
         }
         changed.stash.push((batch.header.device, batch.node()));

@@ -8,6 +8,7 @@ use sync_core::wire::Answer;
 
 use super::phone::Phone;
 use super::*;
+use crate::ingest::STASH_MAX;
 use crate::{InClear, restore};
 
 const SPACE: &str = "152522100200.general";
@@ -89,4 +90,22 @@ async fn an_order_given_while_a_request_is_looked_at_is_told_and_nobody_is_calle
     let answer = Answer::decode(phone.network, &answer).unwrap();
     assert!(!answer.wipe.unwrap().taken);
     assert_eq!(station.app.verify().await.unwrap().batches, 0);
+}
+
+#[tokio::test]
+async fn a_phone_may_not_wipe_while_something_of_it_finds_no_room_to_wait_in() {
+    let station = Station::sample().await;
+    let phone = Phone::enrolled(&station, 1, SPACE).await;
+    ordered(&station, phone.device()).await;
+    // All of them follow one that is nowhere.
+    let first = phone.batch(1, &[], vec![phone.entry(1, "其其格")]);
+    let record = |n: usize| u8::try_from(n + 2).unwrap();
+    let follows = |n| phone.batch(2, &[&first], vec![phone.entry(record(n), "娜仁")]);
+    let following: Vec<Batch> = (0..=STASH_MAX).map(follows).collect();
+    let all: Vec<&Batch> = following.iter().collect();
+    assert!(!hands_over(&station, &phone, &all, Vec::new()).await);
+    let waiting = station.app.verify().await.unwrap().waiting;
+    assert_eq!(waiting, STASH_MAX as u64);
+    // What waits is durable too.
+    assert!(hands_over(&station, &phone, &all[..STASH_MAX], Vec::new()).await);
 }

@@ -42,6 +42,8 @@ pub struct Taken {
     pub doubtful: BTreeSet<(Space, DeviceId)>,
     /// What is not held, and why.
     pub refused: Vec<Refused>,
+    /// Batches with a parent missing that found no room in the stash: an exchange brings them again.
+    pub unkept: usize,
 }
 
 /// An answer without its batches, and which they are.

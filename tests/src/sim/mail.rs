@@ -144,6 +144,8 @@ impl MemoryHub {
         let taken = self.take(&mut out.state, &mut held, &request, batches);
         let refused = taken.refused.iter().map(|refused| refused.code.clone());
         out.refused.extend(refused);
+        let unkept = vec!["bundle_stash_full".to_owned(); taken.unkept];
+        out.refused.extend(unkept);
         let plan = hub::plan(
             &self.me,
             &control,

@@ -64,10 +64,11 @@ impl MemoryHub {
                 }
                 Place::Gap(_) => {
                     let store = state.spaces.entry(space.clone()).or_default();
-                    if store.stash.len() < STASH_MAX {
-                        store
-                            .stash
-                            .insert(node.hash, Rc::new(Stored { batch, node }));
+                    if store.stash.len() < STASH_MAX || store.stash.contains_key(&node.hash) {
+                        let stored = Rc::new(Stored { batch, node });
+                        store.stash.insert(stored.node.hash, stored);
+                    } else {
+                        taken.unkept += 1;
                     }
                     taken.doubtful.insert((space, device));
                 }
