@@ -51,6 +51,10 @@ pub enum CodeRefusal {
     /// The device was revoked: its person makes new keys.
     #[error("the device was revoked")]
     Revoked,
+    /// One of the code's spaces was taken from the device: its person makes new keys. The code is not
+    /// used up.
+    #[error("a space of the code was taken from the device")]
+    SpaceTaken,
 }
 
 impl CodeRefusal {
@@ -62,6 +66,7 @@ impl CodeRefusal {
             CodeRefusal::SecretWeak => "secret_weak",
             CodeRefusal::Used => "code_used",
             CodeRefusal::Revoked => "device_revoked",
+            CodeRefusal::SpaceTaken => "space_taken",
         }
     }
 }
@@ -87,6 +92,8 @@ pub(crate) async fn redeem(
     let same_keys = known
         .as_ref()
         .is_none_or(|known| known.sealing_key == request.sealing_key);
+    // What a device signs after the cut of a space counts for nothing there, whatever it holds later.
+    let was_taken = |space: &Space| roster.control.cut(id, space).is_some();
     match code.used_by {
         Some(key) if key == request.signing_key && same_keys => {}
         Some(key) => {
@@ -97,6 +104,7 @@ pub(crate) async fn redeem(
         None if !shared.sample && !request.strong_secret => {
             return refused(CodeRefusal::SecretWeak);
         }
+        None if code.spaces.iter().any(was_taken) => return refused(CodeRefusal::SpaceTaken),
         // A device's keys are made together: one of them with another is somebody else's try.
         None if !same_keys => return refused(CodeRefusal::Used),
         None => {

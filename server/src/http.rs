@@ -212,7 +212,7 @@ fn status(refused: Refused) -> StatusCode {
     match refused.code() {
         "message_too_large" | "bundle_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         "device_unknown" | "request_signature" => StatusCode::UNAUTHORIZED,
-        "space_not_granted" | "device_revoked" => StatusCode::FORBIDDEN,
+        "space_not_granted" | "space_taken" | "device_revoked" => StatusCode::FORBIDDEN,
         "code_unknown" => StatusCode::NOT_FOUND,
         "code_used" => StatusCode::CONFLICT,
         "code_expired" => StatusCode::GONE,

@@ -202,3 +202,24 @@ async fn a_short_secret_is_refused_for_real_data_and_does_not_use_up_the_code() 
     station.post("/v1/enrol", two.enrolment(&code)).await.body();
     assert_eq!(station.app.pending().await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_code_for_what_was_taken_from_a_device_is_refused_to_its_keys_and_good_for_new_ones() {
+    let station = Station::sample().await;
+    let old = Phone::enrolled(&station, 1, CARE).await;
+    let wish = crate::RevokeWish {
+        device: old.device(),
+        spaces: [CARE.parse().unwrap()].into(),
+        reason: sync_core::control::RevokeReason::Left,
+    };
+    station.app.revoke(&wish).await.unwrap();
+    let code = station.code(CARE).await;
+    let refused = station.post("/v1/enrol", old.enrolment(&code)).await;
+    assert_eq!(refused.refusal(), (403, "space_taken"));
+    let mut new = Phone::new(&station, 2, CARE);
+    let answer = station.post("/v1/enrol", new.enrolment(&code)).await.body();
+    assert!(!new.join(&answer).pending);
+    let batch = new.batch(1, &[], vec![new.entry(1, "一")]);
+    new.exchange(&station, &[&batch]).await;
+    assert_eq!(station.app.verify().await.unwrap().batches, 1);
+}
