@@ -38,7 +38,7 @@ pub struct Verified {
 /// Something stored that is not as the batches say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// What: `batch`, `counter`, `tips`, `touched`, `uncounted`, `record`.
+    /// What: `batch`, `stash`, `counter`, `tips`, `touched`, `uncounted`, `record`.
     pub what: &'static str,
     /// In which space.
     pub space: Space,
@@ -104,6 +104,7 @@ impl Check<'_> {
         if counter != made.newest {
             self.differs("counter", "", "is not the number of batches that came in");
         }
+        self.stash(conn).await?;
         self.tips(conn, &made).await?;
         self.touched(conn, &made).await?;
         let uncounted = self.uncounted(conn, &made).await?;
@@ -137,6 +138,7 @@ impl Check<'_> {
             Ok(batch) => batch,
             Err(unfit) => return self.differs("batch", name, unfit.code()),
         };
+        self.holds_nothing_erased("batch", &batch);
         let node = batch.node();
         let device = batch.header.device;
         let as_stored =
@@ -165,6 +167,27 @@ impl Check<'_> {
                 .entry(entry.record)
                 .or_default()
                 .push((name, device, entry.change));
+        }
+    }
+
+    /// What waits for a parent was signed by who may, and is blotted like what is held.
+    async fn stash(&mut self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        let space = self.space.to_string();
+        for (_, node) in feed::stashed(conn, &space).await? {
+            let bytes = feed::stashed_bytes(conn, &space, node.hash).await?;
+            let key_of = |device, space: &Space| self.control.writer_key(device, space);
+            match Batch::verify(self.network, &bytes.unwrap_or_default(), key_of) {
+                Ok(batch) => self.holds_nothing_erased("stash", &batch),
+                Err(unfit) => self.differs("stash", node.hash, unfit.code()),
+            }
+        }
+        Ok(())
+    }
+
+    fn holds_nothing_erased(&mut self, what: &'static str, batch: &Batch) {
+        let mut records = batch.entries.iter().map(|entry| entry.record);
+        if records.any(|record| self.control.is_erased(record)) {
+            self.differs(what, batch.hash, "holds what an erasure has named");
         }
     }
 
