@@ -31,7 +31,8 @@ pub(crate) async fn follow(
     if roster.arrival != before.arrival {
         touched.join(standing::follow(conn, &before.control, control).await?);
         let erased = erase::execute(shared.clock.now(), conn, control).await?;
-        erases = erased.is_some();
+        // Some of it may be done already, where the order was learned.
+        erases = erased.is_some() || control.erased().count() > before.control.erased().count();
         touched.join(erased.unwrap_or_default());
         let new = control.entries().skip(before.control.entries().count());
         told.extend(new.filter_map(ControlEntry::moves).cloned());

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread;
 
 use sqlx::{Connection, SqliteConnection};
-use sync_core::control::Control;
+use sync_core::control::{Control, ControlEntry};
 use sync_core::enrol::EnrolRequest;
 use sync_core::hub::{self, Brought, Opened, Refusal};
 use sync_core::parting;
@@ -21,6 +21,7 @@ use crate::app::Shared;
 use crate::bundle::{self, Unpacked};
 use crate::copies;
 use crate::enrol;
+use crate::erase;
 use crate::exchange;
 use crate::figures::Touched;
 use crate::follow::follow;
@@ -225,23 +226,24 @@ async fn perform(
             roster: checked,
             now,
         } => {
-            if let Some(unpacked) = &farewell.unpacked {
-                recovery::learn(*now, conn, &roster.control, unpacked.taught()).await?;
-            }
-            let roster = roster.current(conn).await?;
+            let taught = farewell.unpacked.as_ref().map_or(&[][..], Unpacked::taught);
+            let (roster, mut touched) = learn(*now, conn, roster, taught).await?;
             let current = checked.arrival == roster.arrival;
-            wipe::take(*now, conn, shared, &roster.control, farewell, current).await
+            let taken = wipe::take(*now, conn, shared, &roster.control, farewell, current);
+            let (outcome, changed) = taken.await?;
+            touched.join(changed);
+            Ok((outcome, touched))
         }
         Job::Bundle {
             unpacked,
             roster: checked,
             now,
         } => {
-            recovery::learn(*now, conn, &roster.control, unpacked.taught()).await?;
-            let roster = roster.current(conn).await?;
+            let (roster, mut touched) = learn(*now, conn, roster, unpacked.taught()).await?;
             let current = checked.arrival == roster.arrival;
             let taken = bundle::take(*now, conn, shared, &roster.control, unpacked, current);
-            let (report, back, touched) = taken.await?;
+            let (report, back, changed) = taken.await?;
+            touched.join(changed);
             Ok((Ok(Reply::Bundle(report, back)), touched))
         }
         Job::Taught { packed, now } => exchange(shared, conn, roster, packed, *now).await,
@@ -262,6 +264,23 @@ async fn perform(
     }
 }
 
+/// Joins control entries that were lost here, and erases what they name before anything is taken or
+/// answered: an answer refers to batches as they stand afterwards.
+async fn learn(
+    now: i64,
+    conn: &mut SqliteConnection,
+    roster: &Arc<Roster>,
+    taught: &[ControlEntry],
+) -> Result<(Arc<Roster>, Touched), StoreError> {
+    recovery::learn(now, conn, &roster.control, taught).await?;
+    let learned = roster.current(conn).await?;
+    let touched = match learned.arrival == roster.arrival {
+        true => None,
+        false => erase::execute(now, conn, &learned.control).await?,
+    };
+    Ok((learned, touched.unwrap_or_default()))
+}
+
 /// An exchange from its bytes, under the roster of this transaction and what the request adds to it.
 async fn exchange(
     shared: &Shared,
@@ -270,38 +289,42 @@ async fn exchange(
     packed: &[u8],
     now: i64,
 ) -> Result<(Outcome, Touched), StoreError> {
-    let nothing = Touched::default();
+    let mut touched = Touched::default();
     let me = &shared.me;
     let mut roster = roster.clone();
     // Opened again after what it teaches was joined; it teaches nothing then.
     for _ in 0..2 {
         let control = &roster.control;
         match hub::open(me, control, packed, now) {
-            Err(refusal) => return Ok((Err(refusal.into()), nothing)),
-            Ok(Opened::StaleNonce(answer)) => return Ok((Ok(Reply::Exchange(answer)), nothing)),
+            Err(refusal) => return Ok((Err(refusal.into()), touched)),
+            Ok(Opened::StaleNonce(answer)) => return Ok((Ok(Reply::Exchange(answer)), touched)),
             // Ordered in this very moment: it hands over what it has next.
             Ok(Opened::Wipe(device, _)) => {
                 let call = parting::answer(me, control, device, false, now);
                 let reply = call.map(|call| Reply::Exchange(Box::new(call)));
-                return Ok((reply.ok_or(Refusal::Revoked.into()), nothing));
+                return Ok((reply.ok_or(Refusal::Revoked.into()), touched));
             }
             Ok(Opened::Taught(entries)) => {
-                recovery::learn(now, conn, control, &entries).await?;
-                roster = roster.current(conn).await?;
+                let (learned, changed) = learn(now, conn, &roster, &entries).await?;
+                roster = learned;
+                touched.join(changed);
             }
             Ok(Opened::Request(unopened)) => {
                 return match exchange::take_apart(conn, me, control, *unopened).await? {
-                    Err(refusal) => Ok((Err(refusal.into()), nothing)),
+                    Err(refusal) => Ok((Err(refusal.into()), touched)),
                     Ok(incoming) => {
                         copies::renew(now, conn, shared, control, &incoming.request).await?;
                         let renewed = roster.current(conn).await?;
-                        served(shared, conn, &renewed.control, &incoming, now).await
+                        let served = served(shared, conn, &renewed.control, &incoming, now);
+                        let (outcome, changed) = served.await?;
+                        touched.join(changed);
+                        Ok((outcome, touched))
                     }
                 };
             }
         }
     }
-    Ok((Err(Refusal::UnknownDevice.into()), nothing))
+    Ok((Err(Refusal::UnknownDevice.into()), touched))
 }
 
 /// A checked exchange, and the note that the phone was here.

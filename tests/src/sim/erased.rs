@@ -125,7 +125,7 @@ impl World {
         })
     }
 
-    /// Nor on any phone that has heard of them.
+    /// The same, and nothing is left on any phone of what the orders name that it has heard of.
     pub(super) fn check_erased(&self) -> Checked {
         self.check_erased_at_hub()?;
         for (p, phone) in self.phones.iter().enumerate() {
