@@ -28,6 +28,9 @@ use axum::http::{Request, StatusCode};
 use plan::Package;
 use plan::unit::{Level, Unit};
 use serde_json::Value;
+use sync_core::bundle::{Content, Padding, seal};
+use sync_core::control::SealKey;
+use sync_core::seal::PublicKey;
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -183,6 +186,27 @@ impl Station {
             problem["code"].as_str().unwrap().to_owned()
         });
         Said { status, body, code }
+    }
+
+    /// The key that bundles for the server are sealed to now.
+    pub(super) async fn seal_key(&self) -> SealKey {
+        let shared = self.app.shared();
+        let mut tx = shared.store.read().await.unwrap();
+        let roster = shared.roster.current(&mut tx).await.unwrap();
+        roster.control.seal_key().unwrap()
+    }
+
+    /// A bundle of this for the server.
+    pub(super) async fn sealed(&self, content: &Content) -> Vec<u8> {
+        self.sealed_to(self.seal_key().await.key, content)
+    }
+
+    /// The same for whoever holds this key's private half.
+    pub(super) fn sealed_to(&self, key: PublicKey, content: &Content) -> Vec<u8> {
+        let network = self.app.network();
+        let mut rng = crate::clock::rng().unwrap();
+        let message = content.encode(network);
+        seal(&mut rng, network, &[key], Padding::None, &message).unwrap()
     }
 
     /// Runs a statement that no server would.

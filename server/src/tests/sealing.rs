@@ -2,9 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use sync_core::bundle::{Content, Padding, seal};
-use sync_core::control::SealKey;
-use sync_core::id::NetworkId;
+use sync_core::bundle::Content;
 use sync_core::seal::PublicKey;
 
 use super::{NOON, Station};
@@ -12,22 +10,9 @@ use crate::service::ServeError;
 
 const MONTH_SECONDS: i64 = 31 * 86_400;
 
-async fn told(station: &Station) -> SealKey {
-    let shared = station.app.shared();
-    let mut tx = shared.store.read().await.unwrap();
-    let roster = shared.roster.current(&mut tx).await.unwrap();
-    roster.control.seal_key().unwrap()
-}
-
-fn bundle(network: NetworkId, key: PublicKey) -> Vec<u8> {
-    let mut rng = crate::clock::rng().unwrap();
-    let message = Content::default().encode(network);
-    seal(&mut rng, network, &[key], Padding::None, &message).unwrap()
-}
-
 /// Whether the server opens a bundle sealed to this key.
 async fn opens(station: &Station, key: PublicKey) -> bool {
-    let file = bundle(station.app.network(), key);
+    let file = station.sealed_to(key, &Content::default());
     match station.app.import_bundle(file).await {
         Ok(report) => report.opened == 1,
         Err(ServeError::Refused(refused)) => {
@@ -41,15 +26,15 @@ async fn opens(station: &Station, key: PublicKey) -> bool {
 #[tokio::test]
 async fn each_month_has_a_key_and_an_old_one_opens_for_thirteen_months() {
     let station = Station::sample().await;
-    let first = told(&station).await;
+    let first = station.seal_key().await;
     station.app.renew_seal_keys().await.unwrap();
-    assert_eq!(told(&station).await, first, "one key a month");
+    assert_eq!(station.seal_key().await, first, "one key a month");
     for month in 1..=14 {
         station
             .clock
             .store(NOON + month * MONTH_SECONDS, Ordering::Relaxed);
         station.app.renew_seal_keys().await.unwrap();
-        let now = told(&station).await;
+        let now = station.seal_key().await;
         assert!(now.month > first.month);
         assert!(opens(&station, now.key).await);
         let age = now.month - first.month;
@@ -60,11 +45,11 @@ async fn each_month_has_a_key_and_an_old_one_opens_for_thirteen_months() {
 #[tokio::test]
 async fn nobody_goes_on_sealing_to_a_key_whose_private_half_is_lost() {
     let station = Station::sample().await;
-    let lost = told(&station).await;
+    let lost = station.seal_key().await;
     let file = format!("seal-{}.key", lost.month);
     std::fs::remove_file(station.dir.path().join(file)).unwrap();
     station.app.renew_seal_keys().await.unwrap();
-    let next = told(&station).await;
+    let next = station.seal_key().await;
     assert_eq!(next.month, lost.month + 1);
     assert!(opens(&station, next.key).await);
     assert!(!opens(&station, lost.key).await);

@@ -1,7 +1,7 @@
 //! Phones that are to wipe themselves: when they are told that they may.
 
 use sync_core::batch::Batch;
-use sync_core::bundle::{Content, Padding, seal};
+use sync_core::bundle::Content;
 use sync_core::id::DeviceId;
 use sync_core::parting::Parting;
 use sync_core::wire::Answer;
@@ -33,17 +33,9 @@ async fn hands_over(
         control,
         ..Content::default()
     };
-    let shared = station.app.shared();
-    let mut tx = shared.store.read().await.unwrap();
-    let roster = shared.roster.current(&mut tx).await.unwrap();
-    let server = roster.control.seal_key().unwrap().key;
-    drop(tx);
-    let message = content.encode(phone.network);
-    let mut rng = crate::clock::rng().unwrap();
-    let bundle = seal(&mut rng, phone.network, &[server], Padding::None, &message);
     let mut request = phone.request(&[]);
     request.parting = Some(Parting {
-        bundle: bundle.unwrap(),
+        bundle: station.sealed(&content).await,
         wiped: false,
     });
     let said = station.post("/v1/exchange", phone.encode(&request)).await;
