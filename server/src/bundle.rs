@@ -149,20 +149,20 @@ async fn take_part(
     let before: u64 = held.values().map(|held| held.counter).sum();
     let taken = ingest::take(now, conn, control, &mut held, stashes, &part.batches);
     let (taken, touched) = taken.await?;
-    let unkept = taken.unkept;
+    let unkept = taken.unkept.clone();
     let after: u64 = held.values().map(|held| held.counter).sum();
     report.batches += part.batches.len();
     report.new += usize::try_from(after.saturating_sub(before)).unwrap_or(usize::MAX);
     let refused = taken.refused.iter().map(|refused| refused.code.clone());
     report.not_held.extend(refused);
-    report.not_held.extend(vec![STASH_FULL.to_owned(); unkept]);
+    let no_room = unkept.iter().map(|_| STASH_FULL.to_owned());
+    report.not_held.extend(no_room);
     let waits = |batch: &&Batch| {
         let place = held.get(&batch.header.space);
         let place = place.map(|held| held.place(batch.header.device, &batch.node()));
-        matches!(place, Some(Place::Gap(_)))
+        matches!(place, Some(Place::Gap(_))) && !unkept.contains(&batch.hash)
     };
-    let waiting = part.batches.iter().flatten().filter(waits).count();
-    report.waiting += waiting.saturating_sub(unkept);
+    report.waiting += part.batches.iter().flatten().filter(waits).count();
 
     let (me, node) = (&shared.me, &shared.node);
     let mut plan = hub::plan(me, control, &request, Some(&bases), &held, taken, now);

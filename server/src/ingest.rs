@@ -206,7 +206,7 @@ impl Ingest<'_> {
                 stash_max = STASH_MAX,
                 "a stash is full; its batches must come again"
             );
-            self.taken.unkept += 1;
+            self.taken.unkept.insert(batch.hash);
             return Ok(());
         }
         changed.stash.push((batch.header.device, batch.node()));

@@ -43,7 +43,7 @@ pub struct Taken {
     /// What is not held, and why.
     pub refused: Vec<Refused>,
     /// Batches with a parent missing that found no room in the stash: an exchange brings them again.
-    pub unkept: usize,
+    pub unkept: BTreeSet<BatchHash>,
 }
 
 /// An answer without its batches, and which they are.

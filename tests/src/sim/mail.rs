@@ -144,7 +144,7 @@ impl MemoryHub {
         let taken = self.take(&mut out.state, &mut held, &request, batches);
         let refused = taken.refused.iter().map(|refused| refused.code.clone());
         out.refused.extend(refused);
-        let unkept = vec!["bundle_stash_full".to_owned(); taken.unkept];
+        let unkept = vec!["bundle_stash_full".to_owned(); taken.unkept.len()];
         out.refused.extend(unkept);
         let plan = hub::plan(
             &self.me,

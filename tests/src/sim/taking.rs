@@ -68,7 +68,7 @@ impl MemoryHub {
                         let stored = Rc::new(Stored { batch, node });
                         store.stash.insert(stored.node.hash, stored);
                     } else {
-                        taken.unkept += 1;
+                        taken.unkept.insert(node.hash);
                     }
                     taken.doubtful.insert((space, device));
                 }

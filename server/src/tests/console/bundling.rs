@@ -1,9 +1,11 @@
 //! Bundles that are handed in at the office.
 
-use sync_core::bundle::{Content, Padding, seal, unseal};
+use sync_core::batch::Batch;
+use sync_core::bundle::{Content, unseal};
 use sync_core::seal::SealingKey;
 
 use super::*;
+use crate::ingest::STASH_MAX;
 use crate::tests::phone::{Phone, record_id};
 
 const BOUNDARY: &str = "----of-a-browser";
@@ -51,14 +53,7 @@ impl Office {
             batches,
             ..Content::default()
         };
-        let shared = self.station.app.shared();
-        let mut tx = shared.store.read().await.unwrap();
-        let roster = shared.roster.current(&mut tx).await.unwrap();
-        let key = roster.control.seal_key().unwrap().key;
-        let network = self.station.app.network();
-        let mut rng = crate::clock::rng().unwrap();
-        let message = content.encode(network);
-        seal(&mut rng, network, &[key], Padding::None, &message).unwrap()
+        self.station.sealed(&content).await
     }
 }
 
@@ -117,13 +112,42 @@ async fn what_waits_and_what_is_not_taken_is_said_in_words() {
 }
 
 #[tokio::test]
+async fn what_finds_no_room_to_wait_in_is_said_beside_what_waits() {
+    let office = Office::filled().await;
+    let station = &office.station;
+    let cadre = Phone::enrolled(station, 9, &space("general")).await;
+    let other = Phone::enrolled(station, 10, &space("general")).await;
+    let first = cadre.batch(1, &[], vec![cadre.entry(9, "娜仁")]);
+    let record = |n: usize| u8::try_from(n + 10).unwrap();
+    let follows = |n| cadre.batch(2, &[&first], vec![cadre.entry(record(n), "乌云")]);
+    let mut batches: Vec<Batch> = (0..=STASH_MAX).map(follows).collect();
+    // What they follow comes behind them, and then something that waits for what is nowhere.
+    let missing = other.batch(1, &[], vec![other.entry(7, "苏和")]);
+    batches.push(first);
+    batches.push(other.batch(2, &[&missing], vec![other.entry(8, "苏和")]));
+    let file = office
+        .sealed(batches.iter().map(|batch| batch.bytes().to_vec()).collect())
+        .await;
+    let page = office.hand_in("zh", &file).await.html;
+    let new = format!("有 {} 个批次是新的", STASH_MAX + 1);
+    for said in [
+        &new,
+        "有 1 个批次要等其他还没有到的批次",
+        "1 × 等待前面批次的内容已积压过多",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    // Once it is here what found no room follows it.
+    let page = office.hand_in("zh", &file).await.html;
+    assert!(page.contains("有 1 个批次是新的"), "{page}");
+    assert!(!page.contains("积压过多"), "{page}");
+}
+
+#[tokio::test]
 async fn what_is_no_bundle_for_the_server_is_refused_on_the_same_page() {
     let office = Office::filled().await;
-    let network = office.station.app.network();
     let other = SealingKey::from_bytes(&[7; 32]).unwrap().public();
-    let mut rng = crate::clock::rng().unwrap();
-    let message = Content::default().encode(network);
-    let for_others = seal(&mut rng, network, &[other], Padding::None, &message).unwrap();
+    let for_others = office.station.sealed_to(other, &Content::default());
     for (file, said) in [
         (&b""[..], "没有选择文件"),
         (b"PK\x03\x04 is no bundle", "这不是携带包"),
