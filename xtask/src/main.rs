@@ -26,7 +26,11 @@ fn main() -> ExitCode {
     let rest: Vec<String> = args.collect();
     let outcome = match verb.as_str() {
         "demo" => run_built("ortoo-demo", &rest),
-        "test" => test(rest.iter().any(|arg| arg == "--all")),
+        "test" => match rest.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [] => test(false),
+            ["--all"] => test(true),
+            _ => Err(USAGE.to_owned()),
+        },
         "bindings" => bindings::command(&rest),
         "bench" => bench(&rest),
         "simulate" => simulate(&rest),
