@@ -1,8 +1,9 @@
 //! A mutation fuzzer on stable Rust, over a corpus that is committed.
 //!
-//! Every decoder of bytes that come from a network, a file or a row is listed in [`DECODERS`];
-//! adding one is one line there, a check that says what must hold of it, and recorded messages
-//! ([`crate::sim::village`]). Inputs are recorded messages that were changed (`mutate`), chosen
+//! Every decoder of the core, of bytes that come from a network, a file or a row, is listed in
+//! [`DECODERS`]; adding one is one line there, a check that says what must hold of it, and recorded
+//! messages ([`crate::sim::village`]). The server's journal and backup files, all hashed, have tests
+//! of every cut beside their code. Inputs are recorded messages that were changed (`mutate`), chosen
 //! by a seed, so that every run can be repeated. What must hold of all: no panic, at most
 //! [`TIME_MAX`] and [`MEMORY_MAX`] for one input. The checks add what the decoder promises.
 //!
