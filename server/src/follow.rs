@@ -3,7 +3,8 @@
 //!
 //! Control entries change what counts and what is to be erased; what counts changes records; changed
 //! records that have moved are carried on, and figures follow from all of it. One place, so that no way
-//! in forgets any of them.
+//! in forgets any of them. One thing is earlier: what a request shows to be erased, the writer erases
+//! where it learns it, since the answer refers to batches as they stand afterwards.
 
 use sqlx::SqliteConnection;
 use sync_core::control::ControlEntry;

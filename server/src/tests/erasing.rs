@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use sync_core::batch::{Batch, Entry, Known, Reference};
+use sync_core::batch::Batch;
 use sync_core::control::{Cut, OrderKind};
-use sync_core::id::ActorId;
-use sync_core::record::RecordState;
-use sync_core::value::{Key, Value};
-use sync_core::wire::Answer;
 
 use super::phone::{Phone, record_id};
+use super::referring::known;
+use super::restoring::{backed_up, restored};
 use super::*;
-use crate::{InClear, OrderWish, restore};
+use crate::OrderWish;
 
 const SPACE: &str = "152522100200.general";
 
@@ -95,42 +93,24 @@ async fn verify_names_what_an_erasure_should_have_taken() {
     );
 }
 
-/// An entry that goes on with a record of which this is all.
-fn edit_of(phone: &Phone, entry: &Entry) -> Entry {
-    let record = entry.record;
-    let before = RecordState::rebuild(&[(phone.device(), &entry.change)]);
-    let actor = ActorId::new(phone.device(), [record.to_bytes()[16]; 8]);
-    let puts = [(Key::parse("identity.name").unwrap(), Value::from("乌云"))];
-    let written = before.write(actor, before.heads(), &puts, NOON).unwrap();
-    Entry {
-        record,
-        change: written.unwrap().0,
-    }
-}
-
 #[tokio::test]
 async fn an_answer_refers_to_nothing_that_the_order_shown_with_the_request_erases() {
     let station = Station::sample().await;
     let mut author = Phone::enrolled(&station, 1, SPACE).await;
     let mut reader = Phone::enrolled(&station, 2, SPACE).await;
     let entry = author.entry(1, "其其格");
-    let edit = edit_of(&author, &entry);
+    let edit = author.edit(&entry, "乌云");
     let first = author.batch(1, &[], vec![entry]);
     author.exchange(&station, &[&first]).await;
     reader.exchange(&station, &[]).await;
     let second = author.batch(2, &[&first], vec![edit, author.entry(2, "娜仁")]);
     author.exchange(&station, &[&second]).await;
-    let files = tempfile::tempdir().unwrap();
-    let file = files.path().join("backup");
-    let app = &station.app;
-    app.backup(&file, InClear::NotSaid).await.unwrap();
-    erase(&station, 1).await;
-    let told = app.held().await.unwrap().control;
-
     let dir = tempfile::tempdir().unwrap();
-    let options = options(&station.clock, true);
-    restore(&file, dir.path(), None, options).await.unwrap();
-    let again = Station::open(dir, true, package(1)).await;
+    let file = backed_up(&station, &dir).await;
+    erase(&station, 1).await;
+    let told = station.app.held().await.unwrap().control;
+
+    let (again, _) = restored(&file, None).await;
     again.app.confirm_recovery().await.unwrap();
     let holds = reader.base.clone();
     reader.incarnation = reader.exchange(&again, &[]).await.incarnation.unwrap();
@@ -142,20 +122,9 @@ async fn an_answer_refers_to_nothing_that_the_order_shown_with_the_request_erase
     request.shown = told;
     request.refer = Some(Vec::new());
     let said = again.post("/v1/exchange", reader.encode(&request)).await;
-    let known = Known {
-        reference: Reference::to(&reader.space, author.device(), 1),
-        hash: blotted.hash,
-        bytes: blotted.bytes().to_vec(),
-    };
-    let mut find = |wanted: &Reference| Some(known.clone()).filter(|it| it.reference == *wanted);
-    let spaces = [reader.space.clone()];
-    let answer = Answer::decode_with(
-        reader.network,
-        &said.body(),
-        reader.device(),
-        &spaces,
-        &mut find,
-    );
+    let answer = reader.read(&said.body(), &mut |wanted| {
+        Some(known(&blotted)).filter(|held| held.reference == *wanted)
+    });
     assert_eq!(answer.unwrap().batches, [without(&second).bytes()]);
     assert_eq!(again.app.verify().await.unwrap().differences, []);
 }

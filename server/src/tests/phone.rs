@@ -12,7 +12,7 @@ use sync_core::id::{
 use sync_core::record::RecordState;
 use sync_core::seal::SigningKey;
 use sync_core::value::{Key, Value};
-use sync_core::wire::{Answer, Request, SpaceClaim, base_digest};
+use sync_core::wire::{Answer, BadMessage, Find, Request, SpaceClaim, base_digest};
 
 use super::{Said, Station};
 
@@ -119,11 +119,20 @@ impl Phone {
 
     /// An entry that writes a name into a new record.
     pub(crate) fn entry(&self, record: u8, name: &str) -> Entry {
-        let record = record_id(record);
+        self.names(record_id(record), &RecordState::empty(), name)
+    }
+
+    /// An entry that goes on with a record of which `entry` is all.
+    pub(crate) fn edit(&self, entry: &Entry, name: &str) -> Entry {
+        let before = RecordState::rebuild(&[(self.device(), &entry.change)]);
+        self.names(entry.record, &before, name)
+    }
+
+    fn names(&self, record: RecordId, before: &RecordState, name: &str) -> Entry {
         let actor = ActorId::new(self.device(), [record.to_bytes()[16]; 8]);
         let puts = [(Key::parse("identity.name").unwrap(), Value::from(name))];
-        let written = RecordState::empty()
-            .write(actor, &[], &puts, super::NOON)
+        let written = before
+            .write(actor, before.heads(), &puts, super::NOON)
             .unwrap();
         Entry {
             record,
@@ -162,6 +171,12 @@ impl Phone {
         station
             .post("/v1/exchange", self.encode(&self.request(batches)))
             .await
+    }
+
+    /// Reads an answer that may refer to what `find` knows.
+    pub(crate) fn read(&self, answer: &[u8], find: &mut Find<'_>) -> Result<Answer, BadMessage> {
+        let spaces = [self.space.clone()];
+        Answer::decode_with(self.network, answer, self.device(), &spaces, find)
     }
 
     /// An exchange that must be served; the phone remembers what it says of the server.

@@ -6,7 +6,7 @@ use super::*;
 
 const SPACE: &str = "152522100200.general";
 
-fn known(batch: &Batch) -> Known {
+pub(super) fn known(batch: &Batch) -> Known {
     let header = &batch.header;
     Known {
         reference: Reference::to(&header.space, header.device, header.seq),
@@ -30,15 +30,7 @@ async fn referring(
         let mut found = held.iter().filter(|known| known.reference == *reference);
         found.next().cloned()
     };
-    let spaces = [phone.space.clone()];
-    let answer = Answer::decode_with(
-        phone.network,
-        &bytes.body(),
-        phone.device(),
-        &spaces,
-        &mut find,
-    );
-    answer.unwrap()
+    phone.read(&bytes.body(), &mut find).unwrap()
 }
 
 fn codes(answer: &Answer) -> Vec<&str> {
@@ -84,8 +76,7 @@ async fn an_answer_refers_to_what_the_phone_says_it_holds_and_to_nothing_else() 
     let mut request = b.request(&[]);
     request.refer = Some(Vec::new());
     let said = station.post("/v1/exchange", b.encode(&request)).await;
-    let spaces = [b.space.clone()];
-    let read = Answer::decode_with(b.network, &said.body(), b.device(), &spaces, &mut |_| None);
+    let read = b.read(&said.body(), &mut |_| None);
     assert_eq!(read, Err(sync_core::wire::BadMessage::Reference));
     assert_eq!(b.exchange(&station, &[]).await.batches, [second.bytes()]);
 }

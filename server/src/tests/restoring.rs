@@ -16,7 +16,7 @@ use crate::{CommandError, InClear, Restored, restore};
 const SPACE: &str = "152522100200.general";
 
 /// A server restored from a backup.
-async fn restored(file: &Path, journal: Option<&Path>) -> (Station, Restored) {
+pub(super) async fn restored(file: &Path, journal: Option<&Path>) -> (Station, Restored) {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(AtomicI64::new(NOON));
     let options = options(&clock, true);
@@ -24,7 +24,7 @@ async fn restored(file: &Path, journal: Option<&Path>) -> (Station, Restored) {
     (Station::open(dir, true, package(1)).await, restored)
 }
 
-async fn backed_up(station: &Station, dir: &TempDir) -> std::path::PathBuf {
+pub(super) async fn backed_up(station: &Station, dir: &TempDir) -> std::path::PathBuf {
     let file = dir.path().join("backup");
     station.app.backup(&file, InClear::NotSaid).await.unwrap();
     file

@@ -7,9 +7,9 @@ use sync_core::parting::Parting;
 use sync_core::wire::Answer;
 
 use super::phone::Phone;
+use super::restoring::{backed_up, restored};
 use super::*;
 use crate::ingest::STASH_MAX;
-use crate::{InClear, restore};
 
 const SPACE: &str = "152522100200.general";
 
@@ -48,21 +48,14 @@ async fn a_phone_may_wipe_only_when_the_server_knows_who_wrote_what_it_handed_ov
     let station = Station::sample().await;
     let phone = Phone::enrolled(&station, 1, SPACE).await;
     ordered(&station, phone.device()).await;
-    let files = tempfile::tempdir().unwrap();
-    let file = files.path().join("backup");
-    let app = &station.app;
-    app.backup(&file, InClear::NotSaid).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = backed_up(&station, &dir).await;
     // Let in after the backup, and lost with its phone; the first one holds the only copy.
     let late = Phone::enrolled(&station, 2, SPACE).await;
     let only = late.batch(1, &[], vec![late.entry(1, "其其格")]);
     let told = station.app.held().await.unwrap().control;
 
-    let dir = tempfile::tempdir().unwrap();
-    let clock = station.clock.clone();
-    restore(&file, dir.path(), None, options(&clock, true))
-        .await
-        .unwrap();
-    let again = Station::open(dir, true, package(1)).await;
+    let (again, _) = restored(&file, None).await;
     assert!(!hands_over(&again, &phone, &[&only], Vec::new()).await);
     assert_eq!(again.app.verify().await.unwrap().batches, 0);
     assert!(hands_over(&again, &phone, &[&only], told).await);
