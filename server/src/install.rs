@@ -44,9 +44,6 @@ pub(crate) enum InstallError {
     /// The key files belong to another installation.
     #[error("{0} does not belong to this installation")]
     OtherKey(&'static str),
-    /// What was just made does not check: a mistake in this program.
-    #[error("the control entry made at the start does not check")]
-    Entry(#[from] sync_core::control::BadEntry),
 }
 
 /// Makes what is missing and reads what is there. The options' package is published if it is newer
@@ -162,7 +159,7 @@ pub(crate) async fn add(
     conn: &mut SqliteConnection,
     control: &Control,
     entry: &[u8],
-) -> Result<(), InstallError> {
+) -> Result<(), StoreError> {
     if let Some(entry) = control.check(entry)? {
         control::add(conn, &entry).await?;
     }

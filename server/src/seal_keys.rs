@@ -9,8 +9,9 @@ use sync_core::control::{Control, ControlEntry, SealKey};
 use sync_core::date::date_in_china;
 use sync_core::seal::{SealingKey, SigningKey};
 
-use crate::install::{InstallError, add};
+use crate::install::add;
 use crate::keys::{self, KeyError};
+use crate::store::StoreError;
 
 /// A private half is kept for so many months after its own.
 const MONTHS_KEPT: u32 = 13;
@@ -46,7 +47,7 @@ impl SealKeys {
         conn: &mut SqliteConnection,
         control: &Control,
         node: &SigningKey,
-    ) -> Result<(), InstallError> {
+    ) -> Result<(), StoreError> {
         let this_month = month_of(now);
         let held = self.read()?;
         let told = control.seal_key();

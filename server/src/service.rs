@@ -3,13 +3,9 @@
 //! A request is looked at first, in a snapshot and under no lock ([`App::begin_exchange`]); what it
 //! brings is stored by the writer, under the roster of that moment ([`App::finish_exchange`]).
 
-use std::sync::Arc;
-
 use sync_core::bundle::{BadBundle, unseal};
 use sync_core::enrol::{EnrolAnswer, EnrolRequest};
 use sync_core::hub::{self, Opened, Refusal};
-use sync_core::id::DeviceId;
-use sync_core::parting::Parting;
 use sync_core::relay::reply::{self, Letter};
 use sync_core::wire::{Answer, BadMessage};
 use tokio::runtime::Handle;
@@ -20,8 +16,6 @@ use crate::bundle::{BundleReport, Unpacked};
 use crate::clock;
 use crate::enrol::CodeRefusal;
 use crate::exchange;
-use crate::roster::Roster;
-use crate::store::wipe::WipeState;
 use crate::store::{StoreError, contact, recovery as held_back};
 use crate::wipe::Farewell;
 use crate::writer::Job;
@@ -177,7 +171,13 @@ impl App {
             Opened::Taught(_) => return Ok(Prepared::ToWrite(Job::Taught { packed, now })),
             Opened::Wipe(device, parting) => {
                 drop(tx);
-                return self.prepare_farewell(roster, device, parting, now);
+                let keys = &self.shared().seal_keys;
+                let farewell = Farewell::read(keys, &roster.control, device, parting)?;
+                return Ok(Prepared::ToWrite(Job::Farewell {
+                    farewell: Box::new(farewell?),
+                    roster,
+                    now,
+                }));
             }
             Opened::Request(unopened) => unopened,
         };
@@ -206,40 +206,6 @@ impl App {
         Ok(Prepared::Answered(Reply::Exchange(Box::new(answer))))
     }
 
-    fn prepare_farewell(
-        &self,
-        roster: Arc<Roster>,
-        device: DeviceId,
-        parting: Option<Parting>,
-        now: i64,
-    ) -> Result<Prepared, ServeError> {
-        let (state, bundle) = match parting {
-            None => (WipeState::Told, Vec::new()),
-            Some(Parting { wiped: true, .. }) => (WipeState::Wiped, Vec::new()),
-            Some(Parting { bundle, .. }) => (WipeState::HandedOver, bundle),
-        };
-        let unpacked = match bundle.is_empty() {
-            true => None,
-            false => {
-                let keys = self.shared().seal_keys.read();
-                let keys = keys.map_err(|error| ServeError::Failed(error.into()))?;
-                let unsealed = unseal(self.network(), keys.values(), &bundle);
-                let unsealed = unsealed.map_err(Refused::from)?;
-                Some(Unpacked::check(&roster.control, unsealed))
-            }
-        };
-        let farewell = Box::new(Farewell {
-            device,
-            unpacked,
-            state,
-        });
-        Ok(Prepared::ToWrite(Job::Farewell {
-            farewell,
-            roster,
-            now,
-        }))
-    }
-
     /// Takes a bundle, whoever carried it: everything that it brought is durable before the report
     /// comes out, with the bundle to carry back.
     pub async fn import_bundle(&self, file: Vec<u8>) -> Result<BundleReport, ServeError> {
@@ -258,8 +224,7 @@ impl App {
 
     async fn prepare_bundle(&self, file: &[u8]) -> Result<Job, ServeError> {
         let now = self.shared().clock.now();
-        let keys = self.shared().seal_keys.read();
-        let keys = keys.map_err(|error| ServeError::Failed(error.into()))?;
+        let keys = self.shared().seal_keys.read().map_err(StoreError::from)?;
         let unsealed = unseal(self.network(), keys.values(), file).map_err(Refused::from)?;
         let mut tx = self.shared().store.read().await?;
         let roster = self.shared().roster.current(&mut tx).await?;

@@ -3,19 +3,21 @@
 use std::collections::BTreeSet;
 
 use sqlx::SqliteConnection;
+use sync_core::bundle::{BadBundle, unseal};
 use sync_core::control::{Control, OrderKind};
+use sync_core::hub::Refusal;
 use sync_core::id::DeviceId;
-use sync_core::parting;
+use sync_core::parting::{self, Parting};
 
 use crate::app::Shared;
 use crate::bundle::{self, Unpacked};
 use crate::error::CommandError;
 use crate::figures::Touched;
 use crate::order::OrderWish;
+use crate::seal_keys::SealKeys;
 use crate::service::{Refused, Reply};
 use crate::store::wipe::{self, WipeState};
 use crate::store::{StoreError, contact};
-use sync_core::hub::Refusal;
 
 /// What a phone says that is to wipe itself.
 pub(crate) struct Farewell {
@@ -23,6 +25,38 @@ pub(crate) struct Farewell {
     /// What it hands over.
     pub(crate) unpacked: Option<Unpacked>,
     pub(crate) state: WipeState,
+}
+
+impl Farewell {
+    /// What a device says, checked under a roster. What it hands over and sealed to a key that is lost here
+    /// is not taken, and it is told the one to seal to.
+    pub(crate) fn read(
+        keys: &SealKeys,
+        control: &Control,
+        device: DeviceId,
+        parting: Option<Parting>,
+    ) -> Result<Result<Self, Refused>, StoreError> {
+        let (state, bundle) = match parting {
+            None => (WipeState::Told, Vec::new()),
+            Some(Parting { wiped: true, .. }) => (WipeState::Wiped, Vec::new()),
+            Some(Parting { bundle, .. }) => (WipeState::HandedOver, bundle),
+        };
+        let farewell = |state, unpacked| Self {
+            device,
+            unpacked,
+            state,
+        };
+        if bundle.is_empty() {
+            return Ok(Ok(farewell(state, None)));
+        }
+        Ok(
+            match unseal(control.network(), keys.read()?.values(), &bundle) {
+                Ok(unsealed) => Ok(farewell(state, Some(Unpacked::check(control, unsealed)))),
+                Err(BadBundle::NotForUs) => Ok(farewell(WipeState::Told, None)),
+                Err(bad) => Err(bad.into()),
+            },
+        )
+    }
 }
 
 /// Takes what a phone hands over, in the transaction of `conn`, and answers it.

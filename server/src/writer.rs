@@ -13,7 +13,6 @@ use sqlx::{Connection, SqliteConnection};
 use sync_core::control::{Control, ControlEntry};
 use sync_core::enrol::EnrolRequest;
 use sync_core::hub::{self, Brought, Opened, Refusal};
-use sync_core::parting;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
@@ -225,21 +224,14 @@ async fn perform(
             farewell,
             roster: checked,
             now,
-        } => {
-            let taught = farewell.unpacked.as_ref().map_or(&[][..], Unpacked::taught);
-            let (roster, mut touched) = learn(*now, conn, roster, taught).await?;
-            let current = checked.arrival == roster.arrival;
-            let taken = wipe::take(*now, conn, shared, &roster.control, farewell, current);
-            let (outcome, changed) = taken.await?;
-            touched.join(changed);
-            Ok((outcome, touched))
-        }
+        } => part(shared, conn, roster, farewell, checked, *now).await,
         Job::Bundle {
             unpacked,
             roster: checked,
             now,
         } => {
-            let (roster, mut touched) = learn(*now, conn, roster, unpacked.taught()).await?;
+            let (roster, mut touched) =
+                learn(shared, conn, roster, unpacked.taught(), *now).await?;
             let current = checked.arrival == roster.arrival;
             let taken = bundle::take(*now, conn, shared, &roster.control, unpacked, current);
             let (report, back, changed) = taken.await?;
@@ -264,21 +256,49 @@ async fn perform(
     }
 }
 
-/// Joins control entries that were lost here, and erases what they name before anything is taken or
-/// answered: an answer refers to batches as they stand afterwards.
+/// Joins control entries that were lost here, and does what they ask for before anything is taken or
+/// answered. What they name is erased: an answer refers to batches as they stand afterwards. Where
+/// they tell a key whose private half was lost with them, the next one is told at once: somebody may
+/// be about to seal to the lost one what is nowhere else.
 async fn learn(
-    now: i64,
+    shared: &Shared,
     conn: &mut SqliteConnection,
     roster: &Arc<Roster>,
     taught: &[ControlEntry],
+    now: i64,
 ) -> Result<(Arc<Roster>, Touched), StoreError> {
     recovery::learn(now, conn, &roster.control, taught).await?;
     let learned = roster.current(conn).await?;
-    let touched = match learned.arrival == roster.arrival {
-        true => None,
-        false => erase::execute(now, conn, &learned.control).await?,
-    };
+    if learned.arrival == roster.arrival {
+        return Ok((learned, Touched::default()));
+    }
+    let touched = erase::execute(now, conn, &learned.control).await?;
+    if learned.control.seal_key() != roster.control.seal_key() {
+        let Shared {
+            seal_keys, node, ..
+        } = shared;
+        seal_keys.renew(now, conn, &learned.control, node).await?;
+    }
+    let learned = learned.current(conn).await?;
     Ok((learned, touched.unwrap_or_default()))
+}
+
+/// What a phone says that is to wipe itself, as it was checked under a roster, and the answer.
+async fn part(
+    shared: &Shared,
+    conn: &mut SqliteConnection,
+    roster: &Arc<Roster>,
+    farewell: &Farewell,
+    checked: &Arc<Roster>,
+    now: i64,
+) -> Result<(Outcome, Touched), StoreError> {
+    let taught = farewell.unpacked.as_ref().map_or(&[][..], Unpacked::taught);
+    let (roster, mut touched) = learn(shared, conn, roster, taught, now).await?;
+    let current = checked.arrival == roster.arrival;
+    let taken = wipe::take(now, conn, shared, &roster.control, farewell, current);
+    let (outcome, changed) = taken.await?;
+    touched.join(changed);
+    Ok((outcome, touched))
 }
 
 /// An exchange from its bytes, under the roster of this transaction and what the request adds to it.
@@ -298,14 +318,20 @@ async fn exchange(
         match hub::open(me, control, packed, now) {
             Err(refusal) => return Ok((Err(refusal.into()), touched)),
             Ok(Opened::StaleNonce(answer)) => return Ok((Ok(Reply::Exchange(answer)), touched)),
-            // Ordered in this very moment: it hands over what it has next.
-            Ok(Opened::Wipe(device, _)) => {
-                let call = parting::answer(me, control, device, false, now);
-                let reply = call.map(|call| Reply::Exchange(Box::new(call)));
-                return Ok((reply.ok_or(Refusal::Revoked.into()), touched));
+            // Ordered in this very moment, or it taught something.
+            Ok(Opened::Wipe(device, parting)) => {
+                let read = Farewell::read(&shared.seal_keys, control, device, parting)?;
+                let farewell = match read {
+                    Ok(farewell) => farewell,
+                    Err(refused) => return Ok((Err(refused), touched)),
+                };
+                let (outcome, changed) =
+                    part(shared, conn, &roster, &farewell, &roster, now).await?;
+                touched.join(changed);
+                return Ok((outcome, touched));
             }
             Ok(Opened::Taught(entries)) => {
-                let (learned, changed) = learn(now, conn, &roster, &entries).await?;
+                let (learned, changed) = learn(shared, conn, &roster, &entries, now).await?;
                 roster = learned;
                 touched.join(changed);
             }

@@ -306,6 +306,13 @@ impl Control {
         self.seal_key
     }
 
+    /// The entry that tells that key.
+    pub fn seal_key_entry(&self) -> Option<&ControlEntry> {
+        let key = self.seal_key?;
+        self.entries()
+            .find(|entry| entry.as_seal_key() == Some(key))
+    }
+
     /// The orders held, in order of arrival here.
     pub fn orders(&self) -> impl Iterator<Item = (&ControlEntry, OrderKind, &Order)> {
         self.entries().filter_map(|entry| {

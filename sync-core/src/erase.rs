@@ -96,11 +96,7 @@ impl Replica {
 
     /// Prepares to drop what is kept of an erased record; nothing if nothing is.
     pub fn prepare_drop_kept(&self, record: RecordId) -> Prepared<()> {
-        let mut out = Prepared {
-            rows: Vec::new(),
-            steps: Vec::new(),
-            outcome: (),
-        };
+        let mut out = Prepared::default();
         let (rows, steps) = self.dropped(record);
         out.rows.extend(rows);
         out.steps.extend(steps);

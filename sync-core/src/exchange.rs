@@ -5,7 +5,7 @@ mod answer;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::batch::{Batch, Unfit};
-use crate::control::{BadEntry, Control};
+use crate::control::{BadEntry, Control, ControlEntry};
 use crate::feed::{Node, Vector};
 use crate::id::{BatchHash, DeviceId, EntryHash, Incarnation, Space};
 use crate::incoming::Incoming;
@@ -152,11 +152,7 @@ impl Replica {
         sign: &dyn Fn(&[u8]) -> [u8; 64],
         budget: Budget,
     ) -> Result<Prepared<Outgoing>, ExchangeError> {
-        let mut out = Prepared {
-            rows: Vec::new(),
-            steps: Vec::new(),
-            outcome: (),
-        };
+        let mut out = Prepared::default();
         let mut fresh: BTreeMap<Space, Vec<Batch>> = BTreeMap::new();
         for space in self.spaces.keys() {
             let batches = self.seal_staged(context, space, sign, &mut out);
@@ -309,18 +305,11 @@ impl Replica {
     }
 }
 
-/// Takes a control entry, if it is new.
-pub(crate) fn add_control(
-    control: &mut Control,
-    bytes: &[u8],
-    out: &mut Prepared<()>,
-) -> Result<(), BadEntry> {
-    if let Some(entry) = control.check(bytes)? {
-        let arrival = control.entries().count() as u64;
-        out.rows.push(stored::control_row(arrival, &entry));
-        control.apply(entry);
-    }
-    Ok(())
+/// Takes a control entry that is new here.
+pub(crate) fn add_control(control: &mut Control, entry: ControlEntry, out: &mut Prepared<()>) {
+    let arrival = control.entries().count() as u64;
+    out.rows.push(stored::control_row(arrival, &entry));
+    control.apply(entry);
 }
 
 pub(crate) fn hold_step(batch: &Batch) -> Step {

@@ -13,7 +13,7 @@ use crate::cbor::List;
 use crate::control::{BadEntry, Control, ControlEntry, OrderKind};
 use crate::hub::HubMe;
 use crate::id::DeviceId;
-use crate::replica::Replica;
+use crate::replica::{Prepared, Replica};
 use crate::wire::{Answer, Request, base_digest};
 
 /// Root statements that come with an order, so that a phone knows the key that signed it.
@@ -37,6 +37,8 @@ pub struct WipeCall {
     pub roots: Vec<Vec<u8>>,
     /// What the phone handed over is durable: it may wipe.
     pub taken: bool,
+    /// The entry of the newest key to which it is to seal what it hands over: it hears of no other way.
+    pub seal_key: Option<Vec<u8>>,
 }
 
 #[derive(Encode, Decode)]
@@ -55,6 +57,8 @@ pub(crate) struct WipeWire {
     roots: List<ByteVec, ROOTS_MAX>,
     #[n(2)]
     taken: Option<bool>,
+    #[n(3)]
+    seal_key: Option<ByteVec>,
 }
 
 impl From<&Parting> for PartingWire {
@@ -81,6 +85,7 @@ impl From<&WipeCall> for WipeWire {
             order: call.order.clone().into(),
             roots: call.roots.iter().map(|root| root.clone().into()).collect(),
             taken: call.taken.then_some(true),
+            seal_key: call.seal_key.clone().map(Into::into),
         }
     }
 }
@@ -91,6 +96,7 @@ impl From<WipeWire> for WipeCall {
             order: wire.order.into(),
             roots: wire.roots.into_iter().map(Into::into).collect(),
             taken: wire.taken.unwrap_or(false),
+            seal_key: wire.seal_key.map(Into::into),
         }
     }
 }
@@ -120,6 +126,7 @@ pub fn answer(
         order: order.bytes().to_vec(),
         roots: roots.map(|root| root.bytes().to_vec()).collect(),
         taken,
+        seal_key: control.seal_key_entry().map(|entry| entry.bytes().to_vec()),
     };
     Some(Answer {
         nonce: Some(me.nonce(device, now)),
@@ -129,19 +136,29 @@ pub fn answer(
 }
 
 impl Replica {
-    /// Whether persons who may have ordered this device to wipe itself. Nothing is kept of the call.
-    pub(crate) fn is_to_wipe(&self, call: &WipeCall) -> Result<bool, BadEntry> {
-        let mut control = self.control.clone();
-        for entry in call.roots.iter().chain([&call.order]) {
-            if let Some(entry) = control.check(entry)? {
-                control.apply(entry);
-            }
+    /// Whether persons who may have ordered this device to wipe itself. Kept of the call is the key to
+    /// seal to, with the roots that list who signed it: nothing that could take anything away.
+    pub(crate) fn hear_wipe_call(
+        &self,
+        call: &WipeCall,
+        out: &mut Prepared<()>,
+    ) -> Result<bool, BadEntry> {
+        let keeps = |entry: &ControlEntry| entry.is_root() || entry.as_seal_key().is_some();
+        let entries = call.roots.iter().chain(&call.seal_key);
+        let mut control = self.take_control(entries, keeps, out)?;
+        if let Some(order) = control.check(&call.order)? {
+            control.apply(order);
         }
         Ok(control.wipe_order(self.me.device).is_some())
     }
 
     /// The request with which a phone hands over, or says that it has wiped itself.
+    ///
+    /// It shows the key that it seals to, which a server restored from an older backup has lost: such
+    /// a server tells a newer one then.
     pub fn part(&self, sign: &dyn Fn(&[u8]) -> [u8; 64], parting: Parting) -> Vec<u8> {
+        let roots = self.control.entries().filter(|entry| entry.is_root());
+        let shown = roots.chain(self.control.seal_key_entry());
         let request = Request {
             device: self.me.device,
             nonce: self.hub.nonce,
@@ -152,10 +169,13 @@ impl Replica {
             refer: None,
             budget: 0,
             receipts: false,
-            shown: Vec::new(),
+            shown: shown.map(|entry| entry.bytes().to_vec()).collect(),
             renewal: None,
             parting: Some(parting),
         };
         request.encode(self.me.network, sign)
     }
 }
+
+#[cfg(test)]
+mod tests;

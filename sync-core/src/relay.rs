@@ -144,11 +144,7 @@ impl Replica {
         sign: &dyn Fn(&[u8]) -> [u8; 64],
         wish: BundleWish,
     ) -> Result<Prepared<Bundle>, BundleError> {
-        let mut out = Prepared {
-            rows: Vec::new(),
-            steps: Vec::new(),
-            outcome: (),
-        };
+        let mut out = Prepared::default();
         let mut queues = Vec::new();
         let mut vectors = BTreeMap::new();
         for (space, held) in &self.spaces {
@@ -223,11 +219,7 @@ impl Replica {
             not_held: unsealed.bad.iter().map(|bad| bad.code()).collect(),
             ..Imported::default()
         };
-        let mut out = Prepared {
-            rows: Vec::new(),
-            steps: Vec::new(),
-            outcome: (),
-        };
+        let mut out = Prepared::default();
         let control = self.join_control(&contents, &mut imported, &mut out);
         let erased = self.newly_erased(&control);
         if !erased.is_empty() {
@@ -283,7 +275,14 @@ impl Replica {
         let before = left.len();
         loop {
             let count = left.len();
-            left.retain(|bytes| add_control(&mut control, bytes, out).is_err());
+            left.retain(|bytes| match control.check(bytes) {
+                Ok(Some(entry)) => {
+                    add_control(&mut control, entry, out);
+                    false
+                }
+                Ok(None) => false,
+                Err(_) => true,
+            });
             if left.is_empty() || left.len() == count {
                 break;
             }

@@ -61,6 +61,7 @@ impl Context<'_> {
 }
 
 /// A step that is ready: rows for the host to persist, then [`Replica::apply`].
+#[derive(Default)]
 #[must_use = "a prepared step does nothing until its rows are durable and it is applied"]
 pub struct Prepared<T> {
     /// What to persist, in one transaction.

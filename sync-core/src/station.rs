@@ -266,17 +266,28 @@ impl Other {
 
 /// The order of the person to erase a record of the general space, given when the office held `cut`.
 pub(crate) fn erasure_order(network: NetworkId, record: RecordId, cut: Vector) -> Vec<u8> {
+    let cut = Cut(BTreeMap::from([(general(), cut)])).encode();
+    order(network, OrderKind::Erase, record.to_bytes().to_vec(), cut)
+}
+
+/// The first order of the person about one thing in the general space.
+pub(crate) fn order(
+    network: NetworkId,
+    kind: OrderKind,
+    name: Vec<u8>,
+    content: Vec<u8>,
+) -> Vec<u8> {
     let key = person();
     let order = Order {
         issuer: key.public().bytes,
         number: 1,
-        names: BTreeSet::from([record.to_bytes().to_vec()]),
-        content: Cut(BTreeMap::from([(general(), cut)])).encode(),
+        names: BTreeSet::from([name]),
+        content,
     };
     let sign = |message: &[u8]| key.sign(message);
     let scope = BTreeSet::from([general()]);
     let signer: Signer<'_> = (order.issuer, &sign);
-    ControlEntry::order(network, OrderKind::Erase, &scope, &order, signer)
+    ControlEntry::order(network, kind, &scope, &order, signer)
 }
 
 /// An entry that the node of the network signs.

@@ -68,6 +68,12 @@ pub(crate) enum StoreError {
     /// What was to be written needs a key that can't be drawn.
     #[error(transparent)]
     Randomness(#[from] crate::clock::NoRandomness),
+    /// The private halves of keys can't be read or made.
+    #[error(transparent)]
+    Key(#[from] crate::keys::KeyError),
+    /// What was just made for the control feed does not check: a mistake in this program.
+    #[error("the control entry made here does not check")]
+    Entry(#[from] sync_core::control::BadEntry),
     /// The journal can't be written, so nothing may be acknowledged (R23).
     #[error("the journal can't be written")]
     Journal(#[source] std::io::Error),

@@ -29,7 +29,7 @@ use plan::Package;
 use plan::unit::{Level, Unit};
 use serde_json::Value;
 use sync_core::bundle::{Content, Padding, seal};
-use sync_core::control::SealKey;
+use sync_core::control::{Control, SealKey};
 use sync_core::seal::PublicKey;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -188,12 +188,17 @@ impl Station {
         Said { status, body, code }
     }
 
-    /// The key that bundles for the server are sealed to now.
-    pub(super) async fn seal_key(&self) -> SealKey {
+    /// The control feed that it holds now.
+    pub(super) async fn control(&self) -> Control {
         let shared = self.app.shared();
         let mut tx = shared.store.read().await.unwrap();
         let roster = shared.roster.current(&mut tx).await.unwrap();
-        roster.control.seal_key().unwrap()
+        roster.control.clone()
+    }
+
+    /// The key that bundles for the server are sealed to now.
+    pub(super) async fn seal_key(&self) -> SealKey {
+        self.control().await.seal_key().unwrap()
     }
 
     /// A bundle of this for the server.

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use sync_core::bundle::Content;
+use sync_core::control::SealKey;
 use sync_core::seal::PublicKey;
 
 use super::{NOON, Station};
@@ -21,6 +22,15 @@ async fn opens(station: &Station, key: PublicKey) -> bool {
         }
         Err(error) => panic!("{error:?}"),
     }
+}
+
+/// The key that a server tells when it has lost the private half of the newest.
+pub(super) async fn next_seal_key(station: &Station) -> SealKey {
+    let month = station.seal_key().await.month;
+    let file = station.dir.path().join(format!("seal-{month}.key"));
+    std::fs::remove_file(file).unwrap();
+    station.app.renew_seal_keys().await.unwrap();
+    station.seal_key().await
 }
 
 #[tokio::test]
@@ -46,10 +56,7 @@ async fn each_month_has_a_key_and_an_old_one_opens_for_thirteen_months() {
 async fn nobody_goes_on_sealing_to_a_key_whose_private_half_is_lost() {
     let station = Station::sample().await;
     let lost = station.seal_key().await;
-    let file = format!("seal-{}.key", lost.month);
-    std::fs::remove_file(station.dir.path().join(file)).unwrap();
-    station.app.renew_seal_keys().await.unwrap();
-    let next = station.seal_key().await;
+    let next = next_seal_key(&station).await;
     assert_eq!(next.month, lost.month + 1);
     assert!(opens(&station, next.key).await);
     assert!(!opens(&station, lost.key).await);

@@ -1,13 +1,17 @@
 //! Phones that are to wipe themselves: when they are told that they may.
 
+use std::collections::BTreeSet;
+
 use sync_core::batch::Batch;
 use sync_core::bundle::Content;
+use sync_core::control::Control;
 use sync_core::id::DeviceId;
-use sync_core::parting::Parting;
+use sync_core::parting::{Parting, WipeCall};
 use sync_core::wire::Answer;
 
 use super::phone::Phone;
 use super::restoring::{backed_up, restored};
+use super::sealing::next_seal_key;
 use super::*;
 use crate::ingest::STASH_MAX;
 
@@ -28,19 +32,30 @@ async fn hands_over(
     batches: &[&Batch],
     control: Vec<Vec<u8>>,
 ) -> bool {
-    let content = Content {
+    let content = content(batches, control);
+    let bundle = station.sealed(&content).await;
+    parts(station, phone, bundle, Vec::new()).await.taken
+}
+
+fn content(batches: &[&Batch], control: Vec<Vec<u8>>) -> Content {
+    Content {
         batches: batches.iter().map(|batch| batch.bytes().to_vec()).collect(),
         control,
         ..Content::default()
-    };
+    }
+}
+
+/// What the server says to a phone that hands over this bundle and shows these control entries.
+async fn parts(station: &Station, phone: &Phone, bundle: Vec<u8>, shown: Vec<Vec<u8>>) -> WipeCall {
     let mut request = phone.request(&[]);
+    request.shown = shown;
     request.parting = Some(Parting {
-        bundle: station.sealed(&content).await,
+        bundle,
         wiped: false,
     });
     let said = station.post("/v1/exchange", phone.encode(&request)).await;
     let answer = Answer::decode(phone.network, &said.body()).unwrap();
-    answer.wipe.unwrap().taken
+    answer.wipe.unwrap()
 }
 
 #[tokio::test]
@@ -60,6 +75,39 @@ async fn a_phone_may_wipe_only_when_the_server_knows_who_wrote_what_it_handed_ov
     assert_eq!(again.app.verify().await.unwrap().batches, 0);
     assert!(hands_over(&again, &phone, &[&only], told).await);
     assert_eq!(again.app.verify().await.unwrap().batches, 1);
+}
+
+#[tokio::test]
+async fn a_phone_that_seals_to_a_key_that_a_restored_server_has_lost_is_told_of_one_that_opens() {
+    let station = Station::sample().await;
+    let phone = Phone::enrolled(&station, 1, SPACE).await;
+    ordered(&station, phone.device()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = backed_up(&station, &dir).await;
+    // Told after the backup; a restored server tells another one of the same month.
+    let lost = next_seal_key(&station).await;
+    let only = phone.batch(1, &[], vec![phone.entry(1, "其其格")]);
+    let content = content(&[&only], Vec::new());
+    // Of two keys of one month everybody seals to the greater one: either of them.
+    let mut greater = BTreeSet::new();
+    while greater.len() < 2 {
+        let (again, _) = restored(&file, None).await;
+        let other = next_seal_key(&again).await;
+        assert_eq!((lost.month, lost == other), (other.month, false));
+        greater.insert(lost.max(other) == lost);
+
+        let mut known = station.control().await;
+        let sealed = |known: &Control| again.sealed_to(known.seal_key().unwrap().key, &content);
+        let shown = known.seal_key_entry().unwrap().bytes().to_vec();
+        let told = parts(&again, &phone, sealed(&known), vec![shown]).await;
+        assert!(!told.taken);
+        assert_eq!(again.app.verify().await.unwrap().batches, 0);
+        let next = known.check(&told.seal_key.unwrap()).unwrap().unwrap();
+        known.apply(next);
+        let told = parts(&again, &phone, sealed(&known), Vec::new()).await;
+        assert!(told.taken);
+        assert_eq!(again.app.verify().await.unwrap().batches, 1);
+    }
 }
 
 #[tokio::test]

@@ -221,6 +221,14 @@ impl ControlEntry {
         }
     }
 
+    /// The key to which the server is sealed to, if the entry tells one.
+    pub fn as_seal_key(&self) -> Option<SealKey> {
+        match &self.content {
+            Content::SealKey(key) => Some(*key),
+            _ => None,
+        }
+    }
+
     /// Whether the entry is about a device itself: it needs such entries whatever it holds.
     pub fn is_about(&self, device: DeviceId) -> bool {
         match &self.content {

@@ -37,9 +37,12 @@ impl Replica {
             });
         }
         if let Some(call) = &answer.wipe {
-            if !self.is_to_wipe(call)? {
+            let mut out = Prepared::default();
+            if !self.hear_wipe_call(call, &mut out)? {
                 return Err(BadEntry::Signature.into());
             }
+            out.rows.push(stored::hub_row(&hub));
+            out.steps.push(Step::Hub(hub));
             let turn = match call.taken {
                 true => WipeTurn::Wipe,
                 false => WipeTurn::HandOver,
@@ -49,18 +52,20 @@ impl Replica {
                 ..Received::default()
             };
             return Ok(Prepared {
-                rows: vec![stored::hub_row(&hub)],
-                steps: vec![Step::Hub(hub)],
+                rows: out.rows,
+                steps: out.steps,
                 outcome: received,
             });
         }
-        let mut out = Prepared {
-            rows: Vec::new(),
-            steps: Vec::new(),
-            outcome: (),
+        let mut out = Prepared::default();
+        let taken;
+        let control = match answer.control.is_empty() {
+            true => &self.control,
+            false => {
+                taken = self.take_control(&answer.control, |_| true, &mut out)?;
+                &taken
+            }
         };
-        let control = self.take_control(&answer.control, &mut out)?;
-        let control = control.as_ref().unwrap_or(&self.control);
         let erased = self.newly_erased(control);
         if !erased.is_empty() {
             self.erase(context, rows, control, &erased, &mut out)?;
@@ -161,21 +166,22 @@ impl Replica {
         })
     }
 
-    fn take_control(
+    /// What is held of the control feed with those of these entries that are to be kept.
+    pub(crate) fn take_control<'a>(
         &self,
-        entries: &[Vec<u8>],
+        entries: impl IntoIterator<Item = &'a Vec<u8>>,
+        keeps: impl Fn(&ControlEntry) -> bool,
         out: &mut Prepared<()>,
-    ) -> Result<Option<Control>, ExchangeError> {
-        if entries.is_empty() {
-            return Ok(None);
-        }
+    ) -> Result<Control, BadEntry> {
         let mut control = self.control.clone();
         for bytes in entries {
-            add_control(&mut control, bytes, out)?;
+            if let Some(entry) = control.check(bytes)?.filter(&keeps) {
+                add_control(&mut control, entry, out);
+            }
         }
         self.prune_control(&mut control, out);
         out.steps.push(Step::Control(Box::new(control.clone())));
-        Ok(Some(control))
+        Ok(control)
     }
 
     /// What this device needs no more of the control feed after spaces were taken from it goes, so

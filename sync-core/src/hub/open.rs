@@ -66,11 +66,11 @@ pub fn open(me: &HubMe, control: &Control, packed: &[u8], now: i64) -> Result<Op
             ..Answer::at(now)
         })));
     }
-    if is_to_wipe {
-        return Ok(Opened::Wipe(request.device, request.parting.clone()));
-    }
     if !taught.is_empty() {
         return Ok(Opened::Taught(taught));
+    }
+    if is_to_wipe {
+        return Ok(Opened::Wipe(request.device, request.parting.clone()));
     }
     Ok(Opened::Request(Box::new(unopened)))
 }

@@ -9,6 +9,7 @@ use sync_core::enrol::{EnrolAnswer, EnrolRequest};
 use sync_core::feed::Tip;
 use sync_core::figure::Contribution;
 use sync_core::id::{ChangeHash, DeviceId, NetworkId, RecordId, Short, Space};
+use sync_core::parting::WipeCall;
 use sync_core::record::{RecordState, Written};
 use sync_core::row::Table;
 use sync_core::seal::{Slot, open_with};
@@ -296,7 +297,11 @@ fn request(bytes: &[u8]) -> Said {
             "ladders": tips(&claim.ladders),
         })
     });
-    Ok(json!({
+    let shown = control_names(&request.shown)?;
+    let parting = request.parting.map(
+        |parting| json!({"bundle": hex(&parting.bundle), "wiped": parting.wiped, "shown": shown}),
+    );
+    let said = json!({
         "device": request.device.to_string(),
         "nonce": hex(&request.nonce),
         "control_count": request.control.count,
@@ -306,7 +311,8 @@ fn request(bytes: &[u8]) -> Said {
         "batches": names(network, &request.batches),
         "budget": request.budget,
         "signature": hex(&signed.signature),
-    }))
+    });
+    Ok(with(said, parting.map(|parting| ("parting", parting))))
 }
 
 fn answer(bytes: &[u8]) -> Said {
@@ -322,7 +328,8 @@ fn answer(bytes: &[u8]) -> Said {
     });
     let refused = answer.refused.iter();
     let refused = refused.map(|refused| json!([refused.index, refused.code]));
-    Ok(json!({
+    let wipe = answer.wipe.map(wipe_call).transpose()?;
+    let said = json!({
         "time": answer.time,
         "nonce": answer.nonce.map(|nonce| hex(&nonce)),
         "stale_nonce": answer.stale_nonce,
@@ -333,7 +340,22 @@ fn answer(bytes: &[u8]) -> Said {
         "batches": names(network, &answer.batches),
         "more": answer.more,
         "refused": refused.collect::<Vec<_>>(),
-    }))
+    });
+    Ok(with(said, wipe.map(|wipe| ("wipe", wipe))))
+}
+
+/// What is said beside the fields that every message of its kind has.
+fn with(mut said: Json, more: Option<(&str, Json)>) -> Json {
+    if let Some((field, value)) = more {
+        said[field] = value;
+    }
+    said
+}
+
+fn wipe_call(call: WipeCall) -> Said {
+    let entries = call.roots.iter().chain([&call.order]).chain(&call.seal_key);
+    let entries: Vec<_> = entries.cloned().collect();
+    Ok(json!({"entries": control_names(&entries)?, "taken": call.taken}))
 }
 
 fn compact(bytes: &[u8]) -> Said {

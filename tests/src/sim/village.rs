@@ -6,6 +6,7 @@
 
 mod carry;
 mod decide;
+mod part;
 mod phone;
 mod record;
 mod story;
@@ -24,6 +25,7 @@ pub use super::erased::PERSON;
 
 pub use carry::opening_keys;
 pub use decide::second_root_entry;
+pub use part::parting;
 pub use phone::{Phone, Rows, sealing_key};
 pub use story::{busy, small};
 

@@ -147,7 +147,7 @@ impl World {
 
 impl MemoryHub {
     /// A person orders that a device wipe itself.
-    fn order_wipe(&mut self, device: DeviceId) {
+    pub(super) fn order_wipe(&mut self, device: DeviceId) {
         if let Some(real) = &mut self.real {
             real.order_wipe(device);
             return self.read_real();
@@ -184,9 +184,10 @@ impl MemoryHub {
             // What goes back by the bundle's own way is not looked at here.
             let mut rng = ChaCha8Rng::from_seed([0; 32]);
             let brought = self.import_into(out.clone(), &parting.bundle, &mut rng, now)?;
-            let brought = brought.ok_or("bundle_not_for_us")?;
-            taken &= brought.refused.is_empty();
-            out = brought.state;
+            taken &= brought
+                .as_ref()
+                .is_some_and(|brought| brought.refused.is_empty());
+            out = brought.map_or(out, |brought| brought.state);
         }
         let answer: Option<Answer> = parting::answer(&self.me, &out.control, device, taken, now);
         let answer = answer.ok_or("device_unknown")?;

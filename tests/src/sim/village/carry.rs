@@ -26,7 +26,7 @@ pub fn opening_keys() -> Vec<SealingKey> {
     std::iter::once(server).chain(phones).collect()
 }
 
-const WHOLE: BundleWish = BundleWish {
+pub(super) const WHOLE: BundleWish = BundleWish {
     bytes_max: None,
     short: false,
     everything: false,
@@ -71,7 +71,7 @@ impl Village {
         self.phones[writer].import(self.now, &taken.reply);
     }
 
-    fn tell_seal_key(&mut self) {
+    pub(super) fn tell_seal_key(&mut self) {
         self.hub.seal = SEAL;
         let key = SealingKey::from_bytes(&SEAL).expect("32 bytes are a key");
         let told = SealKey {

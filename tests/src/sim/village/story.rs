@@ -32,7 +32,7 @@ const FIELDS: [&str; 7] = [
 ];
 
 /// A plan of a few fields, so that its bytes can be read by a person.
-fn small_plan() -> Package {
+pub(super) fn small_plan() -> Package {
     let mut plan = Package::builtin();
     let asked =
         |section: &str, field: &str| FIELDS.contains(&format!("{section}.{field}").as_str());
