@@ -154,6 +154,8 @@ impl Ingest<'_> {
     }
 
     async fn hold(&mut self, conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+        // It may stand twice in a request, and find no room but the second time.
+        self.taken.unkept.remove(&batch.hash);
         let (space, device) = (&batch.header.space, batch.header.device);
         let (Some(held), Some(changed)) = (self.held.get_mut(space), self.spaces.get_mut(space))
         else {
@@ -209,6 +211,7 @@ impl Ingest<'_> {
             self.taken.unkept.insert(batch.hash);
             return Ok(());
         }
+        self.taken.unkept.remove(&batch.hash);
         changed.stash.push((batch.header.device, batch.node()));
         feed::stash(conn, &changed.name, batch).await
     }

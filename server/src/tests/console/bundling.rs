@@ -125,9 +125,8 @@ async fn what_finds_no_room_to_wait_in_is_said_beside_what_waits() {
     let missing = other.batch(1, &[], vec![other.entry(7, "苏和")]);
     batches.push(first);
     batches.push(other.batch(2, &[&missing], vec![other.entry(8, "苏和")]));
-    let file = office
-        .sealed(batches.iter().map(|batch| batch.bytes().to_vec()).collect())
-        .await;
+    let bytes = batches.iter().map(|batch| batch.bytes().to_vec());
+    let file = office.sealed(bytes.collect()).await;
     let page = office.hand_in("zh", &file).await.html;
     let new = format!("有 {} 个批次是新的", STASH_MAX + 1);
     for said in [
@@ -140,6 +139,23 @@ async fn what_finds_no_room_to_wait_in_is_said_beside_what_waits() {
     // Once it is here what found no room follows it.
     let page = office.hand_in("zh", &file).await.html;
     assert!(page.contains("有 1 个批次是新的"), "{page}");
+    assert!(!page.contains("积压过多"), "{page}");
+}
+
+#[tokio::test]
+async fn what_finds_no_room_at_first_and_comes_once_more_in_the_file_is_not_named() {
+    let office = Office::filled().await;
+    let cadre = Phone::enrolled(&office.station, 9, &space("general")).await;
+    let first = cadre.batch(1, &[], vec![cadre.entry(9, "娜仁")]);
+    let record = |n: usize| u8::try_from(n + 10).unwrap();
+    let follows = |n| cadre.batch(2, &[&first], vec![cadre.entry(record(n), "乌云")]);
+    let follow: Vec<Batch> = (0..=STASH_MAX).map(follows).collect();
+    let file = follow.iter().chain([&first]).chain(follow.last());
+    let file = file.map(|batch| batch.bytes().to_vec()).collect();
+    let file = office.sealed(file).await;
+    let page = office.hand_in("zh", &file).await.html;
+    let new = format!("有 {} 个批次是新的", STASH_MAX + 2);
+    assert!(page.contains(&new), "{page}");
     assert!(!page.contains("积压过多"), "{page}");
 }
 
