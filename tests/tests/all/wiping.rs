@@ -1,11 +1,13 @@
 //! Phones that the office has ordered to wipe themselves, with real processes: each hands over what it
 //! holds first, and nothing of it is lost.
 
+use std::path::Path;
+
 use client::cancel::Cancel;
 use client::error::PhoneError;
 use client::keys::Secret;
 use client::sync::{Turns, exchange};
-use ortoo_tests::harness::{PIN, run_server};
+use ortoo_tests::harness::{PIN, files, run_server};
 use serde_json::{Value, json};
 use sync_core::id::Subject;
 
@@ -45,7 +47,7 @@ fn a_phone_that_is_to_be_wiped_hands_over_what_it_has_although_it_is_revoked() {
     assert_eq!(wipe_state(&village, &lost), "wiped");
     assert_eq!(wipe_state(&village, &other), Value::Null);
     assert_eq!(a.run(&["status"]).error(3)["code"], "store_missing");
-    let left = ortoo_tests::harness::files(&village.file("a"));
+    let left = files(&village.file("a"));
     assert!(left.iter().all(|(_, bytes)| bytes.len() < 64), "{left:?}");
 
     // What it had saved is here, and waits for the office like everything of a revoked phone.
@@ -173,5 +175,47 @@ fn a_wiped_phone_hands_over_what_a_restored_server_has_lost_though_it_was_acknow
     for id in [&before, &after] {
         b.ok(&["show", id]);
     }
+    clean(&village);
+}
+
+#[test]
+fn a_wiped_phone_seals_anew_where_a_restored_server_has_lost_the_key_it_sealed_to() {
+    let village = Village::new();
+    let (backup, restored) = (village.file("backup"), village.file("restored"));
+    let Village {
+        mut server,
+        a,
+        b,
+        dir,
+    } = village;
+    let order_key = dir.path().join("order.key");
+    std::fs::copy(server.data.join("order.key"), &order_key).unwrap();
+    server.run(&["backup", text(&backup)]).json();
+    // Another key is told after the backup, as in another month.
+    let named = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    for (path, _) in files(&server.data) {
+        if named(&path).starts_with("seal-") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    server.kill_and_restart();
+    a.sync();
+    let late = a.add("person", &["identity.name=娜仁"]);
+
+    run_server(&restored, &["restore", text(&backup)]).json();
+    let server = replace(server, &restored, &["--sample"]);
+    let village = Village { server, a, b, dir };
+    let Village { server, a, .. } = &village;
+    let lost = device(a);
+    let order = ["wipe", &lost, "--key", text(&order_key)];
+    server.run(&order).json();
+    // It is told of a key that opens, and nothing is wiped yet.
+    assert_eq!(a.run(&["sync"]).error(2)["code"], "no_progress");
+    assert_eq!(wipe_state(&village, &lost), "told");
+    assert_eq!(a.field(&late, "identity.name"), "娜仁");
+    assert_eq!(a.run(&["sync"]).error(1)["code"], "wiped");
+    assert_eq!(wipe_state(&village, &lost), "wiped");
+    server.run(&["recovery", "confirm"]).json();
+    assert_eq!(shown(&village, &late)["identity.name"], "娜仁");
     clean(&village);
 }
