@@ -14,6 +14,10 @@ use crate::sync::{Course, EXCHANGE_PATH, Turns};
 /// itself: it brings the rest in bundles first.
 const HANDED_OVER_BYTES_MAX: usize = 3 * 1024 * 1024;
 
+/// A server that was restored may have lost the key to which a phone has sealed, and tells another: it is
+/// handed over to that one too, since nobody knows whether the phone comes back another day.
+const HAND_OVERS_MAX: usize = 2;
+
 /// Goes through with it; gives what the exchange ends with. Nothing is wiped before the server has said
 /// that all that was handed over is durable.
 pub(crate) fn part(phone: &mut impl Turns, course: &mut Course, cancel: &Cancel) -> PhoneError {
@@ -28,23 +32,36 @@ fn try_part(
     course: &mut Course,
     cancel: &Cancel,
 ) -> Result<(), PhoneError> {
-    let (transport, bundle, handed_over) = phone.turn(|phone| {
-        let bundle = hand_over(phone)?;
-        let handed_over = phone.opened()?.replica.holdings();
-        Ok((course.way(phone)?, bundle, handed_over))
-    })?;
-    let answer = transport.post(EXCHANGE_PATH, &bundle, cancel)?;
-    let last = phone.turn(|phone| {
-        hear(phone, &answer)?;
-        // Whoever used the phone meanwhile may have saved something: that is handed over the next time.
-        match phone.opened()?.replica.holdings() == handed_over {
-            true => wipe(phone),
-            false => Err(PhoneError::NoConnection(Complaint::new("no_progress"))),
+    for _ in 0..HAND_OVERS_MAX {
+        let (transport, bundle, handed_over, sealed_to) = phone.turn(|phone| {
+            let bundle = hand_over(phone)?;
+            let replica = &phone.opened()?.replica;
+            let (handed_over, sealed_to) = (replica.holdings(), replica.control().seal_key());
+            Ok((course.way(phone)?, bundle, handed_over, sealed_to))
+        })?;
+        let answer = transport.post(EXCHANGE_PATH, &bundle, cancel)?;
+        let last = phone.turn(|phone| {
+            let turn = hear(phone, &answer)?;
+            let replica = &phone.opened()?.replica;
+            match turn {
+                Some(WipeTurn::Wipe) if replica.holdings() == handed_over => wipe(phone).map(Some),
+                Some(WipeTurn::HandOver) if replica.control().seal_key() != sealed_to => Ok(None),
+                // Whoever used the phone meanwhile may have saved something: that is handed over the
+                // next time.
+                _ => Err(no_progress()),
+            }
+        })?;
+        if let Some(last) = last {
+            // Should this be lost the office sees that all was handed over.
+            drop(transport.post(EXCHANGE_PATH, &last, cancel));
+            return Ok(());
         }
-    })?;
-    // Should this be lost the office sees that all was handed over.
-    drop(transport.post(EXCHANGE_PATH, &last, cancel));
-    Ok(())
+    }
+    Err(no_progress())
+}
+
+fn no_progress() -> PhoneError {
+    PhoneError::NoConnection(Complaint::new("no_progress"))
 }
 
 /// The request that brings all that the server lacks, or may have lost: it may have been restored since
@@ -98,17 +115,14 @@ fn said(phone: &mut Phone, parting: Parting) -> Result<Vec<u8>, PhoneError> {
     Ok(open.replica.part(&sign, parting))
 }
 
-/// Whether the server has taken it.
-fn hear(phone: &mut Phone, answer: &[u8]) -> Result<(), PhoneError> {
+/// What the server says to it; `None` if it asks for nothing of the kind any more.
+fn hear(phone: &mut Phone, answer: &[u8]) -> Result<Option<WipeTurn>, PhoneError> {
     let outgoing = Outgoing::default();
     let heard = phone.step(&|open, context| {
         let replica = &open.replica;
         Ok(replica.prepare_answer(context, &open.store, &outgoing, answer)?)
     })?;
-    match heard.wipe {
-        Some(WipeTurn::Wipe) => Ok(()),
-        _ => Err(PhoneError::NoConnection(Complaint::new("no_progress"))),
-    }
+    Ok(heard.wipe)
 }
 
 /// Wipes the store; gives the request that says so, signed before the key went with it.

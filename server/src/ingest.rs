@@ -119,6 +119,8 @@ impl Ingest<'_> {
         let Some(place) = self.held.get(space).map(|held| held.place(device, &node)) else {
             return Ok(());
         };
+        // It may stand twice in a request, and find no room but the second time.
+        self.taken.unkept.remove(&node.hash);
         match place {
             Place::Held => self.taken.sent.push((space.clone(), device, node)),
             Place::New => {
@@ -154,8 +156,6 @@ impl Ingest<'_> {
     }
 
     async fn hold(&mut self, conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
-        // It may stand twice in a request, and find no room but the second time.
-        self.taken.unkept.remove(&batch.hash);
         let (space, device) = (&batch.header.space, batch.header.device);
         let (Some(held), Some(changed)) = (self.held.get_mut(space), self.spaces.get_mut(space))
         else {
@@ -211,7 +211,6 @@ impl Ingest<'_> {
             self.taken.unkept.insert(batch.hash);
             return Ok(());
         }
-        self.taken.unkept.remove(&batch.hash);
         changed.stash.push((batch.header.device, batch.node()));
         feed::stash(conn, &changed.name, batch).await
     }

@@ -28,8 +28,8 @@ pub(crate) struct Farewell {
 }
 
 impl Farewell {
-    /// What a device says, checked under a roster. What it hands over and sealed to a key that is lost here
-    /// is not taken, and it is told the one to seal to.
+    /// What a device says, checked under a roster. A bundle that was sealed to a key which is lost here is
+    /// not taken; the answer tells the one to seal to.
     pub(crate) fn read(
         keys: &SealKeys,
         control: &Control,

@@ -14,6 +14,7 @@ use super::restoring::{backed_up, restored};
 use super::sealing::next_seal_key;
 use super::*;
 use crate::ingest::STASH_MAX;
+use crate::store::wipe::WipeState;
 
 const SPACE: &str = "152522100200.general";
 
@@ -47,22 +48,30 @@ fn content(batches: &[&Batch], control: Vec<Vec<u8>>) -> Content {
 
 /// What the server says to a phone that hands over this bundle and shows these control entries.
 async fn parts(station: &Station, phone: &Phone, bundle: Vec<u8>, shown: Vec<Vec<u8>>) -> WipeCall {
+    let wiped = false;
+    says(station, phone, Parting { bundle, wiped }, shown).await
+}
+
+async fn says(station: &Station, phone: &Phone, parting: Parting, shown: Vec<Vec<u8>>) -> WipeCall {
     let mut request = phone.request(&[]);
     request.shown = shown;
-    request.parting = Some(Parting {
-        bundle,
-        wiped: false,
-    });
+    request.parting = Some(parting);
     let said = station.post("/v1/exchange", phone.encode(&request)).await;
     let answer = Answer::decode(phone.network, &said.body()).unwrap();
     answer.wipe.unwrap()
 }
 
-#[tokio::test]
-async fn a_phone_may_wipe_only_when_the_server_knows_who_wrote_what_it_handed_over() {
+/// A server, and a phone that is to wipe itself.
+async fn called_to_wipe() -> (Station, Phone) {
     let station = Station::sample().await;
     let phone = Phone::enrolled(&station, 1, SPACE).await;
     ordered(&station, phone.device()).await;
+    (station, phone)
+}
+
+#[tokio::test]
+async fn a_phone_may_wipe_only_when_the_server_knows_who_wrote_what_it_handed_over() {
+    let (station, phone) = called_to_wipe().await;
     let dir = tempfile::tempdir().unwrap();
     let file = backed_up(&station, &dir).await;
     // Let in after the backup, and lost with its phone; the first one holds the only copy.
@@ -79,9 +88,7 @@ async fn a_phone_may_wipe_only_when_the_server_knows_who_wrote_what_it_handed_ov
 
 #[tokio::test]
 async fn a_phone_that_seals_to_a_key_that_a_restored_server_has_lost_is_told_of_one_that_opens() {
-    let station = Station::sample().await;
-    let phone = Phone::enrolled(&station, 1, SPACE).await;
-    ordered(&station, phone.device()).await;
+    let (station, phone) = called_to_wipe().await;
     let dir = tempfile::tempdir().unwrap();
     let file = backed_up(&station, &dir).await;
     // Told after the backup; a restored server tells another one of the same month.
@@ -111,6 +118,32 @@ async fn a_phone_that_seals_to_a_key_that_a_restored_server_has_lost_is_told_of_
 }
 
 #[tokio::test]
+async fn what_a_phone_says_at_its_parting_counts_although_the_server_learns_a_key_from_it() {
+    let (station, phone) = called_to_wipe().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = backed_up(&station, &dir).await;
+    next_seal_key(&station).await;
+    let shown = station.control().await;
+    let shown = || vec![shown.seal_key_entry().unwrap().bytes().to_vec()];
+    let (again, _) = restored(&file, None).await;
+    // To the key that the backup holds.
+    let only = phone.batch(1, &[], vec![phone.entry(1, "其其格")]);
+    let bundle = again.sealed(&content(&[&only], Vec::new())).await;
+    assert!(parts(&again, &phone, bundle, shown()).await.taken);
+    assert_eq!(again.app.verify().await.unwrap().batches, 1);
+
+    let (again, _) = restored(&file, None).await;
+    let last = Parting {
+        bundle: Vec::new(),
+        wiped: true,
+    };
+    assert!(says(&again, &phone, last, shown()).await.taken);
+    let listed = again.app.devices().await.unwrap();
+    let heard = listed.iter().find_map(|device| device.wipe);
+    assert_eq!(heard.unwrap().0, WipeState::Wiped);
+}
+
+#[tokio::test]
 async fn an_order_given_while_a_request_is_looked_at_is_told_and_nobody_is_called_revoked() {
     let station = Station::sample().await;
     let phone = Phone::enrolled(&station, 1, SPACE).await;
@@ -127,9 +160,7 @@ async fn an_order_given_while_a_request_is_looked_at_is_told_and_nobody_is_calle
 
 #[tokio::test]
 async fn a_phone_may_not_wipe_while_something_of_it_finds_no_room_to_wait_in() {
-    let station = Station::sample().await;
-    let phone = Phone::enrolled(&station, 1, SPACE).await;
-    ordered(&station, phone.device()).await;
+    let (station, phone) = called_to_wipe().await;
     // All of them follow one that is nowhere.
     let first = phone.batch(1, &[], vec![phone.entry(1, "其其格")]);
     let record = |n: usize| u8::try_from(n + 2).unwrap();

@@ -58,14 +58,10 @@ impl Replica {
             });
         }
         let mut out = Prepared::default();
-        let taken;
-        let control = match answer.control.is_empty() {
-            true => &self.control,
-            false => {
-                taken = self.take_control(&answer.control, |_| true, &mut out)?;
-                &taken
-            }
-        };
+        let told = (!answer.control.is_empty())
+            .then(|| self.take_control(&answer.control, |_| true, &mut out))
+            .transpose()?;
+        let control = told.as_ref().unwrap_or(&self.control);
         let erased = self.newly_erased(control);
         if !erased.is_empty() {
             self.erase(context, rows, control, &erased, &mut out)?;

@@ -51,6 +51,8 @@ impl MemoryHub {
             let Some(place) = held.get(&space).map(|held| held.place(device, &node)) else {
                 continue;
             };
+            // It may stand twice in a request, and find no room but the second time.
+            taken.unkept.remove(&node.hash);
             let place = match (place, self.plant) {
                 (Place::Gap(_), Some(Plant::GapApplied)) => Place::New,
                 (place, _) => place,

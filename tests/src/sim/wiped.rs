@@ -184,9 +184,8 @@ impl MemoryHub {
             // What goes back by the bundle's own way is not looked at here.
             let mut rng = ChaCha8Rng::from_seed([0; 32]);
             let brought = self.import_into(out.clone(), &parting.bundle, &mut rng, now)?;
-            taken &= brought
-                .as_ref()
-                .is_some_and(|brought| brought.refused.is_empty());
+            // What does not open was sealed to a key that is lost.
+            taken &= brought.as_ref().is_some_and(|it| it.refused.is_empty());
             out = brought.map_or(out, |brought| brought.state);
         }
         let answer: Option<Answer> = parting::answer(&self.me, &out.control, device, taken, now);

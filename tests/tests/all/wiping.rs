@@ -1,8 +1,6 @@
 //! Phones that the office has ordered to wipe themselves, with real processes: each hands over what it
 //! holds first, and nothing of it is lost.
 
-use std::path::Path;
-
 use client::cancel::Cancel;
 use client::error::PhoneError;
 use client::keys::Secret;
@@ -192,9 +190,8 @@ fn a_wiped_phone_seals_anew_where_a_restored_server_has_lost_the_key_it_sealed_t
     std::fs::copy(server.data.join("order.key"), &order_key).unwrap();
     server.run(&["backup", text(&backup)]).json();
     // Another key is told after the backup, as in another month.
-    let named = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
     for (path, _) in files(&server.data) {
-        if named(&path).starts_with("seal-") {
+        if text(&path).contains("/seal-") {
             std::fs::remove_file(path).unwrap();
         }
     }
@@ -209,10 +206,6 @@ fn a_wiped_phone_seals_anew_where_a_restored_server_has_lost_the_key_it_sealed_t
     let lost = device(a);
     let order = ["wipe", &lost, "--key", text(&order_key)];
     server.run(&order).json();
-    // It is told of a key that opens, and nothing is wiped yet.
-    assert_eq!(a.run(&["sync"]).error(2)["code"], "no_progress");
-    assert_eq!(wipe_state(&village, &lost), "told");
-    assert_eq!(a.field(&late, "identity.name"), "娜仁");
     assert_eq!(a.run(&["sync"]).error(1)["code"], "wiped");
     assert_eq!(wipe_state(&village, &lost), "wiped");
     server.run(&["recovery", "confirm"]).json();
