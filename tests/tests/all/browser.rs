@@ -106,12 +106,22 @@ impl Visitor {
         heading.text().await.unwrap()
     }
 
+    /// Clicks on what leads to another page, and is there afterwards.
+    ///
+    /// The driver may say that it has clicked before the browser has begun to leave (where a file
+    /// goes with a form, usually): who looks at once would look at the old page.
+    async fn click(&self, element: &WebElement) -> WebDriverResult<()> {
+        let page = self.driver.find(By::Tag("html")).await?;
+        element.click().await?;
+        page.wait_until().stale().await
+    }
+
     /// Follows the first link of the page's main part with this text.
     async fn follow(&self, text: &str) {
         let links = self.driver.find_all(By::Css("main a")).await.unwrap();
         for link in links {
             if link.text().await.unwrap().trim() == text {
-                return link.click().await.unwrap();
+                return self.click(&link).await.unwrap();
             }
         }
         panic!("no link {text} on {}", self.driver.source().await.unwrap());
@@ -274,11 +284,8 @@ fn a_traveller_hands_a_bundle_in_at_the_console_and_gets_the_answer_to_take_back
             .await?;
         for (path, role) in [(&other, "alert"), (&bag, "status"), (&bag, "status")] {
             driver.find(By::Id("bundle")).await?.send_keys(path).await?;
-            driver
-                .find(By::Css("form.hand-in button"))
-                .await?
-                .click()
-                .await?;
+            let button = driver.find(By::Css("form.hand-in button")).await?;
+            visitor.click(&button).await?;
             let said = driver.find(By::Css(format!("[role={role}]"))).await?;
             assert!(said.is_displayed().await?);
             visitor.look(&format!("bundles-{role}")).await;
@@ -369,7 +376,7 @@ async fn journey(visitor: &Visitor, server: &Server, number: &str) -> WebDriverR
 
     // The same in English, by the link that says so.
     let english = driver.find(By::Css("header a[lang=en]")).await?;
-    english.click().await?;
+    visitor.click(&english).await?;
     let page = driver.find(By::Tag("html")).await?;
     assert_eq!(page.attr("lang").await?.as_deref(), Some("en"));
     assert!(visitor.text().await.contains("History"));
