@@ -21,7 +21,7 @@ use sync_core::id::NetworkId;
 use crate::clock::Clock;
 use crate::store::{StoreError, control, feed, journaled};
 
-pub(crate) use record::Record;
+pub use record::{Head, Next, Record, Records};
 pub(crate) use replay::{BadJournal, Files};
 
 /// A file that is longer is followed by another one, so that old ones can be taken away.
@@ -169,7 +169,7 @@ impl Journal {
     fn write(&self, records: &[Record]) -> Result<(), StoreError> {
         let mut bytes = Vec::new();
         for record in records {
-            record::put(&mut bytes, record);
+            record.put(&mut bytes);
         }
         self.with_file(|current| {
             current.file.write_all(&bytes)?;
@@ -226,7 +226,7 @@ fn begin(dir: &Path, network: NetworkId, now: i64, whole: bool) -> io::Result<Cu
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(error),
             Ok(mut file) => {
-                let head = record::Head {
+                let head = Head {
                     network,
                     number,
                     begun: now,

@@ -47,6 +47,7 @@ mod error;
 mod exchange;
 mod explain;
 mod figures;
+pub mod files;
 mod follow;
 mod held;
 mod http;

@@ -6,6 +6,7 @@
 
 mod again;
 mod carried;
+mod file;
 mod says;
 
 use std::io;
@@ -45,6 +46,8 @@ pub const KINDS: &[&str] = &[
     "claims",
     "receipt",
     "referring",
+    "journal",
+    "backup",
 ];
 
 /// A golden thing.

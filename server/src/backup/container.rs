@@ -24,7 +24,7 @@ const AT_ONCE: usize = 64 * 1024;
 
 /// Why a file is no backup, or not a whole one.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BadBackup {
+pub enum BadBackup {
     /// It can't be read, or what is read can't be written.
     #[error("the file can't be read")]
     File(#[from] io::Error),
@@ -41,25 +41,34 @@ const TABLE: &str = "the table";
 
 /// What a backup holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Table {
-    pub(crate) network: NetworkId,
-    pub(crate) incarnation: Incarnation,
+pub struct Table {
+    /// The installation.
+    pub network: NetworkId,
+    /// The life of its server in which it was made.
+    pub incarnation: Incarnation,
     /// When it was begun, Unix seconds by the server's clock: everything committed before is inside.
-    pub(crate) time: i64,
-    pub(crate) parts: Vec<Part>,
+    pub time: i64,
+    /// What follows the table, in its order.
+    pub parts: Vec<Part>,
 }
 
 /// A file of the data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
-    pub(crate) name: String,
-    pub(crate) length: u64,
-    pub(crate) hash: [u8; 32],
+pub struct Part {
+    /// The file's name, one of a data directory's own.
+    pub name: String,
+    /// Bytes.
+    pub length: u64,
+    /// SHA-256 of them.
+    pub hash: [u8; 32],
 }
 
 impl Part {
     /// A part that holds what `file` gives.
-    pub(crate) fn of(name: &str, file: &mut impl Read) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn of(name: &str, file: &mut impl Read) -> io::Result<Self> {
         let mut hash = Sha256::new();
         let length = each_block(file, u64::MAX, |block| {
             hash.update(block);
@@ -101,12 +110,18 @@ impl Table {
     }
 
     /// Writes the table; the parts' bytes follow in its order.
-    pub(crate) fn write(&self, file: &mut impl Write) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn write(&self, file: &mut impl Write) -> io::Result<()> {
         file.write_all(&self.to_bytes())
     }
 
     /// Reads the table; the parts' bytes come next.
-    pub(crate) fn read(file: &mut impl Read) -> Result<Self, BadBackup> {
+    ///
+    /// # Errors
+    /// [`BadBackup`].
+    pub fn read(file: &mut impl Read) -> Result<Self, BadBackup> {
         let mut head = Head {
             file,
             hash: Sha256::new(),
@@ -151,12 +166,11 @@ impl Table {
     }
 }
 
-/// Copies the next part of a file to `out`; an error if it is not what the table says.
-pub(crate) fn read_part(
-    file: &mut impl Read,
-    part: &Part,
-    out: &mut impl Write,
-) -> Result<(), BadBackup> {
+/// Copies the next part of a file to `out`.
+///
+/// # Errors
+/// [`BadBackup::Broken`] if it is not what the table says; then `out` has what stands there instead.
+pub fn read_part(file: &mut impl Read, part: &Part, out: &mut impl Write) -> Result<(), BadBackup> {
     let mut hash = Sha256::new();
     let length = each_block(file, part.length, |block| {
         hash.update(block);

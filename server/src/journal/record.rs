@@ -21,19 +21,20 @@ const CONTROL: u8 = 2;
 
 /// How a file begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
+pub struct Head {
     /// The installation.
-    pub(crate) network: NetworkId,
+    pub network: NetworkId,
     /// 1, 2, … over the files of a directory.
-    pub(crate) number: u64,
+    pub number: u64,
     /// When it was begun, Unix seconds by the server's clock.
-    pub(crate) begun: i64,
+    pub begun: i64,
     /// Everything that was held when it was begun follows: nothing of the files before it is missed.
-    pub(crate) whole: bool,
+    pub whole: bool,
 }
 
 impl Head {
-    pub(crate) fn to_bytes(self) -> Vec<u8> {
+    /// The bytes of it.
+    pub fn to_bytes(self) -> Vec<u8> {
         [
             MAGIC.as_slice(),
             self.network.as_bytes(),
@@ -66,32 +67,36 @@ impl Head {
 
 /// What a record holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Record {
+pub enum Record {
+    /// A batch, as it was signed and is stored.
     Batch(Vec<u8>),
+    /// A control entry, as it was signed.
     Control(Vec<u8>),
 }
 
-/// A record's bytes.
-pub(crate) fn put(out: &mut Vec<u8>, record: &Record) {
-    let (kind, bytes) = match record {
-        Record::Batch(bytes) => (BATCH, bytes),
-        Record::Control(bytes) => (CONTROL, bytes),
-    };
-    let hash = Sha256::new()
-        .chain_update([kind])
-        .chain_update(bytes)
-        .finalize();
-    // Batches and entries are far below 4 GiB.
-    let length = u32::try_from(bytes.len() + 1).unwrap_or(u32::MAX);
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(&hash);
-    out.push(kind);
-    out.extend_from_slice(bytes);
+impl Record {
+    /// Adds it to a file.
+    pub fn put(&self, out: &mut Vec<u8>) {
+        let (kind, bytes) = match self {
+            Self::Batch(bytes) => (BATCH, bytes),
+            Self::Control(bytes) => (CONTROL, bytes),
+        };
+        let hash = Sha256::new()
+            .chain_update([kind])
+            .chain_update(bytes)
+            .finalize();
+        // Batches and entries are far below 4 GiB.
+        let length = u32::try_from(bytes.len() + 1).unwrap_or(u32::MAX);
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend_from_slice(&hash);
+        out.push(kind);
+        out.extend_from_slice(bytes);
+    }
 }
 
 /// What comes next in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub enum Next {
     /// A whole record.
     Record(Record),
     /// A record of which the hash is another: altered. Others may follow.
@@ -105,21 +110,28 @@ pub(crate) enum Next {
 }
 
 /// Reads a file from its beginning to its end.
-pub(crate) struct Records<R> {
+#[derive(Debug)]
+pub struct Records<R> {
     file: R,
     /// How the file begins.
-    pub(crate) head: Head,
+    pub head: Head,
 }
 
 impl<R: Read> Records<R> {
-    /// `None` if the file is no journal.
-    pub(crate) fn open(mut file: R) -> io::Result<Option<Self>> {
+    /// `None` if the file is no journal, or was cut off before its first record.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn open(mut file: R) -> io::Result<Option<Self>> {
         let head = Head::read(&mut file)?;
         Ok(head.map(|head| Self { file, head }))
     }
 
     /// The next record. Nothing is allocated for a length that no record has.
-    pub(crate) fn next(&mut self) -> io::Result<Next> {
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn read_next(&mut self) -> io::Result<Next> {
         let mut length = [0; 4];
         match fill_some(&mut self.file, &mut length)? {
             0 => return Ok(Next::End),
@@ -181,7 +193,7 @@ mod tests {
 
     fn file(records: &[Record]) -> Vec<u8> {
         let mut bytes = HEAD.to_bytes();
-        records.iter().for_each(|record| put(&mut bytes, record));
+        records.iter().for_each(|record| record.put(&mut bytes));
         bytes
     }
 
@@ -189,7 +201,7 @@ mod tests {
         let mut records = Records::open(bytes).unwrap().unwrap();
         let mut all = Vec::new();
         loop {
-            let next = records.next().unwrap();
+            let next = records.read_next().unwrap();
             let ended = matches!(next, Next::End | Next::Torn | Next::Lost);
             all.push(next);
             if ended {

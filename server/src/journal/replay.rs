@@ -98,7 +98,7 @@ impl Files {
         };
         let (mut torn, mut altered) = (0, 0);
         loop {
-            let next = records.next();
+            let next = records.read_next();
             match next.map_err(|error| BadJournal::File(path.clone(), error))? {
                 Next::Record(record) => found.extend(take(record)),
                 Next::Altered => altered += 1,

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from . import batch, bundle, cbor, change, message
+from . import batch, bundle, cbor, change, file, message
 
 # The constants of the village in which all golden things were recorded: the network, and the signing
 # keys of its node and its phones.
@@ -213,6 +213,8 @@ READERS = {
     "compact": lambda data: {"batches": [b.hex() for b in batch.open_message(NETWORK, data)]},
     "batch": stored,
     "change": of_change,
+    "journal": file.journal,
+    "backup": file.backup,
 }
 
 

@@ -1,9 +1,8 @@
 //! A mutation fuzzer on stable Rust, over a corpus that is committed.
 //!
-//! Every decoder of the core, of bytes that come from a network, a file or a row, is listed in
-//! [`DECODERS`]; adding one is one line there, a check that says what must hold of it, and recorded
-//! messages ([`crate::sim::village`]). The server's journal and backup files, all hashed, have tests
-//! of every cut beside their code. Inputs are recorded messages that were changed (`mutate`), chosen
+//! Every decoder of bytes that come from a network, a file or a row is listed in [`DECODERS`]; adding
+//! one is one line there, a check that says what must hold of it, and recorded messages
+//! ([`crate::sim::village`]). Inputs are recorded messages that were changed (`mutate`), chosen
 //! by a seed, so that every run can be repeated. What must hold of all: no panic, at most
 //! [`TIME_MAX`] and [`MEMORY_MAX`] for one input. The checks add what the decoder promises.
 //!
@@ -14,6 +13,7 @@ mod bundle;
 mod change;
 mod control;
 pub mod corpus;
+mod file;
 mod ground;
 pub mod memory;
 mod message;
@@ -81,7 +81,7 @@ const fn decoder(name: &'static str, check: Check) -> Decoder {
     }
 }
 
-/// Every decoder of the core.
+/// Every decoder of the core, and those of the server's files.
 pub const DECODERS: &[Decoder] = &[
     decoder("network", control::network),
     decoder("enrol_request", message::enrol_request)
@@ -117,6 +117,8 @@ pub const DECODERS: &[Decoder] = &[
     decoder("wrapped_key", sealed::wrapped_key),
     decoder("sealed_to", sealed::sealed_to),
     decoder("text", text::text),
+    decoder("journal", file::journal).mended(file::rehashed),
+    decoder("backup", file::backup).mended(file::rehashed_backup),
 ];
 
 impl Decoder {

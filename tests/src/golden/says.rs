@@ -16,7 +16,7 @@ use sync_core::seal::{Slot, open_with};
 use sync_core::value::Value;
 use sync_core::wire::{Answer, Request};
 
-use super::{carried, hex};
+use super::{carried, file, hex};
 use crate::cbor::Item;
 use crate::sim::village::vault::{CONTEXT, DATA_KEY, Vault};
 use crate::sim::village::{PHONES, UNIT, key, network, root_entry, sealing_key, second_root_entry};
@@ -64,6 +64,8 @@ pub fn says(kind: &str, bytes: &[u8]) -> Said {
         "claims" => carried::claims(bytes),
         "receipt" => carried::receipt(bytes),
         "referring" => carried::referring(bytes),
+        "journal" => file::journal(bytes),
+        "backup" => file::backup(bytes),
         other => Err(format!("nothing reads {other}")),
     }
 }

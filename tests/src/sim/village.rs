@@ -6,6 +6,7 @@
 
 mod carry;
 mod decide;
+mod file;
 mod part;
 mod phone;
 mod record;

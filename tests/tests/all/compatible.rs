@@ -173,6 +173,8 @@ fn another_implementation_reads_the_golden_bytes() {
             "claims",
             "receipt",
             "referring",
+            "journal",
+            "backup",
         ];
         let all: usize = kinds.iter().map(|kind| golden::of(kind).len()).sum();
         assert_eq!(said, json!({"checked": all}));

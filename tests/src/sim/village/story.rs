@@ -128,6 +128,7 @@ pub fn small() -> (Village, Vec<Recorded>) {
     village.keep_texts(&woman.to_string());
     village.carry(first, second, household);
     village.decide(second, household);
+    village.keep_files();
     let recorded = std::mem::take(&mut village.recorded);
     (village, recorded)
 }
