@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ortoo_tests::golden::{self, KINDS, again, hex, says, store};
-use ortoo_tests::harness::{Phone, Server};
+use ortoo_tests::harness::{Phone, Server, run_server};
 use serde_json::{Value, json};
 use sync_core::wire::unpack;
+
+use crate::village::text;
 
 const GACHA: &str = "152522100200";
 
@@ -99,6 +101,53 @@ fn the_store_of_the_first_version_opens_on_the_command_line() {
         }
     }
     assert_eq!(phone.ok(&["status"])["unsent"], expected["unsent"]);
+}
+
+/// What version 0.1.0 left behind: a sample installation's backup, made after an erasure; the journal,
+/// which goes on with what another phone wrote; and the store of a phone that had saved one thing more.
+#[test]
+fn an_installation_of_the_first_version_is_restored_and_its_phone_goes_on() {
+    let fixture = golden::dir().join("installation-0.1.0");
+    let expected = std::fs::read(fixture.join("expected.json")).unwrap();
+    let expected: Value = serde_json::from_slice(&expected).unwrap();
+    let id = |thing: &Value| thing["id"].as_str().unwrap().to_owned();
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("banner");
+    let (backup, journal) = (fixture.join("backup"), fixture.join("journal"));
+    let verb = ["restore", text(&backup), "--journal", text(&journal)];
+    let said = run_server(&data, &verb).json();
+    assert_eq!(said["recovery"], false, "{said}");
+    for record in expected["records"].as_array().unwrap() {
+        let shown = run_server(&data, &["show", &id(record)]).json();
+        for part in ["fields", "items", "conflicts"] {
+            assert_eq!(shown[part], record[part], "{part} of {}", id(record));
+        }
+    }
+
+    let server = Server::sample(&data);
+    let phone = Phone::at(dir.path().join("phone"));
+    std::fs::create_dir(&phone.dir).unwrap();
+    std::fs::copy(fixture.join("phone/ortoo.db"), phone.dir.join("ortoo.db")).unwrap();
+    assert_eq!(phone.ok(&["status"])["unsent"], 1);
+    phone.ok(&["server", &server.url]);
+    phone.sync();
+    assert_eq!(phone.ok(&["status"])["unsent"], 0);
+    let unsent = &expected["unsent"];
+    let shown = server.run(&["show", &id(unsent)]).json();
+    assert_eq!(shown["fields"], unsent["fields"]);
+    for record in expected["records"].as_array().unwrap() {
+        let shown = phone.ok(&["show", &id(record)]);
+        assert_eq!(shown["fields"], record["fields"], "{}", id(record));
+    }
+    let erased = expected["erased"].as_str().unwrap();
+    assert_eq!(
+        server.run(&["show", erased]).error(1)["code"],
+        "unknown_record"
+    );
+    let orders = server.run(&["erasures"]).json();
+    assert_eq!(orders[0]["records"][0]["record"], erased, "{orders}");
+    assert_eq!(server.run(&["verify"]).json()["different"], 0);
+    assert_eq!(server.run(&["verify-cells"]).json()["different"], 0);
 }
 
 /// The bytes of an example: what stands left of `;` on each line, in hexadecimal.
