@@ -50,12 +50,14 @@ pub(super) fn journal(_: &Ground, input: Input<'_>) -> Checked {
         return Ok("none".into());
     };
     let mut again = read.head.to_bytes();
+    let mut rest = input.bytes;
     for record in &read.records {
         let before = again.len();
         record.put(&mut again);
         let written = &again[before..];
-        let stands = input.bytes.windows(written.len()).any(|at| at == written);
-        require(stands, "a record is read that does not stand there")?;
+        let at = rest.windows(written.len()).position(|at| at == written);
+        require(at.is_some(), "a record is read that does not stand there")?;
+        rest = &rest[at.unwrap_or_default() + written.len()..];
     }
     let counts = [read.records.len(), read.altered].map(about);
     let word = format!("{counts:?} {:?}", read.end);
