@@ -24,9 +24,10 @@ use crate::erase;
 use crate::error::CommandError;
 use crate::figures::{self, Built, KnownReads, Shown, Touched};
 use crate::install::install;
-use crate::journal::{self, Journal};
+use crate::journal::Journal;
 use crate::keys::MatchKey;
 use crate::moves;
+use crate::private;
 use crate::recount::{self, Recounted};
 use crate::recovery::{self, RecoveryStatus};
 use crate::roster::Remembered;
@@ -151,7 +152,7 @@ pub struct App {
 impl App {
     /// Opens a data directory; an empty one, or none, becomes a new installation.
     pub async fn open(dir: &Path, options: Options) -> Result<Self, anyhow::Error> {
-        create_dir(dir)?;
+        private::make_dir(dir)?;
         let opening = opening(dir).await?;
         let store = Store::open(dir).await?;
         let installed = install(dir, &store, &options).await?;
@@ -200,7 +201,7 @@ impl App {
         let unusable = |error: std::io::Error| {
             CommandError::wrong("journal_failed", dir.display()).with("detail", error)
         };
-        journal::make_dir(dir).map_err(unusable)?;
+        private::make_dir(dir).map_err(unusable)?;
         let dir = dir.canonicalize().map_err(unusable)?;
         let name = dir.to_str().ok_or_else(|| {
             let kind = std::io::ErrorKind::InvalidFilename;
@@ -477,18 +478,6 @@ async fn kept_journal(store: &Store) -> Result<Option<PathBuf>, StoreError> {
         Some(Ok(dir)) => Ok(Some(PathBuf::from(dir))),
         Some(Err(_)) => Err(unreadable),
     }
-}
-
-/// Makes the data directory, for its owner's eyes only.
-fn create_dir(dir: &Path) -> std::io::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
 }
 
 /// The name of the file that is locked while a process opens the directory.

@@ -16,6 +16,7 @@ use self::container::{BadBackup, Part, Table, read_part};
 use crate::app::Shared;
 use crate::error::CommandError;
 use crate::keys;
+use crate::private;
 use crate::store::control::{self, meta};
 use crate::store::{FILE_NAME, copy, journaled};
 
@@ -125,7 +126,7 @@ fn write(file: &Path, table: &Table, paths: &[(String, PathBuf)]) -> io::Result<
         Err(error) => return Err(io::Error::other(error)),
     }
     fs::rename(&beside.0, file)?;
-    sync_parent(file)?;
+    private::sync_parent(file)?;
     out.metadata().map(|metadata| metadata.len())
 }
 
@@ -139,12 +140,6 @@ pub(crate) fn verify(file: &Path) -> Result<Table, BadBackup> {
     Ok(table)
 }
 
-/// Has the directory of a file remember its name.
-pub(crate) fn sync_parent(file: &Path) -> io::Result<()> {
-    let parent = file.parent().filter(|parent| *parent != Path::new(""));
-    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
-}
-
 /// An empty file beside another, for its owner's eyes only, which is gone in the end.
 struct Scratch(PathBuf);
 
@@ -153,15 +148,7 @@ impl Scratch {
         let mut name = file.as_os_str().to_owned();
         name.push(ending);
         let path = PathBuf::from(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(&path)?;
+        private::create_anew(&path)?;
         Ok(Self(path))
     }
 }

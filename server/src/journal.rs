@@ -10,8 +10,8 @@
 mod record;
 mod replay;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -19,6 +19,7 @@ use sqlx::SqliteConnection;
 use sync_core::id::NetworkId;
 
 use crate::clock::Clock;
+use crate::private;
 use crate::store::{StoreError, control, feed, journaled};
 
 pub use record::{Head, Next, Record, Records};
@@ -161,7 +162,7 @@ impl Journal {
         let from = journaled::first_file(conn).await?;
         let old = numbers(&dir).map_err(StoreError::Journal)?;
         for number in old.into_iter().filter(|number| *number < from) {
-            remove(&dir.join(name(number))).map_err(StoreError::Journal)?;
+            private::destroy(&dir.join(name(number))).map_err(StoreError::Journal)?;
         }
         Ok(())
     }
@@ -212,16 +213,12 @@ impl Journal {
 
 /// Begins the next file of a directory. Its name is durable.
 fn begin(dir: &Path, network: NetworkId, now: i64, whole: bool) -> io::Result<Current> {
-    make_dir(dir)?;
+    private::make_dir(dir)?;
     let mut number = numbers(dir)?
         .last()
         .map_or(1, |last| last.saturating_add(1));
     loop {
-        let mut options = OpenOptions::new();
-        options.append(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        match options.open(dir.join(name(number))) {
+        match private::create(&dir.join(name(number))) {
             // Another process on the same directory was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(error),
@@ -244,27 +241,6 @@ fn begin(dir: &Path, network: NetworkId, now: i64, whole: bool) -> io::Result<Cu
             }
         }
     }
-}
-
-/// Overwrites a file and removes it.
-fn remove(path: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).open(path)?;
-    let length = file.metadata()?.len();
-    io::copy(&mut io::repeat(0).take(length), &mut file)?;
-    file.sync_all()?;
-    fs::remove_file(path)
-}
-
-/// Makes the directory, for its owner's eyes only.
-pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
 }
 
 fn name(number: u64) -> String {

@@ -5,7 +5,7 @@
 //! written beside, synced, renamed, the directory synced. A first start that is killed at any
 //! moment thus goes on with the same keys.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,7 @@ use sync_core::seal::{KEY_BYTES, SUITE, SealingKey, SigningKey};
 use zeroize::Zeroizing;
 
 use crate::clock::{NoRandomness, random};
+use crate::private;
 use crate::store::link::Blind;
 
 /// The root key: signs root statements, needed at the first start only.
@@ -140,14 +141,7 @@ pub(crate) fn seal_months(dir: &Path) -> Result<Vec<u32>, KeyError> {
 /// Overwrites the sealing key of a month, then removes its file.
 pub(crate) fn destroy_sealing_key(dir: &Path, month: u32) -> Result<(), KeyError> {
     let path = dir.join(seal_name(month));
-    let destroyed = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).open(&path)?;
-        let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
-        file.write_all(&vec![b'0'; length.min(FILE_BYTES_MAX as usize)])?;
-        file.sync_all()?;
-        fs::remove_file(&path)
-    };
-    destroyed().map_err(|error| KeyError::File(path.clone(), error))
+    private::destroy(&path).map_err(|error| KeyError::File(path.clone(), error))
 }
 
 /// The month whose sealing key a file of this name holds.
@@ -277,22 +271,11 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
     let beside = path.with_extension("key.new");
     let written = || -> io::Result<()> {
         // What a killed start left over is nobody's key yet.
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&beside)?;
+        let mut file = private::create_anew(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
-        match path.parent() {
-            Some(dir) => File::open(dir)?.sync_all(),
-            None => Ok(()),
-        }
+        private::sync_parent(path)
     };
     written().map_err(|error| KeyError::File(path.to_owned(), error))
 }

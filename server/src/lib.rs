@@ -58,6 +58,7 @@ mod keys;
 mod moves;
 mod order;
 mod parked;
+mod private;
 mod recount;
 mod recovery;
 mod replay;

@@ -7,16 +7,17 @@
 //! administrator confirms (R20).
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
 use crate::app::{App, Options};
 use crate::backup::container::{BadBackup, Table, read_part};
-use crate::backup::{sync_parent, verify};
+use crate::backup::verify;
 use crate::clock::random;
 use crate::error::CommandError;
-use crate::journal::{Files, make_dir};
+use crate::journal::Files;
+use crate::private;
 use crate::replay::{Replayed, replay};
 use crate::store::control::{self, meta};
 use crate::store::event::{self, EventKind};
@@ -99,17 +100,13 @@ fn unpack(file: &Path, table: &Table, dir: &Path) -> Result<(), BadBackup> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
     }
-    make_dir(dir)?;
+    private::make_dir(dir)?;
     let mut file = BufReader::new(File::open(file)?);
     if Table::read(&mut file)? != *table {
         return Err(BadBackup::Shape);
     }
     for part in &table.parts {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut out = BufWriter::new(options.open(dir.join(&part.name))?);
+        let mut out = BufWriter::new(private::create(&dir.join(&part.name))?);
         read_part(&mut file, part, &mut out)?;
         let out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         out.sync_all()?;
@@ -157,5 +154,5 @@ fn put_in_place(beside: &Path, data: &Path) -> io::Result<()> {
         fs::remove_dir(data)?;
     }
     fs::rename(beside, data)?;
-    sync_parent(data)
+    private::sync_parent(data)
 }

@@ -35,6 +35,8 @@ use sqlx::sqlite::{
 use sqlx::{AssertSqlSafe, Connection, Row, Sqlite, SqliteConnection, Transaction};
 use sync_core::id::BadId;
 
+use crate::private;
+
 /// The database's file in the data directory.
 pub(crate) const FILE_NAME: &str = "ortoo.db";
 /// Connections for reading at the same time; more only queue for two cores.
@@ -149,11 +151,10 @@ impl Store {
 
 /// Makes an empty database for its owner's eyes only; SQLite gives its other files the same rights.
 fn make_file(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    match private::create(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Declares the statements of a file as constants, and the list of them for the test.
