@@ -6,7 +6,7 @@
 //! cargo xtask bindings LANGUAGE  generates the code of kotlin, swift or python from the library
 //! cargo xtask bench [NAME]    runs the benchmarks and prints their tables
 //! cargo xtask simulate A..B   runs the simulator over a range of seeds
-//! cargo xtask fuzz [DECODER] [--seconds N]  gives changed messages to the decoders
+//! cargo xtask fuzz [DECODER] [--seconds N]  gives changed messages and files to the decoders
 //! cargo xtask record          writes the fuzzer's corpus again, and golden files that are new
 //! ```
 

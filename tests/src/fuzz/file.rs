@@ -14,15 +14,18 @@ const BEFORE_RECORD: usize = 36;
 
 /// What a journal's file holds.
 #[derive(Debug, PartialEq, Eq)]
-struct Journal {
-    head: Head,
-    records: Vec<Record>,
-    altered: usize,
-    end: Next,
+pub(crate) struct Journal {
+    pub(crate) head: Head,
+    pub(crate) records: Vec<Record>,
+    /// How many records are not what their hash says.
+    pub(crate) altered: usize,
+    /// How the file ends.
+    pub(crate) end: Next,
 }
 
 impl Journal {
-    fn read(bytes: &[u8]) -> io::Result<Option<Self>> {
+    /// Reads a file to its end; `None` if it is no journal.
+    pub(crate) fn read(bytes: &[u8]) -> io::Result<Option<Self>> {
         let Some(mut file) = Records::open(bytes)? else {
             return Ok(None);
         };
@@ -41,6 +44,13 @@ impl Journal {
             end,
         }))
     }
+
+    /// Head and records as the server writes them.
+    pub(crate) fn write(&self) -> Vec<u8> {
+        let mut file = self.head.to_bytes();
+        self.records.iter().for_each(|record| record.put(&mut file));
+        file
+    }
 }
 
 /// What is read of a journal stands in it with its hash, and reads back from another one.
@@ -49,12 +59,10 @@ pub(super) fn journal(_: &Ground, input: Input<'_>) -> Checked {
     let Some(read) = read else {
         return Ok("none".into());
     };
-    let mut again = read.head.to_bytes();
     let mut rest = input.bytes;
     for record in &read.records {
-        let before = again.len();
-        record.put(&mut again);
-        let written = &again[before..];
+        let mut written = Vec::new();
+        record.put(&mut written);
         let at = rest.windows(written.len()).position(|at| at == written);
         require(at.is_some(), "a record is read that does not stand there")?;
         rest = &rest[at.unwrap_or_default() + written.len()..];
@@ -66,7 +74,7 @@ pub(super) fn journal(_: &Ground, input: Input<'_>) -> Checked {
         end: Next::End,
         ..read
     };
-    match Journal::read(&again) {
+    match Journal::read(&whole.write()) {
         Ok(Some(again)) if again == whole => Ok(word),
         other => broken(format!("written again it reads as {other:?}")),
     }

@@ -27,6 +27,7 @@ mod text;
 use std::time::Duration;
 
 pub(crate) use bundle::{find, referring_parts};
+pub(crate) use file::Journal;
 pub use ground::Ground;
 
 /// What one input may take.

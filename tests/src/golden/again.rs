@@ -1,5 +1,6 @@
 //! What was read, written again: the same bytes, where there is one way to write it.
 
+use ortoo_server::files::Next;
 use plan::Package;
 use sync_core::batch::Batch;
 use sync_core::change::Change;
@@ -10,7 +11,9 @@ use sync_core::record::RecordState;
 use sync_core::seal::Slot;
 use sync_core::wire::{Answer, Request, unpack};
 
+use super::file;
 use crate::cbor::Item;
+use crate::fuzz::Journal;
 use crate::sim::village::network;
 
 /// The bytes of this kind, and what writing them again gives, without packing; `None` where they are
@@ -63,6 +66,19 @@ pub fn again(kind: &str, bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
         "package" => pair(Package::from_cbor(bytes).ok()?.to_cbor()),
         "record" => pair(RecordState::from_cbor(bytes).ok()?.to_cbor()),
         "contribution" => pair(Contribution::from_cbor(bytes).ok()?.to_cbor()),
+        // What was cut off is not written again.
+        "journal" => {
+            let journal = Journal::read(bytes).ok()??;
+            let whole = journal.end == Next::End;
+            whole.then(|| (bytes.to_vec(), journal.write()))
+        }
+        "backup" => {
+            let (table, parts) = file::parts(bytes)?;
+            let mut again = Vec::new();
+            table.write(&mut again).ok()?;
+            parts.iter().for_each(|held| again.extend_from_slice(held));
+            pair(again)
+        }
         "slot" => pair(Slot::from_bytes(bytes).ok()?.to_bytes()),
         _ => None,
     }

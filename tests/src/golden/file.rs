@@ -1,24 +1,22 @@
 //! What the server's files say: journal and backup.
 
-use ortoo_server::files::{Next, Record, Records, Table, read_part};
+use ortoo_server::files::{Next, Record, Table, read_part};
 use serde_json::{Value as Json, json};
 
 use super::hex;
 use super::says::{Said, shown};
+use crate::fuzz::Journal;
 
 pub(super) fn journal(bytes: &[u8]) -> Said {
-    let journal = Records::open(bytes).map_err(shown)?;
-    let mut journal = journal.ok_or("no journal")?;
-    let mut records: Vec<Json> = Vec::new();
-    let end = loop {
-        match journal.read_next().map_err(shown)? {
-            Next::Record(Record::Batch(bytes)) => records.push(json!({"batch": hex(&bytes)})),
-            Next::Record(Record::Control(bytes)) => records.push(json!({"control": hex(&bytes)})),
-            Next::Altered => records.push("altered".into()),
-            Next::Lost => break "lost",
-            Next::Torn => break "torn",
-            Next::End => break "end",
-        }
+    let journal = Journal::read(bytes).map_err(shown)?.ok_or("no journal")?;
+    let records = journal.records.iter().map(|record| match record {
+        Record::Batch(bytes) => json!({"batch": hex(bytes)}),
+        Record::Control(bytes) => json!({"control": hex(bytes)}),
+    });
+    let end = match journal.end {
+        Next::Torn => "torn",
+        Next::End => "end",
+        _ => "lost",
     };
     let head = journal.head;
     Ok(json!({
@@ -26,23 +24,34 @@ pub(super) fn journal(bytes: &[u8]) -> Said {
         "number": head.number,
         "begun": head.begun,
         "whole": head.whole,
-        "records": records,
+        "records": records.collect::<Vec<Json>>(),
         "ends": end,
     }))
 }
 
-pub(super) fn backup(mut bytes: &[u8]) -> Said {
-    let table = Table::read(&mut bytes).map_err(shown)?;
-    let parts = table.parts.iter().map(|part| {
-        let mut held = Vec::new();
-        read_part(&mut bytes, part, &mut held).map_err(shown)?;
-        Ok(json!({"name": part.name, "bytes": hex(&held)}))
-    });
-    let parts = parts.collect::<Result<Vec<Json>, String>>()?;
+pub(super) fn backup(bytes: &[u8]) -> Said {
+    let (table, parts) = parts(bytes).ok_or("no whole backup")?;
+    let parts = table
+        .parts
+        .iter()
+        .zip(parts)
+        .map(|(part, held)| json!({"name": part.name, "bytes": hex(&held)}));
     Ok(json!({
         "network": table.network.to_string(),
         "incarnation": hex(&table.incarnation.0),
         "time": table.time,
-        "parts": parts,
+        "parts": parts.collect::<Vec<Json>>(),
     }))
+}
+
+/// The table of a whole backup, and what each of its parts holds.
+pub(super) fn parts(mut bytes: &[u8]) -> Option<(Table, Vec<Vec<u8>>)> {
+    let table = Table::read(&mut bytes).ok()?;
+    let parts = table.parts.iter().map(|part| {
+        let mut held = Vec::new();
+        read_part(&mut bytes, part, &mut held).ok()?;
+        Some(held)
+    });
+    let parts = parts.collect::<Option<_>>()?;
+    Some((table, parts))
 }

@@ -50,6 +50,8 @@ fn what_has_one_encoding_is_written_again_byte_for_byte() {
         "network",
         "package",
         "record",
+        "journal",
+        "backup",
     ] {
         assert!(compared.contains_key(kind), "no {kind} was written again");
     }
