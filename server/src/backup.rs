@@ -18,7 +18,7 @@ use crate::error::CommandError;
 use crate::keys;
 use crate::private;
 use crate::store::control::{self, meta};
-use crate::store::{FILE_NAME, copy, journaled};
+use crate::store::{Conn, FILE_NAME, copy, journaled};
 
 /// Whether a backup of real people's data may lie in clear where it is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,10 +100,7 @@ pub(crate) async fn make(
 }
 
 /// What is inside a verified backup needs no phone any more (R23).
-async fn note(
-    conn: &mut sqlx::SqliteConnection,
-    held: &[(Space, u64)],
-) -> Result<(), CommandError> {
+async fn note(conn: &mut Conn, held: &[(Space, u64)]) -> Result<(), CommandError> {
     for (space, counter) in held {
         journaled::set_backed_up(conn, space, *counter).await?;
     }

@@ -1,7 +1,6 @@
 //! Bundles as the server takes them, from whoever carried them, and the bundle that goes back: what
 //! the maker lacks, and the acknowledgement.
 
-use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Unfit};
 use sync_core::bundle::{Claims, Content, Unsealed};
 use sync_core::control::{Control, ControlEntry};
@@ -13,7 +12,7 @@ use crate::app::Shared;
 use crate::exchange::{self, ANSWER_BATCH_BYTES_MAX};
 use crate::figures::Touched;
 use crate::ingest;
-use crate::store::{StoreError, recovery};
+use crate::store::{Conn, StoreError, recovery};
 
 /// The code of a batch that would have to wait for others and finds no room.
 const STASH_FULL: &str = "bundle_stash_full";
@@ -98,7 +97,7 @@ struct Back {
 /// committed. Also gives the records whose shown values changed.
 pub(crate) async fn take(
     now: i64,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     control: &Control,
     unpacked: &Unpacked,
@@ -133,7 +132,7 @@ pub(crate) async fn take(
 
 async fn take_part(
     now: i64,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     control: &Control,
     part: &Part,

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Unfit};
 use sync_core::control::{Control, ControlEntry};
 use sync_core::feed::Tip;
@@ -16,13 +15,13 @@ use sync_core::wire::{Request, SpaceClaim};
 
 use crate::app::Shared;
 use crate::store::event::{self, EventKind};
-use crate::store::{StoreError, control, copied, device, recovery};
+use crate::store::{Conn, StoreError, control, copied, device, recovery};
 
 /// After an exchange brought something: notes where the device and its own feed were apart, and whether
 /// that tells two phones with its keys.
 pub(crate) async fn look(
     now: i64,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     incoming: &Brought,
     before: &BTreeMap<Space, u64>,
     held: &BTreeMap<Space, SpaceHeld>,
@@ -94,7 +93,7 @@ fn apart(incoming: &Brought, claim: &SpaceClaim, counter: u64, held: &SpaceHeld)
 /// itself gets none.
 pub(crate) async fn renew(
     now: i64,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     roster: &Control,
     request: &Request,

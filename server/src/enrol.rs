@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use plan::Package;
 use plan::unit::Level;
 use sha2::{Digest, Sha256};
-use sqlx::SqliteConnection;
 use sync_core::control::{ControlEntry, Enrolment, GRANTS_MAX};
 use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link, code_from, six_digits};
 use sync_core::id::{AuthorId, Class, DeviceId, Space};
@@ -19,9 +18,9 @@ use crate::clock::random;
 use crate::error::CommandError;
 use crate::roster::Roster;
 use crate::service::Refused;
-use crate::store::StoreError;
 use crate::store::control::{self, meta};
 use crate::store::device::{self, Code, Device, Standing};
+use crate::store::{Conn, StoreError};
 
 /// How long a code is good for.
 pub(crate) const CODE_SECONDS_MAX: i64 = 24 * 3600;
@@ -74,7 +73,7 @@ impl CodeRefusal {
 /// Redeems a code.
 pub(crate) async fn redeem(
     now: i64,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     roster: &std::sync::Arc<Roster>,
     request: &EnrolRequest,
@@ -151,7 +150,7 @@ pub(crate) async fn redeem(
     }))
 }
 
-async fn count_redeemer(conn: &mut SqliteConnection, id: DeviceId) -> Result<(), StoreError> {
+async fn count_redeemer(conn: &mut Conn, id: DeviceId) -> Result<(), StoreError> {
     if let Some(mut first) = device::device(conn, id).await? {
         first.redeemers = first.redeemers.saturating_add(1);
         device::set_device(conn, &first).await?;
@@ -162,7 +161,7 @@ async fn count_redeemer(conn: &mut SqliteConnection, id: DeviceId) -> Result<(),
 
 /// Signs and stores the entry that lets a device in.
 async fn let_in(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     roster: &Roster,
     device: &Device,
@@ -207,7 +206,7 @@ pub struct PendingDevice {
 
 /// The devices that wait.
 pub(crate) async fn pending(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
 ) -> Result<Vec<PendingDevice>, StoreError> {
     let waiting = device::pending(conn)
@@ -225,7 +224,7 @@ pub(crate) async fn pending(
 
 /// Lets a waiting device in. One that is in already stays in.
 pub(crate) async fn approve(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     id: DeviceId,
 ) -> Result<(), CommandError> {
@@ -256,7 +255,7 @@ pub struct CodeWish {
 /// Makes a code and the link that carries it.
 pub(crate) async fn make_code(
     now: i64,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     wish: &CodeWish,
 ) -> Result<Link, CommandError> {

@@ -9,7 +9,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Unfit};
 use sync_core::control::{Control, ControlEntry, ControlPosition, Cut, OrderKind};
 use sync_core::id::{BatchHash, Class, DeviceId, EntryHash, NetworkId, RecordId, Space};
@@ -23,7 +22,7 @@ use crate::figures::{self, Touched};
 use crate::order::OrderWish;
 use crate::show::load;
 use crate::store::wipe::{self, WipeState};
-use crate::store::{StoreError, contact, erasure, feed, link, record};
+use crate::store::{Conn, StoreError, contact, erasure, feed, link, record};
 
 /// How long an erasure waits for readers to let go of the log, a try at a time.
 const LOG_TRIES: u32 = 40;
@@ -33,7 +32,7 @@ const LOG_TRY: Duration = Duration::from_millis(50);
 /// the figures, or `None` if there was nothing to do. Afterwards, once committed, [`leave_no_trace`].
 pub(crate) async fn execute(
     now: i64,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     control: &Control,
 ) -> Result<Option<Touched>, StoreError> {
     let gone = erasure::erased(conn).await?;
@@ -55,7 +54,7 @@ pub(crate) async fn execute(
 }
 
 async fn clear(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     network: NetworkId,
     space: &Space,
     records: &BTreeSet<RecordId>,
@@ -88,10 +87,7 @@ async fn clear(
     Ok(())
 }
 
-async fn waiting(
-    conn: &mut SqliteConnection,
-    space: &str,
-) -> Result<Vec<(BatchHash, Vec<u8>)>, StoreError> {
+async fn waiting(conn: &mut Conn, space: &str) -> Result<Vec<(BatchHash, Vec<u8>)>, StoreError> {
     let mut waiting = Vec::new();
     for (_, node) in feed::stashed(conn, space).await? {
         if let Some(bytes) = feed::stashed_bytes(conn, space, node.hash).await? {
@@ -179,7 +175,7 @@ pub struct Erasure {
 /// What an order to erase these records says: them, whoever is shown as one person with them, and what
 /// is held of their spaces now.
 async fn wish(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     control: &Control,
     records: &[RecordId],

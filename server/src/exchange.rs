@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Reference, Unfit};
 use sync_core::control::Control;
 use sync_core::feed::{Feed, Node, Tip, Vector, short};
@@ -19,7 +18,7 @@ use sync_core::wire::{
 use crate::figures::Touched;
 use crate::store::control::{self, meta};
 use crate::store::feed::{self, Placed};
-use crate::store::{StoreError, copied, journaled, recovery};
+use crate::store::{Conn, StoreError, copied, journaled, recovery};
 use crate::{copies, explain, ingest};
 
 /// Bytes of batches in one answer, whatever the phone asks for: half a message, so that control and
@@ -36,7 +35,7 @@ const ELEMENT_BYTES: usize = 5;
 /// Takes the batches of a request apart and checks each: the part that costs signatures, outside of
 /// any lock unless the roster has changed. What they refer to is looked up first.
 pub(crate) async fn take_apart(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     me: &HubMe,
     control: &Control,
     unopened: Unopened,
@@ -54,7 +53,7 @@ pub(crate) async fn take_apart(
 /// gives the records whose shown values changed, from which the figures follow.
 pub(crate) async fn serve(
     now: i64,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     me: &HubMe,
     node: &SigningKey,
     control: &Control,
@@ -91,7 +90,7 @@ pub(crate) async fn serve(
 /// What of the spaces of a request stands in the journal or in a verified backup too. A journal holds
 /// this very transaction before it is committed.
 async fn safe(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     request: &Request,
     held: &BTreeMap<Space, SpaceHeld>,
 ) -> Result<Option<Safe>, StoreError> {
@@ -118,7 +117,7 @@ async fn safe(
 /// now: everything that it holds, if that is no less than the backup held. A phone that came in
 /// since then begins with this server's own life, and counts for nothing.
 async fn note_survivor(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     request: &Request,
     bases: Option<&BTreeMap<Space, Vector>>,
     held: &BTreeMap<Space, SpaceHeld>,
@@ -150,7 +149,7 @@ async fn note_survivor(
 /// The claims, and one that asks for nothing for each space that only the batches name: their bringer
 /// may not hold it, or hold it no more.
 pub(crate) async fn with_unclaimed(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     claims: &[SpaceClaim],
     batches: &[Result<Batch, Unfit>],
 ) -> Result<Vec<SpaceClaim>, StoreError> {
@@ -163,7 +162,7 @@ pub(crate) async fn with_unclaimed(
 
 /// Claims of these spaces that ask for nothing.
 pub(crate) async fn nothing_asked(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     spaces: &BTreeSet<Space>,
 ) -> Result<Vec<SpaceClaim>, StoreError> {
     let mut claims = Vec::new();
@@ -184,7 +183,7 @@ pub(crate) type Stashes = BTreeMap<Space, Vec<(DeviceId, Node)>>;
 
 /// Loads what an exchange or a bundle needs of each space that is claimed, and what waits there.
 pub(crate) async fn load_all(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     claims: &[SpaceClaim],
     batches: &[Result<Batch, Unfit>],
 ) -> Result<(BTreeMap<Space, SpaceHeld>, Stashes), StoreError> {
@@ -236,10 +235,7 @@ impl Loaded {
 }
 
 /// What is held of a space.
-pub(crate) async fn vector(
-    conn: &mut SqliteConnection,
-    space: &Space,
-) -> Result<Vector, StoreError> {
+pub(crate) async fn vector(conn: &mut Conn, space: &Space) -> Result<Vector, StoreError> {
     let mut feeds: BTreeMap<DeviceId, Vec<Node>> = BTreeMap::new();
     for tip in feed::tips(conn, &space.to_string()).await? {
         feeds.entry(tip.device).or_default().push(tip.node);
@@ -254,7 +250,7 @@ pub(crate) async fn vector(
 /// Loads what an exchange needs of a space; see [`SpaceHeld`]. `named` are the batches that it may
 /// have to do with, held or not.
 pub(crate) async fn load(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     claim: &SpaceClaim,
     mut named: BTreeSet<BatchHash>,
     looked_up: &mut usize,
@@ -301,7 +297,7 @@ pub(crate) async fn load(
 
 /// Of each feed that the phone speaks of: the batches that it names, and all above the lowest.
 async fn load_what_differs(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     claim: &SpaceClaim,
     tips: &BTreeMap<DeviceId, Vec<BatchHash>>,
@@ -350,7 +346,7 @@ async fn load_what_differs(
 /// Reads the batches that the plan names, in its order, until the budget is used up: at least one
 /// (R47).
 pub(crate) async fn fill(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     me: &HubMe,
     request: &Request,
     plan: Plan,

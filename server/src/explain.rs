@@ -2,17 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Known, Reference, records_of};
 use sync_core::hub::Plan;
 use sync_core::id::{DeviceId, NetworkId, RecordId, Space};
 use sync_core::refer::{LOOKED_UP_MAX, worth_a_look};
 
-use crate::store::{StoreError, feed, record};
+use crate::store::{Conn, StoreError, feed, record};
 
 /// Looks up what a request refers to. What is not held, or not alone in its place, is left out.
 pub(crate) async fn referred_to(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     references: &[Reference],
 ) -> Result<BTreeMap<Reference, Known>, StoreError> {
     let spaces: BTreeSet<&Space> = references.iter().map(|one| &one.space).collect();
@@ -47,7 +46,7 @@ pub(crate) async fn referred_to(
 
 /// Batches that may explain those on their way down: the phone holds them too.
 pub(crate) async fn known_at_phone(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     network: NetworkId,
     plan: &Plan,
     sent: &[(Space, Vec<u8>)],
@@ -76,7 +75,7 @@ pub(crate) async fn known_at_phone(
 }
 
 async fn arrivals_of_parents(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     network: NetworkId,
     space: &Space,
     batches: &[&[u8]],
@@ -91,7 +90,7 @@ async fn arrivals_of_parents(
 }
 
 async fn arrivals_worth_a_look(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &Space,
     records: BTreeSet<RecordId>,
 ) -> Result<Vec<u64>, StoreError> {

@@ -16,13 +16,12 @@ mod update;
 use std::collections::BTreeMap;
 
 use plan::Package;
-use sqlx::SqliteConnection;
 use sync_core::control::Control;
 use sync_core::figure::Tally;
 use sync_core::id::RecordId;
 
-use crate::store::StoreError;
 use crate::store::figure::{self, Generation};
+use crate::store::{Conn, StoreError};
 
 pub(crate) use build::{Built, begin, begin_again, build_next};
 pub(crate) use concerned::Touched;
@@ -38,7 +37,7 @@ pub(crate) struct Shown<'a> {
 impl<'a> Shown<'a> {
     /// As the transaction of `conn` sees them; none before the first count is finished.
     pub(crate) async fn current(
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         control: &'a Control,
     ) -> Result<Option<Self>, StoreError> {
         let generations = figure::generations(conn).await?;
@@ -61,7 +60,7 @@ impl<'a> Shown<'a> {
     /// Every cell: what a recount is held against.
     pub(crate) async fn all_cells(
         &self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
     ) -> Result<Vec<(figure::Cell, Tally)>, StoreError> {
         figure::all_cells(conn, self.generation).await
     }
@@ -70,7 +69,7 @@ impl<'a> Shown<'a> {
     /// nobody is counted.
     pub(crate) async fn totals(
         &self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         org: &str,
         year: u16,
     ) -> Result<BTreeMap<String, Tally>, StoreError> {
@@ -88,7 +87,7 @@ impl<'a> Shown<'a> {
     /// the indicator's key and the unit's code.
     pub(crate) async fn by_unit(
         &self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         org: &str,
         year: u16,
     ) -> Result<BTreeMap<(String, String), Tally>, StoreError> {
@@ -102,7 +101,7 @@ impl<'a> Shown<'a> {
     /// An indicator's figure of an org unit in every year of the plan.
     pub(crate) async fn by_year(
         &self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         indicator: &str,
         org: &str,
     ) -> Result<BTreeMap<u16, Tally>, StoreError> {
@@ -121,7 +120,7 @@ impl<'a> Shown<'a> {
     /// is empty where it is not known.
     pub(crate) async fn breakdown(
         &self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         indicator: &str,
         org: &str,
         year: u16,
@@ -145,7 +144,7 @@ impl<'a> Shown<'a> {
     /// record, with what it adds: their sum is the figure.
     pub(crate) async fn behind(
         &self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         indicator: &str,
         unit: &str,
         year: u16,

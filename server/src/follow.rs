@@ -6,13 +6,12 @@
 //! in forgets any of them. One thing is earlier: what a request shows to be erased, the writer erases
 //! where it learns it, since the answer refers to batches as they stand afterwards.
 
-use sqlx::SqliteConnection;
 use sync_core::control::ControlEntry;
 
 use crate::app::Shared;
 use crate::figures::{self, Touched};
 use crate::roster::Roster;
-use crate::store::{StoreError, recovery};
+use crate::store::{Conn, StoreError, recovery};
 use crate::{erase, moves, standing};
 
 /// Brings everything up to date with what was added in the transaction of `conn`, whose roster was
@@ -20,7 +19,7 @@ use crate::{erase, moves, standing};
 /// erased: then the journal begins again, and afterwards no trace is left
 /// ([`Shared::commit_following`]).
 pub(crate) async fn follow(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     before: &Roster,
     mut touched: Touched,

@@ -8,7 +8,7 @@ use sync_core::record::RecordState;
 
 use crate::app::App;
 use crate::error::CommandError;
-use crate::store::{StoreError, feed, record, recovery};
+use crate::store::{Conn, StoreError, feed, record, recovery};
 
 /// All that an installation holds.
 #[derive(Clone, Debug, Default)]
@@ -60,10 +60,7 @@ impl App {
     }
 }
 
-async fn of_space(
-    conn: &mut sqlx::SqliteConnection,
-    space: Space,
-) -> Result<HeldSpace, StoreError> {
+async fn of_space(conn: &mut Conn, space: Space) -> Result<HeldSpace, StoreError> {
     let unreadable = |_| StoreError::Unreadable {
         table: "record",
         column: "state",

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Unfit};
 use sync_core::control::Control;
 use sync_core::feed::Node;
@@ -20,7 +19,7 @@ use crate::exchange::Stashes;
 use crate::figures::Touched;
 use crate::standing::{counting_changes, rebuild, restand};
 use crate::store::event::{self, EventKind};
-use crate::store::{StoreError, feed, record};
+use crate::store::{Conn, StoreError, feed, record};
 
 /// Batches with a parent missing that are kept for later, per space (R6). A phone that finds the
 /// stash full sends its batch again with the next request.
@@ -30,7 +29,7 @@ pub(crate) const STASH_MAX: usize = 64;
 /// Also gives the records whose shown values changed.
 pub(crate) async fn take(
     now: i64,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     control: &Control,
     held: &mut BTreeMap<Space, SpaceHeld>,
     stashes: Stashes,
@@ -99,7 +98,7 @@ fn tips(held: &SpaceHeld, device: DeviceId) -> BTreeSet<BatchHash> {
 impl Ingest<'_> {
     async fn batch(
         &mut self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         index: u32,
         batch: &Result<Batch, Unfit>,
     ) -> Result<(), StoreError> {
@@ -155,7 +154,7 @@ impl Ingest<'_> {
         }
     }
 
-    async fn hold(&mut self, conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+    async fn hold(&mut self, conn: &mut Conn, batch: &Batch) -> Result<(), StoreError> {
         let (space, device) = (&batch.header.space, batch.header.device);
         let (Some(held), Some(changed)) = (self.held.get_mut(space), self.spaces.get_mut(space))
         else {
@@ -188,11 +187,7 @@ impl Ingest<'_> {
         Ok(())
     }
 
-    async fn stash(
-        &mut self,
-        conn: &mut SqliteConnection,
-        batch: &Batch,
-    ) -> Result<(), StoreError> {
+    async fn stash(&mut self, conn: &mut Conn, batch: &Batch) -> Result<(), StoreError> {
         let Some(changed) = self.spaces.get_mut(&batch.header.space) else {
             return Ok(());
         };
@@ -216,11 +211,7 @@ impl Ingest<'_> {
     }
 
     /// Holds what waited and fits now, as long as something does.
-    async fn unstash(
-        &mut self,
-        conn: &mut SqliteConnection,
-        space: &Space,
-    ) -> Result<(), StoreError> {
+    async fn unstash(&mut self, conn: &mut Conn, space: &Space) -> Result<(), StoreError> {
         loop {
             let (Some(held), Some(changed)) = (self.held.get(space), self.spaces.get_mut(space))
             else {
@@ -250,7 +241,7 @@ impl Ingest<'_> {
     }
 
     /// Writes what follows from the batches: tips, counters, records.
-    async fn finish(self, conn: &mut SqliteConnection) -> Result<(Taken, Touched), StoreError> {
+    async fn finish(self, conn: &mut Conn) -> Result<(Taken, Touched), StoreError> {
         let mut touched = Touched::default();
         for (space, mut changed) in self.spaces {
             let Some(held) = self.held.get(&space) else {
@@ -302,7 +293,7 @@ struct NeedsAll;
 /// Makes the records of a space anew that something arrived for; gives those that show something
 /// else than before, with the parts that do.
 async fn update(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     control: &Control,
     space: &Space,
     arrived: BTreeMap<RecordId, Vec<(DeviceId, Vec<u8>)>>,

@@ -6,7 +6,6 @@
 use std::path::Path;
 
 use rcgen::KeyPair;
-use sqlx::SqliteConnection;
 use std::sync::Arc;
 use sync_core::control::{Control, ControlEntry, RootStatement};
 use sync_core::hub::HubMe;
@@ -20,7 +19,7 @@ use crate::keys::{self, KeyError, MatchKey, NODE, ORDER, ROOT, TLS, TLS_NEXT};
 use crate::roster::Roster;
 use crate::seal_keys::SealKeys;
 use crate::store::control::{self, meta};
-use crate::store::{Store, StoreError};
+use crate::store::{Conn, Store, StoreError};
 
 /// An installation that may serve.
 pub(crate) struct Installed {
@@ -117,11 +116,7 @@ pub(crate) async fn install(
 
 /// Founds a network. The statement follows from the keys alone, so that a start which is repeated
 /// founds the same one.
-async fn found(
-    dir: &Path,
-    conn: &mut SqliteConnection,
-    sample: bool,
-) -> Result<NetworkId, InstallError> {
+async fn found(dir: &Path, conn: &mut Conn, sample: bool) -> Result<NetworkId, InstallError> {
     let root = keys::signing_key_or_new(dir, ROOT)?;
     let node = keys::signing_key_or_new(dir, NODE)?;
     let now = keys::tls_key_or_new(dir, TLS)?;
@@ -156,7 +151,7 @@ async fn found(
 
 /// Adds an entry that this server made, through the same check as everybody's.
 pub(crate) async fn add(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     control: &Control,
     entry: &[u8],
 ) -> Result<(), StoreError> {

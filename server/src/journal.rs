@@ -15,12 +15,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use sqlx::SqliteConnection;
 use sync_core::id::NetworkId;
 
 use crate::clock::Clock;
 use crate::private;
-use crate::store::{StoreError, control, feed, journaled};
+use crate::store::{Conn, StoreError, control, feed, journaled};
 
 pub use record::{Head, Next, Record, Records};
 pub(crate) use replay::{BadJournal, Files};
@@ -100,7 +99,7 @@ impl Journal {
     /// Writes what the transaction of `conn` holds and the journal lacks, and has it durable; to be
     /// called before every commit of batches or control entries. On an error nothing may be
     /// committed.
-    pub(crate) async fn append(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    pub(crate) async fn append(&self, conn: &mut Conn) -> Result<(), StoreError> {
         if self.state().dir.is_none() {
             return Ok(());
         }
@@ -142,7 +141,7 @@ impl Journal {
 
     /// Begins the journal anew in the transaction of `conn`, with what is held now: its older files have
     /// what an erasure has just taken out. Once that has committed, [`Journal::drop_old`].
-    pub(crate) async fn begin_again(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    pub(crate) async fn begin_again(&self, conn: &mut Conn) -> Result<(), StoreError> {
         let Some(dir) = self.state().dir.clone() else {
             return Ok(());
         };
@@ -155,7 +154,7 @@ impl Journal {
     }
 
     /// Removes the files from before the journal was begun anew, overwritten first.
-    pub(crate) async fn drop_old(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    pub(crate) async fn drop_old(&self, conn: &mut Conn) -> Result<(), StoreError> {
         let Some(dir) = self.state().dir.clone().filter(|dir| dir.is_dir()) else {
             return Ok(());
         };

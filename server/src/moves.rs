@@ -14,7 +14,6 @@ mod write;
 use std::collections::BTreeMap;
 
 use plan::Package;
-use sqlx::SqliteConnection;
 use sync_core::control::{Control, ControlEntry, Moved, Signer};
 use sync_core::date::date_in_china;
 use sync_core::group::Group;
@@ -29,7 +28,7 @@ use crate::clock::random;
 use crate::error::CommandError;
 use crate::figures::{self, Touched};
 use crate::show::{Unit, load};
-use crate::store::{StoreError, control, record, recovery};
+use crate::store::{Conn, StoreError, control, record, recovery};
 
 pub(crate) use carry::carry;
 
@@ -95,7 +94,7 @@ struct Order<'a> {
 
 impl<'a> Order<'a> {
     async fn read(
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         control: &'a Control,
         record: RecordId,
         to: &'a str,
@@ -168,7 +167,7 @@ impl<'a> Order<'a> {
     /// Tells the phones of both units.
     async fn tell(
         &self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         shared: &Shared,
         before: &Control,
         fresh: &[Moved],
@@ -188,7 +187,7 @@ impl<'a> Order<'a> {
     /// Says of the new records what was said of the old ones.
     async fn settle(
         &self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         shared: &Shared,
         moved: &Moved,
         all: &[Moved],

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::SqliteConnection;
 use sync_core::control::{
     BadEntry, Control, ControlEntry, Order, OrderFile, OrderKind, ROOT_LIST_MAX, RootStatement,
 };
@@ -15,7 +14,7 @@ use crate::error::CommandError;
 use crate::figures::Touched;
 use crate::follow::follow;
 use crate::keys::public_text;
-use crate::store::{StoreError, control};
+use crate::store::{Conn, StoreError, control};
 
 /// What a person wants to order.
 #[derive(Clone, Debug)]
@@ -73,7 +72,7 @@ pub(crate) fn sign(
 
 /// Stores an order whose signatures suffice; `file` is how who asks calls it.
 pub(crate) async fn submit(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     control: &Control,
     file: &str,
     bytes: &[u8],
@@ -124,7 +123,7 @@ pub(crate) fn held(control: &Control) -> Vec<HeldOrder> {
 /// Signs and stores the next root statement, which lists these order keys too; gives its version.
 /// `file` is where the root key is.
 pub(crate) async fn renew_root(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     control: &Control,
     file: &str,
     root_key: &SigningKey,

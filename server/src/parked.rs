@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use sqlx::SqliteConnection;
 use sync_core::change::Change;
 use sync_core::control::{ControlEntry, LEFT_OUT_MAX, LeftOut};
 use sync_core::id::{ChangeHash, DeviceId, RecordId, Space};
@@ -16,7 +15,7 @@ use crate::follow::follow;
 use crate::revoke::take;
 use crate::roster::Roster;
 use crate::standing::{counting_changes, remake};
-use crate::store::{StoreError, record};
+use crate::store::{Conn, StoreError, record};
 
 /// A record that shows what it said before a change that can't be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +33,7 @@ pub struct ParkedRecord {
 
 /// The records of a space that are parked.
 async fn of_space(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     roster: &Roster,
     space: &Space,
 ) -> Result<Vec<ParkedRecord>, StoreError> {
@@ -54,7 +53,7 @@ async fn of_space(
 }
 
 async fn first_bad(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     roster: &Roster,
     space: &Space,
     id: RecordId,
@@ -74,7 +73,7 @@ async fn first_bad(
 
 /// Has everybody leave changes of a record out, and makes it anew.
 pub(crate) async fn leave_out(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     roster: &Arc<Roster>,
     space: &Space,

@@ -18,7 +18,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use plan::Package;
 use plan::expression::{Datum, Scope};
 use plan::indicator::Count;
-use sqlx::SqliteConnection;
 use sync_core::control::Control;
 use sync_core::figure::Tally;
 use sync_core::id::Space;
@@ -27,7 +26,7 @@ use self::seat::Elsewhere;
 use self::unit::Unit;
 use crate::figures::Shown;
 use crate::store::figure::Cell;
-use crate::store::{StoreError, record};
+use crate::store::{Conn, StoreError, record};
 
 /// The most people that a household can stand for; a larger number is a mistake, hence no answer.
 const PEOPLE_MAX: i64 = 1_000_000;
@@ -57,7 +56,7 @@ type Cells = BTreeMap<Cell, Tally>;
 
 /// Recounts the figures that are shown.
 pub(crate) async fn recount(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shown: &Shown<'_>,
     control: &Control,
 ) -> Result<Recounted, StoreError> {

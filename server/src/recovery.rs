@@ -8,19 +8,18 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::SqliteConnection;
 use sync_core::control::{Control, ControlEntry};
 use sync_core::id::{DeviceId, Space};
 
 use crate::store::event::{self, EventKind};
-use crate::store::{StoreError, control, recovery};
+use crate::store::{Conn, StoreError, control, recovery};
 
 /// Stores control entries that somebody showed. Whoever is let in by one of them, or gets more than it
 /// is known to hold, is held back, for what nobody shows may be that it was revoked. An old enrolment of
 /// a device that the office has let in again since says nothing new.
 pub(crate) async fn learn(
     now: i64,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     held: &Control,
     entries: &[ControlEntry],
 ) -> Result<(), StoreError> {
@@ -59,7 +58,7 @@ pub struct RecoveryStatus {
 
 /// Where a restored server stands.
 pub(crate) async fn status(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     roster: &Control,
 ) -> Result<RecoveryStatus, StoreError> {
     let on = recovery::is_on(conn).await?;
@@ -91,7 +90,7 @@ pub(crate) async fn status(
 /// for good.
 pub(crate) async fn confirm(
     now: i64,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     roster: &Control,
 ) -> Result<RecoveryStatus, StoreError> {
     let before = status(conn, roster).await?;

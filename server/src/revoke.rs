@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sqlx::SqliteConnection;
 use sync_core::batch::Batch;
 use sync_core::control::{
     Control, ControlEntry, Order, OrderKind, Revocation, RevokeReason, VERDICT_NODE_MAX, Verdict,
@@ -19,7 +18,7 @@ use crate::order::OrderWish;
 use crate::roster::Roster;
 use crate::standing::cut;
 use crate::store::wipe::{self, WipeState};
-use crate::store::{StoreError, contact, control, device, uncounted};
+use crate::store::{Conn, StoreError, contact, control, device, uncounted};
 
 /// What is to be taken from a device.
 #[derive(Clone, Debug)]
@@ -69,7 +68,7 @@ pub struct WaitingBatch {
 /// Signs and stores a revocation, with what follows from it. Once this has committed the device is
 /// not served (R25).
 pub(crate) async fn revoke(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     roster: &Arc<Roster>,
     wish: &RevokeWish,
@@ -110,7 +109,7 @@ pub(crate) async fn revoke(
 
 /// Stores an entry that this server made, and brings up to date what counts.
 pub(crate) async fn take(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     roster: &Arc<Roster>,
     entry: &[u8],
@@ -127,7 +126,7 @@ pub(crate) async fn take(
 
 /// The devices that were let in.
 pub(crate) async fn devices(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     control: &Control,
 ) -> Result<Vec<ListedDevice>, StoreError> {
     let mut listed = Vec::new();
@@ -149,7 +148,7 @@ pub(crate) async fn devices(
 
 /// The batches that wait for the office.
 pub(crate) async fn waiting(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     control: &Control,
 ) -> Result<Vec<WaitingBatch>, StoreError> {
     let rows = uncounted::waiting(conn).await?;
@@ -172,7 +171,7 @@ pub(crate) async fn waiting(
 
 /// What the office decides on batches, ready to be signed.
 async fn wish(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     control: &Control,
     batches: &BTreeSet<BatchHash>,
     accepted: bool,
@@ -200,7 +199,7 @@ async fn wish(
 
 /// Decides on batches with the node's key; more than [`VERDICT_NODE_MAX`] need a person's.
 pub(crate) async fn decide(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     roster: &Arc<Roster>,
     batches: &BTreeSet<BatchHash>,

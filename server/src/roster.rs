@@ -6,11 +6,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sqlx::SqliteConnection;
 use sync_core::control::Control;
 use sync_core::id::NetworkId;
 
-use crate::store::{StoreError, control};
+use crate::store::{Conn, StoreError, control};
 
 /// The control feed up to an entry.
 #[derive(Clone, Debug)]
@@ -32,7 +31,7 @@ impl Roster {
     /// This roster, or a newer one, as the transaction of `conn` sees it.
     pub(crate) async fn current(
         self: &Arc<Self>,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
     ) -> Result<Arc<Self>, StoreError> {
         let arrival = control::count(conn).await?;
         if arrival == self.arrival {
@@ -78,10 +77,7 @@ impl Remembered {
     }
 
     /// The roster as a reading transaction sees it, remembered for the next one.
-    pub(crate) async fn current(
-        &self,
-        conn: &mut SqliteConnection,
-    ) -> Result<Arc<Roster>, StoreError> {
+    pub(crate) async fn current(&self, conn: &mut Conn) -> Result<Arc<Roster>, StoreError> {
         let last = self.last();
         let current = last.current(conn).await?;
         if !Arc::ptr_eq(&last, &current) {

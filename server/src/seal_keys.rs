@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sqlx::SqliteConnection;
 use sync_core::control::{Control, ControlEntry, SealKey};
 use sync_core::date::date_in_china;
 use sync_core::seal::{SealingKey, SigningKey};
 
 use crate::install::add;
 use crate::keys::{self, KeyError};
-use crate::store::StoreError;
+use crate::store::{Conn, StoreError};
 
 /// A private half is kept for so many months after its own.
 const MONTHS_KEPT: u32 = 13;
@@ -44,7 +43,7 @@ impl SealKeys {
     pub(crate) async fn renew(
         &self,
         now: i64,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         control: &Control,
         node: &SigningKey,
     ) -> Result<(), StoreError> {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plan::Package;
 use serde_json::Value;
-use sqlx::SqliteConnection;
 use sync_core::check::Problem;
 use sync_core::date::date_in_china;
 use sync_core::id::{Class, RecordId, Space, Subject};
@@ -16,7 +15,7 @@ use words::{Language, Words};
 use crate::app::App;
 use crate::error::CommandError;
 use crate::store::record::RawState;
-use crate::store::{StoreError, record};
+use crate::store::{Conn, StoreError, record};
 
 /// The records of one unit over all its classes, as they are stored.
 pub(crate) struct Unit<'a> {
@@ -110,7 +109,7 @@ pub(crate) async fn records(app: &App) -> Result<Value, CommandError> {
 
 /// Everything of a unit.
 pub(crate) async fn load<'a>(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     package: Option<&'a Package>,
     unit: &str,
 ) -> Result<Unit<'a>, StoreError> {

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::SqliteConnection;
 use sync_core::batch::Batch;
 use sync_core::control::{Control, ControlEntry};
 use sync_core::feed::{Feed, Tip};
@@ -12,12 +11,12 @@ use sync_core::record::RecordState;
 use sync_core::standing::{HeldChange, Standing, counting};
 
 use crate::figures::Touched;
-use crate::store::{StoreError, feed, record, uncounted};
+use crate::store::{Conn, StoreError, feed, record, uncounted};
 
 /// Brings up to date which batches of a feed count by themselves; gives the records of those that do
 /// now and did not, or the other way.
 pub(crate) async fn restand(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     control: &Control,
     space: &Space,
     device: DeviceId,
@@ -51,7 +50,7 @@ pub(crate) async fn restand(
 /// came: if one of them says what counts, every device that has lost anything is looked at, and every
 /// record of which more is left out.
 pub(crate) async fn follow(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     before: &Control,
     now: &Control,
 ) -> Result<Touched, StoreError> {
@@ -79,7 +78,7 @@ pub(crate) async fn follow(
 
 /// Makes records of a space anew; notes those that show something else, for the figures.
 pub(crate) async fn remake(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     control: &Control,
     space: &Space,
     records: impl IntoIterator<Item = RecordId>,
@@ -103,7 +102,7 @@ pub(crate) async fn remake(
 
 /// The tips that are held of a device's feed in a space: the cut of a revocation.
 pub(crate) async fn cut(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &Space,
     device: DeviceId,
 ) -> Result<BTreeSet<Tip>, StoreError> {
@@ -114,7 +113,7 @@ pub(crate) async fn cut(
 
 /// The changes of a record that admission is asked about, each with the device that signed it.
 pub(crate) async fn counting_changes(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     control: &Control,
     space: &Space,
     record: RecordId,

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::SqliteConnection;
 use sync_core::batch::Batch;
 use sync_core::control::Control;
 use sync_core::feed::Feed;
@@ -13,7 +12,7 @@ use sync_core::standing::{HeldChange, Standing, counting};
 
 use crate::standing::rebuild;
 use crate::store::feed::{self, Whole};
-use crate::store::{StoreError, record, uncounted};
+use crate::store::{Conn, StoreError, record, uncounted};
 
 /// Batches that are read at a time.
 const PAGE: u32 = 500;
@@ -50,7 +49,7 @@ pub struct Difference {
 
 /// Verifies everything.
 pub(crate) async fn verify(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     network: NetworkId,
     control: &Control,
 ) -> Result<Verified, StoreError> {
@@ -91,7 +90,7 @@ struct Made {
 }
 
 impl Check<'_> {
-    async fn space(&mut self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn space(&mut self, conn: &mut Conn) -> Result<(), StoreError> {
         let mut made = Made::default();
         loop {
             let page = feed::whole(conn, self.space, made.newest, PAGE).await?;
@@ -171,7 +170,7 @@ impl Check<'_> {
     }
 
     /// What waits for a parent was signed by who may, and is blotted like what is held.
-    async fn stash(&mut self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn stash(&mut self, conn: &mut Conn) -> Result<(), StoreError> {
         let space = self.space.to_string();
         for (_, node) in feed::stashed(conn, &space).await? {
             let bytes = feed::stashed_bytes(conn, &space, node.hash).await?;
@@ -191,7 +190,7 @@ impl Check<'_> {
         }
     }
 
-    async fn tips(&mut self, conn: &mut SqliteConnection, made: &Made) -> Result<(), StoreError> {
+    async fn tips(&mut self, conn: &mut Conn, made: &Made) -> Result<(), StoreError> {
         let forked: BTreeSet<DeviceId> = made
             .children
             .iter()
@@ -218,11 +217,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    async fn touched(
-        &mut self,
-        conn: &mut SqliteConnection,
-        made: &Made,
-    ) -> Result<(), StoreError> {
+    async fn touched(&mut self, conn: &mut Conn, made: &Made) -> Result<(), StoreError> {
         let stored: BTreeSet<(RecordId, u64)> = record::touched(conn, self.space)
             .await?
             .into_iter()
@@ -244,7 +239,7 @@ impl Check<'_> {
     /// Which batches of revoked devices don't count by themselves.
     async fn uncounted(
         &mut self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         made: &Made,
     ) -> Result<BTreeMap<BatchHash, Standing>, StoreError> {
         let mut uncounted = BTreeMap::new();
@@ -262,7 +257,7 @@ impl Check<'_> {
 
     async fn records(
         &mut self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         made: &Made,
         uncounted: &BTreeMap<BatchHash, Standing>,
     ) -> Result<(), StoreError> {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::SqliteConnection;
 use sync_core::bundle::{BadBundle, unseal};
 use sync_core::control::{Control, OrderKind};
 use sync_core::hub::Refusal;
@@ -17,7 +16,7 @@ use crate::order::OrderWish;
 use crate::seal_keys::SealKeys;
 use crate::service::{Refused, Reply};
 use crate::store::wipe::{self, WipeState};
-use crate::store::{StoreError, contact};
+use crate::store::{Conn, StoreError, contact};
 
 /// What a phone says that is to wipe itself.
 pub(crate) struct Farewell {
@@ -62,7 +61,7 @@ impl Farewell {
 /// Takes what a phone hands over, in the transaction of `conn`, and answers it.
 pub(crate) async fn take(
     now: i64,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     control: &Control,
     farewell: &Farewell,

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
-use sqlx::{Connection, SqliteConnection};
+use sqlx::Connection;
 use sync_core::control::{Control, ControlEntry};
 use sync_core::enrol::EnrolRequest;
 use sync_core::hub::{self, Brought, Opened, Refusal};
@@ -27,7 +27,7 @@ use crate::follow::follow;
 use crate::recovery;
 use crate::roster::Roster;
 use crate::service::{Refused, Reply, ServeError};
-use crate::store::{BEGIN_WRITE, StoreError, contact};
+use crate::store::{BEGIN_WRITE, Conn, StoreError, contact};
 use crate::wipe::{self, Farewell};
 
 /// Requests that wait for the writer; what comes on top waits where it is.
@@ -114,7 +114,7 @@ impl Writer {
 struct Desk {
     shared: Arc<Shared>,
     runtime: Runtime,
-    conn: Option<SqliteConnection>,
+    conn: Option<Conn>,
 }
 
 impl Desk {
@@ -185,7 +185,7 @@ impl Desk {
 
 async fn commit(
     shared: &Shared,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     jobs: &[&Job],
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut tx = conn.begin_with(BEGIN_WRITE).await?;
@@ -210,7 +210,7 @@ async fn commit(
 
 async fn perform(
     shared: &Shared,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     roster: &Arc<Roster>,
     job: &Job,
 ) -> Result<(Outcome, Touched), StoreError> {
@@ -262,7 +262,7 @@ async fn perform(
 /// be about to seal to the lost one what is nowhere else.
 async fn learn(
     shared: &Shared,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     roster: &Arc<Roster>,
     taught: &[ControlEntry],
     now: i64,
@@ -286,7 +286,7 @@ async fn learn(
 /// What a phone says that is to wipe itself, as it was checked under a roster, and the answer.
 async fn part(
     shared: &Shared,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     roster: &Arc<Roster>,
     farewell: &Farewell,
     checked: &Arc<Roster>,
@@ -304,7 +304,7 @@ async fn part(
 /// An exchange from its bytes, under the roster of this transaction and what the request adds to it.
 async fn exchange(
     shared: &Shared,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     roster: &Arc<Roster>,
     packed: &[u8],
     now: i64,
@@ -356,7 +356,7 @@ async fn exchange(
 /// A checked exchange, and the note that the phone was here.
 async fn served(
     shared: &Shared,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     control: &Control,
     incoming: &Brought,
     now: i64,

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use plan::Package;
-use sqlx::SqliteConnection;
 use sync_core::figure::{Said, UnitFacts};
 use sync_core::id::{Class, RecordId, Space};
 use sync_core::show::Source;
 
 use crate::show::Unit;
 use crate::store::link::{self, Blind};
-use crate::store::{StoreError, record};
+use crate::store::{Conn, StoreError, record};
 
 /// What the console shows: what the cadres hold. Results of examinations and protected data are for
 /// named persons, and until there are accounts nobody is named.
@@ -22,7 +21,7 @@ const PIECE: usize = 256;
 
 /// What all records of a unit say in these classes, and nothing of the others.
 pub(super) async fn facts(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     package: &Package,
     unit: &str,
 ) -> Result<UnitFacts, StoreError> {
@@ -45,7 +44,7 @@ pub(super) async fn facts(
 /// Loads some records alone, with all that are linked to them: one record of a community must not
 /// cost ten thousand.
 pub(super) async fn load_some<'a>(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     package: &'a Package,
     unit: &str,
     records: impl IntoIterator<Item = RecordId>,
@@ -57,7 +56,7 @@ pub(super) async fn load_some<'a>(
 
 /// Loads a record with its people: the household of a person, the persons of a household.
 pub(super) async fn load_family<'a>(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     package: &'a Package,
     unit: &str,
     record: RecordId,
@@ -73,7 +72,7 @@ pub(super) async fn load_family<'a>(
 
 /// Loads these records and no others.
 async fn load<'a>(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     package: &'a Package,
     unit: &str,
     records: &[RecordId],
@@ -89,7 +88,7 @@ async fn load<'a>(
 /// These records, all that show a number of theirs, and all of which something was said together with
 /// them. Each of those may be tied to a third in its turn.
 async fn linked(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     unit: &str,
     records: impl IntoIterator<Item = RecordId>,
 ) -> Result<BTreeSet<RecordId>, StoreError> {

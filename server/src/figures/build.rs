@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 
 use plan::dictionary::Field;
-use sqlx::SqliteConnection;
 use sync_core::control::Control;
 use sync_core::id::Space;
 
@@ -13,7 +12,7 @@ use super::concerned::Touched;
 use super::update::update_in;
 use crate::app::Shared;
 use crate::store::figure::{self, ALL_UNITS, Generation};
-use crate::store::{StoreError, record};
+use crate::store::{Conn, StoreError, record};
 
 /// How far a count is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +25,7 @@ pub(crate) enum Built {
 
 /// Begins to count by the newest package, if that is not the one by which figures are shown or being
 /// counted already. With nothing recorded yet there is nothing to count.
-pub(crate) async fn begin(
-    conn: &mut SqliteConnection,
-    control: &Control,
-) -> Result<(), StoreError> {
+pub(crate) async fn begin(conn: &mut Conn, control: &Control) -> Result<(), StoreError> {
     let Some(package) = control.package_entry() else {
         return Ok(());
     };
@@ -48,10 +44,7 @@ pub(crate) async fn begin(
 }
 
 /// Begins to count by the newest package, whatever is shown.
-pub(crate) async fn begin_again(
-    conn: &mut SqliteConnection,
-    control: &Control,
-) -> Result<(), StoreError> {
+pub(crate) async fn begin_again(conn: &mut Conn, control: &Control) -> Result<(), StoreError> {
     // What was being counted before is of no use to anybody any more.
     for unfinished in figure::generations(conn).await? {
         if !unfinished.live {
@@ -67,7 +60,7 @@ pub(crate) async fn begin_again(
 /// Counts the next unit of the generation that is being counted, or lets it take the place of the
 /// one that is shown.
 pub(crate) async fn build_next(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     control: &Control,
 ) -> Result<Built, StoreError> {

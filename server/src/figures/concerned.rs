@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use plan::Package;
 use plan::expression::Facts;
-use sqlx::SqliteConnection;
 use sync_core::control::Control;
 use sync_core::facts::{TIES, facts, homes};
 use sync_core::figure::{Away, Counter, UnitFacts, seats};
@@ -18,8 +17,8 @@ use super::load::{load_records, persons};
 use super::reads::Reads;
 use crate::app::Shared;
 use crate::show::Unit;
-use crate::store::StoreError;
 use crate::store::link::{self, Blind, Holder, Home, Linked};
+use crate::store::{Conn, StoreError};
 
 /// The records whose shown values changed, by unit, with the parts that did: `section.field`, or
 /// `section` of a repeating one.
@@ -74,7 +73,7 @@ impl Concerned {
     /// down anew what ties them to others.
     pub(super) async fn touched(
         &mut self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         shared: &Shared,
         package: &Package,
         reads: &[Arc<Reads>],
@@ -110,7 +109,7 @@ impl Concerned {
     /// from whom she came.
     pub(super) async fn tied_to(
         &mut self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         control: &Control,
     ) -> Result<(), StoreError> {
         let mut fresh = self.records.clone();
@@ -194,7 +193,7 @@ impl Concerned {
     /// those. Each of them may be in another group now.
     async fn linked(
         &mut self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         fresh: &mut BTreeMap<String, BTreeSet<RecordId>>,
     ) -> Result<(), StoreError> {
         for (unit, records) in fresh {
@@ -288,7 +287,7 @@ fn clans<'a>(
 /// Writes which numbers persons show, of whom else something was said, and which households they
 /// name; gives the numbers that they show or showed, and of whom else something is or was said.
 async fn tie(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     package: &Package,
     unit: &str,

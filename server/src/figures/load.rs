@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use plan::Package;
-use sqlx::SqliteConnection;
 use sync_core::control::Control;
 use sync_core::id::{Class, RecordId, Space, Subject};
 
 use crate::show::Unit;
 use crate::store::figure::Generation;
-use crate::store::{StoreError, link, record};
+use crate::store::{Conn, StoreError, link, record};
 
 /// The classes that are read: what the indicators need, and what the office sees.
 pub(super) fn classes(control: &Control, generations: &[Generation]) -> BTreeSet<Class> {
@@ -25,7 +24,7 @@ pub(super) fn classes(control: &Control, generations: &[Generation]) -> BTreeSet
 
 /// The records of a unit that are concerned, with the households that their persons name.
 pub(super) async fn load<'a>(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     package: &'a Package,
     unit: &str,
     classes: &BTreeSet<Class>,
@@ -38,7 +37,7 @@ pub(super) async fn load<'a>(
 }
 
 pub(super) async fn load_records<'a>(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     package: &'a Package,
     unit: &str,
     classes: &BTreeSet<Class>,

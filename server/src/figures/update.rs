@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::SqliteConnection;
 use sync_core::control::{Control, ControlEntry, Elsewhere};
 use sync_core::figure::{Change, Contribution, Counter, UnitFacts};
 use sync_core::group::Group;
@@ -18,11 +17,11 @@ use super::load::{classes, load};
 use crate::app::Shared;
 use crate::show::Unit;
 use crate::store::figure::{self, Cell, Generation};
-use crate::store::{StoreError, control, link};
+use crate::store::{Conn, StoreError, control, link};
 
 /// Brings everything that follows from the touched records up to date.
 pub(crate) async fn update(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     control: &Control,
     touched: Touched,
@@ -33,7 +32,7 @@ pub(crate) async fn update(
 
 /// The same in these generations alone.
 pub(super) async fn update_in(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     control: &Control,
     touched: Touched,
@@ -94,7 +93,7 @@ pub(super) async fn update_in(
 
 /// Writes which of the groups have something to be settled.
 async fn open_conflicts(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     source: &Unit<'_>,
     unit: &str,
     said: &UnitFacts,
@@ -118,7 +117,7 @@ async fn open_conflicts(
 
 /// Tells the phones of a unit, by the control feed, who counts elsewhere from now on.
 async fn tell(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     control: &Control,
     away: &AwayOf,
@@ -168,7 +167,7 @@ impl Counting<'_> {
     /// Counts the groups again and changes the cells by the difference.
     async fn count(
         &self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         counter: &Counter<'_>,
         said: &UnitFacts,
     ) -> Result<(), StoreError> {

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use plan::Package;
-use sqlx::SqliteConnection;
 use sync_core::control::{Control, Moved};
 use sync_core::id::{ChangeHash, Class, DeviceId, RecordId, Subject};
 use sync_core::record::{Event, RecordState, View};
@@ -14,7 +13,7 @@ use super::write::{Place, write};
 use super::{MOVED_AWAY, RESIDENCE};
 use crate::app::Shared;
 use crate::figures::Touched;
-use crate::store::StoreError;
+use crate::store::{Conn, StoreError};
 
 /// Places of one person that are told apart in the order in which they are carried on.
 const PLACES_MAX: usize = 64;
@@ -22,7 +21,7 @@ const PLACES_MAX: usize = 64;
 /// Carries on what was touched of records that have moved and the moves that were `told` just now, and
 /// notes what that touches.
 pub(crate) async fn carry(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     control: &Control,
     told: Vec<Moved>,
@@ -63,7 +62,7 @@ fn places_after(control: &Control, unit: &str, record: RecordId) -> usize {
 
 /// Brings a new record to what the old one says, and both to say where she lives from that day on.
 pub(super) async fn carry_one(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     control: &Control,
     moved: &Moved,
@@ -101,7 +100,7 @@ pub(super) async fn carry_one(
 
 /// Writes in one of the two records since when and how she lives where, unless it says so already.
 async fn lives(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     package: &Package,
     moved: &Moved,

@@ -1,7 +1,6 @@
 //! How this node writes: as a device like any other, whose batches lie in the feeds of the spaces.
 
 use plan::Package;
-use sqlx::SqliteConnection;
 use sync_core::batch::{Batch, Binding, Entry, Header};
 use sync_core::change::Change;
 use sync_core::feed::Feed;
@@ -14,7 +13,7 @@ use crate::app::Shared;
 use crate::clock::random;
 use crate::figures::Touched;
 use crate::standing::{counting_changes, rebuild};
-use crate::store::{StoreError, feed, record};
+use crate::store::{Conn, StoreError, feed, record};
 use crate::{exchange, ingest};
 
 /// Keys in one change: a batch of a node is small enough for every message.
@@ -39,7 +38,7 @@ impl Place {
     /// What is stored of it; made again from its batches if that does not read.
     pub(super) async fn state(
         &self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         shared: &Shared,
     ) -> Result<RecordState, StoreError> {
         let name = self.space.to_string();
@@ -59,7 +58,7 @@ impl Place {
 /// Writes values to a record as somebody who has seen `seen` of it, or all of it; gives what shows
 /// something else since. What can't be written stays where it was, and the log says so.
 pub(super) async fn write(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     package: &Package,
     place: &Place,
@@ -118,7 +117,7 @@ fn pieces(puts: Vec<(Key, Value)>) -> Vec<Vec<(Key, Value)>> {
 
 /// Signs each entry as a batch behind what this node has written, and takes it in as everybody's are.
 async fn hold(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     shared: &Shared,
     dictionary: u32,
     space: &Space,

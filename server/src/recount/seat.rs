@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plan::Package;
 use plan::expression::{Datum, Facts, Scope};
-use sqlx::SqliteConnection;
 use sync_core::control::Control;
 use sync_core::id::{RecordId, Space, Subject};
 
 use super::number::{Day, Pairs, firsts};
 use super::unit::{Group, Unit, begun_by, residences};
-use crate::store::StoreError;
+use crate::store::{Conn, StoreError};
 
 /// Where groups do not count, though they are recorded there: unit, first record, as-of date.
 pub(super) struct Elsewhere(BTreeSet<(String, RecordId, String)>);
@@ -36,7 +35,7 @@ impl Elsewhere {
     /// Looks through all units, one in memory at a time. Of the people only those are kept whose
     /// number is shown in several, and those who moved.
     pub(super) async fn find(
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         package: &Package,
         control: &Control,
         units: &BTreeMap<String, Vec<Space>>,

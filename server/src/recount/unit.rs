@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use plan::Package;
 use plan::dictionary::{Kind, Repeating};
 use plan::expression::{Datum, Facts, Fields, Item};
-use sqlx::SqliteConnection;
 use sync_core::id::{RecordId, Space, Subject};
 use sync_core::record::{RecordState, View};
 use sync_core::value::{Key, Value};
 
 use super::number::{Day, Pairs, day, firsts, id_number};
-use crate::store::{StoreError, record};
+use crate::store::{Conn, StoreError, record};
 
 /// The classes that everybody's figures see; others only where an indicator says that it reads them.
 const CLASSES: [&str; 3] = ["general", "care", "referral"];
@@ -43,7 +42,7 @@ impl Unit {
     /// # Errors
     /// A row that does not read: `verify` names its record.
     pub(super) async fn read(
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         package: &Package,
         spaces: &[Space],
     ) -> Result<Self, StoreError> {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use sync_core::control::ControlPosition;
 use sync_core::id::{DeviceId, Short, Space};
 
-use super::{Read, StoreError, feed, statements};
+use super::{Conn, Read, StoreError, feed, statements};
 
 statements! {
     LAST = "SELECT at, control_count, control_digest FROM contact WHERE device = $1";
@@ -47,7 +47,7 @@ fn position(row: &SqliteRow) -> Result<Option<ControlPosition>, StoreError> {
 
 /// Whether a contact of a device at `now`, which holds so much of the control feed, is to be written.
 pub(crate) async fn is_due(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     device: DeviceId,
     now: i64,
     control: ControlPosition,
@@ -62,10 +62,7 @@ pub(crate) async fn is_due(
 }
 
 /// When a device was last heard of, Unix seconds.
-pub(crate) async fn last(
-    conn: &mut SqliteConnection,
-    device: DeviceId,
-) -> Result<Option<i64>, StoreError> {
+pub(crate) async fn last(conn: &mut Conn, device: DeviceId) -> Result<Option<i64>, StoreError> {
     let query = sqlx::query(LAST).bind(device.0.to_vec());
     let row = query.fetch_optional(conn).await?;
     row.map(|row| Read::of("contact", &row).time("at"))
@@ -74,7 +71,7 @@ pub(crate) async fn last(
 
 /// Writes that a device was heard of, if that is due, and what it holds of the control feed, if it said so.
 pub(crate) async fn note(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     device: DeviceId,
     now: i64,
     control: Option<ControlPosition>,
@@ -91,7 +88,7 @@ pub(crate) async fn note(
 
 /// What each device held of the control feed when it was last heard of, and when that was.
 pub(crate) async fn heard(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
 ) -> Result<BTreeMap<DeviceId, (i64, Option<ControlPosition>)>, StoreError> {
     let rows = sqlx::query(HEARD).fetch_all(conn).await?;
     let heard = |row: &SqliteRow| {
@@ -115,9 +112,7 @@ pub(crate) struct Phone {
 }
 
 /// All devices that ever used a code.
-pub(crate) async fn phones(
-    conn: &mut SqliteConnection,
-) -> Result<BTreeMap<DeviceId, Phone>, StoreError> {
+pub(crate) async fn phones(conn: &mut Conn) -> Result<BTreeMap<DeviceId, Phone>, StoreError> {
     let rows = sqlx::query(PHONES).fetch_all(conn).await?;
     let phone = |row: &SqliteRow| {
         let read = Read::of("device", row);
@@ -131,7 +126,7 @@ pub(crate) async fn phones(
 }
 
 /// When a batch last came into each space, where that was noted.
-pub(crate) async fn moved(conn: &mut SqliteConnection) -> Result<BTreeMap<Space, i64>, StoreError> {
+pub(crate) async fn moved(conn: &mut Conn) -> Result<BTreeMap<Space, i64>, StoreError> {
     let rows = sqlx::query(MOVED).fetch_all(conn).await?;
     let moved = |row: &SqliteRow| {
         let read = Read::of("space", row);
@@ -141,9 +136,7 @@ pub(crate) async fn moved(conn: &mut SqliteConnection) -> Result<BTreeMap<Space,
 }
 
 /// How many records each space has.
-pub(crate) async fn records(
-    conn: &mut SqliteConnection,
-) -> Result<BTreeMap<Space, u64>, StoreError> {
+pub(crate) async fn records(conn: &mut Conn) -> Result<BTreeMap<Space, u64>, StoreError> {
     let rows = sqlx::query(RECORDS).fetch_all(conn).await?;
     let records = |row: &SqliteRow| {
         let read = Read::of("record", row);

@@ -1,10 +1,10 @@
 //! What there is one of, and the control feed.
 
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 use sync_core::control::ControlEntry;
 use sync_core::id::EntryHash;
 
-use super::{Read, StoreError, one_row, statements, stored};
+use super::{Conn, Read, StoreError, one_row, statements, stored};
 
 statements! {
     META = "SELECT value FROM meta WHERE key = $1";
@@ -33,10 +33,7 @@ pub(crate) mod meta {
 }
 
 /// A value of `meta`.
-pub(crate) async fn meta(
-    conn: &mut SqliteConnection,
-    key: &str,
-) -> Result<Option<Vec<u8>>, StoreError> {
+pub(crate) async fn meta(conn: &mut Conn, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let row = sqlx::query(META).bind(key).fetch_optional(conn).await?;
     row.map(|row| Ok(Read::of("meta", &row).blob("value")?.to_vec()))
         .transpose()
@@ -44,7 +41,7 @@ pub(crate) async fn meta(
 
 /// A value of `meta` that is `N` bytes long.
 pub(crate) async fn meta_bytes<const N: usize>(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     key: &str,
 ) -> Result<Option<[u8; N]>, StoreError> {
     let unreadable = StoreError::Unreadable {
@@ -58,11 +55,7 @@ pub(crate) async fn meta_bytes<const N: usize>(
 }
 
 /// Sets a value of `meta`.
-pub(crate) async fn set_meta(
-    conn: &mut SqliteConnection,
-    key: &str,
-    value: &[u8],
-) -> Result<(), StoreError> {
+pub(crate) async fn set_meta(conn: &mut Conn, key: &str, value: &[u8]) -> Result<(), StoreError> {
     one_row(
         "meta",
         &sqlx::query(SET_META)
@@ -74,13 +67,13 @@ pub(crate) async fn set_meta(
 }
 
 /// Takes a value out of `meta`, if it is there.
-pub(crate) async fn unset_meta(conn: &mut SqliteConnection, key: &str) -> Result<(), StoreError> {
+pub(crate) async fn unset_meta(conn: &mut Conn, key: &str) -> Result<(), StoreError> {
     sqlx::query(UNSET_META).bind(key).execute(conn).await?;
     Ok(())
 }
 
 /// The number of the newest control entry.
-pub(crate) async fn count(conn: &mut SqliteConnection) -> Result<u64, StoreError> {
+pub(crate) async fn count(conn: &mut Conn) -> Result<u64, StoreError> {
     let row = sqlx::query(COUNT).fetch_one(conn).await?;
     Read::of("control", &row).number("arrival")
 }
@@ -93,10 +86,7 @@ pub(crate) struct StoredEntry {
 }
 
 /// The entries that came in after the one with this number, in order.
-pub(crate) async fn after(
-    conn: &mut SqliteConnection,
-    arrival: u64,
-) -> Result<Vec<StoredEntry>, StoreError> {
+pub(crate) async fn after(conn: &mut Conn, arrival: u64) -> Result<Vec<StoredEntry>, StoreError> {
     let rows = sqlx::query(AFTER)
         .bind(stored(arrival))
         .fetch_all(conn)
@@ -113,16 +103,13 @@ pub(crate) async fn after(
 }
 
 /// The first entry: the root statement that founded the network.
-pub(crate) async fn first(conn: &mut SqliteConnection) -> Result<Option<Vec<u8>>, StoreError> {
+pub(crate) async fn first(conn: &mut Conn) -> Result<Option<Vec<u8>>, StoreError> {
     let row = sqlx::query(FIRST).fetch_optional(conn).await?;
     row.map(|row| Ok(row.try_get("bytes")?)).transpose()
 }
 
 /// Adds a checked entry behind all others.
-pub(crate) async fn add(
-    conn: &mut SqliteConnection,
-    entry: &ControlEntry,
-) -> Result<(), StoreError> {
+pub(crate) async fn add(conn: &mut Conn, entry: &ControlEntry) -> Result<(), StoreError> {
     let add = sqlx::query(ADD)
         .bind(entry.hash.as_bytes())
         .bind(entry.bytes());

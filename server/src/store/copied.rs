@@ -1,9 +1,8 @@
 //! Devices with whose keys two phones may write.
 
-use sqlx::SqliteConnection;
 use sync_core::id::{BatchHash, DeviceId, Space};
 
-use super::{Read, StoreError, one_row, statements};
+use super::{Conn, Read, StoreError, one_row, statements};
 
 statements! {
     APART = "SELECT hash FROM apart WHERE space = $1 AND device = $2";
@@ -15,7 +14,7 @@ statements! {
 
 /// What a device brought when it was last apart from its own feed in a space.
 pub(crate) async fn apart(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &Space,
     device: DeviceId,
 ) -> Result<Option<BatchHash>, StoreError> {
@@ -29,7 +28,7 @@ pub(crate) async fn apart(
 
 /// Notes what it brought.
 pub(crate) async fn set_apart(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &Space,
     device: DeviceId,
     brought: BatchHash,
@@ -42,10 +41,7 @@ pub(crate) async fn set_apart(
 }
 
 /// Whether two phones are known to write with a device's keys.
-pub(crate) async fn is_copied(
-    conn: &mut SqliteConnection,
-    device: DeviceId,
-) -> Result<bool, StoreError> {
+pub(crate) async fn is_copied(conn: &mut Conn, device: DeviceId) -> Result<bool, StoreError> {
     let query = sqlx::query(IS_COPIED).bind(device.0.to_vec());
     Ok(query.fetch_optional(conn).await?.is_some())
 }
@@ -53,7 +49,7 @@ pub(crate) async fn is_copied(
 /// Notes that two phones do.
 pub(crate) async fn add_copied(
     now: i64,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     device: DeviceId,
 ) -> Result<(), StoreError> {
     let query = sqlx::query(ADD_COPIED).bind(device.0.to_vec()).bind(now);

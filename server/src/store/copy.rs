@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use sqlx::SqliteConnection;
-
-use super::{StoreError, statements};
+use super::{Conn, StoreError, statements};
 
 statements! {
     COPY = "VACUUM INTO $1";
@@ -12,7 +10,7 @@ statements! {
 }
 
 /// Writes everything that is committed at this moment into a new file, without its free pages.
-pub(crate) async fn copy(conn: &mut SqliteConnection, to: &Path) -> Result<(), StoreError> {
+pub(crate) async fn copy(conn: &mut Conn, to: &Path) -> Result<(), StoreError> {
     let to = to.to_str().ok_or_else(|| {
         let kind = std::io::ErrorKind::InvalidFilename;
         sqlx::Error::Io(std::io::Error::from(kind))
@@ -22,7 +20,7 @@ pub(crate) async fn copy(conn: &mut SqliteConnection, to: &Path) -> Result<(), S
 }
 
 /// Has everything stand in the database's file and nothing in its log.
-pub(crate) async fn checkpoint(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+pub(crate) async fn checkpoint(conn: &mut Conn) -> Result<(), StoreError> {
     sqlx::query(CHECKPOINT).execute(conn).await?;
     Ok(())
 }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use sync_core::id::{AuthorId, DeviceId, Space};
 
-use super::{Read, StoreError, one_row, statements};
+use super::{Conn, Read, StoreError, one_row, statements};
 
 statements! {
     CODE = "SELECT spaces, author, name, expires, used_by FROM code WHERE hash = $1";
@@ -96,10 +95,7 @@ fn device_of(row: &SqliteRow) -> Result<Device, StoreError> {
 }
 
 /// The code with this hash.
-pub(crate) async fn code(
-    conn: &mut SqliteConnection,
-    hash: &[u8; 32],
-) -> Result<Option<Code>, StoreError> {
+pub(crate) async fn code(conn: &mut Conn, hash: &[u8; 32]) -> Result<Option<Code>, StoreError> {
     let row = sqlx::query(CODE)
         .bind(hash.to_vec())
         .fetch_optional(conn)
@@ -122,7 +118,7 @@ pub(crate) async fn code(
 
 /// Adds a code that nobody has used, made at `made`.
 pub(crate) async fn add_code(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     hash: &[u8; 32],
     code: &Code,
     made: i64,
@@ -139,7 +135,7 @@ pub(crate) async fn add_code(
 
 /// Notes who used a code. The statement itself refuses a second user.
 pub(crate) async fn use_code(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     hash: &[u8; 32],
     signing_key: &[u8; 32],
 ) -> Result<(), StoreError> {
@@ -151,7 +147,7 @@ pub(crate) async fn use_code(
 
 /// A device that used a code.
 pub(crate) async fn device(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     device: DeviceId,
 ) -> Result<Option<Device>, StoreError> {
     let row = sqlx::query(DEVICE)
@@ -162,16 +158,13 @@ pub(crate) async fn device(
 }
 
 /// The devices that wait, the longest waiting first.
-pub(crate) async fn pending(conn: &mut SqliteConnection) -> Result<Vec<Device>, StoreError> {
+pub(crate) async fn pending(conn: &mut Conn) -> Result<Vec<Device>, StoreError> {
     let rows = sqlx::query(PENDING).fetch_all(conn).await?;
     rows.iter().map(device_of).collect()
 }
 
 /// Writes a device; its keys stay what they were.
-pub(crate) async fn set_device(
-    conn: &mut SqliteConnection,
-    device: &Device,
-) -> Result<(), StoreError> {
+pub(crate) async fn set_device(conn: &mut Conn, device: &Device) -> Result<(), StoreError> {
     let query = sqlx::query(SET_DEVICE)
         .bind(device.id().0.to_vec())
         .bind(device.signing_key.to_vec())

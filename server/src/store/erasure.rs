@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::SqliteConnection;
 use sync_core::id::{BatchHash, RecordId};
 
-use super::{Read, StoreError, one_row, statements};
+use super::{Conn, Read, StoreError, one_row, statements};
 
 statements! {
     ERASED = "SELECT record, at FROM erased";
@@ -17,9 +16,7 @@ statements! {
 }
 
 /// The records that the store has been cleared of, and when.
-pub(crate) async fn erased(
-    conn: &mut SqliteConnection,
-) -> Result<BTreeMap<RecordId, i64>, StoreError> {
+pub(crate) async fn erased(conn: &mut Conn) -> Result<BTreeMap<RecordId, i64>, StoreError> {
     let rows = sqlx::query(ERASED).fetch_all(conn).await?;
     let erased = |row| {
         let read = Read::of("erased", row);
@@ -29,18 +26,14 @@ pub(crate) async fn erased(
 }
 
 /// Notes that the store has been cleared of a record.
-pub(crate) async fn add(
-    conn: &mut SqliteConnection,
-    record: RecordId,
-    at: i64,
-) -> Result<(), StoreError> {
+pub(crate) async fn add(conn: &mut Conn, record: RecordId, at: i64) -> Result<(), StoreError> {
     let query = sqlx::query(ADD).bind(record.to_bytes().to_vec()).bind(at);
     one_row("erased", &query.execute(conn).await?)
 }
 
 /// Replaces a batch's bytes by those without what is erased.
 pub(crate) async fn set_bytes(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     hash: BatchHash,
     bytes: &[u8],
@@ -51,7 +44,7 @@ pub(crate) async fn set_bytes(
 
 /// The same of a batch that waits for a parent.
 pub(crate) async fn set_stashed(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     hash: BatchHash,
     bytes: &[u8],
@@ -62,7 +55,7 @@ pub(crate) async fn set_stashed(
 
 /// Removes a record's state and which batches change it, where there is something.
 pub(crate) async fn remove(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     record: RecordId,
 ) -> Result<(), StoreError> {

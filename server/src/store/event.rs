@@ -1,10 +1,9 @@
 //! What happened that somebody in the office should know.
 
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use sync_core::id::{DeviceId, Space};
 
-use super::{Read, StoreError, feed, one_row, statements, stored};
+use super::{Conn, Read, StoreError, feed, one_row, statements, stored};
 
 statements! {
     ADD = "INSERT INTO event (number, at, kind, device, space)
@@ -80,7 +79,7 @@ pub struct Event {
 /// Notes an event.
 pub(crate) async fn add(
     now: i64,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     kind: EventKind,
     device: Option<DeviceId>,
     space: Option<&Space>,
@@ -94,10 +93,7 @@ pub(crate) async fn add(
 }
 
 /// The newest events, newest first.
-pub(crate) async fn newest(
-    conn: &mut SqliteConnection,
-    limit: u64,
-) -> Result<Vec<Event>, StoreError> {
+pub(crate) async fn newest(conn: &mut Conn, limit: u64) -> Result<Vec<Event>, StoreError> {
     let rows = sqlx::query(NEWEST)
         .bind(stored(limit))
         .fetch_all(conn)

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use sync_core::batch::{Batch, Known, Reference};
 use sync_core::feed::Node;
 use sync_core::id::{BatchHash, DeviceId, Space};
 
-use super::{ROWS_MAX, Read, StoreError, one_row, over_list, over_rows, statements, stored};
+use super::{Conn, ROWS_MAX, Read, StoreError, one_row, over_list, over_rows, statements, stored};
 
 /// Batches that are read at a time where all of a space are wanted.
 const BATCHES_A_READ: u32 = 256;
@@ -105,7 +104,7 @@ fn prev(node: &Node) -> Vec<u8> {
 }
 
 /// The number of batches that ever came into a space.
-pub(crate) async fn counter(conn: &mut SqliteConnection, space: &str) -> Result<u64, StoreError> {
+pub(crate) async fn counter(conn: &mut Conn, space: &str) -> Result<u64, StoreError> {
     let row = sqlx::query(COUNTER)
         .bind(space)
         .fetch_optional(conn)
@@ -116,7 +115,7 @@ pub(crate) async fn counter(conn: &mut SqliteConnection, space: &str) -> Result<
 /// Writes the counter, moved by what came in at `now`.
 pub(crate) async fn set_counter(
     now: i64,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     counter: u64,
 ) -> Result<(), StoreError> {
@@ -128,7 +127,7 @@ pub(crate) async fn set_counter(
 }
 
 /// All spaces in which something is held, or waits.
-pub(crate) async fn spaces(conn: &mut SqliteConnection) -> Result<Vec<Space>, StoreError> {
+pub(crate) async fn spaces(conn: &mut Conn) -> Result<Vec<Space>, StoreError> {
     let rows = sqlx::query(SPACES).fetch_all(conn).await?;
     rows.iter()
         .map(|row| space(&Read::of("space", row)))
@@ -136,17 +135,14 @@ pub(crate) async fn spaces(conn: &mut SqliteConnection) -> Result<Vec<Space>, St
 }
 
 /// The tips of all feeds of a space.
-pub(crate) async fn tips(
-    conn: &mut SqliteConnection,
-    space: &str,
-) -> Result<Vec<Placed>, StoreError> {
+pub(crate) async fn tips(conn: &mut Conn, space: &str) -> Result<Vec<Placed>, StoreError> {
     let rows = sqlx::query(TIPS).bind(space).fetch_all(conn).await?;
     rows.iter().map(placed).collect()
 }
 
 /// The tips as the table has them, whether or not such batches are held.
 pub(crate) async fn tip_names(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &Space,
 ) -> Result<Vec<(DeviceId, BatchHash)>, StoreError> {
     let rows = sqlx::query(TIP_NAMES)
@@ -165,7 +161,7 @@ pub(crate) async fn tip_names(
 
 /// Adds a tip.
 pub(crate) async fn add_tip(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     device: DeviceId,
     hash: BatchHash,
@@ -179,7 +175,7 @@ pub(crate) async fn add_tip(
 
 /// Removes a tip that another batch follows now.
 pub(crate) async fn remove_tip(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     device: DeviceId,
     hash: BatchHash,
@@ -193,7 +189,7 @@ pub(crate) async fn remove_tip(
 
 /// The batches that came in after `counter`, newest first.
 pub(crate) async fn since(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     counter: u64,
 ) -> Result<Vec<Placed>, StoreError> {
@@ -207,7 +203,7 @@ pub(crate) async fn since(
 
 /// The lowest number of each feed that was used twice.
 pub(crate) async fn branches(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
 ) -> Result<BTreeMap<DeviceId, u32>, StoreError> {
     let rows = sqlx::query(BRANCHES).bind(space).fetch_all(conn).await?;
@@ -220,7 +216,7 @@ pub(crate) async fn branches(
 
 /// The batches of a feed from this number on.
 pub(crate) async fn from_number(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     device: DeviceId,
     seq: u32,
@@ -235,7 +231,7 @@ pub(crate) async fn from_number(
 
 /// The batches of a feed with this number: one, normally.
 pub(crate) async fn with_number(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     device: DeviceId,
     seq: u32,
@@ -250,7 +246,7 @@ pub(crate) async fn with_number(
 
 /// The batches with these names, as far as they are held.
 pub(crate) async fn named(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     hashes: &[BatchHash],
 ) -> Result<Vec<Placed>, StoreError> {
@@ -268,7 +264,7 @@ pub(crate) async fn named(
 
 /// A held batch's bytes.
 pub(crate) async fn bytes(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     hash: BatchHash,
 ) -> Result<Option<Vec<u8>>, StoreError> {
@@ -279,10 +275,7 @@ pub(crate) async fn bytes(
 }
 
 /// The devices that have a feed in a space.
-pub(crate) async fn devices(
-    conn: &mut SqliteConnection,
-    space: &Space,
-) -> Result<Vec<DeviceId>, StoreError> {
+pub(crate) async fn devices(conn: &mut Conn, space: &Space) -> Result<Vec<DeviceId>, StoreError> {
     let query = sqlx::query(TIP_DEVICES).bind(space.to_string());
     let rows = query.fetch_all(conn).await?;
     let device = |row| Read::of("tip", row).id("device", DeviceId::from_slice);
@@ -302,7 +295,7 @@ fn known(read: &Read<'_>, space: &Space) -> Result<(DeviceId, Known), StoreError
 /// The batches with these numbers in these feeds, as far as they are held: several where a number
 /// was used twice.
 pub(crate) async fn numbered(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     numbers: &[(&Space, DeviceId, u32)],
 ) -> Result<Vec<Known>, StoreError> {
     let mut held = Vec::new();
@@ -324,7 +317,7 @@ pub(crate) async fn numbered(
 
 /// The batches that came into a space with these numbers of arrival, and their feeds' devices.
 pub(crate) async fn at(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &Space,
     arrivals: &[u64],
 ) -> Result<Vec<(DeviceId, Known)>, StoreError> {
@@ -343,7 +336,7 @@ pub(crate) async fn at(
 
 /// Adds a batch; a second one with a used number stands beside the first (R2).
 pub(crate) async fn add(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     arrival: u64,
     batch: &Batch,
@@ -369,7 +362,7 @@ pub(crate) struct Whole {
 
 /// At most `limit` batches that came in after `arrival`, in order.
 pub(crate) async fn whole(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &Space,
     arrival: u64,
     limit: u32,
@@ -390,10 +383,7 @@ pub(crate) async fn whole(
 }
 
 /// The batches of a space, in the order in which they came in.
-pub(crate) async fn all(
-    conn: &mut SqliteConnection,
-    space: &Space,
-) -> Result<Vec<Vec<u8>>, StoreError> {
+pub(crate) async fn all(conn: &mut Conn, space: &Space) -> Result<Vec<Vec<u8>>, StoreError> {
     let (mut batches, mut after) = (Vec::new(), 0);
     loop {
         let page = whole(conn, space, after, BATCHES_A_READ).await?;
@@ -407,7 +397,7 @@ pub(crate) async fn all(
 
 /// What waits in a space for a parent.
 pub(crate) async fn stashed(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
 ) -> Result<Vec<(DeviceId, Node)>, StoreError> {
     let rows = sqlx::query(STASHED).bind(space).fetch_all(conn).await?;
@@ -420,7 +410,7 @@ pub(crate) async fn stashed(
 
 /// A waiting batch's bytes.
 pub(crate) async fn stashed_bytes(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     hash: BatchHash,
 ) -> Result<Option<Vec<u8>>, StoreError> {
@@ -431,11 +421,7 @@ pub(crate) async fn stashed_bytes(
 }
 
 /// Puts a batch into the stash, where it may stand already.
-pub(crate) async fn stash(
-    conn: &mut SqliteConnection,
-    space: &str,
-    batch: &Batch,
-) -> Result<(), StoreError> {
+pub(crate) async fn stash(conn: &mut Conn, space: &str, batch: &Batch) -> Result<(), StoreError> {
     let node = batch.node();
     let query = sqlx::query(STASH)
         .bind(space)
@@ -450,7 +436,7 @@ pub(crate) async fn stash(
 
 /// Takes a batch out of the stash.
 pub(crate) async fn unstash(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     hash: BatchHash,
 ) -> Result<(), StoreError> {
@@ -459,7 +445,7 @@ pub(crate) async fn unstash(
 }
 
 /// How many batches wait for a parent, in all spaces.
-pub(crate) async fn waiting(conn: &mut SqliteConnection) -> Result<u64, StoreError> {
+pub(crate) async fn waiting(conn: &mut Conn) -> Result<u64, StoreError> {
     let row = sqlx::query(STASH_COUNT).fetch_one(conn).await?;
     Read::of("stash", &row).number("waiting")
 }

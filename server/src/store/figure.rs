@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use sync_core::figure::{Contribution, Tally};
 use sync_core::id::{EntryHash, RecordId};
 
-use super::{ROWS_MAX, Read, StoreError, one_row, over_list, over_rows, rows, statements, stored};
+use super::{
+    Conn, ROWS_MAX, Read, StoreError, one_row, over_list, over_rows, rows, statements, stored,
+};
 
 statements! {
     GENERATIONS = "SELECT generation, package, reached, live FROM generation ORDER BY generation";
@@ -78,9 +79,7 @@ impl Generation {
 }
 
 /// The ways of counting, oldest first.
-pub(crate) async fn generations(
-    conn: &mut SqliteConnection,
-) -> Result<Vec<Generation>, StoreError> {
+pub(crate) async fn generations(conn: &mut Conn) -> Result<Vec<Generation>, StoreError> {
     let rows = sqlx::query(GENERATIONS).fetch_all(conn).await?;
     let generation = |row: &SqliteRow| {
         let read = Read::of("generation", row);
@@ -96,7 +95,7 @@ pub(crate) async fn generations(
 
 /// Adds a way of counting.
 pub(crate) async fn add_generation(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     package: EntryHash,
     reached: &str,
     live: bool,
@@ -110,7 +109,7 @@ pub(crate) async fn add_generation(
 
 /// Notes that a generation is counted up to this unit.
 pub(crate) async fn set_reached(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     generation: u64,
     reached: &str,
 ) -> Result<(), StoreError> {
@@ -121,10 +120,7 @@ pub(crate) async fn set_reached(
 }
 
 /// Makes a generation the one that is shown.
-pub(crate) async fn go_live(
-    conn: &mut SqliteConnection,
-    generation: u64,
-) -> Result<(), StoreError> {
+pub(crate) async fn go_live(conn: &mut Conn, generation: u64) -> Result<(), StoreError> {
     sqlx::query(GO_LIVE)
         .bind(stored(generation))
         .execute(conn)
@@ -133,10 +129,7 @@ pub(crate) async fn go_live(
 }
 
 /// Removes a generation with everything in it.
-pub(crate) async fn drop_generation(
-    conn: &mut SqliteConnection,
-    generation: u64,
-) -> Result<(), StoreError> {
+pub(crate) async fn drop_generation(conn: &mut Conn, generation: u64) -> Result<(), StoreError> {
     for statement in [DROP_CELLS, DROP_CONTRIBUTIONS, DROP_GENERATION] {
         let query = sqlx::query(statement).bind(stored(generation));
         query.execute(&mut *conn).await?;
@@ -161,7 +154,7 @@ fn contribution(row: &SqliteRow) -> Result<(RecordId, Contribution), StoreError>
 
 /// What the groups that these records name add.
 pub(crate) async fn contributions(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     generation: u64,
     unit: &str,
     records: &[RecordId],
@@ -184,7 +177,7 @@ pub(crate) async fn contributions(
 
 /// What every group of a unit adds.
 pub(crate) async fn contributions_of_unit(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     generation: u64,
     unit: &str,
 ) -> Result<Vec<(RecordId, Contribution)>, StoreError> {
@@ -195,7 +188,7 @@ pub(crate) async fn contributions_of_unit(
 
 /// Writes what groups add.
 pub(crate) async fn set_contributions(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     generation: u64,
     unit: &str,
     contributions: &[(RecordId, &Contribution)],
@@ -220,7 +213,7 @@ pub(crate) async fn set_contributions(
 
 /// Removes what a group added that is none any more.
 pub(crate) async fn remove_contribution(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     generation: u64,
     unit: &str,
     record: RecordId,
@@ -249,7 +242,7 @@ pub struct Cell {
 
 /// Adds to cells.
 pub(crate) async fn add_to_cells(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     generation: u64,
     cells: &[(Cell, Tally)],
 ) -> Result<(), StoreError> {
@@ -291,7 +284,7 @@ fn beyond(org: &str) -> String {
 
 /// The cells of a year below an org unit; `breakdown` is empty for the whole.
 pub(crate) async fn of_year(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     generation: u64,
     year: u16,
     breakdown: &str,
@@ -320,7 +313,7 @@ pub(crate) async fn of_year(
 
 /// The whole of an indicator below an org unit, over the years.
 pub(crate) async fn of_indicator(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     generation: u64,
     indicator: &str,
     org: &str,
@@ -343,7 +336,7 @@ pub(crate) async fn of_indicator(
 
 /// Every cell of a generation.
 pub(crate) async fn all_cells(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     generation: u64,
 ) -> Result<Vec<(Cell, Tally)>, StoreError> {
     let query = sqlx::query(ALL_CELLS).bind(stored(generation));

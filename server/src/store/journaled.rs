@@ -1,10 +1,9 @@
 //! How much of the batches and control entries stands in the journal and in a verified backup.
 
-use sqlx::SqliteConnection;
 use sync_core::id::Space;
 
 use super::control::{self, meta};
-use super::{Read, StoreError, feed, one_row, statements, stored};
+use super::{Conn, Read, StoreError, feed, one_row, statements, stored};
 
 statements! {
     BEHIND = "SELECT space, journaled FROM space WHERE journaled < counter ORDER BY space";
@@ -18,7 +17,7 @@ statements! {
 }
 
 /// The spaces of which the journal lacks something, with the newest arrival that it holds.
-pub(crate) async fn behind(conn: &mut SqliteConnection) -> Result<Vec<(Space, u64)>, StoreError> {
+pub(crate) async fn behind(conn: &mut Conn) -> Result<Vec<(Space, u64)>, StoreError> {
     let rows = sqlx::query(BEHIND).fetch_all(conn).await?;
     let behind = |row| {
         let read = Read::of("space", row);
@@ -29,7 +28,7 @@ pub(crate) async fn behind(conn: &mut SqliteConnection) -> Result<Vec<(Space, u6
 
 /// Notes that the journal holds a space up to this arrival.
 pub(crate) async fn set_journaled(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &Space,
     arrival: u64,
 ) -> Result<(), StoreError> {
@@ -40,42 +39,36 @@ pub(crate) async fn set_journaled(
 }
 
 /// The number of the newest control entry that the journal holds.
-pub(crate) async fn control(conn: &mut SqliteConnection) -> Result<u64, StoreError> {
+pub(crate) async fn control(conn: &mut Conn) -> Result<u64, StoreError> {
     let arrival = control::meta_bytes(conn, meta::CONTROL_JOURNALED).await?;
     Ok(u64::from_be_bytes(arrival.unwrap_or_default()))
 }
 
 /// Notes that the journal holds the control entries up to this number.
-pub(crate) async fn set_control(
-    conn: &mut SqliteConnection,
-    arrival: u64,
-) -> Result<(), StoreError> {
+pub(crate) async fn set_control(conn: &mut Conn, arrival: u64) -> Result<(), StoreError> {
     control::set_meta(conn, meta::CONTROL_JOURNALED, &arrival.to_be_bytes()).await
 }
 
 /// The number of the journal's first file; those before it are of a time before an erasure.
-pub(crate) async fn first_file(conn: &mut SqliteConnection) -> Result<u64, StoreError> {
+pub(crate) async fn first_file(conn: &mut Conn) -> Result<u64, StoreError> {
     let number = control::meta_bytes(conn, meta::JOURNAL_FROM).await?;
     Ok(u64::from_be_bytes(number.unwrap_or_default()))
 }
 
 /// Sets it.
-pub(crate) async fn set_first_file(
-    conn: &mut SqliteConnection,
-    number: u64,
-) -> Result<(), StoreError> {
+pub(crate) async fn set_first_file(conn: &mut Conn, number: u64) -> Result<(), StoreError> {
     control::set_meta(conn, meta::JOURNAL_FROM, &number.to_be_bytes()).await
 }
 
 /// A journal begins that holds nothing yet; all its files are of it, wherever it is kept.
-pub(crate) async fn begin_anew(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+pub(crate) async fn begin_anew(conn: &mut Conn) -> Result<(), StoreError> {
     sqlx::query(NOT_JOURNALED).execute(&mut *conn).await?;
     set_first_file(conn, 0).await?;
     set_control(conn, 0).await
 }
 
 /// How many batches each space has: of a backup's own database, what the backup holds.
-pub(crate) async fn counters(conn: &mut SqliteConnection) -> Result<Vec<(Space, u64)>, StoreError> {
+pub(crate) async fn counters(conn: &mut Conn) -> Result<Vec<(Space, u64)>, StoreError> {
     let rows = sqlx::query(BACKED_UP).fetch_all(conn).await?;
     let counter = |row| {
         let read = Read::of("space", row);
@@ -86,7 +79,7 @@ pub(crate) async fn counters(conn: &mut SqliteConnection) -> Result<Vec<(Space, 
 
 /// Notes that a verified backup holds a space up to this arrival.
 pub(crate) async fn set_backed_up(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &Space,
     arrival: u64,
 ) -> Result<(), StoreError> {
@@ -98,7 +91,7 @@ pub(crate) async fn set_backed_up(
 }
 
 /// Up to which arrival a space stands in a verified backup or in the journal.
-pub(crate) async fn safe(conn: &mut SqliteConnection, space: &Space) -> Result<u64, StoreError> {
+pub(crate) async fn safe(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
     let query = sqlx::query(SAFE).bind(space.to_string());
     let Some(row) = query.fetch_optional(conn).await? else {
         return Ok(0);
@@ -108,17 +101,14 @@ pub(crate) async fn safe(conn: &mut SqliteConnection, space: &Space) -> Result<u
 }
 
 /// Up to which arrival a verified backup holds a space.
-pub(crate) async fn backed_up(
-    conn: &mut SqliteConnection,
-    space: &Space,
-) -> Result<u64, StoreError> {
+pub(crate) async fn backed_up(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
     let query = sqlx::query(IS_BACKED_UP).bind(space.to_string());
     let row = query.fetch_optional(conn).await?;
     row.map_or(Ok(0), |row| Read::of("space", &row).number("backed_up"))
 }
 
 /// Notes that everything here came out of a verified backup.
-pub(crate) async fn all_backed_up(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+pub(crate) async fn all_backed_up(conn: &mut Conn) -> Result<(), StoreError> {
     sqlx::query(ALL_BACKED_UP).execute(conn).await?;
     Ok(())
 }

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use sync_core::id::RecordId;
 
-use super::{ROWS_MAX, Read, StoreError, one_row, over_list, over_rows, rows, statements};
+use super::{Conn, ROWS_MAX, Read, StoreError, one_row, over_list, over_rows, rows, statements};
 
 statements! {
     REMOVE_NUMBER = "DELETE FROM identity_number
@@ -69,7 +68,7 @@ fn holder(row: &SqliteRow) -> Result<Holder, StoreError> {
 
 /// The numbers that records of a unit show.
 pub(crate) async fn numbers_of(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     unit: &str,
     records: &[RecordId],
 ) -> Result<BTreeSet<Holder>, StoreError> {
@@ -88,7 +87,7 @@ pub(crate) async fn numbers_of(
 
 /// All records, of whatever unit, that show one of these numbers.
 pub(crate) async fn holders(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     numbers: &[Blind],
 ) -> Result<BTreeSet<Holder>, StoreError> {
     let mut found = BTreeSet::new();
@@ -105,10 +104,7 @@ pub(crate) async fn holders(
 }
 
 /// Writes that records show numbers from now on.
-pub(crate) async fn add_numbers(
-    conn: &mut SqliteConnection,
-    added: &[&Holder],
-) -> Result<(), StoreError> {
+pub(crate) async fn add_numbers(conn: &mut Conn, added: &[&Holder]) -> Result<(), StoreError> {
     for chunk in added.chunks(ROWS_MAX) {
         let mut query = sqlx::query(over_rows(ADD_NUMBERS, 3, chunk.len()));
         for (number, unit, record) in chunk {
@@ -125,7 +121,7 @@ pub(crate) async fn add_numbers(
 
 /// Writes that a record shows a number no longer.
 pub(crate) async fn remove_number(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     (number, unit, record): &Holder,
 ) -> Result<(), StoreError> {
     let query = sqlx::query(REMOVE_NUMBER)
@@ -154,7 +150,7 @@ impl Pairs {
     /// The pairs of a unit that a statement on a list of records finds.
     async fn find(
         &self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         head: &'static str,
         unit: &str,
         records: &[RecordId],
@@ -179,7 +175,7 @@ impl Pairs {
 
     async fn add(
         &self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         statement: (&'static str, &'static str),
         unit: &str,
         added: &[&(RecordId, RecordId)],
@@ -199,7 +195,7 @@ impl Pairs {
 
     async fn remove(
         &self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         statement: &'static str,
         unit: &str,
         (first, second): &(RecordId, RecordId),
@@ -217,7 +213,7 @@ pub(crate) type Home = (RecordId, RecordId);
 
 /// The households that persons name.
 pub(crate) async fn homes_of(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     unit: &str,
     persons: &[RecordId],
 ) -> Result<BTreeSet<Home>, StoreError> {
@@ -226,7 +222,7 @@ pub(crate) async fn homes_of(
 
 /// The persons who name households.
 pub(crate) async fn dwellers(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     unit: &str,
     households: &[RecordId],
 ) -> Result<BTreeSet<Home>, StoreError> {
@@ -235,7 +231,7 @@ pub(crate) async fn dwellers(
 
 /// Writes that persons name households from now on.
 pub(crate) async fn add_homes(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     unit: &str,
     added: &[&Home],
 ) -> Result<(), StoreError> {
@@ -244,7 +240,7 @@ pub(crate) async fn add_homes(
 
 /// Writes that a person names a household no longer.
 pub(crate) async fn remove_home(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     unit: &str,
     home: &Home,
 ) -> Result<(), StoreError> {
@@ -256,7 +252,7 @@ pub(crate) type Linked = (RecordId, RecordId);
 
 /// What stands in these records about others.
 pub(crate) async fn links_of(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     unit: &str,
     records: &[RecordId],
 ) -> Result<BTreeSet<Linked>, StoreError> {
@@ -266,7 +262,7 @@ pub(crate) async fn links_of(
 /// The records of a unit about which something was said together with one of these, whichever of the
 /// two it stands in.
 pub(crate) async fn linked_with(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     unit: &str,
     records: &[RecordId],
 ) -> Result<BTreeSet<RecordId>, StoreError> {
@@ -280,7 +276,7 @@ pub(crate) async fn linked_with(
 
 /// Writes that something was said of pairs.
 pub(crate) async fn add_links(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     unit: &str,
     added: &[&Linked],
 ) -> Result<(), StoreError> {
@@ -289,7 +285,7 @@ pub(crate) async fn add_links(
 
 /// Writes that nothing is said of a pair.
 pub(crate) async fn remove_link(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     unit: &str,
     link: &Linked,
 ) -> Result<(), StoreError> {
@@ -306,7 +302,7 @@ fn open(row: &SqliteRow) -> Result<(String, RecordId), StoreError> {
 
 /// Which of these groups have an open conflict, as it is written.
 pub(crate) async fn open_of(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     unit: &str,
     records: &[RecordId],
 ) -> Result<BTreeSet<RecordId>, StoreError> {
@@ -324,16 +320,14 @@ pub(crate) async fn open_of(
 }
 
 /// Every group with an open conflict, by unit.
-pub(crate) async fn open_all(
-    conn: &mut SqliteConnection,
-) -> Result<Vec<(String, RecordId)>, StoreError> {
+pub(crate) async fn open_all(conn: &mut Conn) -> Result<Vec<(String, RecordId)>, StoreError> {
     let rows = sqlx::query(OPEN_ALL).fetch_all(conn).await?;
     rows.iter().map(open).collect()
 }
 
 /// Writes whether a group has an open conflict; it had the other before.
 pub(crate) async fn set_open(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     unit: &str,
     record: RecordId,
     is_open: bool,

@@ -22,6 +22,7 @@ pub(crate) mod journaled;
 pub(crate) mod link;
 pub(crate) mod record;
 pub(crate) mod recovery;
+mod schema;
 pub(crate) mod uncounted;
 pub(crate) mod wipe;
 
@@ -47,8 +48,6 @@ const BUSY_SECONDS_MAX: u64 = 30;
 pub(crate) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 
 const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
-
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite");
 
 /// Why the store could not do what it was asked. The transaction is rolled back.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +88,10 @@ pub(crate) enum StoreError {
     },
 }
 
+/// A connection: every function of this folder takes one first, and runs in whatever transaction it
+/// is in.
+pub(crate) type Conn = SqliteConnection;
+
 /// The database.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
@@ -114,7 +117,7 @@ impl Store {
             .max_connections(CONNECTIONS_MAX)
             .connect_with(options.clone())
             .await?;
-        MIGRATIONS.run(&pool).await?;
+        schema::migrator().run(&pool).await?;
         Ok(Self { pool, options })
     }
 
@@ -129,7 +132,7 @@ impl Store {
     }
 
     /// A connection of its own, for the writer's thread.
-    pub(crate) async fn connect(&self) -> Result<SqliteConnection, StoreError> {
+    pub(crate) async fn connect(&self) -> Result<Conn, StoreError> {
         Ok(SqliteConnection::connect_with(&self.options).await?)
     }
 

@@ -1,10 +1,9 @@
 //! The records: what the batches make of them, a cache that is written with the batches.
 
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use sync_core::id::{DeviceId, RecordId, Space};
 
-use super::{ROWS_MAX, Read, StoreError, over_list, over_rows, rows, statements, stored};
+use super::{Conn, ROWS_MAX, Read, StoreError, over_list, over_rows, rows, statements, stored};
 
 statements! {
     /// Reads a record's batches without reading the space's.
@@ -50,7 +49,7 @@ fn raw_state(row: &SqliteRow) -> Result<RawState, StoreError> {
 
 /// The states of these records, as far as anything of them is held.
 pub(crate) async fn states(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     records: &[RecordId],
 ) -> Result<Vec<RawState>, StoreError> {
@@ -68,7 +67,7 @@ pub(crate) async fn states(
 
 /// Writes the states of records.
 pub(crate) async fn set_states(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     states: Vec<RawState>,
 ) -> Result<(), StoreError> {
@@ -90,7 +89,7 @@ pub(crate) async fn set_states(
 
 /// Notes that a batch changes these records, each named once.
 pub(crate) async fn touch(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     records: &[RecordId],
     arrival: u64,
@@ -110,7 +109,7 @@ pub(crate) async fn touch(
 
 /// The batches that change a record, with the devices that signed them.
 pub(crate) async fn batches(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     record: RecordId,
 ) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
@@ -129,10 +128,7 @@ pub(crate) async fn batches(
 }
 
 /// All records of a space with their states as they are stored.
-pub(crate) async fn of_space(
-    conn: &mut SqliteConnection,
-    space: &Space,
-) -> Result<Vec<RawState>, StoreError> {
+pub(crate) async fn of_space(conn: &mut Conn, space: &Space) -> Result<Vec<RawState>, StoreError> {
     let rows = sqlx::query(OF_SPACE)
         .bind(space.to_string())
         .fetch_all(conn)
@@ -141,10 +137,7 @@ pub(crate) async fn of_space(
 }
 
 /// The records of a space, without their states.
-pub(crate) async fn ids(
-    conn: &mut SqliteConnection,
-    space: &Space,
-) -> Result<Vec<RecordId>, StoreError> {
+pub(crate) async fn ids(conn: &mut Conn, space: &Space) -> Result<Vec<RecordId>, StoreError> {
     let query = sqlx::query(IDS).bind(space.to_string());
     let rows = query.fetch_all(conn).await?;
     let id = |row| Read::of("record", row).id("record", RecordId::from_slice);
@@ -161,7 +154,7 @@ fn touch_of(row: &SqliteRow) -> Result<(RecordId, u64), StoreError> {
 
 /// Which batches change these records.
 pub(crate) async fn touching(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &Space,
     records: &[RecordId],
 ) -> Result<Vec<(RecordId, u64)>, StoreError> {
@@ -179,7 +172,7 @@ pub(crate) async fn touching(
 
 /// Which batches change which record, of a whole space.
 pub(crate) async fn touched(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &Space,
 ) -> Result<Vec<(RecordId, u64)>, StoreError> {
     let rows = sqlx::query(TOUCHED)
@@ -190,10 +183,7 @@ pub(crate) async fn touched(
 }
 
 /// The spaces in which something of a record is held.
-pub(crate) async fn spaces_of(
-    conn: &mut SqliteConnection,
-    record: RecordId,
-) -> Result<Vec<Space>, StoreError> {
+pub(crate) async fn spaces_of(conn: &mut Conn, record: RecordId) -> Result<Vec<Space>, StoreError> {
     let query = sqlx::query(SPACES_OF).bind(record.to_bytes().to_vec());
     let rows = query.fetch_all(conn).await?;
     rows.iter()
@@ -202,7 +192,7 @@ pub(crate) async fn spaces_of(
 }
 
 /// The spaces that have records.
-pub(crate) async fn spaces(conn: &mut SqliteConnection) -> Result<Vec<Space>, StoreError> {
+pub(crate) async fn spaces(conn: &mut Conn) -> Result<Vec<Space>, StoreError> {
     let rows = sqlx::query(SPACES).fetch_all(conn).await?;
     rows.iter()
         .map(|row| super::feed::space(&Read::of("record", row)))

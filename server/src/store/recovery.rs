@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::SqliteConnection;
 use sync_core::id::{DeviceId, Space};
 
 use super::control::{self, meta};
-use super::{Read, StoreError, feed, one_row, statements};
+use super::{Conn, Read, StoreError, feed, one_row, statements};
 
 statements! {
     RETURNED = "SELECT device FROM returned ORDER BY since, device";
@@ -24,22 +23,19 @@ statements! {
 }
 
 /// Whether this server was restored and not confirmed yet.
-pub(crate) async fn is_on(conn: &mut SqliteConnection) -> Result<bool, StoreError> {
+pub(crate) async fn is_on(conn: &mut Conn) -> Result<bool, StoreError> {
     Ok(control::meta(conn, meta::RECOVERY)
         .await?
         .is_some_and(|value| value == [1]))
 }
 
 /// Begins or ends the recovery.
-pub(crate) async fn set(conn: &mut SqliteConnection, on: bool) -> Result<(), StoreError> {
+pub(crate) async fn set(conn: &mut Conn, on: bool) -> Result<(), StoreError> {
     control::set_meta(conn, meta::RECOVERY, &[u8::from(on)]).await
 }
 
 /// Whether nothing but control and acknowledgements may go to a device (R20).
-pub(crate) async fn holds_back(
-    conn: &mut SqliteConnection,
-    device: DeviceId,
-) -> Result<bool, StoreError> {
+pub(crate) async fn holds_back(conn: &mut Conn, device: DeviceId) -> Result<bool, StoreError> {
     if is_on(conn).await? {
         return Ok(true);
     }
@@ -48,9 +44,7 @@ pub(crate) async fn holds_back(
 }
 
 /// The devices that came back with an enrolment of which nothing was known here.
-pub(crate) async fn returned(
-    conn: &mut SqliteConnection,
-) -> Result<BTreeSet<DeviceId>, StoreError> {
+pub(crate) async fn returned(conn: &mut Conn) -> Result<BTreeSet<DeviceId>, StoreError> {
     let rows = sqlx::query(RETURNED).fetch_all(conn).await?;
     let device = |row| Read::of("returned", row).id("device", DeviceId::from_slice);
     rows.iter().map(device).collect()
@@ -59,7 +53,7 @@ pub(crate) async fn returned(
 /// Holds a device back until it is confirmed.
 pub(crate) async fn add_returned(
     now: i64,
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     device: DeviceId,
 ) -> Result<(), StoreError> {
     let query = sqlx::query(ADD_RETURNED).bind(device.0.to_vec()).bind(now);
@@ -67,7 +61,7 @@ pub(crate) async fn add_returned(
 }
 
 /// Lets the devices that came back be served, and forgets who brought what back.
-pub(crate) async fn clear(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+pub(crate) async fn clear(conn: &mut Conn) -> Result<(), StoreError> {
     sqlx::query(CLEAR_RETURNED).execute(&mut *conn).await?;
     sqlx::query(CLEAR_SURVIVORS).execute(conn).await?;
     Ok(())
@@ -75,7 +69,7 @@ pub(crate) async fn clear(conn: &mut SqliteConnection) -> Result<(), StoreError>
 
 /// A phone came back that held the space before the restore.
 pub(crate) async fn add_survivor(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &Space,
     device: DeviceId,
 ) -> Result<(), StoreError> {
@@ -87,7 +81,7 @@ pub(crate) async fn add_survivor(
 
 /// Everything that the phone held of the space is here.
 pub(crate) async fn set_whole(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &Space,
     device: DeviceId,
 ) -> Result<(), StoreError> {
@@ -99,14 +93,14 @@ pub(crate) async fn set_whole(
 }
 
 /// The devices that came back, with whatever they held.
-pub(crate) async fn back(conn: &mut SqliteConnection) -> Result<BTreeSet<DeviceId>, StoreError> {
+pub(crate) async fn back(conn: &mut Conn) -> Result<BTreeSet<DeviceId>, StoreError> {
     let rows = sqlx::query(BACK).fetch_all(conn).await?;
     let device = |row| Read::of("survivor", row).id("device", DeviceId::from_slice);
     rows.iter().map(device).collect()
 }
 
 /// The spaces that some phone brought back whole.
-pub(crate) async fn whole(conn: &mut SqliteConnection) -> Result<BTreeSet<Space>, StoreError> {
+pub(crate) async fn whole(conn: &mut Conn) -> Result<BTreeSet<Space>, StoreError> {
     let rows = sqlx::query(WHOLE).fetch_all(conn).await?;
     let space = |row| feed::space(&Read::of("survivor", row));
     rows.iter().map(space).collect()

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::SqliteConnection;
 use sync_core::id::{BatchHash, DeviceId, RecordId, Space};
 use sync_core::standing::Standing;
 
-use super::{Read, StoreError, one_row, statements};
+use super::{Conn, Read, StoreError, one_row, statements};
 
 statements! {
     OF_FEED = "SELECT hash, standing FROM uncounted WHERE space = $1 AND device = $2";
@@ -41,7 +40,7 @@ fn rows_of(rows: &[sqlx::sqlite::SqliteRow]) -> Result<BTreeMap<BatchHash, Stand
 
 /// Those of one feed.
 pub(crate) async fn of_feed(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     device: DeviceId,
 ) -> Result<BTreeMap<BatchHash, Standing>, StoreError> {
@@ -51,7 +50,7 @@ pub(crate) async fn of_feed(
 
 /// Those of a space.
 pub(crate) async fn of_space(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
 ) -> Result<BTreeMap<BatchHash, Standing>, StoreError> {
     rows_of(&sqlx::query(OF_SPACE).bind(space).fetch_all(conn).await?)
@@ -59,7 +58,7 @@ pub(crate) async fn of_space(
 
 /// Notes how a batch stands.
 pub(crate) async fn set(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     device: DeviceId,
     batch: BatchHash,
@@ -78,7 +77,7 @@ pub(crate) async fn set(
 
 /// Notes that a batch counts.
 pub(crate) async fn remove(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     batch: BatchHash,
 ) -> Result<(), StoreError> {
@@ -88,7 +87,7 @@ pub(crate) async fn remove(
 
 /// The records that a batch changes.
 pub(crate) async fn records(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     space: &str,
     batch: BatchHash,
 ) -> Result<Vec<RecordId>, StoreError> {
@@ -107,7 +106,7 @@ pub(crate) struct Waiting {
 }
 
 /// All that wait, by space and device, in their order of arrival.
-pub(crate) async fn waiting(conn: &mut SqliteConnection) -> Result<Vec<Waiting>, StoreError> {
+pub(crate) async fn waiting(conn: &mut Conn) -> Result<Vec<Waiting>, StoreError> {
     let rows = sqlx::query(WAITING).fetch_all(conn).await?;
     let of = |row| {
         let read = Read::of("uncounted", row);

@@ -1,9 +1,8 @@
 //! How far devices have come that a person ordered to wipe themselves.
 
-use sqlx::SqliteConnection;
 use sync_core::id::DeviceId;
 
-use super::{Read, StoreError, statements};
+use super::{Conn, Read, StoreError, statements};
 
 statements! {
     STATE = "SELECT state, at FROM wipe WHERE device = $1";
@@ -35,7 +34,7 @@ impl WipeState {
 
 /// How far a device has come, and when that was heard; `None` if it was not heard of since.
 pub(crate) async fn state(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     device: DeviceId,
 ) -> Result<Option<(WipeState, i64)>, StoreError> {
     let query = sqlx::query(STATE).bind(device.0.to_vec());
@@ -55,7 +54,7 @@ pub(crate) async fn state(
 
 /// Notes how far a device has come; it never goes back.
 pub(crate) async fn note(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     device: DeviceId,
     state: WipeState,
     now: i64,

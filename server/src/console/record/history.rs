@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plan::Package;
-use sqlx::SqliteConnection;
 use sync_core::batch::Batch;
 use sync_core::check;
 use sync_core::history::{ShownEvent, Signers, merged};
@@ -21,7 +20,7 @@ use crate::console::value::Teller;
 use crate::console::when;
 use crate::show::Unit;
 use crate::store::device::{self, Device};
-use crate::store::{StoreError, record};
+use crate::store::{Conn, StoreError, record};
 
 /// Everything that was written under one key, oldest first.
 pub(super) struct KeyHistory {
@@ -40,7 +39,7 @@ pub(super) struct Event {
 
 /// The events of a record in the classes that are loaded.
 pub(super) async fn events(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     network: NetworkId,
     held: &Unit<'_>,
     unit: &str,
@@ -75,7 +74,7 @@ pub(super) async fn events(
 
 /// The devices of these events, as the administration knows them.
 pub(super) async fn devices(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     events: &[ShownEvent],
 ) -> Result<BTreeMap<DeviceId, Device>, StoreError> {
     let named: BTreeSet<DeviceId> = events.iter().filter_map(|event| event.device).collect();
