@@ -13,8 +13,8 @@ use client::draft::Typed;
 use client::keys::Secret;
 use client::phone::Phone;
 use client::sync::SyncReport;
-use ortoo_tests::harness::Server;
-use ortoo_tests::proxy::Proxy;
+use harness::Server;
+use harness::proxy::Proxy;
 use sync_core::id::RecordId;
 
 use crate::measure::{Table, cpu_of, modelled_2g, thousands};

@@ -10,7 +10,7 @@ use client::cancel::Cancel;
 use client::keys::Secret;
 use client::phone::Phone;
 use client::store::Store;
-use ortoo_tests::harness::Server;
+use harness::Server;
 use sync_core::replica::Replica;
 use sync_core::row::Unreadable;
 

@@ -4,7 +4,7 @@
 use client::keys::Secret;
 use client::phone::Phone;
 use client::store::{FILE_NAME, Store};
-use ortoo_tests::harness::Server;
+use harness::Server;
 use std::path::Path;
 use std::time::Instant;
 use sync_core::id::{Class, Space};
