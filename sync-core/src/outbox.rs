@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::batch::{self, Batch, Binding, Header};
+use crate::batch::{self, Batch, Header};
 use crate::bundle::{self, Content, Padding};
 use crate::exchange::hold_step;
 use crate::feed::{Feed, Vector};
@@ -95,7 +95,6 @@ impl Replica {
                     prev,
                     dictionary,
                     time: context.now,
-                    binding: Binding::Apart,
                 };
                 let seed = context.random();
                 let batch = Batch::sign(self.me.network, header, entries, seed, sign);

@@ -156,8 +156,7 @@ impl Replica {
         })
     }
 
-    /// Refers to nothing until an exchange is over: what one does whose server said that it does
-    /// not read the form that refers.
+    /// Refers to nothing until an exchange is over: its messages then read without anybody's store.
     pub fn refer_to_nothing(&mut self) {
         self.plain = true;
     }
