@@ -28,10 +28,7 @@ impl Read {
 }
 
 /// Reads the entries of a batch of which nothing was blotted out.
-pub(super) fn whole(
-    seed: &[u8; 16],
-    entries: Vec<EntryWire>,
-) -> Result<Read, Unfit> {
+pub(super) fn whole(seed: &[u8; 16], entries: Vec<EntryWire>) -> Result<Read, Unfit> {
     let mut read = Read::default();
     for (entry, index) in entries.into_iter().zip(0u32..) {
         let record = entry.record()?;

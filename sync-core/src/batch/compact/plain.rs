@@ -334,11 +334,7 @@ impl<'a> In<'a> {
         }
     }
 
-    fn batch(
-        &mut self,
-        network: NetworkId,
-        memory: &mut Memory,
-    ) -> Result<Vec<u8>, BadCompact> {
+    fn batch(&mut self, network: NetworkId, memory: &mut Memory) -> Result<Vec<u8>, BadCompact> {
         let space = match self.number()? {
             0 => {
                 let unit = std::str::from_utf8(self.text()?).map_err(|_| BadCompact::Shape)?;

@@ -275,12 +275,7 @@ fn puts_that_a_change_could_hold_by_the_thousand_are_counted_one_by_one() {
     }
     let spaces = spaces();
     let stream = Writer::after(vec![FORM as u8]);
-    let mut course = Course::new(
-        &frame(&spaces),
-        stream,
-        plan.list,
-        usize::MAX,
-    );
+    let mut course = Course::new(&frame(&spaces), stream, plan.list, usize::MAX);
     course.tell(&plan.batches).unwrap();
     let packed = course.stream.finish();
     assert!(packed.len() < 200_000, "{}", packed.len());
