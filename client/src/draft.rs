@@ -171,7 +171,9 @@ impl Phone {
             Err(error) => return Err(error),
         };
         let open = self.opened()?;
-        let after = check::afterwards(open.package()?, &open.replica, &edit, &open.today());
+        let shown = open.replica.view(&edit.unit, edit.record);
+        let (package, today) = (open.package()?, open.today());
+        let after = check::afterwards(package, edit.record, &shown, &edit.puts, &today);
         let left = after.problems.iter().map(complaint_of).collect();
         let mut asked: Vec<String> = Vec::new();
         for key in &after.asked {

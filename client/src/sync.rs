@@ -8,7 +8,6 @@
 
 use sync_core::exchange::{Budget, Outgoing, Received};
 use sync_core::id::DeviceId;
-use sync_core::wire::BadMessage;
 
 use crate::cancel::Cancel;
 use crate::enrol;
@@ -69,8 +68,6 @@ pub(crate) struct Course {
     unsent: usize,
     /// Nothing was cut yet: the next round may carry more.
     whole: bool,
-    /// The server is of an earlier version.
-    older: bool,
     /// The server did not know this device and was shown its enrolment.
     shown: bool,
     report: SyncReport,
@@ -178,7 +175,6 @@ impl Course {
             idle: 0,
             unsent: phone.opened()?.replica.unsent(),
             whole: true,
-            older: false,
             shown: false,
             report: SyncReport::default(),
             wipe: false,
@@ -219,17 +215,6 @@ impl Course {
         outgoing: &Outgoing,
         answer: Result<Vec<u8>, TransportError>,
     ) -> Result<bool, PhoneError> {
-        if let Err(TransportError::Refused { code }) = &answer
-            && code == BadMessage::Shape.code()
-            && outgoing.refers
-            && !self.older
-        {
-            // A server of an earlier version, which reads only what refers to nothing.
-            phone.opened()?.replica.refer_to_nothing();
-            self.older = true;
-            self.transport = Some(transport);
-            return Ok(true);
-        }
         if let Err(TransportError::Refused { code }) = &answer
             && SHOWING.contains(&code.as_str())
             && !self.shown

@@ -69,7 +69,7 @@ fn every_code_of_this_crate_has_words_in_both_languages() {
 #[test]
 fn the_store_of_version_0_1_0_opens_with_all_that_was_saved_in_it() {
     use crate::language;
-    use crate::record::Value;
+    use crate::record::{Subject, Value};
     let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/store-0.1.0");
     let dir = tempfile::tempdir().unwrap();
     std::fs::copy(fixture.join("ortoo.db"), dir.path().join("ortoo.db")).unwrap();
@@ -78,13 +78,13 @@ fn the_store_of_version_0_1_0_opens_with_all_that_was_saved_in_it() {
     };
     let place = dir.path().to_string_lossy().into_owned();
     let phone = crate::phone::Phone::open(place, secret, language::Language::English).unwrap();
-    let shown = phone
-        .show("p06h13apmt1yn5as5ttpnznsxqg".to_owned())
-        .unwrap();
-    let name = Value::Text {
-        value: "其其格".to_owned(),
+    let women = phone.list(Subject::Person, None, Some("其其格".to_owned()));
+    let [woman] = women.unwrap().try_into().unwrap();
+    let shown = phone.show(woman.id).unwrap();
+    let sex = Value::Text {
+        value: "2".to_owned(),
     };
-    assert_eq!(shown.fields["identity.name"], name);
+    assert_eq!(shown.fields["identity.sex"], sex);
     assert_eq!(shown.items["screening"].len(), 1);
     assert_eq!(phone.conflicts().unwrap().len(), 1);
     assert_eq!(phone.status().unwrap().unsent, 1);

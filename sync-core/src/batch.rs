@@ -11,7 +11,6 @@ mod commitment;
 pub(crate) mod compact;
 
 pub use blot::BLOTTED_BYTES_MAX;
-pub use commitment::Binding;
 pub use compact::reference::{FEED_BYTES, Known, REFERENCES_MAX, Reference, records_of};
 
 use std::collections::BTreeSet;
@@ -109,8 +108,6 @@ pub struct Header {
     pub dictionary: u32,
     /// When it was signed by the device's clock, Unix seconds; display only (R27).
     pub time: i64,
-    /// How its entries are bound into what is signed.
-    pub binding: Binding,
 }
 
 /// The header on the wire: a CBOR array, new fields at the end.
@@ -134,9 +131,6 @@ struct HeaderWire<'a> {
     dictionary: u32,
     #[n(8)]
     time: i64,
-    /// Absent for the first way.
-    #[n(9)]
-    binding: Option<u8>,
 }
 
 impl Header {
@@ -151,7 +145,6 @@ impl Header {
             prev: self.prev.iter().map(|hash| hash.0.into()).collect(),
             dictionary: self.dictionary,
             time: self.time,
-            binding: self.binding.number(),
         })
     }
 
@@ -173,7 +166,6 @@ impl Header {
                 .collect(),
             dictionary: wire.dictionary,
             time: wire.time,
-            binding: Binding::from_number(wire.binding).ok_or(Unfit::Envelope)?,
         })
     }
 }
@@ -259,7 +251,7 @@ impl Batch {
         sign: &dyn Fn(&[u8]) -> [u8; 64],
     ) -> Self {
         let header_bytes = header.encode();
-        let commitments = commitments(header.binding, &seed, &entries);
+        let commitments = commitments(&seed, &entries);
         let message = signed_message(network, &header_bytes, &commitments);
         let bytes = Envelope::stored(header_bytes, sign(&message), seed, &entries);
         let hash = BatchHash(Sha256::digest(&message).into());
@@ -309,8 +301,8 @@ impl Batch {
         let header = Header::decode(&envelope.header)?;
         let read = match envelope.seed {
             Some(_) if is_large => return Err(Unfit::TooLarge),
-            Some(seed) => blot::whole(header.binding, &seed, envelope.entries.0)?,
-            None => blot::parts(header.binding, envelope.entries.0)?,
+            Some(seed) => blot::whole(&seed, envelope.entries.0)?,
+            None => blot::parts(envelope.entries.0)?,
         };
         let message = signed_message(network, &envelope.header, &read.commitments);
         let hash = BatchHash(Sha256::digest(&message).into());
@@ -374,13 +366,13 @@ fn unfit(error: minicbor::decode::Error) -> Unfit {
     }
 }
 
-fn commitments(binding: Binding, seed: &[u8; 16], entries: &[Entry]) -> Vec<[u8; 32]> {
+fn commitments(seed: &[u8; 16], entries: &[Entry]) -> Vec<[u8; 32]> {
     let entries = entries.iter().zip(0u32..);
     entries
         .map(|(entry, index)| {
             let record = entry.record.to_bytes();
-            let bound = bound(binding, &salt(seed, index), &record, &entry.change);
-            bound_to(binding, &record, bound)
+            let bound = bound(&salt(seed, index), &entry.change);
+            bound_to(&record, bound)
         })
         .collect()
 }

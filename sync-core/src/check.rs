@@ -16,10 +16,12 @@ use plan::expression::{Datum, Facts, Fields, Item, Scope};
 
 use crate::facts::facts;
 use crate::group::IdNumber;
-use crate::id::{Class, RecordId};
+use crate::id::RecordId;
 use crate::link;
-use crate::replica::{Edit, Replica, Shown};
 use crate::value::{Key, Value};
+use crate::view::Shown;
+
+pub use crate::view::class_of;
 use value::value_problem;
 
 /// Every code that a [`Problem`] can have; each has a message in both languages.
@@ -75,43 +77,33 @@ impl Problem {
     }
 }
 
-/// The class of the section that a key belongs to, which may be one of the engine's own.
-pub fn class_of(package: &Package, key: &Key) -> Option<Class> {
-    if key.section() == link::SECTION {
-        return Some(Class::General);
-    }
-    Class::from_key(&package.section(key.section())?.1.class)
-}
-
-/// What keeps an edit from being saved; empty if nothing does. `today` is `YYYY-MM-DD`.
-pub fn check_edit(package: &Package, replica: &Replica, edit: &Edit, today: &str) -> Vec<Problem> {
-    let subject = edit.record.subject;
+/// What keeps `puts` from being saved in a record; empty if nothing does. `shown` is what the record
+/// shows before, `today` is `YYYY-MM-DD`.
+pub fn check_edit(
+    package: &Package,
+    record: RecordId,
+    shown: &Shown<'_>,
+    puts: &[(Key, Value)],
+    today: &str,
+) -> Vec<Problem> {
+    let subject = record.subject;
     let Some(of) = package.subject(subject.key()) else {
-        return edit
-            .puts
-            .iter()
-            .map(|(key, _)| Problem::new(key, "unknown_key"))
-            .collect();
+        let unknown = |(key, _): &(Key, Value)| Problem::new(key, "unknown_key");
+        return puts.iter().map(unknown).collect();
     };
-    let mut problems: Vec<Problem> = edit
-        .puts
+    let mut problems: Vec<Problem> = puts
         .iter()
         .filter_map(|(key, value)| match key.section() {
             link::SECTION => {
-                let wrong = link::wrong(edit.record, key, value);
+                let wrong = link::wrong(record, key, value);
                 wrong.map(|code| Problem::new(key, code).with("value", shown_text(value)))
             }
             _ => value_problem(package, of, key, value, today),
         })
         .collect();
     let bad: BTreeSet<&Key> = problems.iter().map(|problem| &problem.key).collect();
-    let good: Vec<_> = edit
-        .puts
-        .iter()
-        .filter(|(key, _)| !bad.contains(key))
-        .collect();
+    let good: Vec<_> = puts.iter().filter(|(key, _)| !bad.contains(key)).collect();
 
-    let shown = replica.view(&edit.unit, edit.record);
     let before: BTreeMap<&Key, &Value> = shown
         .iter()
         .map(|(key, slot)| (*key, slot.winner()))
@@ -168,17 +160,22 @@ pub struct Afterwards {
     pub asked: Vec<Key>,
 }
 
-/// Looks at a record as it would be after an edit. `today` is `YYYY-MM-DD`.
-pub fn afterwards(package: &Package, replica: &Replica, edit: &Edit, today: &str) -> Afterwards {
-    let Some(of) = package.subject(edit.record.subject.key()) else {
+/// Looks at a record that shows `shown` as it would be after `puts`. `today` is `YYYY-MM-DD`.
+pub fn afterwards(
+    package: &Package,
+    record: RecordId,
+    shown: &Shown<'_>,
+    puts: &[(Key, Value)],
+    today: &str,
+) -> Afterwards {
+    let Some(of) = package.subject(record.subject.key()) else {
         return Afterwards::default();
     };
-    let shown = replica.view(&edit.unit, edit.record);
     let mut values: BTreeMap<&Key, &Value> = shown
         .iter()
         .map(|(key, slot)| (*key, slot.winner()))
         .collect();
-    values.extend(edit.puts.iter().map(|(key, value)| (key, value)));
+    values.extend(puts.iter().map(|(key, value)| (key, value)));
     Afterwards {
         problems: problems_of(package, of, &values, today),
         asked: asked_of(package, of, &values, today),

@@ -23,13 +23,12 @@ use plan::Package;
 
 use crate::batch::{Batch, Unfit};
 use crate::feed::Tip;
-use crate::figure::Away;
 use crate::id::{BatchHash, ChangeHash, DeviceId, EntryHash, NetworkId, RecordId, Short, Space};
 use crate::seal::PublicKey;
+use crate::shape::SpaceWire;
 
-pub use elsewhere::Elsewhere;
 use elsewhere::Elsewheres;
-pub(crate) use entry::SpaceWire;
+pub use elsewhere::{Away, Elsewhere};
 pub use entry::{
     BadEntry, CONTROL_ENTRY_BYTES_MAX, ControlEntry, GRANTS_MAX, ROOT_LIST_MAX, Signer, plain_key,
     suite_key,

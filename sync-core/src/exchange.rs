@@ -1,6 +1,7 @@
 //! The phone's side of an exchange: what to send, and what an answer changes.
 
 mod answer;
+mod hear;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +10,6 @@ use crate::control::{BadEntry, Control, ControlEntry};
 use crate::feed::{Node, Vector};
 use crate::id::{BatchHash, DeviceId, EntryHash, Incarnation, Space};
 use crate::incoming::Incoming;
-use crate::refer::Heard;
 use crate::replica::{Context, HubState, Prepared, Replica, Step};
 use crate::row::{ReadRows, Unreadable};
 use crate::stored;
@@ -310,13 +310,4 @@ pub(crate) fn add_control(control: &mut Control, entry: ControlEntry, out: &mut 
     let arrival = control.entries().count() as u64;
     out.rows.push(stored::control_row(arrival, &entry));
     control.apply(entry);
-}
-
-pub(crate) fn hold_step(batch: &Batch) -> Step {
-    Step::Hold {
-        space: batch.header.space.clone(),
-        device: batch.header.device,
-        node: batch.node(),
-        records: batch.entries.iter().map(|entry| entry.record).collect(),
-    }
 }

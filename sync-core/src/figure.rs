@@ -21,10 +21,11 @@ pub mod json;
 mod seat;
 mod unit;
 
+pub use crate::control::Away;
 pub use asked::{Asked, UnknownYear};
 pub use contribution::{CellKey, Change, Contribution, TOTAL};
 pub use count::Counter;
-pub use seat::{Away, seats};
+pub use seat::seats;
 pub use unit::{Said, UnitFacts, of_unit};
 
 use std::ops::{Add, AddAssign, Neg};

@@ -15,12 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::id::RecordId;
 use crate::link::{Link, Statement};
 
+pub use crate::link::IDENTITY;
+
 /// The key whose value links records of persons.
 pub const ID_NUMBER_KEY: &str = "identity.id_no";
-
-/// The section and the fields that tell persons apart: where linked records differ in one, it is
-/// open whether they are one person, and nothing of one is another's until somebody settles it (R36).
-pub const IDENTITY: (&str, [&str; 2]) = ("identity", ["name", "birth_date"]);
 
 /// What speaks for and against a record being the same person as others.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::batch::{self, Batch, Unfit};
 use crate::control::Control;
-use crate::exchange::{Received, hold_step};
 use crate::feed::{Feed, Misplaced, Node};
 use crate::id::{BatchHash, DeviceId, RecordId, Space};
 use crate::record::RecordState;
@@ -23,6 +22,10 @@ pub(crate) struct Incoming<'a> {
     nodes: BTreeMap<(Space, DeviceId), BTreeMap<BatchHash, Node>>,
     stashed: BTreeMap<(Space, BatchHash), Vec<u8>>,
     unstashed: BTreeSet<(Space, BatchHash)>,
+    /// Codes of those that are not held.
+    pub(crate) not_held: Vec<&'static str>,
+    /// Some were left out because no more may wait.
+    pub(crate) stash_full: bool,
 }
 
 impl<'a> Incoming<'a> {
@@ -34,6 +37,8 @@ impl<'a> Incoming<'a> {
             nodes: BTreeMap::new(),
             stashed: BTreeMap::new(),
             unstashed: BTreeSet::new(),
+            not_held: Vec::new(),
+            stash_full: false,
         }
     }
 
@@ -52,15 +57,15 @@ impl<'a> Incoming<'a> {
         self.held.iter().any(|batch| batch.header.device != device)
     }
 
-    pub(crate) fn take(&mut self, bytes: Vec<u8>, received: &mut Received) {
+    pub(crate) fn take(&mut self, bytes: Vec<u8>) {
         let network = self.replica.me.network;
         let batch = match Batch::from_store(network, &bytes) {
             Ok(batch) => batch,
-            Err(unfit) => return received.not_held.push(unfit.code()),
+            Err(unfit) => return self.not_held.push(unfit.code()),
         };
         let space = batch.header.space.clone();
         if !self.replica.spaces.contains_key(&space) && !self.granted(&space) {
-            return received.not_held.push("space_not_granted");
+            return self.not_held.push("space_not_granted");
         }
         // An author that is not known yet may be enrolled by a control entry still on its way.
         let batch = match self.control.receive(&bytes) {
@@ -69,17 +74,17 @@ impl<'a> Incoming<'a> {
                 let erased = |record| self.control.is_erased(record);
                 let kept = batch.blot(erased).map(|b| (b.hash, b.bytes().to_vec()));
                 return match kept {
-                    Ok((hash, bytes)) => self.stash(space, hash, bytes, received),
-                    Err(unfit) => received.not_held.push(unfit.code()),
+                    Ok((hash, bytes)) => self.stash(space, hash, bytes),
+                    Err(unfit) => self.not_held.push(unfit.code()),
                 };
             }
-            Err(unfit) => return received.not_held.push(unfit.code()),
+            Err(unfit) => return self.not_held.push(unfit.code()),
         };
         match self.place(&batch) {
             Place::Held => {}
             Place::New => self.hold(batch),
-            Place::Gap => self.stash(space, batch.hash, bytes, received),
-            Place::Wrong => received.not_held.push(batch::Unfit::Parents.code()),
+            Place::Gap => self.stash(space, batch.hash, bytes),
+            Place::Wrong => self.not_held.push(batch::Unfit::Parents.code()),
         }
     }
 
@@ -115,7 +120,7 @@ impl<'a> Incoming<'a> {
         self.held.push(batch);
     }
 
-    fn stash(&mut self, space: Space, hash: BatchHash, bytes: Vec<u8>, received: &mut Received) {
+    fn stash(&mut self, space: Space, hash: BatchHash, bytes: Vec<u8>) {
         let known = self
             .replica
             .spaces
@@ -123,14 +128,14 @@ impl<'a> Incoming<'a> {
             .map_or(0, |held| held.stash.len());
         let fresh = self.stashed.keys().filter(|(s, _)| *s == space).count();
         if known + fresh >= STASH_BATCHES_MAX {
-            received.stash_full = true;
+            self.stash_full = true;
         } else {
             self.stashed.insert((space, hash), bytes);
         }
     }
 
     /// Takes what waits in the stash for as long as something of it finds its place.
-    pub(crate) fn unstash(&mut self, received: &mut Received) {
+    pub(crate) fn unstash(&mut self) {
         let mut waiting: BTreeMap<(Space, BatchHash), Vec<u8>> = std::mem::take(&mut self.stashed);
         for (space, held) in &self.replica.spaces {
             let stash = held.stash.iter();
@@ -139,7 +144,7 @@ impl<'a> Incoming<'a> {
         loop {
             let before = waiting.len();
             for ((space, hash), bytes) in std::mem::take(&mut waiting) {
-                self.take(bytes.clone(), received);
+                self.take(bytes.clone());
                 if self.stashed.remove(&(space.clone(), hash)).is_some() {
                     waiting.insert((space, hash), bytes);
                 } else {
@@ -179,7 +184,7 @@ impl<'a> Incoming<'a> {
                 batch.hash,
                 Some(batch.bytes()),
             ));
-            out.steps.push(hold_step(batch));
+            out.steps.push(Step::hold(batch));
         }
         let empty = RecordState::empty();
         // Records of batches that count now and did not, or the other way; and of new verdicts.

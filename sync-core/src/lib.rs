@@ -48,11 +48,14 @@ pub mod renew;
 pub mod replica;
 pub mod row;
 pub mod seal;
+mod shape;
 pub mod show;
 pub mod standing;
+mod state;
 mod stored;
 pub mod task;
 pub mod value;
+mod view;
 pub mod wire;
 
 #[cfg(test)]

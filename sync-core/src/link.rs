@@ -10,10 +10,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::group::IDENTITY;
 use crate::id::{RecordId, Subject};
 use crate::record::Slot;
 use crate::value::{Key, Value};
+
+/// The section and the fields that tell persons apart: where linked records differ in one, it is
+/// open whether they are one person, and nothing of one is another's until somebody settles it (R36).
+pub const IDENTITY: (&str, [&str; 2]) = ("identity", ["name", "birth_date"]);
 
 /// The section that statements stand in.
 pub const SECTION: &str = plan::dictionary::STATEMENTS;

@@ -10,13 +10,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::batch::{self, Batch, Binding, Header};
+use crate::batch::{self, Batch, Header};
 use crate::bundle::{self, Content, Padding};
-use crate::exchange::hold_step;
 use crate::feed::{Feed, Vector};
 use crate::id::{BatchHash, Space};
-use crate::replica::{Context, Prepared, Replica, Staged, Step};
+use crate::replica::{Context, Prepared, Replica, Step};
 use crate::row::{ReadRows, Row, Table, Unreadable};
+use crate::state::Staged;
 use crate::stored;
 
 /// A batch made of staged edits, and their numbers.
@@ -95,7 +95,6 @@ impl Replica {
                     prev,
                     dictionary,
                     time: context.now,
-                    binding: Binding::Apart,
                 };
                 let seed = context.random();
                 let batch = Batch::sign(self.me.network, header, entries, seed, sign);
@@ -122,7 +121,7 @@ impl Replica {
             batch.hash,
             Some(batch.bytes()),
         ));
-        out.steps.push(hold_step(&batch));
+        out.steps.push(Step::hold(&batch));
         for number in numbers {
             out.rows.push(stored::unstaged_row(space, number));
             out.steps.push(Step::Unstage(space.clone(), number));

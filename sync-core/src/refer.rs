@@ -7,15 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::batch::compact::referring::{self, Frame};
 use crate::batch::{Batch, Known, Reference, records_of};
-use crate::exchange::{ExchangeError, Outgoing};
 use crate::feed::Vector;
 use crate::id::{BatchHash, DeviceId, Space};
 use crate::replica::{Held, Replica};
 use crate::row::{ReadRows, Table, Unreadable};
 use crate::stored;
-use crate::wire::{Answer, open_batches};
 
 /// Batches that are read to explain one message.
 pub const LOOKED_UP_MAX: usize = 512;
@@ -30,15 +27,6 @@ pub fn worth_a_look<T: Clone>(newest_first: &[T]) -> Vec<T> {
     let (newest, others) = newest_first.split_at(newest);
     let oldest = &others[others.len().saturating_sub(OLDEST)..];
     [newest, oldest].concat()
-}
-
-/// An answer with its batches.
-pub(crate) struct Heard {
-    pub(crate) answer: Answer,
-    /// It referred to something.
-    pub(crate) refers: bool,
-    /// What it referred to does not resolve here: the batches are left out.
-    pub(crate) unread: bool,
 }
 
 impl Replica {
@@ -109,55 +97,7 @@ impl Replica {
         }))
     }
 
-    /// Reads an answer and rebuilds its batches.
-    pub(crate) fn hear(
-        &self,
-        rows: &dyn ReadRows,
-        outgoing: &Outgoing,
-        bytes: &[u8],
-    ) -> Result<Heard, ExchangeError> {
-        let (mut answer, compact) = Answer::read(bytes)?;
-        let mut heard = (false, false);
-        if let Some(compact) = compact {
-            let spaces: Vec<Space> = outgoing.spaces().cloned().collect();
-            let frame = Frame {
-                network: self.me.network,
-                device: self.me.device,
-                spaces: &spaces,
-            };
-            let references = referring::references(&frame, &compact);
-            let refers = !references.map_err(crate::wire::bad_batches)?.is_empty();
-            let mut unreadable = None;
-            let opened = open_batches(&frame, &compact, &mut |reference| {
-                let found = self.held_at(rows, reference);
-                found.unwrap_or_else(|error| {
-                    unreadable = Some(error);
-                    None
-                })
-            });
-            if let Some(error) = unreadable {
-                return Err(error.into());
-            }
-            heard = match opened {
-                Ok(batches) => {
-                    answer.batches = batches;
-                    (refers, false)
-                }
-                // With references that mean something else here, anything can come out.
-                Err(_) if refers => (true, true),
-                Err(bad) => return Err(bad.into()),
-            };
-        }
-        let (refers, unread) = heard;
-        Ok(Heard {
-            answer,
-            refers,
-            unread,
-        })
-    }
-
-    /// Refers to nothing until an exchange is over: what one does whose server said that it does
-    /// not read the form that refers.
+    /// Refers to nothing until an exchange is over: its messages then read without anybody's store.
     pub fn refer_to_nothing(&mut self) {
         self.plain = true;
     }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::{self, BadBundle, Claims, Content, Padding, Receipt};
 use crate::control::Control;
-use crate::exchange::{Budget, Received, add_control};
+use crate::exchange::{Budget, add_control};
 use crate::feed::{Node, by_turns};
 use crate::id::{DeviceId, Space};
 use crate::incoming::Incoming;
@@ -231,16 +231,15 @@ impl Replica {
                 outcome: imported,
             });
         }
-        let mut received = Received::default();
         let mut incoming = Incoming::new(self, &control);
         for bytes in contents.iter().flat_map(|content| &content.batches) {
-            incoming.take(bytes.clone(), &mut received);
+            incoming.take(bytes.clone());
         }
-        incoming.unstash(&mut received);
+        incoming.unstash();
         imported.batches = incoming.count();
         imported.waiting = incoming.waiting();
-        imported.not_held.extend(received.not_held);
-        imported.stash_full = received.stash_full;
+        imported.not_held.append(&mut incoming.not_held);
+        imported.stash_full = incoming.stash_full;
         let of_others = incoming.has_of_others(self.me.device);
         incoming.write(rows, &mut out)?;
         let receipts = contents.iter().flat_map(|content| &content.receipts);

@@ -6,7 +6,6 @@
 //! exchange). If persisting fails the outcome is unknown: drop the replica and open it again (R8).
 
 mod edit;
-mod hub_state;
 mod open;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,32 +13,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use plan::Package;
 
 use crate::batch::{self, Batch, Entry};
-use crate::check::{self, Problem};
+use crate::check::Problem;
 use crate::control::Control;
 use crate::feed::{Feed, Node, Vector};
-use crate::id::{
-    ActorId, AuthorId, BatchHash, ChangeHash, Class, DeviceId, NetworkId, RecordId, Space,
-};
+use crate::id::{ActorId, AuthorId, BatchHash, ChangeHash, Class, DeviceId, RecordId, Space};
 use crate::offer::Offers;
-use crate::record::{RecordState, Slot, WriteError};
+use crate::record::{RecordState, WriteError};
 use crate::renew::Renewal;
 use crate::row::{ReadRows, Row, Table, Unreadable};
+use crate::show::Source;
 use crate::standing::{HeldChange, Standing, counting};
+use crate::state::Staged;
 use crate::stored;
 use crate::value::{Key, Value};
 
+pub use crate::state::{HubState, Me};
+pub use crate::view::{Shown, shown_of};
 pub use edit::{Edit, EditError, Edited};
-pub use hub_state::HubState;
 pub use open::{EachRow, OpenError, OpenReport};
-
-/// Who a replica is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Me {
-    /// The installation.
-    pub network: NetworkId,
-    /// This device.
-    pub device: DeviceId,
-}
 
 /// What the host knows and the core must not fetch: the time and randomness.
 pub struct Context<'a> {
@@ -113,12 +104,16 @@ pub(crate) enum Step {
     Me(Me),
 }
 
-/// A saved edit that no batch holds yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Staged {
-    pub(crate) entry: Entry,
-    pub(crate) author: AuthorId,
-    pub(crate) dictionary: u32,
+impl Step {
+    /// A batch becomes one of its feed.
+    pub(crate) fn hold(batch: &Batch) -> Self {
+        Self::Hold {
+            space: batch.header.space.clone(),
+            device: batch.header.device,
+            node: batch.node(),
+            records: batch.entries.iter().map(|entry| entry.record).collect(),
+        }
+    }
 }
 
 /// What is held of one space.
@@ -173,26 +168,8 @@ pub struct Replica {
     pub(crate) renewal: Option<Renewal>,
 }
 
-/// The values of a record over its classes, by key.
-pub type Shown<'a> = BTreeMap<&'a Key, &'a Slot>;
-
 /// Batches that don't count by themselves.
 pub(crate) type Uncounted = BTreeMap<BatchHash, Standing>;
-
-/// What a record shows in the space of one class. Keys of sections that the plan puts into another
-/// class are left out: no honest device writes them here, and a hostile one must not stand in
-/// another space's place. Keys that the plan does not know are kept.
-pub fn shown_of<'a>(
-    package: Option<&'a Package>,
-    class: Class,
-    state: &'a RecordState,
-) -> impl Iterator<Item = (&'a Key, &'a Slot)> {
-    let belongs = move |key: &Key| {
-        let of = package.and_then(|package| check::class_of(package, key));
-        of.is_none_or(|of| of == class)
-    };
-    state.view().iter().filter(move |(key, _)| belongs(key))
-}
 
 impl Replica {
     /// A replica of a device that has just been enrolled: the control entries it was given, and
@@ -568,6 +545,20 @@ impl Replica {
                 aside + held.stash.len()
             })
             .sum()
+    }
+}
+
+impl Source for Replica {
+    fn package(&self) -> Option<&Package> {
+        self.package()
+    }
+
+    fn records_of(&self, unit: &str) -> BTreeSet<RecordId> {
+        self.records_of(unit)
+    }
+
+    fn view(&self, unit: &str, record: RecordId) -> Shown<'_> {
+        self.view(unit, record)
     }
 }
 

@@ -16,8 +16,8 @@ use crate::group::{self, Group, ID_NUMBER_KEY, IDENTITY, IdNumber, Ties};
 use crate::id::{RecordId, Subject};
 use crate::link::{self, Statement};
 use crate::record::Slot;
-use crate::replica::{Replica, Shown};
 use crate::value::{Key, Value};
+use crate::view::Shown;
 
 pub use why::{Why, why};
 
@@ -29,20 +29,6 @@ pub trait Source {
     fn records_of(&self, unit: &str) -> BTreeSet<RecordId>;
     /// The values of one record, over the classes held.
     fn view(&self, unit: &str, record: RecordId) -> Shown<'_>;
-}
-
-impl Source for Replica {
-    fn package(&self) -> Option<&Package> {
-        self.package()
-    }
-
-    fn records_of(&self, unit: &str) -> BTreeSet<RecordId> {
-        self.records_of(unit)
-    }
-
-    fn view(&self, unit: &str, record: RecordId) -> Shown<'_> {
-        self.view(unit, record)
-    }
 }
 
 /// A value as it is shown.

@@ -6,7 +6,7 @@ use plan::Package;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::batch::{Batch, Binding, Entry, Header};
+use crate::batch::{Batch, Entry, Header};
 use crate::change::{Change, Put};
 use crate::control::{
     Control, ControlEntry, Cut, Enrolment, Order, OrderKind, RootStatement, Signer,
@@ -252,7 +252,6 @@ impl Other {
             prev: Vec::new(),
             dictionary: 1,
             time: 0,
-            binding: Binding::Apart,
         };
         let entries = vec![Entry { record, change }];
         let sign = |message: &[u8]| self.0.sign(message);

@@ -7,14 +7,15 @@ use minicbor::{Decode, Encode};
 
 use crate::batch::Entry;
 use crate::cbor::{self, List};
-use crate::control::{ControlEntry, SpaceWire};
+use crate::control::ControlEntry;
 use crate::feed::{Tip, Vector};
 use crate::id::{
     AuthorId, BatchHash, DeviceId, EntryHash, Incarnation, NetworkId, RecordId, Short, Space,
 };
 use crate::record::RecordState;
-use crate::replica::{HubState, Me, Staged};
 use crate::row::{Row, Table};
+use crate::shape::SpaceWire;
+use crate::state::{HubState, Me, Staged};
 
 /// Key of the row that says who the replica is.
 pub(crate) const ME: &[u8] = b"me";

@@ -9,6 +9,7 @@
 mod answer;
 mod packing;
 mod request;
+mod wipe;
 
 use std::collections::BTreeMap;
 
@@ -19,32 +20,29 @@ use crate::batch::compact::reference::{Known, Reference};
 use crate::batch::compact::referring::{self, Frame};
 use crate::batch::compact::{self, BadCompact};
 use crate::cbor::{self, List};
-use crate::control::{ControlPosition, SpaceWire};
+use crate::control::ControlPosition;
 use crate::feed::{Tip, Vector};
 use crate::id::{DeviceId, Incarnation, NetworkId, Short, Space};
-use crate::parting::{Parting, PartingWire, WipeCall, WipeWire};
 use crate::renew::{Renewal, RenewalWire};
+use crate::shape::{Feeds, SpaceWire, bytes_list, feeds_from_wire, feeds_to_wire, some_if_any};
 
+pub use crate::shape::{CHANGES_MAX, SPACES_MAX, TIPS_MAX};
 pub use answer::{Answer, Refused, Safe, SpaceState};
 pub use packing::{pack, unpack};
 pub use request::{Request, Signed, SpaceClaim, Unopened};
+pub use wipe::{Parting, WipeCall};
+use wipe::{PartingWire, WipeWire};
 
 /// The version of this protocol.
 pub const VERSION: u16 = 1;
 /// Size of a message after decompression.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Spaces in one message.
-pub const SPACES_MAX: usize = 512;
 /// Batches in one message.
 pub const BATCHES_MAX: usize = 4096;
 /// Control entries in one message.
 pub const CONTROL_MAX: usize = 16_384;
 /// Control entries that a request shows.
 pub const SHOWN_MAX: usize = 1024;
-/// Devices that differ in one space of a message.
-pub const CHANGES_MAX: usize = 4096;
-/// Tips of one device in a message.
-pub const TIPS_MAX: usize = 256;
 
 /// Bytes that are no message of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -107,72 +105,6 @@ pub fn base_digest(
         parts.push(vector.digest().0.to_vec());
     }
     Short::digest("ortoo base v1", parts.iter().map(Vec::as_slice))
-}
-
-// The shapes on the wire: CBOR arrays, new fields at the end.
-
-#[derive(Clone, Debug, Encode, Decode)]
-pub(crate) struct TipWire {
-    #[n(0)]
-    seq: u32,
-    #[n(1)]
-    hash: ByteArray<16>,
-}
-
-#[derive(Clone, Debug, Encode, Decode)]
-pub(crate) struct FeedWire {
-    #[n(0)]
-    device: ByteArray<8>,
-    #[n(1)]
-    tips: List<TipWire, TIPS_MAX>,
-}
-
-pub(crate) type Feeds = List<FeedWire, CHANGES_MAX>;
-
-impl TipWire {
-    pub(crate) fn of(tip: &Tip) -> Self {
-        Self {
-            seq: tip.seq,
-            hash: tip.hash.0.into(),
-        }
-    }
-
-    pub(crate) fn tip(&self) -> Tip {
-        Tip {
-            seq: self.seq,
-            hash: Short(self.hash.into()),
-        }
-    }
-}
-
-pub(crate) fn feeds_to_wire(feeds: &[(DeviceId, Vec<Tip>)]) -> Feeds {
-    feeds
-        .iter()
-        .map(|(device, tips)| FeedWire {
-            device: device.0.into(),
-            tips: tips.iter().map(TipWire::of).collect(),
-        })
-        .collect()
-}
-
-pub(crate) fn feeds_from_wire(feeds: Feeds) -> Vec<(DeviceId, Vec<Tip>)> {
-    feeds
-        .into_iter()
-        .map(|feed| {
-            (
-                DeviceId(feed.device.into()),
-                feed.tips.0.iter().map(TipWire::tip).collect(),
-            )
-        })
-        .collect()
-}
-
-pub(crate) fn some_if_any<T, const N: usize>(list: List<T, N>) -> Option<List<T, N>> {
-    (!list.0.is_empty()).then_some(list)
-}
-
-pub(crate) fn bytes_list<const N: usize>(list: &[Vec<u8>]) -> List<ByteVec, N> {
-    list.iter().map(|bytes| bytes.clone().into()).collect()
 }
 
 pub(crate) fn decode<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, BadMessage> {

@@ -1,7 +1,7 @@
 //! How this node writes: as a device like any other, whose batches lie in the feeds of the spaces.
 
 use plan::Package;
-use sync_core::batch::{Batch, Binding, Entry, Header};
+use sync_core::batch::{Batch, Entry, Header};
 use sync_core::change::Change;
 use sync_core::feed::Feed;
 use sync_core::id::{ActorId, AuthorId, ChangeHash, Class, DeviceId, RecordId, Space};
@@ -144,7 +144,6 @@ async fn hold(
             prev,
             dictionary,
             time: now,
-            binding: Binding::Apart,
         };
         let seed = random()?;
         let sign = |message: &[u8]| shared.node.sign(message);

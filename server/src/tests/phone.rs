@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sync_core::batch::{Batch, Binding, Entry, Header};
+use sync_core::batch::{Batch, Entry, Header};
 use sync_core::control::ControlPosition;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest};
 use sync_core::feed::Vector;
@@ -110,7 +110,6 @@ impl Phone {
             prev,
             dictionary: 1,
             time: super::NOON,
-            binding: Binding::Apart,
         };
         Batch::sign(self.network, header, entries, [self.seed; 16], &|message| {
             key.sign(message)

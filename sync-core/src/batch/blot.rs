@@ -19,26 +19,22 @@ pub(super) struct Read {
 }
 
 impl Read {
-    fn live(&mut self, binding: Binding, salt: &[u8; 16], record: RecordId, change: Vec<u8>) {
+    fn live(&mut self, salt: &[u8; 16], record: RecordId, change: Vec<u8>) {
         let id = record.to_bytes();
-        let bound = bound(binding, salt, &id, &change);
-        self.commitments.push(bound_to(binding, &id, bound));
+        let bound = bound(salt, &change);
+        self.commitments.push(bound_to(&id, bound));
         self.entries.push(Entry { record, change });
     }
 }
 
 /// Reads the entries of a batch of which nothing was blotted out.
-pub(super) fn whole(
-    binding: Binding,
-    seed: &[u8; 16],
-    entries: Vec<EntryWire>,
-) -> Result<Read, Unfit> {
+pub(super) fn whole(seed: &[u8; 16], entries: Vec<EntryWire>) -> Result<Read, Unfit> {
     let mut read = Read::default();
     for (entry, index) in entries.into_iter().zip(0u32..) {
         let record = entry.record()?;
         match (entry.change, entry.salt, entry.bound) {
             (Some(change), None, None) => {
-                read.live(binding, &salt(seed, index), record, change.into());
+                read.live(&salt(seed, index), record, change.into());
             }
             (None, ..) => return Err(Unfit::Blotted),
             _ => return Err(Unfit::Envelope),
@@ -48,14 +44,14 @@ pub(super) fn whole(
 }
 
 /// Reads the entries of a batch of which something was blotted out.
-pub(super) fn parts(binding: Binding, entries: Vec<EntryWire>) -> Result<Read, Unfit> {
+pub(super) fn parts(entries: Vec<EntryWire>) -> Result<Read, Unfit> {
     let mut read = Read::default();
     for entry in entries {
         let record = entry.record()?;
         match (entry.change, entry.salt, entry.bound) {
-            (Some(change), Some(salt), None) => read.live(binding, &salt, record, change.into()),
+            (Some(change), Some(salt), None) => read.live(&salt, record, change.into()),
             (None, None, Some(bound)) => {
-                let commitment = bound_to(binding, &record.to_bytes(), bound.into());
+                let commitment = bound_to(&record.to_bytes(), bound.into());
                 read.commitments.push(commitment);
                 read.blotted.insert(record);
             }
@@ -85,12 +81,11 @@ impl EntryWire {
         }
     }
 
-    fn blotted(self, binding: Binding) -> Self {
-        let (Some(record), Some(change), Some(salt)) = (&self.record, &self.change, &self.salt)
-        else {
+    fn blotted(self) -> Self {
+        let (Some(change), Some(salt)) = (&self.change, &self.salt) else {
             return self;
         };
-        let bound = bound(binding, salt, record, change);
+        let bound = bound(salt, change);
         Self {
             record: self.record,
             change: None,
@@ -121,7 +116,7 @@ impl Batch {
                 None => entry,
             };
             entries.push(match erased(record) {
-                true => entry.blotted(self.header.binding),
+                true => entry.blotted(),
                 false => entry,
             });
             Ok(())

@@ -10,8 +10,8 @@
 //! That works because a valid change has exactly one encoding ([`Change::parse`] refuses the
 //! others), and so has a batch as we write it. What is not in that form travels as it is.
 //!
-//! Form 1 ([`plain`]) is a message by itself; forms 2 and 3 ([`referring`]) may also refer to what the
-//! receiver holds.
+//! Form 1 ([`plain`]) is a message by itself; form 2 ([`referring`]) may also refer to what the receiver
+//! holds.
 
 mod coder;
 mod plain;

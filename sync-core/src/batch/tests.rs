@@ -17,7 +17,6 @@ fn header(prev: Vec<BatchHash>) -> Header {
         prev,
         dictionary: 4,
         time: 1_790_000_000,
-        binding: Binding::Apart,
     }
 }
 
@@ -125,11 +124,11 @@ fn an_entry_blotted_out_without_an_order_is_refused() {
 fn a_commitment_hides_its_entry_behind_the_seed() {
     let entries = [entry(1, 40)];
     assert_ne!(
-        commitments(Binding::Apart, &[5; 16], &entries),
-        commitments(Binding::Apart, &[6; 16], &entries)
+        commitments(&[5; 16], &entries),
+        commitments(&[6; 16], &entries)
     );
     let same = [entry(1, 40), entry(1, 40)];
-    let both = commitments(Binding::Apart, &[5; 16], &same);
+    let both = commitments(&[5; 16], &same);
     assert_ne!(both[0], both[1], "equal entries must not show as equal");
 }
 
@@ -159,24 +158,7 @@ fn the_largest_saved_edit_fits_one_batch_of_a_phone_and_is_never_split() {
 
 #[test]
 fn the_bytes_of_version_1_do_not_change() {
-    // What is signed and stored is for good: this hash may never differ.
-    let whole = Header {
-        binding: Binding::Whole,
-        ..header(vec![BatchHash([2; 32])])
-    };
-    let batch = Batch::sign(NETWORK, whole, vec![entry(1, 8)], [5; 16], &|message| {
-        key().sign(message)
-    });
-    let stored = data_encoding::HEXLOWER.encode(&Sha256::digest(batch.bytes()));
-    let expected = (
-        "bea8e95d2c860fda9ca42d6e64203eac1bafebb7cd7fedf0624324714f762ee4",
-        "dfa46fe0afee860afff66d8f2715430486509fa2510d9465f5bb7605c9e3009c",
-    );
-    assert_eq!((batch.hash.to_string().as_str(), stored.as_str()), expected);
-}
-
-#[test]
-fn the_bytes_of_batches_with_entries_bound_apart_do_not_change() {
+    // What is signed and stored is for good: these hashes may never differ.
     let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(&Sha256::digest(bytes));
     let batch = batch(
         vec![BatchHash([2; 32])],

@@ -7,14 +7,14 @@ use minicbor::{Decode, Encode};
 use super::BadBundle;
 use crate::batch::compact::referring::{self, Frame};
 use crate::cbor::{self, List};
-use crate::control::{Control, ControlPosition, SpaceWire};
+use crate::control::{Control, ControlPosition};
 use crate::feed::Vector;
 use crate::id::{DeviceId, Incarnation, NetworkId, Short, Space};
 use crate::seal;
-use crate::wire::{
-    CONTROL_MAX, Feeds, SPACES_MAX, bytes_list, decode, feeds_from_wire, feeds_to_wire,
-    open_batches, some_if_any,
+use crate::shape::{
+    Feeds, SPACES_MAX, SpaceWire, bytes_list, feeds_from_wire, feeds_to_wire, some_if_any,
 };
+use crate::wire::{CONTROL_MAX, decode, open_batches};
 
 /// The version of what is inside.
 const VERSION: u16 = 1;

@@ -5,13 +5,49 @@ use std::collections::BTreeMap;
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
-use super::entry::{ControlEntry, Signer, SpaceWire, kind, seal_entry};
+use super::entry::{ControlEntry, Signer, kind, seal_entry};
 use crate::cbor::{self, List};
-use crate::figure::Away;
 use crate::id::{EntryHash, NetworkId, RecordId, Space};
+use crate::shape::SpaceWire;
 
 /// Stretches of time in one statement of where somebody counts.
 const AWAY_MAX: usize = 256;
+
+/// The dates as of which a group counts in another unit: stretches of `YYYY-MM-DD`, both ends in,
+/// between dates that figures are as of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Away(Vec<(String, String)>);
+
+impl Away {
+    /// From stretches as they were written down.
+    pub fn of(spans: Vec<(String, String)>) -> Self {
+        Self(spans)
+    }
+
+    /// Adds a date after all others: to the stretch that ends with `before`, or as one of its own.
+    pub(crate) fn add(&mut self, date: &str, before: Option<&String>) {
+        match self.0.last_mut() {
+            Some((_, to)) if Some(&*to) == before => date.clone_into(to),
+            _ => self.0.push((date.to_owned(), date.to_owned())),
+        }
+    }
+
+    /// The stretches.
+    pub fn spans(&self) -> &[(String, String)] {
+        &self.0
+    }
+
+    /// Whether there is none.
+    pub fn is_never(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the group counts in another unit as of this date.
+    pub fn holds(&self, as_of: &str) -> bool {
+        let within = |(from, to): &(String, String)| from.as_str() <= as_of && as_of <= to.as_str();
+        self.0.iter().any(within)
+    }
+}
 
 /// Says when a person of a unit's records counts in another unit, where she is recorded too (R43).
 #[derive(Clone, Debug, PartialEq, Eq)]

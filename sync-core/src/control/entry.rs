@@ -8,8 +8,9 @@ use plan::Package;
 use sha2::{Digest, Sha256};
 
 use crate::cbor::{self, List};
-use crate::id::{Class, DeviceId, EntryHash, NetworkId, RecordId, Space};
+use crate::id::{DeviceId, EntryHash, NetworkId, RecordId, Space};
 use crate::seal;
+use crate::shape::SpaceWire;
 
 use super::elsewhere::Elsewhere;
 use super::left_out::LeftOut;
@@ -94,29 +95,6 @@ pub fn suite_key(key: &[u8; 32]) -> [u8; 33] {
 pub fn plain_key(key: &[u8; 33]) -> Option<[u8; 32]> {
     let (suite, key) = key.split_first()?;
     (*suite == SUITE).then(|| key.try_into().ok())?
-}
-
-/// A space as it stands on the wire.
-#[derive(Clone, Debug, Encode, Decode)]
-pub(crate) struct SpaceWire {
-    #[n(0)]
-    pub(crate) unit: String,
-    #[n(1)]
-    pub(crate) class: u8,
-}
-
-impl SpaceWire {
-    pub(crate) fn of(space: &Space) -> Self {
-        Self {
-            unit: space.unit().to_owned(),
-            class: space.class as u8,
-        }
-    }
-
-    /// The space, or `None` for a class that a newer version added.
-    pub(crate) fn space(&self) -> Option<Space> {
-        Space::new(&self.unit, Class::from_number(self.class)?).ok()
-    }
 }
 
 /// What an entry says.

@@ -8,12 +8,11 @@ use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 
-use super::entry::SpaceWire;
 use super::order::Order;
 use crate::cbor::{self, List};
 use crate::feed::Vector;
 use crate::id::{RecordId, Space};
-use crate::wire::{Feeds, SPACES_MAX, feeds_from_wire, feeds_to_wire};
+use crate::shape::{Feeds, SPACES_MAX, SpaceWire, feeds_from_wire, feeds_to_wire};
 
 /// Vectors of the spaces of the records that an order names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

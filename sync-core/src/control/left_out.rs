@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
-use super::entry::{ControlEntry, Signer, SpaceWire, kind, seal_entry};
+use super::entry::{ControlEntry, Signer, kind, seal_entry};
 use crate::cbor::{self, List};
 use crate::id::{ChangeHash, NetworkId, RecordId, Space};
+use crate::shape::SpaceWire;
 
 /// Changes in one verdict.
 pub const LEFT_OUT_MAX: usize = 64;

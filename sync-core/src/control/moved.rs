@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
-use super::entry::{ControlEntry, Signer, SpaceWire, kind, seal_entry};
+use super::entry::{ControlEntry, Signer, kind, seal_entry};
 use crate::cbor;
 use crate::id::{Class, EntryHash, NetworkId, RecordId, Space};
+use crate::shape::SpaceWire;
 
 /// Says that a person's record goes on as another record in another unit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -16,12 +16,13 @@ use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 
 use super::entry::{
-    BadEntry, BodyWire, ControlEntry, EntryWire, SignatureWire, Signer, SpaceWire, kind, name_of,
-    plain_key, seal_entry, signed_message, suite_key,
+    BadEntry, BodyWire, ControlEntry, EntryWire, SignatureWire, Signer, kind, name_of, plain_key,
+    seal_entry, signed_message, suite_key,
 };
 use super::root::Roots;
 use crate::cbor::{self, List};
 use crate::id::{EntryHash, NetworkId, Space};
+use crate::shape::SpaceWire;
 
 /// Things that one order names; more need several orders.
 pub const ORDER_NAMES_MAX: usize = 1024;

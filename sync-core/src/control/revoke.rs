@@ -12,11 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
-use super::entry::{ControlEntry, GRANTS_MAX, Signer, SpaceWire, kind, seal_entry};
+use super::entry::{ControlEntry, GRANTS_MAX, Signer, kind, seal_entry};
 use crate::cbor::{self, List};
 use crate::feed::Tip;
 use crate::id::{DeviceId, NetworkId, Space};
-use crate::wire::TipWire;
+use crate::shape::{SpaceWire, TipWire};
 
 /// Ends of branches that a cut names in one space; what a device signed on more branches waits for the
 /// office. An honest device has one.

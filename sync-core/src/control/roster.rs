@@ -6,11 +6,12 @@ use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
 use super::entry::{
-    BadEntry, ControlEntry, GRANTS_MAX, ROOT_LIST_MAX, Signer, SpaceWire, kind, plain_key,
-    seal_entry, suite_key,
+    BadEntry, ControlEntry, GRANTS_MAX, ROOT_LIST_MAX, Signer, kind, plain_key, seal_entry,
+    suite_key,
 };
 use crate::cbor::{self, List};
 use crate::id::{AuthorId, DeviceId, NetworkId, Space};
+use crate::shape::SpaceWire;
 
 /// A device that may take part, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]

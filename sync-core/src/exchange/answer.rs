@@ -1,6 +1,7 @@
 //! What a phone does with an answer: control first, then batches into feeds and records, then what is known
 //! of the server.
 
+use super::hear::Heard;
 use super::*;
 
 impl Replica {
@@ -87,17 +88,18 @@ impl Replica {
         };
         let mut incoming = Incoming::new(self, control);
         for bytes in answer.batches {
-            incoming.take(bytes, &mut received);
+            incoming.take(bytes);
         }
         received.unread = unread;
-        if refers && !received.not_held.is_empty() {
+        if refers && !incoming.not_held.is_empty() {
             // They may be another than their author's for what they refer to.
             received.unread = true;
-            received.not_held.clear();
             incoming = Incoming::new(self, control);
         }
-        incoming.unstash(&mut received);
+        incoming.unstash();
         received.batches = incoming.count();
+        received.not_held.append(&mut incoming.not_held);
+        received.stash_full = incoming.stash_full;
         incoming.write(rows, &mut out)?;
 
         let reborn = answer.reset && answer.incarnation != self.hub.incarnation;

@@ -10,8 +10,8 @@ use crate::control::Control;
 use crate::facts::{facts, home_of, joined};
 use crate::group::{Group, IdNumber, Ties, groups_by};
 use crate::id::{RecordId, Subject};
-use crate::replica::Shown;
 use crate::show::{self, Source};
+use crate::view::Shown;
 
 /// What is recorded in a unit, group by group.
 #[derive(Debug, Default)]

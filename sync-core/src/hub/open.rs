@@ -4,8 +4,8 @@ use crate::batch::{Batch, Unfit};
 use crate::control::{Control, ControlEntry};
 use crate::id::DeviceId;
 use crate::offer::SHOWN_BY_STRANGER_MAX;
-use crate::parting::Parting;
 use crate::seal;
+use crate::wire::Parting;
 use crate::wire::{Answer, Find, Request, Signed, SpaceClaim, Unopened};
 
 use super::{HubMe, Refusal};

@@ -1,10 +1,11 @@
 use super::*;
 use crate::batch::Unfit;
+use crate::exchange::Outgoing;
 use crate::feed::{Node, Tip};
 use crate::id::Class;
 use crate::station::{Station, UNIT};
 use crate::value::Value;
-use crate::wire::{Refused, Request, SpaceState};
+use crate::wire::{Answer, Refused, Request, SpaceState};
 
 fn space() -> Space {
     Space::new(UNIT, Class::General).unwrap()

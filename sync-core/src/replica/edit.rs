@@ -1,6 +1,7 @@
 //! Saving: from what somebody typed to changes that are staged for the next batch.
 
 use super::*;
+use crate::check;
 
 /// What an edit is made of.
 #[derive(Clone, Debug)]
@@ -67,7 +68,8 @@ impl Replica {
         if self.control.is_erased(edit.record) {
             return Err(EditError::Erased);
         }
-        let problems = check::check_edit(package, self, edit, context.today);
+        let shown = self.view(&edit.unit, edit.record);
+        let problems = check::check_edit(package, edit.record, &shown, &edit.puts, context.today);
         if !problems.is_empty() {
             return Err(EditError::Problems(problems));
         }

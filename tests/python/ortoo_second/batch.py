@@ -49,16 +49,13 @@ def salt(seed, index):
 
 def message(network, header, entries):
     """What is signed; an entry is (record, change, salt), or (record, None, what is left of it)."""
-    apart = len(cbor.read(header)) > 9
     out = b"ortoo batch v1\0" + network + len(header).to_bytes(4, "big") + header
     for record, chunk, hidden in entries:
         if chunk is None:
             bound = hidden
-        elif apart:
-            bound = sha256(b"ortoo entry v2 change\0", hidden, chunk)
         else:
-            bound = sha256(b"ortoo entry v1\0", hidden, record, chunk)
-        out += sha256(b"ortoo entry v2\0", record, bound) if apart else bound
+            bound = sha256(b"ortoo entry v1 change\0", hidden, chunk)
+        out += sha256(b"ortoo entry v1\0", record, bound)
     return out
 
 
@@ -66,8 +63,8 @@ def read(network, stored):
     header, signature, seed, entries = cbor.read(stored)[:4]
     fields = cbor.read(header)
     suite, unit, kind, device, author, seq, prev, dictionary, time = fields[:9]
-    if suite != 1 or fields[9:10] not in ([], [2]):
-        raise Bad("another suite or binding")
+    if suite != 1:
+        raise Bad("another suite")
     if seed is not None:
         shown = [(record, chunk, salt(seed, i)) for i, (record, chunk) in enumerate(entries)]
     else:
@@ -110,13 +107,12 @@ def open_message(network, data, device=bytes(8), spaces=(), find=None):
     device over these spaces, `find` looks up: by place of the space, first bytes of the device, seq."""
     data = Reader(data)
     form = data.unsigned()
-    if form in (2, 3):
+    if form == 2:
         if not data.data:
             return []
         from .form2 import Form2
 
-        # They differ in how the entries of their batches are bound.
-        return Form2(network, data.data, form - 1, device, spaces, find).batches()
+        return Form2(network, data.data, device, spaces, find).batches()
     if form != 1:
         raise Bad(f"form {form} of the batches")
     numbers, random = data.unsigned(), data.unsigned()
@@ -139,13 +135,15 @@ class Form1:
         return [self.batch_of(self.number()) for _ in range(self.number())]
 
     def batch_of(self, told):
-        """0 as it is, else by its meaning: 1 and 2 are the ways in which entries are bound."""
-        return self.batch(told) if told else self.text()
+        """0 as it is, 1 by its meaning."""
+        if told > 1:
+            raise Bad("a batch told otherwise")
+        return self.batch() if told else self.text()
 
     def space(self):
         return self.text().decode(), self.number()
 
-    def batch(self, binding):
+    def batch(self):
         unit, kind = self.spaces.known(self.number(), self.space)
         device = self.devices.known(self.number(), lambda: self.random.take(8))
         author = self.authors.known(self.number(), lambda: self.random.take(8))
@@ -155,7 +153,6 @@ class Form1:
         self.time += self.difference()
         signature, seed = self.random.take(64), self.random.take(16)
         head = [1, unit, kind, device, author, self.seq, prev, dictionary, self.time]
-        head += [binding] if binding > 1 else []
         header, entries = cbor.write(head), []
         for _ in range(self.number()):
             record = self.records.known(self.number(), lambda: self.random.take(17))

@@ -45,14 +45,14 @@ class Trail:
 
 def references(data, device, spaces):
     """What a message refers to, as (place of the space, first bytes of the device, seq)."""
-    return Form2(b"", data, 1, device, spaces, None).list
+    return Form2(b"", data, device, spaces, None).list
 
 
 class Form2:
     """`find` gives the batch, read, that a reference names; the message is all that is told."""
 
-    def __init__(self, network, data, binding, device, spaces, find):
-        self.network, self.binding = network, binding
+    def __init__(self, network, data, device, spaces, find):
+        self.network = network
         self.spaces, self.stream = Table(spaces), Stream(data)
         self.models, self.texts = defaultdict(Number), Text()
         self.bits, self.key_trees = defaultdict(Bit), defaultdict(lambda: tree(256))
@@ -122,7 +122,6 @@ class Form2:
         time = (dated.time if dated else 0) + self.signed("batch time")
         signature, seed = self.stream.raw(64), self.stream.raw(16)
         head = [1, unit, kind, device, author, seq, prev, dictionary, time]
-        head += [self.binding] if self.binding > 1 else []
         said = SimpleNamespace(seq=seq, author=author, dictionary=dictionary, time=time)
         header, entries, self.time = cbor.write(head), [], time
         for _ in range(self.number("entries")):

@@ -102,7 +102,6 @@ pub(super) fn batch(ground: &Ground, input: Vec<u8>) -> Vec<u8> {
 }
 
 fn batch_message(network: NetworkId, header: &[u8], seed: &[u8], entries: &[Item]) -> Vec<u8> {
-    let apart = Item::read(header).is_some_and(|header| header.field(9).is_some());
     let mut message = [
         b"ortoo batch v1\0",
         network.as_bytes(),
@@ -117,24 +116,16 @@ fn batch_message(network: NetworkId, header: &[u8], seed: &[u8], entries: &[Item
             .chain_update(index.to_be_bytes())
             .finalize();
         let part = |place| entry.field(place).and_then(Item::bytes).unwrap_or_default();
-        let bound = match apart {
-            false => Sha256::new()
-                .chain_update(b"ortoo entry v1\0")
-                .chain_update(&salt[..16])
-                .chain_update(part(0)),
-            true => Sha256::new()
-                .chain_update(b"ortoo entry v2 change\0")
-                .chain_update(&salt[..16]),
-        };
-        let bound = bound.chain_update(part(1)).finalize();
-        let commitment = match apart {
-            false => bound,
-            true => Sha256::new()
-                .chain_update(b"ortoo entry v2\0")
-                .chain_update(part(0))
-                .chain_update(bound)
-                .finalize(),
-        };
+        let bound = Sha256::new()
+            .chain_update(b"ortoo entry v1 change\0")
+            .chain_update(&salt[..16])
+            .chain_update(part(1))
+            .finalize();
+        let commitment = Sha256::new()
+            .chain_update(b"ortoo entry v1\0")
+            .chain_update(part(0))
+            .chain_update(bound)
+            .finalize();
         message.extend_from_slice(&commitment);
     }
     message

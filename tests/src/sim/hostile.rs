@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ed25519_dalek::{Signer, SigningKey};
-use sync_core::batch::{Batch, Binding, Entry, Header, Known};
+use sync_core::batch::{Batch, Entry, Header, Known};
 use sync_core::change::{Change, Put};
 use sync_core::control::ControlPosition;
 use sync_core::feed::Feed;
@@ -338,7 +338,6 @@ impl Hostile {
             prev,
             dictionary: 1,
             time: 0,
-            binding: Binding::Apart,
         }
     }
 

@@ -90,7 +90,7 @@ fn the_golden_rows_open_as_the_store_of_a_phone() {
 /// The store that version 0.1.0 wrote, also held by the apps' own tests.
 #[test]
 fn the_store_of_the_first_version_opens_on_the_command_line() {
-    let fixture = root().join("mobile-ffi/fixtures/store-0.1.0");
+    let fixture = golden::app_store();
     let dir = tempfile::tempdir().unwrap();
     std::fs::copy(fixture.join("ortoo.db"), dir.path().join("ortoo.db")).unwrap();
     let expected = std::fs::read(fixture.join("expected.json")).unwrap();
@@ -109,7 +109,7 @@ fn the_store_of_the_first_version_opens_on_the_command_line() {
 /// which goes on with what another phone wrote; and the store of a phone that had saved one thing more.
 #[test]
 fn an_installation_of_the_first_version_is_restored_and_its_phone_goes_on() {
-    let fixture = golden::dir().join("installation-0.1.0");
+    let fixture = golden::installation();
     let expected = std::fs::read(fixture.join("expected.json")).unwrap();
     let expected: Value = serde_json::from_slice(&expected).unwrap();
     let id = |thing: &Value| thing["id"].as_str().unwrap().to_owned();

@@ -9,7 +9,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use harness::{Phone, Server};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use sync_core::batch::{Batch, Binding, Entry, Header};
+use sync_core::batch::{Batch, Entry, Header};
 use sync_core::change::{Change, Put};
 use sync_core::control::ControlPosition;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link};
@@ -147,7 +147,6 @@ impl Device {
             prev,
             dictionary: 1,
             time: 0,
-            binding: Binding::Apart,
         };
         let record = RecordId::draw(Subject::Person, 1, [self.salt; 10]);
         let sign = |message: &[u8]| self.sign(message);

@@ -1,5 +1,7 @@
 //! What each crate never does, held over the tree itself (ARCHITECTURE.md).
 
+mod layers;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

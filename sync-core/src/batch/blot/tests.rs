@@ -19,7 +19,7 @@ fn entry(n: u8, change: &str) -> Entry {
     }
 }
 
-fn batch(binding: Binding, entries: Vec<Entry>) -> Batch {
+fn batch(entries: Vec<Entry>) -> Batch {
     let header = Header {
         space: Space::new("152522100200", Class::General).unwrap(),
         device: DeviceId::of_key(&key().public().bytes),
@@ -28,18 +28,17 @@ fn batch(binding: Binding, entries: Vec<Entry>) -> Batch {
         prev: vec![],
         dictionary: 1,
         time: 1_790_000_000,
-        binding,
     };
     Batch::sign(NETWORK, header, entries, [5; 16], &|m| key().sign(m))
 }
 
-fn three(binding: Binding) -> Batch {
+fn three() -> Batch {
     let entries = vec![
         entry(1, "her name"),
         entry(2, "another"),
         entry(1, "her number"),
     ];
-    batch(binding, entries)
+    batch(entries)
 }
 
 fn verify(bytes: &[u8]) -> Result<Batch, Unfit> {
@@ -52,23 +51,21 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 
 #[test]
 fn a_blotted_batch_keeps_name_signature_and_the_other_entries() {
-    for binding in [Binding::Whole, Binding::Apart] {
-        let whole = three(binding);
-        let name = whole.hash;
-        let blotted = whole.blot(|id| id == record(1)).unwrap();
-        assert_eq!(
-            (blotted.hash, &blotted.entries),
-            (name, &vec![entry(2, "another")])
-        );
-        assert_eq!(blotted.blotted, BTreeSet::from([record(1)]));
-        assert_eq!(verify(blotted.bytes()).unwrap(), blotted);
-        assert!(!contains(blotted.bytes(), b"her n"));
-    }
+    let whole = three();
+    let name = whole.hash;
+    let blotted = whole.blot(|id| id == record(1)).unwrap();
+    assert_eq!(
+        (blotted.hash, &blotted.entries),
+        (name, &vec![entry(2, "another")])
+    );
+    assert_eq!(blotted.blotted, BTreeSet::from([record(1)]));
+    assert_eq!(verify(blotted.bytes()).unwrap(), blotted);
+    assert!(!contains(blotted.bytes(), b"her n"));
 }
 
 #[test]
 fn the_seed_goes_with_the_first_entry_and_nothing_tells_the_salt_of_what_is_gone() {
-    let blotted = three(Binding::Apart).blot(|id| id == record(1)).unwrap();
+    let blotted = three().blot(|id| id == record(1)).unwrap();
     assert!(!contains(blotted.bytes(), &[5; 16]));
     for gone in [0, 2] {
         assert!(!contains(blotted.bytes(), &salt(&[5; 16], gone)));
@@ -77,8 +74,8 @@ fn the_seed_goes_with_the_first_entry_and_nothing_tells_the_salt_of_what_is_gone
 
 #[test]
 fn blotting_twice_is_blotting_both() {
-    let at_once = three(Binding::Apart).blot(|_| true).unwrap();
-    let first = three(Binding::Apart).blot(|id| id == record(2)).unwrap();
+    let at_once = three().blot(|_| true).unwrap();
+    let first = three().blot(|id| id == record(2)).unwrap();
     let then = first.blot(|id| id == record(1)).unwrap();
     assert_eq!(then, at_once);
     assert_eq!(then.clone().blot(|_| true).unwrap(), then);
@@ -87,7 +84,7 @@ fn blotting_twice_is_blotting_both() {
 
 #[test]
 fn a_blotted_entry_proves_of_which_record_it_was() {
-    let blotted = three(Binding::Apart).blot(|id| id == record(2)).unwrap();
+    let blotted = three().blot(|id| id == record(2)).unwrap();
     let mut envelope: Envelope = minicbor::decode(blotted.bytes()).unwrap();
     let other = record(1).to_bytes().to_vec();
     envelope.entries.0[1].record = Some(other.into());
@@ -96,7 +93,7 @@ fn a_blotted_entry_proves_of_which_record_it_was() {
 
 #[test]
 fn every_flipped_bit_of_a_blotted_batch_is_noticed() {
-    let blotted = three(Binding::Apart).blot(|id| id == record(1)).unwrap();
+    let blotted = three().blot(|id| id == record(1)).unwrap();
     for at in 0..blotted.bytes().len() {
         for bit in 0..8 {
             let mut bytes = blotted.bytes().to_vec();
@@ -108,7 +105,7 @@ fn every_flipped_bit_of_a_blotted_batch_is_noticed() {
 
 #[test]
 fn a_batch_without_its_seed_of_which_nothing_is_blotted_out_is_refused() {
-    let whole = three(Binding::Apart);
+    let whole = three();
     let mut envelope: Envelope = minicbor::decode(whole.bytes()).unwrap();
     envelope.seed = None;
     for (entry, index) in envelope.entries.0.iter_mut().zip(0..) {
@@ -122,7 +119,7 @@ fn the_largest_batch_can_be_blotted() {
     let small: Vec<Entry> = (0..BATCH_ENTRIES_MAX)
         .map(|n| entry((n % 2) as u8, ""))
         .collect();
-    let whole = batch(Binding::Apart, small);
+    let whole = batch(small);
     assert!(whole.bytes().len() <= BATCH_BYTES_MAX);
     let blotted = whole.blot(|id| id == record(1)).unwrap();
     assert_eq!(verify(blotted.bytes()).unwrap(), blotted);

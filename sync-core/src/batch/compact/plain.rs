@@ -14,8 +14,6 @@ const FORM: u64 = 1;
 // What a batch or a change is told as. The numbers are on the wire.
 const AS_IT_IS: u64 = 0;
 const COMPACT: u64 = 1;
-/// A batch whose entries are bound [`Binding::Apart`].
-const COMPACT_APART: u64 = 2;
 
 /// Encodes batches in their stored form, in their order.
 pub(crate) fn encode(network: NetworkId, batches: &[Vec<u8>]) -> Vec<u8> {
@@ -25,11 +23,7 @@ pub(crate) fn encode(network: NetworkId, batches: &[Vec<u8>]) -> Vec<u8> {
     for bytes in batches {
         match canonical(network, bytes) {
             Some(parts) => {
-                let kind = match parts.header.binding {
-                    Binding::Whole => COMPACT,
-                    Binding::Apart => COMPACT_APART,
-                };
-                put_unsigned(&mut out.numbers, kind);
+                put_unsigned(&mut out.numbers, COMPACT);
                 out.batch(&mut memory, &parts);
             }
             None => {
@@ -70,8 +64,7 @@ pub(crate) fn decode(
                 input.spend(bytes.len())?;
                 bytes.to_vec()
             }
-            COMPACT => input.batch(network, &mut memory, Binding::Whole)?,
-            COMPACT_APART => input.batch(network, &mut memory, Binding::Apart)?,
+            COMPACT => input.batch(network, &mut memory)?,
             _ => return Err(BadCompact::Shape),
         };
         batches.push(batch);
@@ -341,12 +334,7 @@ impl<'a> In<'a> {
         }
     }
 
-    fn batch(
-        &mut self,
-        network: NetworkId,
-        memory: &mut Memory,
-        binding: Binding,
-    ) -> Result<Vec<u8>, BadCompact> {
+    fn batch(&mut self, network: NetworkId, memory: &mut Memory) -> Result<Vec<u8>, BadCompact> {
         let space = match self.number()? {
             0 => {
                 let unit = std::str::from_utf8(self.text()?).map_err(|_| BadCompact::Shape)?;
@@ -381,7 +369,6 @@ impl<'a> In<'a> {
             prev,
             dictionary,
             time,
-            binding,
         };
         let header_bytes = header.encode();
         let mut entries = Vec::new();
@@ -393,7 +380,7 @@ impl<'a> In<'a> {
             self.spend(entry_bytes(&entry))?;
             entries.push(entry);
         }
-        let commitments = commitments(binding, &seed, &entries);
+        let commitments = commitments(&seed, &entries);
         let message = signed_message(network, &header_bytes, &commitments);
         let hash = BatchHash(Sha256::digest(&message).into());
         let stored = Envelope::stored(header_bytes, signature, seed, &entries);

@@ -69,9 +69,7 @@ pub(super) fn plan(
 }
 
 fn take_apart(network: NetworkId, bytes: &[u8]) -> Told {
-    let parts = canonical(network, bytes);
-    // The other binding is not written any more, and this form has no room for it.
-    let Some(parts) = parts.filter(|parts| parts.header.binding == Binding::Apart) else {
+    let Some(parts) = canonical(network, bytes) else {
         return Told::AsItIs(bytes.to_vec());
     };
     let entry = |entry: &Entry| ToldEntry {

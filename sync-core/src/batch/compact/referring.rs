@@ -1,5 +1,4 @@
-//! Forms 2 and 3: batches that also refer to what their receiver holds. They differ in how the entries
-//! of the batches told are bound ([`Binding`]): 3 is what is written, 2 what is read for good.
+//! Form 2: batches that also refer to what their receiver holds.
 //!
 //! What an edit follows is mostly known at the other end: the record, the change that it continues,
 //! the operations that it replaces. A message names the batches where that stands ([`Reference`]),
@@ -23,10 +22,8 @@ use super::plan::{Apart, Told, plan};
 use super::reference::{FEED_BYTES, Held, Known, REFERENCES_MAX, Reference};
 use super::*;
 
-/// The number of the form for batches that are bound [`Binding::Whole`].
-const FORM_WHOLE: u64 = 2;
-/// The number of the form for batches that are bound [`Binding::Apart`].
-pub(crate) const FORM: u64 = 3;
+/// The number of the form.
+pub(crate) const FORM: u64 = 2;
 
 /// What both ends know of a message before it comes.
 pub(crate) struct Frame<'a> {
@@ -48,7 +45,7 @@ pub(crate) fn encode(frame: &Frame<'_>, batches: &[Vec<u8>], known: &[Known]) ->
     }
     let plan = plan(frame.network, frame.spaces, batches, known);
     let stream = Writer::after(out);
-    let mut course = Course::new(frame, stream, Binding::Apart, plan.list, usize::MAX);
+    let mut course = Course::new(frame, stream, plan.list, usize::MAX);
     match course.tell(&plan.batches) {
         Ok(()) => course.stream.finish(),
         // The writing end has no reason to fail; the other form has none at all.
@@ -59,8 +56,8 @@ pub(crate) fn encode(frame: &Frame<'_>, batches: &[Vec<u8>], known: &[Known]) ->
 /// What a message of any form refers to: at most [`REFERENCES_MAX`] batches.
 pub(crate) fn references(frame: &Frame<'_>, bytes: &[u8]) -> Result<Vec<Reference>, BadCompact> {
     match opened(bytes)? {
-        None | Some((_, [])) => Ok(Vec::new()),
-        Some((_, rest)) => list(frame, &mut StreamReader::new(rest), &[]),
+        None | Some([]) => Ok(Vec::new()),
+        Some(rest) => list(frame, &mut StreamReader::new(rest), &[]),
     }
 }
 
@@ -72,10 +69,10 @@ pub(crate) fn decode(
     find: &mut dyn FnMut(&Reference) -> Option<Known>,
     (count_max, bytes_max): (usize, usize),
 ) -> Result<Vec<Vec<u8>>, BadCompact> {
-    let (binding, rest) = match opened(bytes)? {
+    let rest = match opened(bytes)? {
         None => return super::decode(frame.network, bytes, count_max, bytes_max),
-        Some((_, [])) => return Ok(Vec::new()),
-        Some(opened) => opened,
+        Some([]) => return Ok(Vec::new()),
+        Some(rest) => rest,
     };
     let mut stream = StreamReader::new(rest);
     let list = list(frame, &mut stream, &[])?;
@@ -87,7 +84,7 @@ pub(crate) fn decode(
             .ok_or(BadCompact::Unresolved)
     });
     let held = held.collect::<Result<Vec<Held>, _>>()?;
-    let mut course = Course::new(frame, stream, binding, held, bytes_max);
+    let mut course = Course::new(frame, stream, held, bytes_max);
     let batches = course.hear(count_max)?;
     match course.stream.is_at_end() {
         true => Ok(batches),
@@ -95,15 +92,11 @@ pub(crate) fn decode(
     }
 }
 
-/// Whether a message is of a form that refers: how its batches are bound, and what follows its number.
-pub(crate) fn opened(bytes: &[u8]) -> Result<Option<(Binding, &[u8])>, BadCompact> {
+/// What follows the number of a message in the form that refers; `None` if it is in another one.
+pub(crate) fn opened(bytes: &[u8]) -> Result<Option<&[u8]>, BadCompact> {
     let mut input = Reader(bytes);
-    let binding = match input.unsigned()? {
-        FORM_WHOLE => Binding::Whole,
-        FORM => Binding::Apart,
-        _ => return Ok(None),
-    };
-    Ok(Some((binding, input.0)))
+    let refers = input.unsigned()? == FORM;
+    Ok(refers.then_some(input.0))
 }
 
 /// The batches referred to: space, feed and number of each.
@@ -195,7 +188,6 @@ fn plain<S: Stream, T, const N: usize>(
 /// One end of a message: its stream, and what it remembers of it.
 struct Course<'a, S> {
     network: NetworkId,
-    binding: Binding,
     listed: &'a [Space],
     requester: DeviceId,
     stream: S,
@@ -225,7 +217,7 @@ struct Course<'a, S> {
 }
 
 impl<'a, S: Stream> Course<'a, S> {
-    fn new(frame: &Frame<'a>, stream: S, binding: Binding, held: Vec<Held>, room: usize) -> Self {
+    fn new(frame: &Frame<'a>, stream: S, held: Vec<Held>, room: usize) -> Self {
         let mut spaces = Table::default();
         frame
             .spaces
@@ -237,7 +229,6 @@ impl<'a, S: Stream> Course<'a, S> {
             .for_each(|held| devices.note(held.header.device));
         Self {
             network: frame.network,
-            binding,
             listed: frame.spaces,
             requester: frame.device,
             stream,
@@ -325,7 +316,7 @@ impl<'a, S: Stream> Course<'a, S> {
             Some(given) => (given.parts.hash, Vec::new()),
             None => {
                 let bytes = header.encode();
-                let commitments = commitments(header.binding, &seed, &entries);
+                let commitments = commitments(&seed, &entries);
                 let message = signed_message(self.network, &bytes, &commitments);
                 let hash = BatchHash(Sha256::digest(&message).into());
                 (hash, Envelope::stored(bytes, signature, seed, &entries))

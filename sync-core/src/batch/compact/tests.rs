@@ -15,7 +15,6 @@ pub(super) fn space(class: Class) -> Space {
 pub(super) struct Writer {
     pub(super) key: SigningKey,
     pub(super) feeds: BTreeMap<Space, (u32, Vec<BatchHash>)>,
-    pub(super) binding: Binding,
 }
 
 impl Writer {
@@ -23,7 +22,6 @@ impl Writer {
         Self {
             key: SigningKey::from_bytes(&[n; 32]),
             feeds: BTreeMap::new(),
-            binding: Binding::Apart,
         }
     }
 
@@ -41,7 +39,6 @@ impl Writer {
             prev,
             dictionary: 1,
             time,
-            binding: self.binding,
         };
         let batch = Batch::sign(NETWORK, header, entries, [5; 16], &|m| self.key.sign(m));
         self.feeds.insert(space, (seq + 1, vec![batch.hash]));
@@ -217,25 +214,12 @@ fn counts_and_sizes_are_taken_at_the_limit_and_refused_above_it() {
 
 #[test]
 fn the_compact_bytes_of_version_1_do_not_change() {
-    let expected = [
-        (
-            Binding::Whole,
-            "b55742e553226a6217f11ca14d1b4f5aac34bd191acfd120381fb987b5278ab6",
-        ),
-        (
-            Binding::Apart,
-            "9e7437fdaa90737ec0e7539a561ceeb52d4c1214cb213c5328f51d0ceb16a6a6",
-        ),
-    ];
-    for (binding, expected) in expected {
-        let mut writer = Writer {
-            binding,
-            ..Writer::new(1)
-        };
-        let packed = round_trip(&history(&mut writer, 3));
-        let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(&packed));
-        assert_eq!(hash, expected, "{binding:?}");
-    }
+    let packed = round_trip(&history(&mut Writer::new(1), 3));
+    let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(&packed));
+    assert_eq!(
+        hash,
+        "9e7437fdaa90737ec0e7539a561ceeb52d4c1214cb213c5328f51d0ceb16a6a6"
+    );
 }
 
 /// Random batches over a few records, devices and spaces.

@@ -73,7 +73,6 @@ impl<S: Stream> Course<'_, S> {
             prev,
             dictionary: dictionary.ok_or(BadCompact::Shape)?,
             time: expected.wrapping_add(difference),
-            binding: self.binding,
         })
     }
 

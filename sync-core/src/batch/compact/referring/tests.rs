@@ -239,7 +239,6 @@ fn a_change_is_not_looked_through_twice() {
     let mut course = Course::new(
         &frame(&spaces),
         Writer::after(vec![FORM as u8]),
-        Binding::Apart,
         plan.list,
         usize::MAX,
     );
@@ -276,13 +275,7 @@ fn puts_that_a_change_could_hold_by_the_thousand_are_counted_one_by_one() {
     }
     let spaces = spaces();
     let stream = Writer::after(vec![FORM as u8]);
-    let mut course = Course::new(
-        &frame(&spaces),
-        stream,
-        Binding::Apart,
-        plan.list,
-        usize::MAX,
-    );
+    let mut course = Course::new(&frame(&spaces), stream, plan.list, usize::MAX);
     course.tell(&plan.batches).unwrap();
     let packed = course.stream.finish();
     assert!(packed.len() < 200_000, "{}", packed.len());
@@ -290,7 +283,7 @@ fn puts_that_a_change_could_hold_by_the_thousand_are_counted_one_by_one() {
 }
 
 #[test]
-fn the_bytes_of_form_3_do_not_change() {
+fn the_bytes_of_form_2_do_not_change() {
     let batches = history(&mut Device::new(1), 6);
     let (held, new) = batches.split_at(3);
     let packed = written(new, &known(held));

@@ -1,6 +1,25 @@
-//! What a phone remembers of its server, and of the time by its clock.
+//! State of a replica beside records and feeds: who it is, what it remembers of its server, and of the
+//! time by its clock, and edits that no batch holds yet.
 
-use crate::id::Incarnation;
+use crate::batch::Entry;
+use crate::id::{AuthorId, DeviceId, Incarnation, NetworkId};
+
+/// Who a replica is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Me {
+    /// The installation.
+    pub network: NetworkId,
+    /// This device.
+    pub device: DeviceId,
+}
+
+/// A saved edit that no batch holds yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Staged {
+    pub(crate) entry: Entry,
+    pub(crate) author: AuthorId,
+    pub(crate) dictionary: u32,
+}
 
 /// What a replica remembers of its server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
