@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cel::common::ast::{EntryExpr, Expr};
 use cel::parser::Expression;
-use regex::{Regex, RegexBuilder};
+use regex_lite::{Regex, RegexBuilder};
 
 use super::reads::Named;
 use super::{SOURCE_CHARS_MAX, functions};
@@ -103,8 +103,9 @@ impl PartialEq for Programs {
     }
 }
 
-/// The pattern as a regular expression over a whole text.
-pub(crate) fn whole(pattern: &str) -> Result<Regex, regex::Error> {
+/// The pattern as a regular expression over a whole text. Of Unicode's classes (`\p{Han}`) there are
+/// none: their tables would be a tenth of the app in a browser.
+pub(crate) fn whole(pattern: &str) -> Result<Regex, regex_lite::Error> {
     // The pattern is parsed alone first: `a)(?:b` must not close our group.
     RegexBuilder::new(pattern)
         .size_limit(PATTERN_BYTES_MAX)

@@ -319,8 +319,12 @@ impl Walk<'_> {
             "within" => (vec![Shape::Date, Shape::Int, Shape::Date], Shape::Bool),
             "size" if target.is_none() => (vec![Shape::Any], Shape::Int),
             "size" => (vec![], Shape::Int),
-            "contains" | "startsWith" | "endsWith" | "matches" if target.is_some() => {
+            "contains" | "startsWith" | "endsWith" if target.is_some() => {
                 (vec![Shape::Text], Shape::Bool)
+            }
+            "matches" => {
+                self.say("no regular expressions here: give the field a `pattern`".into());
+                return Shape::Bool;
             }
             _ => {
                 self.say(format!("unknown function `{name}`"));

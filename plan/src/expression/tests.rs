@@ -732,6 +732,8 @@ fn patterns_match_whole_texts_and_broken_ones_everything() {
         ("a|bc", "bc", true),
         ("a)(?:b", "zzz", true),
         ("(", "zzz", true),
+        ("[^0-9]{2}", "留守", true),
+        (r"\p{Han}", "1", true),
     ];
     for (pattern, text, matches) in rows {
         assert_eq!(

@@ -1013,6 +1013,12 @@ fn limits_of_values_are_sound() {
                 "no regular expression",
             ),
             (
+                "pattern: \"[0-9]{4}\"",
+                "pattern: '\\p{Han}{4}'",
+                "sections.round.fields.number.pattern",
+                "no regular expression",
+            ),
+            (
                 "required_if: \"item.number != null\"",
                 "required: true, required_if: \"item.number != null\"",
                 "sections.round.fields.day",
@@ -1256,6 +1262,11 @@ fn expressions_that_name_what_is_not_there_are_found_wherever_they_hide() {
         ("identity.born.reached(as_of)", "no method"),
         ("reached(identity.born)", "takes 2 arguments"),
         ("duration('1s') == null", "unknown function"),
+        ("identity.name.matches('^a')", "no regular expressions here"),
+        (
+            "matches(identity.name, '^a')",
+            "no regular expressions here",
+        ),
         ("identity.sex == ", ""),
     ];
     for (is, reason) in rows {
