@@ -21,7 +21,7 @@ use crate::private;
 use crate::replay::{Replayed, replay};
 use crate::store::control::{self, meta};
 use crate::store::event::{self, EventKind};
-use crate::store::{Store, StoreError, copy, journaled, recovery};
+use crate::store::{Store, copy, journaled, recovery};
 
 /// An installation that was restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ async fn begin_another_life(dir: &Path, options: &Options) -> Result<(), Command
     recovery::set(&mut tx, true).await?;
     let now = options.clock.now();
     event::add(now, &mut tx, EventKind::Restored, None, None).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    tx.commit().await?;
     store.close().await;
     Ok(())
 }
@@ -137,7 +137,7 @@ async fn begin_another_life(dir: &Path, options: &Options) -> Result<(), Command
 async fn make_ready(app: &App, recovery: bool) -> Result<(), CommandError> {
     let mut tx = app.shared().store.write().await?;
     recovery::set(&mut tx, recovery).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    tx.commit().await?;
     // Orders of erasure that came with the journal are done before anything is served (R31).
     crate::erase::finish(app.shared()).await?;
     app.count_figures().await?;

@@ -1,10 +1,9 @@
 //! What there is one of, and the control feed.
 
-use sqlx::Row;
 use sync_core::control::ControlEntry;
 use sync_core::id::EntryHash;
 
-use super::{Conn, Read, StoreError, one_row, statements, stored};
+use super::{Conn, Read, StoreError, one_row, query, statements, stored};
 
 statements! {
     META = "SELECT value FROM meta WHERE key = $1";
@@ -34,7 +33,7 @@ pub(crate) mod meta {
 
 /// A value of `meta`.
 pub(crate) async fn meta(conn: &mut Conn, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    let row = sqlx::query(META).bind(key).fetch_optional(conn).await?;
+    let row = query(META).bind(key).fetch_optional(conn).await?;
     row.map(|row| Ok(Read::of("meta", &row).blob("value")?.to_vec()))
         .transpose()
 }
@@ -58,23 +57,19 @@ pub(crate) async fn meta_bytes<const N: usize>(
 pub(crate) async fn set_meta(conn: &mut Conn, key: &str, value: &[u8]) -> Result<(), StoreError> {
     one_row(
         "meta",
-        &sqlx::query(SET_META)
-            .bind(key)
-            .bind(value)
-            .execute(conn)
-            .await?,
+        query(SET_META).bind(key).bind(value).execute(conn).await?,
     )
 }
 
 /// Takes a value out of `meta`, if it is there.
 pub(crate) async fn unset_meta(conn: &mut Conn, key: &str) -> Result<(), StoreError> {
-    sqlx::query(UNSET_META).bind(key).execute(conn).await?;
+    query(UNSET_META).bind(key).execute(conn).await?;
     Ok(())
 }
 
 /// The number of the newest control entry.
 pub(crate) async fn count(conn: &mut Conn) -> Result<u64, StoreError> {
-    let row = sqlx::query(COUNT).fetch_one(conn).await?;
+    let row = query(COUNT).fetch_one(conn).await?;
     Read::of("control", &row).number("arrival")
 }
 
@@ -87,10 +82,7 @@ pub(crate) struct StoredEntry {
 
 /// The entries that came in after the one with this number, in order.
 pub(crate) async fn after(conn: &mut Conn, arrival: u64) -> Result<Vec<StoredEntry>, StoreError> {
-    let rows = sqlx::query(AFTER)
-        .bind(stored(arrival))
-        .fetch_all(conn)
-        .await?;
+    let rows = query(AFTER).bind(stored(arrival)).fetch_all(conn).await?;
     let entry = |row| {
         let read = Read::of("control", row);
         Ok(StoredEntry {
@@ -104,14 +96,13 @@ pub(crate) async fn after(conn: &mut Conn, arrival: u64) -> Result<Vec<StoredEnt
 
 /// The first entry: the root statement that founded the network.
 pub(crate) async fn first(conn: &mut Conn) -> Result<Option<Vec<u8>>, StoreError> {
-    let row = sqlx::query(FIRST).fetch_optional(conn).await?;
-    row.map(|row| Ok(row.try_get("bytes")?)).transpose()
+    let row = query(FIRST).fetch_optional(conn).await?;
+    row.map(|row| Ok(Read::of("control", &row).blob("bytes")?.to_vec()))
+        .transpose()
 }
 
 /// Adds a checked entry behind all others.
 pub(crate) async fn add(conn: &mut Conn, entry: &ControlEntry) -> Result<(), StoreError> {
-    let add = sqlx::query(ADD)
-        .bind(entry.hash.as_bytes())
-        .bind(entry.bytes());
-    one_row("control", &add.execute(conn).await?)
+    let add = query(ADD).bind(entry.hash.as_bytes()).bind(entry.bytes());
+    one_row("control", add.execute(conn).await?)
 }

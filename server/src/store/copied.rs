@@ -2,7 +2,7 @@
 
 use sync_core::id::{BatchHash, DeviceId, Space};
 
-use super::{Conn, Read, StoreError, one_row, statements};
+use super::{Conn, Read, StoreError, one_row, query, statements};
 
 statements! {
     APART = "SELECT hash FROM apart WHERE space = $1 AND device = $2";
@@ -18,9 +18,7 @@ pub(crate) async fn apart(
     space: &Space,
     device: DeviceId,
 ) -> Result<Option<BatchHash>, StoreError> {
-    let query = sqlx::query(APART)
-        .bind(space.to_string())
-        .bind(device.0.to_vec());
+    let query = query(APART).bind(space.to_string()).bind(device.0.to_vec());
     let row = query.fetch_optional(conn).await?;
     row.map(|row| Read::of("apart", &row).id("hash", BatchHash::from_slice))
         .transpose()
@@ -33,16 +31,16 @@ pub(crate) async fn set_apart(
     device: DeviceId,
     brought: BatchHash,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(SET_APART)
+    let query = query(SET_APART)
         .bind(space.to_string())
         .bind(device.0.to_vec())
         .bind(brought.0.to_vec());
-    one_row("apart", &query.execute(conn).await?)
+    one_row("apart", query.execute(conn).await?)
 }
 
 /// Whether two phones are known to write with a device's keys.
 pub(crate) async fn is_copied(conn: &mut Conn, device: DeviceId) -> Result<bool, StoreError> {
-    let query = sqlx::query(IS_COPIED).bind(device.0.to_vec());
+    let query = query(IS_COPIED).bind(device.0.to_vec());
     Ok(query.fetch_optional(conn).await?.is_some())
 }
 
@@ -52,6 +50,6 @@ pub(crate) async fn add_copied(
     conn: &mut Conn,
     device: DeviceId,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(ADD_COPIED).bind(device.0.to_vec()).bind(now);
-    one_row("copied", &query.execute(conn).await?)
+    let query = query(ADD_COPIED).bind(device.0.to_vec()).bind(now);
+    one_row("copied", query.execute(conn).await?)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sync_core::id::{BatchHash, RecordId};
 
-use super::{Conn, Read, StoreError, one_row, statements};
+use super::{Conn, Read, StoreError, one_row, query, statements};
 
 statements! {
     ERASED = "SELECT record, at FROM erased";
@@ -17,7 +17,7 @@ statements! {
 
 /// The records that the store has been cleared of, and when.
 pub(crate) async fn erased(conn: &mut Conn) -> Result<BTreeMap<RecordId, i64>, StoreError> {
-    let rows = sqlx::query(ERASED).fetch_all(conn).await?;
+    let rows = query(ERASED).fetch_all(conn).await?;
     let erased = |row| {
         let read = Read::of("erased", row);
         Ok((read.id("record", RecordId::from_slice)?, read.time("at")?))
@@ -27,8 +27,8 @@ pub(crate) async fn erased(conn: &mut Conn) -> Result<BTreeMap<RecordId, i64>, S
 
 /// Notes that the store has been cleared of a record.
 pub(crate) async fn add(conn: &mut Conn, record: RecordId, at: i64) -> Result<(), StoreError> {
-    let query = sqlx::query(ADD).bind(record.to_bytes().to_vec()).bind(at);
-    one_row("erased", &query.execute(conn).await?)
+    let query = query(ADD).bind(record.to_bytes().to_vec()).bind(at);
+    one_row("erased", query.execute(conn).await?)
 }
 
 /// Replaces a batch's bytes by those without what is erased.
@@ -38,8 +38,8 @@ pub(crate) async fn set_bytes(
     hash: BatchHash,
     bytes: &[u8],
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(SET_BYTES).bind(space).bind(hash.0.to_vec());
-    one_row("batch", &query.bind(bytes).execute(conn).await?)
+    let query = query(SET_BYTES).bind(space).bind(hash.0.to_vec());
+    one_row("batch", query.bind(bytes).execute(conn).await?)
 }
 
 /// The same of a batch that waits for a parent.
@@ -49,8 +49,8 @@ pub(crate) async fn set_stashed(
     hash: BatchHash,
     bytes: &[u8],
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(SET_STASHED).bind(space).bind(hash.0.to_vec());
-    one_row("stash", &query.bind(bytes).execute(conn).await?)
+    let query = query(SET_STASHED).bind(space).bind(hash.0.to_vec());
+    one_row("stash", query.bind(bytes).execute(conn).await?)
 }
 
 /// Removes a record's state and which batches change it, where there is something.
@@ -60,7 +60,7 @@ pub(crate) async fn remove(
     record: RecordId,
 ) -> Result<(), StoreError> {
     for statement in [UNTOUCH, REMOVE] {
-        let query = sqlx::query(statement).bind(space);
+        let query = query(statement).bind(space);
         query
             .bind(record.to_bytes().to_vec())
             .execute(&mut *conn)

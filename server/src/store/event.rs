@@ -1,9 +1,8 @@
 //! What happened that somebody in the office should know.
 
-use sqlx::sqlite::SqliteRow;
 use sync_core::id::{DeviceId, Space};
 
-use super::{Conn, Read, StoreError, feed, one_row, statements, stored};
+use super::{Conn, Read, Row, StoreError, feed, one_row, query, statements, stored};
 
 statements! {
     ADD = "INSERT INTO event (number, at, kind, device, space)
@@ -84,24 +83,21 @@ pub(crate) async fn add(
     device: Option<DeviceId>,
     space: Option<&Space>,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(ADD)
+    let query = query(ADD)
         .bind(now)
         .bind(kind.code())
         .bind(device.map(|device| device.0.to_vec()))
         .bind(space.map(ToString::to_string));
-    one_row("event", &query.execute(conn).await?)
+    one_row("event", query.execute(conn).await?)
 }
 
 /// The newest events, newest first.
 pub(crate) async fn newest(conn: &mut Conn, limit: u64) -> Result<Vec<Event>, StoreError> {
-    let rows = sqlx::query(NEWEST)
-        .bind(stored(limit))
-        .fetch_all(conn)
-        .await?;
+    let rows = query(NEWEST).bind(stored(limit)).fetch_all(conn).await?;
     rows.iter().map(event).collect()
 }
 
-fn event(row: &SqliteRow) -> Result<Event, StoreError> {
+fn event(row: &Row) -> Result<Event, StoreError> {
     let read = Read::of("event", row);
     Ok(Event {
         number: read.number("number")?,

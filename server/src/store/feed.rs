@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::sqlite::SqliteRow;
 use sync_core::batch::{Batch, Known, Reference};
 use sync_core::feed::Node;
 use sync_core::id::{BatchHash, DeviceId, Space};
 
-use super::{Conn, ROWS_MAX, Read, StoreError, one_row, over_list, over_rows, statements, stored};
+use super::{
+    Conn, ROWS_MAX, Read, Row, StoreError, assembled, one_row, over_list, over_rows, query,
+    statements, stored,
+};
 
 /// Batches that are read at a time where all of a space are wanted.
 const BATCHES_A_READ: u32 = 256;
@@ -59,7 +61,7 @@ const NUMBERED: (&str, &str) = (
 const AT: &str = "SELECT device, seq, hash, bytes FROM batch WHERE space = $1 AND arrival IN";
 
 #[cfg(test)]
-pub(crate) fn built(count: usize) -> [sqlx::AssertSqlSafe<String>; 3] {
+pub(crate) fn built(count: usize) -> [String; 3] {
     [
         over_list(NAMED, 1, count),
         over_rows(NUMBERED, 3, count),
@@ -90,7 +92,7 @@ fn node(read: &Read<'_>) -> Result<Node, StoreError> {
     })
 }
 
-fn placed(row: &SqliteRow) -> Result<Placed, StoreError> {
+fn placed(row: &Row) -> Result<Placed, StoreError> {
     let read = Read::of("batch", row);
     Ok(Placed {
         device: read.id("device", DeviceId::from_slice)?,
@@ -105,10 +107,7 @@ fn prev(node: &Node) -> Vec<u8> {
 
 /// The number of batches that ever came into a space.
 pub(crate) async fn counter(conn: &mut Conn, space: &str) -> Result<u64, StoreError> {
-    let row = sqlx::query(COUNTER)
-        .bind(space)
-        .fetch_optional(conn)
-        .await?;
+    let row = query(COUNTER).bind(space).fetch_optional(conn).await?;
     row.map_or(Ok(0), |row| Read::of("space", &row).number("counter"))
 }
 
@@ -119,16 +118,16 @@ pub(crate) async fn set_counter(
     space: &str,
     counter: u64,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(SET_COUNTER)
+    let query = query(SET_COUNTER)
         .bind(space)
         .bind(stored(counter))
         .bind(now);
-    one_row("space", &query.execute(conn).await?)
+    one_row("space", query.execute(conn).await?)
 }
 
 /// All spaces in which something is held, or waits.
 pub(crate) async fn spaces(conn: &mut Conn) -> Result<Vec<Space>, StoreError> {
-    let rows = sqlx::query(SPACES).fetch_all(conn).await?;
+    let rows = query(SPACES).fetch_all(conn).await?;
     rows.iter()
         .map(|row| space(&Read::of("space", row)))
         .collect()
@@ -136,7 +135,7 @@ pub(crate) async fn spaces(conn: &mut Conn) -> Result<Vec<Space>, StoreError> {
 
 /// The tips of all feeds of a space.
 pub(crate) async fn tips(conn: &mut Conn, space: &str) -> Result<Vec<Placed>, StoreError> {
-    let rows = sqlx::query(TIPS).bind(space).fetch_all(conn).await?;
+    let rows = query(TIPS).bind(space).fetch_all(conn).await?;
     rows.iter().map(placed).collect()
 }
 
@@ -145,7 +144,7 @@ pub(crate) async fn tip_names(
     conn: &mut Conn,
     space: &Space,
 ) -> Result<Vec<(DeviceId, BatchHash)>, StoreError> {
-    let rows = sqlx::query(TIP_NAMES)
+    let rows = query(TIP_NAMES)
         .bind(space.to_string())
         .fetch_all(conn)
         .await?;
@@ -166,11 +165,11 @@ pub(crate) async fn add_tip(
     device: DeviceId,
     hash: BatchHash,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(ADD_TIP)
+    let query = query(ADD_TIP)
         .bind(space)
         .bind(device.0.to_vec())
         .bind(hash.0.to_vec());
-    one_row("tip", &query.execute(conn).await?)
+    one_row("tip", query.execute(conn).await?)
 }
 
 /// Removes a tip that another batch follows now.
@@ -180,11 +179,11 @@ pub(crate) async fn remove_tip(
     device: DeviceId,
     hash: BatchHash,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(REMOVE_TIP)
+    let query = query(REMOVE_TIP)
         .bind(space)
         .bind(device.0.to_vec())
         .bind(hash.0.to_vec());
-    one_row("tip", &query.execute(conn).await?)
+    one_row("tip", query.execute(conn).await?)
 }
 
 /// The batches that came in after `counter`, newest first.
@@ -193,7 +192,7 @@ pub(crate) async fn since(
     space: &str,
     counter: u64,
 ) -> Result<Vec<Placed>, StoreError> {
-    let rows = sqlx::query(SINCE)
+    let rows = query(SINCE)
         .bind(space)
         .bind(stored(counter))
         .fetch_all(conn)
@@ -206,7 +205,7 @@ pub(crate) async fn branches(
     conn: &mut Conn,
     space: &str,
 ) -> Result<BTreeMap<DeviceId, u32>, StoreError> {
-    let rows = sqlx::query(BRANCHES).bind(space).fetch_all(conn).await?;
+    let rows = query(BRANCHES).bind(space).fetch_all(conn).await?;
     let branch = |row| {
         let read = Read::of("batch", row);
         Ok((read.id("device", DeviceId::from_slice)?, read.seq("seq")?))
@@ -221,7 +220,7 @@ pub(crate) async fn from_number(
     device: DeviceId,
     seq: u32,
 ) -> Result<Vec<Placed>, StoreError> {
-    let query = sqlx::query(FROM_NUMBER)
+    let query = query(FROM_NUMBER)
         .bind(space)
         .bind(device.0.to_vec())
         .bind(i64::from(seq));
@@ -236,7 +235,7 @@ pub(crate) async fn with_number(
     device: DeviceId,
     seq: u32,
 ) -> Result<Vec<Placed>, StoreError> {
-    let query = sqlx::query(WITH_NUMBER)
+    let query = query(WITH_NUMBER)
         .bind(space)
         .bind(device.0.to_vec())
         .bind(i64::from(seq));
@@ -252,7 +251,7 @@ pub(crate) async fn named(
 ) -> Result<Vec<Placed>, StoreError> {
     let mut named = Vec::new();
     for chunk in hashes.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(NAMED, 1, chunk.len())).bind(space);
+        let mut query = assembled(over_list(NAMED, 1, chunk.len())).bind(space);
         for hash in chunk {
             query = query.bind(hash.0.to_vec());
         }
@@ -268,7 +267,7 @@ pub(crate) async fn bytes(
     space: &str,
     hash: BatchHash,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let query = sqlx::query(BYTES).bind(space).bind(hash.0.to_vec());
+    let query = query(BYTES).bind(space).bind(hash.0.to_vec());
     let row = query.fetch_optional(conn).await?;
     row.map(|row| Ok(Read::of("batch", &row).blob("bytes")?.to_vec()))
         .transpose()
@@ -276,7 +275,7 @@ pub(crate) async fn bytes(
 
 /// The devices that have a feed in a space.
 pub(crate) async fn devices(conn: &mut Conn, space: &Space) -> Result<Vec<DeviceId>, StoreError> {
-    let query = sqlx::query(TIP_DEVICES).bind(space.to_string());
+    let query = query(TIP_DEVICES).bind(space.to_string());
     let rows = query.fetch_all(conn).await?;
     let device = |row| Read::of("tip", row).id("device", DeviceId::from_slice);
     rows.iter().map(device).collect()
@@ -300,7 +299,7 @@ pub(crate) async fn numbered(
 ) -> Result<Vec<Known>, StoreError> {
     let mut held = Vec::new();
     for chunk in numbers.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_rows(NUMBERED, 3, chunk.len()));
+        let mut query = assembled(over_rows(NUMBERED, 3, chunk.len()));
         for (space, device, seq) in chunk {
             query = query
                 .bind(space.to_string())
@@ -323,7 +322,7 @@ pub(crate) async fn at(
 ) -> Result<Vec<(DeviceId, Known)>, StoreError> {
     let mut held = Vec::new();
     for chunk in arrivals.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(AT, 1, chunk.len())).bind(space.to_string());
+        let mut query = assembled(over_list(AT, 1, chunk.len())).bind(space.to_string());
         for arrival in chunk {
             query = query.bind(stored(*arrival));
         }
@@ -342,7 +341,7 @@ pub(crate) async fn add(
     batch: &Batch,
 ) -> Result<(), StoreError> {
     let node = batch.node();
-    let query = sqlx::query(ADD)
+    let query = query(ADD)
         .bind(space)
         .bind(stored(arrival))
         .bind(node.hash.0.to_vec())
@@ -350,7 +349,7 @@ pub(crate) async fn add(
         .bind(i64::from(node.seq))
         .bind(prev(&node))
         .bind(batch.bytes());
-    one_row("batch", &query.execute(conn).await?)
+    one_row("batch", query.execute(conn).await?)
 }
 
 /// A batch's row, whole.
@@ -367,9 +366,7 @@ pub(crate) async fn whole(
     arrival: u64,
     limit: u32,
 ) -> Result<Vec<Whole>, StoreError> {
-    let query = sqlx::query(WHOLE)
-        .bind(space.to_string())
-        .bind(stored(arrival));
+    let query = query(WHOLE).bind(space.to_string()).bind(stored(arrival));
     let rows = query.bind(i64::from(limit)).fetch_all(conn).await?;
     let whole = |row| {
         let read = Read::of("batch", row);
@@ -400,7 +397,7 @@ pub(crate) async fn stashed(
     conn: &mut Conn,
     space: &str,
 ) -> Result<Vec<(DeviceId, Node)>, StoreError> {
-    let rows = sqlx::query(STASHED).bind(space).fetch_all(conn).await?;
+    let rows = query(STASHED).bind(space).fetch_all(conn).await?;
     let waiting = |row| {
         let read = Read::of("stash", row);
         Ok((read.id("device", DeviceId::from_slice)?, node(&read)?))
@@ -414,7 +411,7 @@ pub(crate) async fn stashed_bytes(
     space: &str,
     hash: BatchHash,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let query = sqlx::query(STASHED_BYTES).bind(space).bind(hash.0.to_vec());
+    let query = query(STASHED_BYTES).bind(space).bind(hash.0.to_vec());
     let row = query.fetch_optional(conn).await?;
     row.map(|row| Ok(Read::of("stash", &row).blob("bytes")?.to_vec()))
         .transpose()
@@ -423,7 +420,7 @@ pub(crate) async fn stashed_bytes(
 /// Puts a batch into the stash, where it may stand already.
 pub(crate) async fn stash(conn: &mut Conn, space: &str, batch: &Batch) -> Result<(), StoreError> {
     let node = batch.node();
-    let query = sqlx::query(STASH)
+    let query = query(STASH)
         .bind(space)
         .bind(node.hash.0.to_vec())
         .bind(batch.header.device.0.to_vec())
@@ -440,12 +437,12 @@ pub(crate) async fn unstash(
     space: &str,
     hash: BatchHash,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(UNSTASH).bind(space).bind(hash.0.to_vec());
-    one_row("stash", &query.execute(conn).await?)
+    let query = query(UNSTASH).bind(space).bind(hash.0.to_vec());
+    one_row("stash", query.execute(conn).await?)
 }
 
 /// How many batches wait for a parent, in all spaces.
 pub(crate) async fn waiting(conn: &mut Conn) -> Result<u64, StoreError> {
-    let row = sqlx::query(STASH_COUNT).fetch_one(conn).await?;
+    let row = query(STASH_COUNT).fetch_one(conn).await?;
     Read::of("stash", &row).number("waiting")
 }

@@ -3,7 +3,7 @@
 use sync_core::id::Space;
 
 use super::control::{self, meta};
-use super::{Conn, Read, StoreError, feed, one_row, statements, stored};
+use super::{Conn, Read, StoreError, feed, one_row, query, statements, stored};
 
 statements! {
     BEHIND = "SELECT space, journaled FROM space WHERE journaled < counter ORDER BY space";
@@ -18,7 +18,7 @@ statements! {
 
 /// The spaces of which the journal lacks something, with the newest arrival that it holds.
 pub(crate) async fn behind(conn: &mut Conn) -> Result<Vec<(Space, u64)>, StoreError> {
-    let rows = sqlx::query(BEHIND).fetch_all(conn).await?;
+    let rows = query(BEHIND).fetch_all(conn).await?;
     let behind = |row| {
         let read = Read::of("space", row);
         Ok((feed::space(&read)?, read.number("journaled")?))
@@ -32,10 +32,10 @@ pub(crate) async fn set_journaled(
     space: &Space,
     arrival: u64,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(SET_JOURNALED)
+    let query = query(SET_JOURNALED)
         .bind(space.to_string())
         .bind(stored(arrival));
-    one_row("space", &query.execute(conn).await?)
+    one_row("space", query.execute(conn).await?)
 }
 
 /// The number of the newest control entry that the journal holds.
@@ -62,14 +62,14 @@ pub(crate) async fn set_first_file(conn: &mut Conn, number: u64) -> Result<(), S
 
 /// A journal begins that holds nothing yet; all its files are of it, wherever it is kept.
 pub(crate) async fn begin_anew(conn: &mut Conn) -> Result<(), StoreError> {
-    sqlx::query(NOT_JOURNALED).execute(&mut *conn).await?;
+    query(NOT_JOURNALED).execute(&mut *conn).await?;
     set_first_file(conn, 0).await?;
     set_control(conn, 0).await
 }
 
 /// How many batches each space has: of a backup's own database, what the backup holds.
 pub(crate) async fn counters(conn: &mut Conn) -> Result<Vec<(Space, u64)>, StoreError> {
-    let rows = sqlx::query(BACKED_UP).fetch_all(conn).await?;
+    let rows = query(BACKED_UP).fetch_all(conn).await?;
     let counter = |row| {
         let read = Read::of("space", row);
         Ok((feed::space(&read)?, read.number("counter")?))
@@ -83,7 +83,7 @@ pub(crate) async fn set_backed_up(
     space: &Space,
     arrival: u64,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(SET_BACKED_UP)
+    let query = query(SET_BACKED_UP)
         .bind(space.to_string())
         .bind(stored(arrival));
     query.execute(conn).await?;
@@ -92,7 +92,7 @@ pub(crate) async fn set_backed_up(
 
 /// Up to which arrival a space stands in a verified backup or in the journal.
 pub(crate) async fn safe(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
-    let query = sqlx::query(SAFE).bind(space.to_string());
+    let query = query(SAFE).bind(space.to_string());
     let Some(row) = query.fetch_optional(conn).await? else {
         return Ok(0);
     };
@@ -102,13 +102,13 @@ pub(crate) async fn safe(conn: &mut Conn, space: &Space) -> Result<u64, StoreErr
 
 /// Up to which arrival a verified backup holds a space.
 pub(crate) async fn backed_up(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
-    let query = sqlx::query(IS_BACKED_UP).bind(space.to_string());
+    let query = query(IS_BACKED_UP).bind(space.to_string());
     let row = query.fetch_optional(conn).await?;
     row.map_or(Ok(0), |row| Read::of("space", &row).number("backed_up"))
 }
 
 /// Notes that everything here came out of a verified backup.
 pub(crate) async fn all_backed_up(conn: &mut Conn) -> Result<(), StoreError> {
-    sqlx::query(ALL_BACKED_UP).execute(conn).await?;
+    query(ALL_BACKED_UP).execute(conn).await?;
     Ok(())
 }

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::sqlite::SqliteRow;
 use sync_core::id::RecordId;
 
-use super::{Conn, ROWS_MAX, Read, StoreError, one_row, over_list, over_rows, rows, statements};
+use super::{
+    Conn, ROWS_MAX, Read, Row, StoreError, assembled, one_row, over_list, over_rows, query, rows,
+    statements,
+};
 
 statements! {
     REMOVE_NUMBER = "DELETE FROM identity_number
@@ -35,7 +37,7 @@ const ADD_LINKS: (&str, &str) = ("INSERT INTO linked (unit, record, other) VALUE
 const OPEN_OF: &str = "SELECT unit, record FROM open_conflict WHERE unit = $1 AND record IN";
 
 #[cfg(test)]
-pub(crate) fn built(count: usize) -> Vec<sqlx::AssertSqlSafe<String>> {
+pub(crate) fn built(count: usize) -> Vec<String> {
     vec![
         over_list(NUMBERS_OF, 1, count),
         over_list(HOLDERS, 0, count),
@@ -57,7 +59,7 @@ pub(crate) struct Blind(pub(crate) [u8; 16]);
 /// Who shows which number: blind number, unit, record.
 pub(crate) type Holder = (Blind, String, RecordId);
 
-fn holder(row: &SqliteRow) -> Result<Holder, StoreError> {
+fn holder(row: &Row) -> Result<Holder, StoreError> {
     let read = Read::of("identity_number", row);
     Ok((
         Blind(read.bytes("number")?),
@@ -74,7 +76,7 @@ pub(crate) async fn numbers_of(
 ) -> Result<BTreeSet<Holder>, StoreError> {
     let mut found = BTreeSet::new();
     for chunk in records.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(NUMBERS_OF, 1, chunk.len())).bind(unit);
+        let mut query = assembled(over_list(NUMBERS_OF, 1, chunk.len())).bind(unit);
         for record in chunk {
             query = query.bind(record.to_bytes().to_vec());
         }
@@ -92,7 +94,7 @@ pub(crate) async fn holders(
 ) -> Result<BTreeSet<Holder>, StoreError> {
     let mut found = BTreeSet::new();
     for chunk in numbers.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(HOLDERS, 0, chunk.len()));
+        let mut query = assembled(over_list(HOLDERS, 0, chunk.len()));
         for number in chunk {
             query = query.bind(number.0.to_vec());
         }
@@ -106,7 +108,7 @@ pub(crate) async fn holders(
 /// Writes that records show numbers from now on.
 pub(crate) async fn add_numbers(conn: &mut Conn, added: &[&Holder]) -> Result<(), StoreError> {
     for chunk in added.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_rows(ADD_NUMBERS, 3, chunk.len()));
+        let mut query = assembled(over_rows(ADD_NUMBERS, 3, chunk.len()));
         for (number, unit, record) in chunk {
             query = query
                 .bind(number.0.to_vec())
@@ -114,7 +116,7 @@ pub(crate) async fn add_numbers(conn: &mut Conn, added: &[&Holder]) -> Result<()
                 .bind(record.to_bytes().to_vec());
         }
         let done = query.execute(&mut *conn).await?;
-        rows("identity_number", &done, chunk.len())?;
+        rows("identity_number", done, chunk.len())?;
     }
     Ok(())
 }
@@ -124,11 +126,11 @@ pub(crate) async fn remove_number(
     conn: &mut Conn,
     (number, unit, record): &Holder,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(REMOVE_NUMBER)
+    let query = query(REMOVE_NUMBER)
         .bind(number.0.to_vec())
         .bind(unit.as_str())
         .bind(record.to_bytes().to_vec());
-    one_row("identity_number", &query.execute(conn).await?)
+    one_row("identity_number", query.execute(conn).await?)
 }
 
 /// A table of pairs of a unit's records, by the names of its columns.
@@ -158,7 +160,7 @@ impl Pairs {
         let [first, second] = self.columns;
         let mut found = BTreeSet::new();
         for chunk in records.chunks(ROWS_MAX) {
-            let mut query = sqlx::query(over_list(head, 1, chunk.len())).bind(unit);
+            let mut query = assembled(over_list(head, 1, chunk.len())).bind(unit);
             for record in chunk {
                 query = query.bind(record.to_bytes().to_vec());
             }
@@ -181,14 +183,14 @@ impl Pairs {
         added: &[&(RecordId, RecordId)],
     ) -> Result<(), StoreError> {
         for chunk in added.chunks(ROWS_MAX) {
-            let mut query = sqlx::query(over_rows(statement, 3, chunk.len()));
+            let mut query = assembled(over_rows(statement, 3, chunk.len()));
             for (first, second) in chunk {
                 query = query
                     .bind(unit)
                     .bind(first.to_bytes().to_vec())
                     .bind(second.to_bytes().to_vec());
             }
-            rows(self.table, &query.execute(&mut *conn).await?, chunk.len())?;
+            rows(self.table, query.execute(&mut *conn).await?, chunk.len())?;
         }
         Ok(())
     }
@@ -200,11 +202,11 @@ impl Pairs {
         unit: &str,
         (first, second): &(RecordId, RecordId),
     ) -> Result<(), StoreError> {
-        let query = sqlx::query(statement)
+        let query = query(statement)
             .bind(unit)
             .bind(first.to_bytes().to_vec())
             .bind(second.to_bytes().to_vec());
-        one_row(self.table, &query.execute(conn).await?)
+        one_row(self.table, query.execute(conn).await?)
     }
 }
 
@@ -292,7 +294,7 @@ pub(crate) async fn remove_link(
     LINKED.remove(conn, REMOVE_LINK, unit, link).await
 }
 
-fn open(row: &SqliteRow) -> Result<(String, RecordId), StoreError> {
+fn open(row: &Row) -> Result<(String, RecordId), StoreError> {
     let read = Read::of("open_conflict", row);
     Ok((
         read.text("unit")?.to_owned(),
@@ -308,7 +310,7 @@ pub(crate) async fn open_of(
 ) -> Result<BTreeSet<RecordId>, StoreError> {
     let mut found = BTreeSet::new();
     for chunk in records.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(OPEN_OF, 1, chunk.len())).bind(unit);
+        let mut query = assembled(over_list(OPEN_OF, 1, chunk.len())).bind(unit);
         for record in chunk {
             query = query.bind(record.to_bytes().to_vec());
         }
@@ -321,7 +323,7 @@ pub(crate) async fn open_of(
 
 /// Every group with an open conflict, by unit.
 pub(crate) async fn open_all(conn: &mut Conn) -> Result<Vec<(String, RecordId)>, StoreError> {
-    let rows = sqlx::query(OPEN_ALL).fetch_all(conn).await?;
+    let rows = query(OPEN_ALL).fetch_all(conn).await?;
     rows.iter().map(open).collect()
 }
 
@@ -332,8 +334,8 @@ pub(crate) async fn set_open(
     record: RecordId,
     is_open: bool,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(if is_open { OPEN } else { CLOSE })
+    let query = query(if is_open { OPEN } else { CLOSE })
         .bind(unit)
         .bind(record.to_bytes().to_vec());
-    one_row("open_conflict", &query.execute(conn).await?)
+    one_row("open_conflict", query.execute(conn).await?)
 }

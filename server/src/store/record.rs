@@ -1,9 +1,11 @@
 //! The records: what the batches make of them, a cache that is written with the batches.
 
-use sqlx::sqlite::SqliteRow;
 use sync_core::id::{DeviceId, RecordId, Space};
 
-use super::{Conn, ROWS_MAX, Read, StoreError, over_list, over_rows, rows, statements, stored};
+use super::{
+    Conn, ROWS_MAX, Read, Row, StoreError, assembled, over_list, over_rows, query, rows,
+    statements, stored,
+};
 
 statements! {
     /// Reads a record's batches without reading the space's.
@@ -27,7 +29,7 @@ const SET_STATES: (&str, &str) = (
 const TOUCH: (&str, &str) = ("INSERT INTO touched (space, record, arrival) VALUES", "");
 
 #[cfg(test)]
-pub(crate) fn built(count: usize) -> [sqlx::AssertSqlSafe<String>; 4] {
+pub(crate) fn built(count: usize) -> [String; 4] {
     [
         over_list(STATES, 1, count),
         over_list(TOUCHING, 1, count),
@@ -39,7 +41,7 @@ pub(crate) fn built(count: usize) -> [sqlx::AssertSqlSafe<String>; 4] {
 /// A record's row as it stands, for those who judge it.
 pub(crate) type RawState = (RecordId, Vec<u8>);
 
-fn raw_state(row: &SqliteRow) -> Result<RawState, StoreError> {
+fn raw_state(row: &Row) -> Result<RawState, StoreError> {
     let read = Read::of("record", row);
     Ok((
         read.id("record", RecordId::from_slice)?,
@@ -55,7 +57,7 @@ pub(crate) async fn states(
 ) -> Result<Vec<RawState>, StoreError> {
     let mut states = Vec::new();
     for chunk in records.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(STATES, 1, chunk.len())).bind(space);
+        let mut query = assembled(over_list(STATES, 1, chunk.len())).bind(space);
         for record in chunk {
             query = query.bind(record.to_bytes().to_vec());
         }
@@ -75,14 +77,14 @@ pub(crate) async fn set_states(
     while states.peek().is_some() {
         let chunk: Vec<RawState> = states.by_ref().take(ROWS_MAX).collect();
         let count = chunk.len();
-        let mut query = sqlx::query(over_rows(SET_STATES, 3, count));
+        let mut query = assembled(over_rows(SET_STATES, 3, count));
         for (record, state) in chunk {
             query = query
                 .bind(space)
                 .bind(record.to_bytes().to_vec())
                 .bind(state);
         }
-        rows("record", &query.execute(&mut *conn).await?, count)?;
+        rows("record", query.execute(&mut *conn).await?, count)?;
     }
     Ok(())
 }
@@ -95,14 +97,14 @@ pub(crate) async fn touch(
     arrival: u64,
 ) -> Result<(), StoreError> {
     for chunk in records.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_rows(TOUCH, 3, chunk.len()));
+        let mut query = assembled(over_rows(TOUCH, 3, chunk.len()));
         for record in chunk {
             query = query
                 .bind(space)
                 .bind(record.to_bytes().to_vec())
                 .bind(stored(arrival));
         }
-        rows("touched", &query.execute(&mut *conn).await?, chunk.len())?;
+        rows("touched", query.execute(&mut *conn).await?, chunk.len())?;
     }
     Ok(())
 }
@@ -113,9 +115,7 @@ pub(crate) async fn batches(
     space: &str,
     record: RecordId,
 ) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
-    let query = sqlx::query(BATCHES)
-        .bind(space)
-        .bind(record.to_bytes().to_vec());
+    let query = query(BATCHES).bind(space).bind(record.to_bytes().to_vec());
     let rows = query.fetch_all(conn).await?;
     let batch = |row| {
         let read = Read::of("batch", row);
@@ -129,7 +129,7 @@ pub(crate) async fn batches(
 
 /// All records of a space with their states as they are stored.
 pub(crate) async fn of_space(conn: &mut Conn, space: &Space) -> Result<Vec<RawState>, StoreError> {
-    let rows = sqlx::query(OF_SPACE)
+    let rows = query(OF_SPACE)
         .bind(space.to_string())
         .fetch_all(conn)
         .await?;
@@ -138,13 +138,13 @@ pub(crate) async fn of_space(conn: &mut Conn, space: &Space) -> Result<Vec<RawSt
 
 /// The records of a space, without their states.
 pub(crate) async fn ids(conn: &mut Conn, space: &Space) -> Result<Vec<RecordId>, StoreError> {
-    let query = sqlx::query(IDS).bind(space.to_string());
+    let query = query(IDS).bind(space.to_string());
     let rows = query.fetch_all(conn).await?;
     let id = |row| Read::of("record", row).id("record", RecordId::from_slice);
     rows.iter().map(id).collect()
 }
 
-fn touch_of(row: &SqliteRow) -> Result<(RecordId, u64), StoreError> {
+fn touch_of(row: &Row) -> Result<(RecordId, u64), StoreError> {
     let read = Read::of("touched", row);
     Ok((
         read.id("record", RecordId::from_slice)?,
@@ -160,7 +160,7 @@ pub(crate) async fn touching(
 ) -> Result<Vec<(RecordId, u64)>, StoreError> {
     let mut touching = Vec::new();
     for chunk in records.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(TOUCHING, 1, chunk.len())).bind(space.to_string());
+        let mut query = assembled(over_list(TOUCHING, 1, chunk.len())).bind(space.to_string());
         for record in chunk {
             query = query.bind(record.to_bytes().to_vec());
         }
@@ -175,7 +175,7 @@ pub(crate) async fn touched(
     conn: &mut Conn,
     space: &Space,
 ) -> Result<Vec<(RecordId, u64)>, StoreError> {
-    let rows = sqlx::query(TOUCHED)
+    let rows = query(TOUCHED)
         .bind(space.to_string())
         .fetch_all(conn)
         .await?;
@@ -184,7 +184,7 @@ pub(crate) async fn touched(
 
 /// The spaces in which something of a record is held.
 pub(crate) async fn spaces_of(conn: &mut Conn, record: RecordId) -> Result<Vec<Space>, StoreError> {
-    let query = sqlx::query(SPACES_OF).bind(record.to_bytes().to_vec());
+    let query = query(SPACES_OF).bind(record.to_bytes().to_vec());
     let rows = query.fetch_all(conn).await?;
     rows.iter()
         .map(|row| super::feed::space(&Read::of("record", row)))
@@ -193,7 +193,7 @@ pub(crate) async fn spaces_of(conn: &mut Conn, record: RecordId) -> Result<Vec<S
 
 /// The spaces that have records.
 pub(crate) async fn spaces(conn: &mut Conn) -> Result<Vec<Space>, StoreError> {
-    let rows = sqlx::query(SPACES).fetch_all(conn).await?;
+    let rows = query(SPACES).fetch_all(conn).await?;
     rows.iter()
         .map(|row| super::feed::space(&Read::of("record", row)))
         .collect()

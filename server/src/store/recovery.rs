@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sync_core::id::{DeviceId, Space};
 
 use super::control::{self, meta};
-use super::{Conn, Read, StoreError, feed, one_row, statements};
+use super::{Conn, Read, StoreError, feed, one_row, query, statements};
 
 statements! {
     RETURNED = "SELECT device FROM returned ORDER BY since, device";
@@ -39,13 +39,13 @@ pub(crate) async fn holds_back(conn: &mut Conn, device: DeviceId) -> Result<bool
     if is_on(conn).await? {
         return Ok(true);
     }
-    let query = sqlx::query(IS_RETURNED).bind(device.0.to_vec());
+    let query = query(IS_RETURNED).bind(device.0.to_vec());
     Ok(query.fetch_optional(conn).await?.is_some())
 }
 
 /// The devices that came back with an enrolment of which nothing was known here.
 pub(crate) async fn returned(conn: &mut Conn) -> Result<BTreeSet<DeviceId>, StoreError> {
-    let rows = sqlx::query(RETURNED).fetch_all(conn).await?;
+    let rows = query(RETURNED).fetch_all(conn).await?;
     let device = |row| Read::of("returned", row).id("device", DeviceId::from_slice);
     rows.iter().map(device).collect()
 }
@@ -56,14 +56,14 @@ pub(crate) async fn add_returned(
     conn: &mut Conn,
     device: DeviceId,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(ADD_RETURNED).bind(device.0.to_vec()).bind(now);
-    one_row("returned", &query.execute(conn).await?)
+    let query = query(ADD_RETURNED).bind(device.0.to_vec()).bind(now);
+    one_row("returned", query.execute(conn).await?)
 }
 
 /// Lets the devices that came back be served, and forgets who brought what back.
 pub(crate) async fn clear(conn: &mut Conn) -> Result<(), StoreError> {
-    sqlx::query(CLEAR_RETURNED).execute(&mut *conn).await?;
-    sqlx::query(CLEAR_SURVIVORS).execute(conn).await?;
+    query(CLEAR_RETURNED).execute(&mut *conn).await?;
+    query(CLEAR_SURVIVORS).execute(conn).await?;
     Ok(())
 }
 
@@ -73,10 +73,10 @@ pub(crate) async fn add_survivor(
     space: &Space,
     device: DeviceId,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(ADD_SURVIVOR)
+    let query = query(ADD_SURVIVOR)
         .bind(space.to_string())
         .bind(device.0.to_vec());
-    one_row("survivor", &query.execute(conn).await?)
+    one_row("survivor", query.execute(conn).await?)
 }
 
 /// Everything that the phone held of the space is here.
@@ -85,7 +85,7 @@ pub(crate) async fn set_whole(
     space: &Space,
     device: DeviceId,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(SET_WHOLE)
+    let query = query(SET_WHOLE)
         .bind(space.to_string())
         .bind(device.0.to_vec());
     query.execute(conn).await?;
@@ -94,14 +94,14 @@ pub(crate) async fn set_whole(
 
 /// The devices that came back, with whatever they held.
 pub(crate) async fn back(conn: &mut Conn) -> Result<BTreeSet<DeviceId>, StoreError> {
-    let rows = sqlx::query(BACK).fetch_all(conn).await?;
+    let rows = query(BACK).fetch_all(conn).await?;
     let device = |row| Read::of("survivor", row).id("device", DeviceId::from_slice);
     rows.iter().map(device).collect()
 }
 
 /// The spaces that some phone brought back whole.
 pub(crate) async fn whole(conn: &mut Conn) -> Result<BTreeSet<Space>, StoreError> {
-    let rows = sqlx::query(WHOLE).fetch_all(conn).await?;
+    let rows = query(WHOLE).fetch_all(conn).await?;
     let space = |row| feed::space(&Read::of("survivor", row));
     rows.iter().map(space).collect()
 }

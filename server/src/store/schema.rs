@@ -8,6 +8,9 @@ use std::borrow::Cow;
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
+/// Why the schema can't be brought up to date.
+pub(super) type MigrateError = sqlx::migrate::MigrateError;
+
 /// The text of a migration's file beside the crate.
 macro_rules! migration {
     ($number:literal, $name:literal) => {

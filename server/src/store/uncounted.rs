@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sync_core::id::{BatchHash, DeviceId, RecordId, Space};
 use sync_core::standing::Standing;
 
-use super::{Conn, Read, StoreError, one_row, statements};
+use super::{Conn, Read, Row, StoreError, one_row, query, statements};
 
 statements! {
     OF_FEED = "SELECT hash, standing FROM uncounted WHERE space = $1 AND device = $2";
@@ -30,7 +30,7 @@ fn standing(read: &Read<'_>) -> Result<Standing, StoreError> {
     }
 }
 
-fn rows_of(rows: &[sqlx::sqlite::SqliteRow]) -> Result<BTreeMap<BatchHash, Standing>, StoreError> {
+fn rows_of(rows: &[Row]) -> Result<BTreeMap<BatchHash, Standing>, StoreError> {
     let of = |row| {
         let read = Read::of("uncounted", row);
         Ok((read.id("hash", BatchHash::from_slice)?, standing(&read)?))
@@ -44,7 +44,7 @@ pub(crate) async fn of_feed(
     space: &str,
     device: DeviceId,
 ) -> Result<BTreeMap<BatchHash, Standing>, StoreError> {
-    let query = sqlx::query(OF_FEED).bind(space).bind(device.0.to_vec());
+    let query = query(OF_FEED).bind(space).bind(device.0.to_vec());
     rows_of(&query.fetch_all(conn).await?)
 }
 
@@ -53,7 +53,7 @@ pub(crate) async fn of_space(
     conn: &mut Conn,
     space: &str,
 ) -> Result<BTreeMap<BatchHash, Standing>, StoreError> {
-    rows_of(&sqlx::query(OF_SPACE).bind(space).fetch_all(conn).await?)
+    rows_of(&query(OF_SPACE).bind(space).fetch_all(conn).await?)
 }
 
 /// Notes how a batch stands.
@@ -64,7 +64,7 @@ pub(crate) async fn set(
     batch: BatchHash,
     standing: Standing,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(ADD)
+    let query = query(ADD)
         .bind(space)
         .bind(batch.0.to_vec())
         .bind(device.0.to_vec())
@@ -72,7 +72,7 @@ pub(crate) async fn set(
             Standing::Pending => "pending",
             Standing::Refused => "refused",
         });
-    one_row("uncounted", &query.execute(conn).await?)
+    one_row("uncounted", query.execute(conn).await?)
 }
 
 /// Notes that a batch counts.
@@ -81,8 +81,8 @@ pub(crate) async fn remove(
     space: &str,
     batch: BatchHash,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(REMOVE).bind(space).bind(batch.0.to_vec());
-    one_row("uncounted", &query.execute(conn).await?)
+    let query = query(REMOVE).bind(space).bind(batch.0.to_vec());
+    one_row("uncounted", query.execute(conn).await?)
 }
 
 /// The records that a batch changes.
@@ -91,7 +91,7 @@ pub(crate) async fn records(
     space: &str,
     batch: BatchHash,
 ) -> Result<Vec<RecordId>, StoreError> {
-    let query = sqlx::query(RECORDS).bind(space).bind(batch.0.to_vec());
+    let query = query(RECORDS).bind(space).bind(batch.0.to_vec());
     let rows = query.fetch_all(conn).await?;
     let record = |row| Read::of("touched", row).id("record", RecordId::from_slice);
     rows.iter().map(record).collect()
@@ -107,7 +107,7 @@ pub(crate) struct Waiting {
 
 /// All that wait, by space and device, in their order of arrival.
 pub(crate) async fn waiting(conn: &mut Conn) -> Result<Vec<Waiting>, StoreError> {
-    let rows = sqlx::query(WAITING).fetch_all(conn).await?;
+    let rows = query(WAITING).fetch_all(conn).await?;
     let of = |row| {
         let read = Read::of("uncounted", row);
         Ok(Waiting {
