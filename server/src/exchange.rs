@@ -132,13 +132,13 @@ async fn note_survivor(
         let (Some(base), Some(space)) = (base, held.get(&claim.space)) else {
             continue;
         };
-        let backed_up = journaled::backed_up(conn, &claim.space).await?;
-        let in_backup = |hash| {
+        let restored = journaled::restored(conn, &claim.space).await?;
+        let was_here = |hash| {
             let arrival = space.arrivals.get(hash);
-            arrival.is_some_and(|arrival| *arrival <= backed_up)
+            arrival.is_some_and(|arrival| *arrival <= restored)
         };
         let mut lacks = plan.send.iter();
-        let is_older = lacks.any(|(of, hash)| *of == claim.space && in_backup(hash));
+        let is_older = lacks.any(|(of, hash)| *of == claim.space && was_here(hash));
         if !is_older && hub::holds_all(claim, base, space) {
             recovery::set_whole(conn, &claim.space, request.device).await?;
         }
@@ -170,7 +170,7 @@ pub(crate) async fn nothing_asked(
         claims.push(SpaceClaim {
             space: space.clone(),
             // The newest counter, above which nothing is.
-            counter: feed::counter(conn, &space.to_string()).await?,
+            counter: feed::counter(conn, space).await?,
             changes: Vec::new(),
             ladders: Vec::new(),
         });
@@ -198,7 +198,7 @@ pub(crate) async fn load_all(
         // What waits there may follow what is brought.
         let stash = match brought.is_empty() {
             true => Vec::new(),
-            false => feed::stashed(conn, &claim.space.to_string()).await?,
+            false => feed::stashed(conn, &claim.space).await?,
         };
         let mut named: BTreeSet<BatchHash> = brought.iter().map(|batch| batch.hash).collect();
         named.extend(brought.iter().flat_map(|batch| &batch.header.prev));
@@ -237,7 +237,7 @@ impl Loaded {
 /// What is held of a space.
 pub(crate) async fn vector(conn: &mut Conn, space: &Space) -> Result<Vector, StoreError> {
     let mut feeds: BTreeMap<DeviceId, Vec<Node>> = BTreeMap::new();
-    for tip in feed::tips(conn, &space.to_string()).await? {
+    for tip in feed::tips(conn, space).await? {
         feeds.entry(tip.device).or_default().push(tip.node);
     }
     let mut vector = Vector::default();
@@ -255,17 +255,17 @@ pub(crate) async fn load(
     mut named: BTreeSet<BatchHash>,
     looked_up: &mut usize,
 ) -> Result<SpaceHeld, StoreError> {
-    let space = claim.space.to_string();
-    let counter = feed::counter(conn, &space).await?;
+    let space = &claim.space;
+    let counter = feed::counter(conn, space).await?;
     let mut loaded = Loaded::default();
     let mut tips: BTreeMap<DeviceId, Vec<BatchHash>> = BTreeMap::new();
-    for tip in feed::tips(conn, &space).await? {
+    for tip in feed::tips(conn, space).await? {
         tips.entry(tip.device).or_default().push(tip.node.hash);
         loaded.take(tip);
     }
     // A phone that was never here is given everything, by feeds and not by arrivals.
     let since = match 0 < claim.counter && claim.counter < counter {
-        true => feed::since(conn, &space, claim.counter).await?,
+        true => feed::since(conn, space, claim.counter).await?,
         false => Vec::new(),
     };
     since.iter().cloned().for_each(|placed| loaded.take(placed));
@@ -275,10 +275,10 @@ pub(crate) async fn load(
     named.extend(since.iter().flat_map(|placed| &placed.node.prev));
     named.retain(|hash| !loaded.holds(*hash));
     let named: Vec<BatchHash> = named.into_iter().collect();
-    for placed in feed::named(conn, &space, &named).await? {
+    for placed in feed::named(conn, space, &named).await? {
         loaded.take(placed);
     }
-    load_what_differs(conn, &space, claim, &tips, &mut loaded, looked_up).await?;
+    load_what_differs(conn, space, claim, &tips, &mut loaded, looked_up).await?;
 
     let feeds = tips.into_iter().map(|(device, tips)| {
         let nodes = loaded.nodes.remove(&device).unwrap_or_default();
@@ -298,7 +298,7 @@ pub(crate) async fn load(
 /// Of each feed that the phone speaks of: the batches that it names, and all above the lowest.
 async fn load_what_differs(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     claim: &SpaceClaim,
     tips: &BTreeMap<DeviceId, Vec<BatchHash>>,
     loaded: &mut Loaded,
@@ -359,7 +359,7 @@ pub(crate) async fn fill(
     let mut room = (request.budget as usize).min(ANSWER_BATCH_BYTES_MAX);
     let mut chosen: Vec<(Space, Vec<u8>)> = Vec::new();
     for (space, hash) in std::mem::take(&mut plan.send) {
-        let Some(bytes) = feed::bytes(conn, &space.to_string(), hash).await? else {
+        let Some(bytes) = feed::bytes(conn, &space, hash).await? else {
             continue;
         };
         let spent = bytes.len() > room && !chosen.is_empty();

@@ -109,7 +109,7 @@ async fn take(shared: &Shared, conn: &mut Conn, group: &[Vec<u8>]) -> Result<Tak
     for space in spaces {
         claims.push(SpaceClaim {
             space: space.clone(),
-            counter: feed::counter(&mut tx, &space.to_string()).await?,
+            counter: feed::counter(&mut tx, space).await?,
             changes: Vec::new(),
             ladders: Vec::new(),
         });

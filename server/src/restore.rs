@@ -123,6 +123,7 @@ async fn begin_another_life(dir: &Path, options: &Options) -> Result<(), Command
     control::unset_meta(&mut tx, meta::JOURNAL).await?;
     journaled::begin_anew(&mut tx).await?;
     journaled::all_backed_up(&mut tx).await?;
+    journaled::begin_life(&mut tx).await?;
     recovery::clear(&mut tx).await?;
     recovery::set(&mut tx, true).await?;
     let now = options.clock.now();

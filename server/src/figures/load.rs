@@ -49,7 +49,7 @@ pub(super) async fn load_records<'a>(
         let Ok(space) = Space::new(unit, *class) else {
             continue;
         };
-        for state in record::states(conn, &space.to_string(), &records).await? {
+        for state in record::states(conn, &space, &records).await? {
             // A damaged cache must not keep a phone's batch out; `verify` names it.
             if source.take(*class, vec![state]).is_err() {
                 tracing::error!(table = "record", column = "state", "a row does not read");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sync_core::control::ControlPosition;
 use sync_core::id::{DeviceId, Short, Space};
 
-use super::{Conn, Read, Row, StoreError, feed, query, statements};
+use super::{Conn, Read, Row, StoreError, query, statements};
 
 statements! {
     LAST = "SELECT at, control_count, control_digest FROM contact WHERE device = $1";
@@ -22,8 +22,8 @@ statements! {
     HEARD = "SELECT device, at, control_count, control_digest FROM contact";
     PHONES = "SELECT device.device, device.name, contact.at FROM device
         LEFT JOIN contact ON contact.device = device.device";
-    MOVED = "SELECT space, moved FROM space WHERE moved IS NOT NULL";
-    RECORDS = "SELECT space, COUNT(*) AS records FROM record GROUP BY space";
+    MOVED = "SELECT unit, class, moved FROM space WHERE moved IS NOT NULL";
+    RECORDS = "SELECT unit, class, COUNT(*) AS records FROM record GROUP BY unit, class";
 }
 
 /// A contact is written again when the last one is this old.
@@ -129,7 +129,7 @@ pub(crate) async fn moved(conn: &mut Conn) -> Result<BTreeMap<Space, i64>, Store
     let rows = query(MOVED).fetch_all(conn).await?;
     let moved = |row: &Row| {
         let read = Read::of("space", row);
-        Ok((feed::space(&read)?, read.time("moved")?))
+        Ok((read.space()?, read.time("moved")?))
     };
     rows.iter().map(moved).collect()
 }
@@ -139,7 +139,7 @@ pub(crate) async fn records(conn: &mut Conn) -> Result<BTreeMap<Space, u64>, Sto
     let rows = query(RECORDS).fetch_all(conn).await?;
     let records = |row: &Row| {
         let read = Read::of("record", row);
-        Ok((feed::space(&read)?, read.number("records")?))
+        Ok((read.space()?, read.number("records")?))
     };
     rows.iter().map(records).collect()
 }

@@ -9,12 +9,13 @@ statements! {
     META = "SELECT value FROM meta WHERE key = $1";
     SET_META = "INSERT INTO meta (key, value) VALUES ($1, $2)
         ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-    COUNT = "SELECT COALESCE(MAX(arrival), 0) AS arrival FROM control";
+    COUNT = "SELECT control FROM turn";
+    NUMBER = "UPDATE turn SET control = control + 1";
     AFTER = "SELECT arrival, hash, bytes FROM control WHERE arrival > $1 ORDER BY arrival";
     FIRST = "SELECT bytes FROM control ORDER BY arrival LIMIT 1";
     UNSET_META = "DELETE FROM meta WHERE key = $1";
     ADD = "INSERT INTO control (arrival, hash, bytes)
-        VALUES ((SELECT COALESCE(MAX(arrival), 0) + 1 FROM control), $1, $2)";
+        SELECT control, $1, $2 FROM turn";
 }
 
 /// The keys of `meta`.
@@ -70,7 +71,7 @@ pub(crate) async fn unset_meta(conn: &mut Conn, key: &str) -> Result<(), StoreEr
 /// The number of the newest control entry.
 pub(crate) async fn count(conn: &mut Conn) -> Result<u64, StoreError> {
     let row = query(COUNT).fetch_one(conn).await?;
-    Read::of("control", &row).number("arrival")
+    Read::of("turn", &row).number("control")
 }
 
 /// A control entry as it is stored; its signatures are checked by who applies it.
@@ -103,6 +104,7 @@ pub(crate) async fn first(conn: &mut Conn) -> Result<Option<Vec<u8>>, StoreError
 
 /// Adds a checked entry behind all others.
 pub(crate) async fn add(conn: &mut Conn, entry: &ControlEntry) -> Result<(), StoreError> {
+    one_row("turn", query(NUMBER).execute(conn).await?)?;
     let add = query(ADD).bind(entry.hash.as_bytes()).bind(entry.bytes());
     one_row("control", add.execute(conn).await?)
 }

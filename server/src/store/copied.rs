@@ -5,9 +5,9 @@ use sync_core::id::{BatchHash, DeviceId, Space};
 use super::{Conn, Read, StoreError, one_row, query, statements};
 
 statements! {
-    APART = "SELECT hash FROM apart WHERE space = $1 AND device = $2";
-    SET_APART = "INSERT INTO apart (space, device, hash) VALUES ($1, $2, $3)
-        ON CONFLICT (space, device) DO UPDATE SET hash = excluded.hash";
+    APART = "SELECT hash FROM apart WHERE unit = $1 AND class = $2 AND device = $3";
+    SET_APART = "INSERT INTO apart (unit, class, device, hash) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (unit, class, device) DO UPDATE SET hash = excluded.hash";
     IS_COPIED = "SELECT device FROM copied WHERE device = $1";
     ADD_COPIED = "INSERT INTO copied (device, since) VALUES ($1, $2)";
 }
@@ -18,7 +18,7 @@ pub(crate) async fn apart(
     space: &Space,
     device: DeviceId,
 ) -> Result<Option<BatchHash>, StoreError> {
-    let query = query(APART).bind(space.to_string()).bind(device.0.to_vec());
+    let query = query(APART).space(space).bind(device.0.to_vec());
     let row = query.fetch_optional(conn).await?;
     row.map(|row| Read::of("apart", &row).id("hash", BatchHash::from_slice))
         .transpose()
@@ -32,7 +32,7 @@ pub(crate) async fn set_apart(
     brought: BatchHash,
 ) -> Result<(), StoreError> {
     let query = query(SET_APART)
-        .bind(space.to_string())
+        .space(space)
         .bind(device.0.to_vec())
         .bind(brought.0.to_vec());
     one_row("apart", query.execute(conn).await?)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use sync_core::control::{plain_key, suite_key};
 use sync_core::id::{AuthorId, DeviceId, Space};
 
 use super::{Conn, Read, Row, StoreError, one_row, query, statements};
@@ -71,11 +72,16 @@ fn spaces(read: &Read<'_>) -> Result<BTreeSet<Space>, StoreError> {
     spaces.map_err(|_| read.unreadable("spaces"))
 }
 
+/// A public key, stored with its suite in front.
+fn key(read: &Read<'_>, column: &'static str) -> Result<[u8; 32], StoreError> {
+    plain_key(&read.bytes(column)?).ok_or_else(|| read.unreadable(column))
+}
+
 fn device_of(row: &Row) -> Result<Device, StoreError> {
     let read = Read::of("device", row);
     let device = Device {
-        signing_key: read.bytes("signing_key")?,
-        sealing_key: read.bytes("sealing_key")?,
+        signing_key: key(&read, "signing_key")?,
+        sealing_key: key(&read, "sealing_key")?,
         spaces: spaces(&read)?,
         author: read.id("author", AuthorId::from_slice)?,
         name: read.text_if_any("name")?.map(str::to_owned),
@@ -99,7 +105,7 @@ pub(crate) async fn code(conn: &mut Conn, hash: &[u8; 32]) -> Result<Option<Code
     row.map(|row| {
         let read = Read::of("code", &row);
         let used_by = read.blob_if_any("used_by")?;
-        let used_by = used_by.map(|_| read.bytes("used_by"));
+        let used_by = used_by.map(|_| key(&read, "used_by"));
         Ok(Code {
             spaces: spaces(&read)?,
             author: read.id("author", AuthorId::from_slice)?,
@@ -136,7 +142,7 @@ pub(crate) async fn use_code(
 ) -> Result<(), StoreError> {
     let query = query(USE_CODE)
         .bind(hash.to_vec())
-        .bind(signing_key.to_vec());
+        .bind(suite_key(signing_key).to_vec());
     one_row("code", query.execute(conn).await?)
 }
 
@@ -162,8 +168,8 @@ pub(crate) async fn pending(conn: &mut Conn) -> Result<Vec<Device>, StoreError> 
 pub(crate) async fn set_device(conn: &mut Conn, device: &Device) -> Result<(), StoreError> {
     let query = query(SET_DEVICE)
         .bind(device.id().0.to_vec())
-        .bind(device.signing_key.to_vec())
-        .bind(device.sealing_key.to_vec())
+        .bind(suite_key(&device.signing_key).to_vec())
+        .bind(suite_key(&device.sealing_key).to_vec())
         .bind(spaces_text(&device.spaces))
         .bind(device.author.0.to_vec())
         .bind(device.name.clone())

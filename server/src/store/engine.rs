@@ -16,6 +16,8 @@ use sqlx::{
     AssertSqlSafe, Connection, Row as _, SqlSafeStr, SqlStr, Sqlite, SqliteConnection, Transaction,
 };
 
+use sync_core::id::Space;
+
 use super::schema;
 
 /// Why the engine does not do it: the disk, a lock, a constraint, a column of another type.
@@ -247,6 +249,11 @@ impl Query {
     pub(super) fn bind(mut self, param: impl Into<Param>) -> Self {
         self.params.push(param.into());
         self
+    }
+
+    /// Gives it the next two parameters, which are a space's columns.
+    pub(super) fn space(self, space: &Space) -> Self {
+        self.bind(space.unit()).bind(i64::from(space.class as u8))
     }
 
     /// Counts it, and hands it to the engine's library.

@@ -2,12 +2,14 @@
 
 use sync_core::id::{DeviceId, Space};
 
-use super::{Conn, Read, Row, StoreError, feed, one_row, query, statements, stored};
+use super::{Conn, Read, Row, StoreError, one_row, query, statements, stored};
 
 statements! {
-    ADD = "INSERT INTO event (number, at, kind, device, space)
-        VALUES ((SELECT COALESCE(MAX(number), 0) + 1 FROM event), $1, $2, $3, $4)";
-    NEWEST = "SELECT number, at, kind, device, space FROM event ORDER BY number DESC LIMIT $1";
+    NUMBER = "UPDATE turn SET event = event + 1";
+    ADD = "INSERT INTO event (number, at, kind, device, unit, class)
+        SELECT event, $1, $2, $3, $4, $5 FROM turn";
+    NEWEST = "SELECT number, at, kind, device, unit, class FROM event
+        ORDER BY number DESC LIMIT $1";
 }
 
 /// What can happen.
@@ -83,11 +85,13 @@ pub(crate) async fn add(
     device: Option<DeviceId>,
     space: Option<&Space>,
 ) -> Result<(), StoreError> {
+    one_row("turn", query(NUMBER).execute(conn).await?)?;
     let query = query(ADD)
         .bind(now)
         .bind(kind.code())
         .bind(device.map(|device| device.0.to_vec()))
-        .bind(space.map(ToString::to_string));
+        .bind(space.map(|space| space.unit().to_owned()))
+        .bind(space.map(|space| i64::from(space.class as u8)));
     one_row("event", query.execute(conn).await?)
 }
 
@@ -104,8 +108,8 @@ fn event(row: &Row) -> Result<Event, StoreError> {
         at: read.time("at")?,
         kind: read.text("kind")?.to_owned(),
         device: read.id_if_any("device", DeviceId::from_slice)?,
-        space: match read.text_if_any("space")? {
-            Some(_) => Some(feed::space(&read)?),
+        space: match read.text_if_any("unit")? {
+            Some(_) => Some(read.space()?),
             None => None,
         },
     })

@@ -15,57 +15,63 @@ use super::{
 const BATCHES_A_READ: u32 = 256;
 
 statements! {
-    COUNTER = "SELECT counter FROM space WHERE space = $1";
-    SET_COUNTER = "INSERT INTO space (space, counter, moved) VALUES ($1, $2, $3)
-        ON CONFLICT (space) DO UPDATE SET counter = excluded.counter, moved = excluded.moved";
-    SPACES = "SELECT space FROM space UNION SELECT space FROM stash ORDER BY space";
+    COUNTER = "SELECT counter FROM space WHERE unit = $1 AND class = $2";
+    SET_COUNTER = "INSERT INTO space (unit, class, counter, moved) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (unit, class) DO UPDATE SET counter = excluded.counter, moved = excluded.moved";
+    SPACES = "SELECT unit, class FROM space UNION SELECT unit, class FROM stash
+        ORDER BY unit, class";
     TIPS = "SELECT batch.arrival, batch.hash, batch.device, batch.seq, batch.prev FROM tip
-        JOIN batch ON batch.space = tip.space AND batch.hash = tip.hash
-        WHERE tip.space = $1";
-    TIP_NAMES = "SELECT device, hash FROM tip WHERE space = $1 ORDER BY device, hash";
-    ADD_TIP = "INSERT INTO tip (space, device, hash) VALUES ($1, $2, $3)";
-    REMOVE_TIP = "DELETE FROM tip WHERE space = $1 AND device = $2 AND hash = $3";
+        JOIN batch ON batch.unit = tip.unit AND batch.class = tip.class AND batch.hash = tip.hash
+        WHERE tip.unit = $1 AND tip.class = $2";
+    TIP_NAMES = "SELECT device, hash FROM tip
+        WHERE unit = $1 AND class = $2 ORDER BY device, hash";
+    ADD_TIP = "INSERT INTO tip (unit, class, device, hash) VALUES ($1, $2, $3, $4)";
+    REMOVE_TIP = "DELETE FROM tip
+        WHERE unit = $1 AND class = $2 AND device = $3 AND hash = $4";
     SINCE = "SELECT arrival, hash, device, seq, prev FROM batch
-        WHERE space = $1 AND arrival > $2 ORDER BY arrival DESC";
+        WHERE unit = $1 AND class = $2 AND arrival > $3 ORDER BY arrival DESC";
     BRANCHES = "SELECT device, MIN(seq) AS seq FROM batch
-        WHERE space = $1 AND branch = 1 GROUP BY device";
+        WHERE unit = $1 AND class = $2 AND branch = 1 GROUP BY device";
     FROM_NUMBER = "SELECT arrival, hash, device, seq, prev FROM batch
-        WHERE space = $1 AND device = $2 AND seq >= $3";
+        WHERE unit = $1 AND class = $2 AND device = $3 AND seq >= $4";
     WITH_NUMBER = "SELECT arrival, hash, device, seq, prev FROM batch
-        WHERE space = $1 AND device = $2 AND seq = $3";
-    BYTES = "SELECT bytes FROM batch WHERE space = $1 AND hash = $2";
-    ADD = "INSERT INTO batch (space, arrival, hash, device, seq, branch, prev, bytes)
-        VALUES ($1, $2, $3, $4, $5,
-            CASE WHEN EXISTS (SELECT 1 FROM batch AS other
-                WHERE other.space = $1 AND other.device = $4 AND other.seq = $5)
+        WHERE unit = $1 AND class = $2 AND device = $3 AND seq = $4";
+    BYTES = "SELECT bytes FROM batch WHERE unit = $1 AND class = $2 AND hash = $3";
+    ADD = "INSERT INTO batch (unit, class, arrival, hash, device, seq, branch, prev, bytes)
+        VALUES ($1, $2, $3, $4, $5, $6,
+            CASE WHEN EXISTS (SELECT 1 FROM batch AS other WHERE other.unit = $1
+                AND other.class = $2 AND other.device = $5 AND other.seq = $6)
             THEN 1 ELSE 0 END,
-            $6, $7)";
-    TIP_DEVICES = "SELECT DISTINCT device FROM tip WHERE space = $1";
+            $7, $8)";
+    TIP_DEVICES = "SELECT DISTINCT device FROM tip WHERE unit = $1 AND class = $2";
     WHOLE = "SELECT arrival, hash, device, seq, branch, prev, bytes FROM batch
-        WHERE space = $1 AND arrival > $2 ORDER BY arrival LIMIT $3";
-    STASHED = "SELECT hash, device, seq, prev FROM stash WHERE space = $1 ORDER BY seq, hash";
-    STASHED_BYTES = "SELECT bytes FROM stash WHERE space = $1 AND hash = $2";
-    STASH = "INSERT INTO stash (space, hash, device, seq, prev, bytes)
-        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (space, hash) DO NOTHING";
-    UNSTASH = "DELETE FROM stash WHERE space = $1 AND hash = $2";
+        WHERE unit = $1 AND class = $2 AND arrival > $3 ORDER BY arrival LIMIT $4";
+    STASHED = "SELECT hash, device, seq, prev FROM stash
+        WHERE unit = $1 AND class = $2 ORDER BY seq, hash";
+    STASHED_BYTES = "SELECT bytes FROM stash WHERE unit = $1 AND class = $2 AND hash = $3";
+    STASH = "INSERT INTO stash (unit, class, hash, device, seq, prev, bytes)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (unit, class, hash) DO NOTHING";
+    UNSTASH = "DELETE FROM stash WHERE unit = $1 AND class = $2 AND hash = $3";
     STASH_COUNT = "SELECT COUNT(*) AS waiting FROM stash";
 }
 
 // Over many rows, see `over_list` and `over_rows`.
 const NAMED: &str =
-    "SELECT arrival, hash, device, seq, prev FROM batch WHERE space = $1 AND hash IN";
+    "SELECT arrival, hash, device, seq, prev FROM batch WHERE unit = $1 AND class = $2 AND hash IN";
 const NUMBERED: (&str, &str) = (
-    "SELECT space, device, seq, hash, bytes FROM batch WHERE (space, device, seq) IN (VALUES",
+    "SELECT unit, class, device, seq, hash, bytes FROM batch
+        WHERE (unit, class, device, seq) IN (VALUES",
     ")",
 );
-const AT: &str = "SELECT device, seq, hash, bytes FROM batch WHERE space = $1 AND arrival IN";
+const AT: &str =
+    "SELECT device, seq, hash, bytes FROM batch WHERE unit = $1 AND class = $2 AND arrival IN";
 
 #[cfg(test)]
 pub(crate) fn built(count: usize) -> [String; 3] {
     [
-        over_list(NAMED, 1, count),
-        over_rows(NUMBERED, 3, count),
-        over_list(AT, 1, count),
+        over_list(NAMED, 2, count),
+        over_rows(NUMBERED, 4, count),
+        over_list(AT, 2, count),
     ]
 }
 
@@ -75,13 +81,6 @@ pub(crate) struct Placed {
     pub(crate) device: DeviceId,
     pub(crate) node: Node,
     pub(crate) arrival: u64,
-}
-
-/// The space that a row names.
-pub(super) fn space(read: &Read<'_>) -> Result<Space, StoreError> {
-    read.text("space")?
-        .parse()
-        .map_err(|_| read.unreadable("space"))
 }
 
 fn node(read: &Read<'_>) -> Result<Node, StoreError> {
@@ -106,8 +105,8 @@ fn prev(node: &Node) -> Vec<u8> {
 }
 
 /// The number of batches that ever came into a space.
-pub(crate) async fn counter(conn: &mut Conn, space: &str) -> Result<u64, StoreError> {
-    let row = query(COUNTER).bind(space).fetch_optional(conn).await?;
+pub(crate) async fn counter(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
+    let row = query(COUNTER).space(space).fetch_optional(conn).await?;
     row.map_or(Ok(0), |row| Read::of("space", &row).number("counter"))
 }
 
@@ -115,11 +114,11 @@ pub(crate) async fn counter(conn: &mut Conn, space: &str) -> Result<u64, StoreEr
 pub(crate) async fn set_counter(
     now: i64,
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     counter: u64,
 ) -> Result<(), StoreError> {
     let query = query(SET_COUNTER)
-        .bind(space)
+        .space(space)
         .bind(stored(counter))
         .bind(now);
     one_row("space", query.execute(conn).await?)
@@ -129,13 +128,13 @@ pub(crate) async fn set_counter(
 pub(crate) async fn spaces(conn: &mut Conn) -> Result<Vec<Space>, StoreError> {
     let rows = query(SPACES).fetch_all(conn).await?;
     rows.iter()
-        .map(|row| space(&Read::of("space", row)))
+        .map(|row| Read::of("space", row).space())
         .collect()
 }
 
 /// The tips of all feeds of a space.
-pub(crate) async fn tips(conn: &mut Conn, space: &str) -> Result<Vec<Placed>, StoreError> {
-    let rows = query(TIPS).bind(space).fetch_all(conn).await?;
+pub(crate) async fn tips(conn: &mut Conn, space: &Space) -> Result<Vec<Placed>, StoreError> {
+    let rows = query(TIPS).space(space).fetch_all(conn).await?;
     rows.iter().map(placed).collect()
 }
 
@@ -144,10 +143,7 @@ pub(crate) async fn tip_names(
     conn: &mut Conn,
     space: &Space,
 ) -> Result<Vec<(DeviceId, BatchHash)>, StoreError> {
-    let rows = query(TIP_NAMES)
-        .bind(space.to_string())
-        .fetch_all(conn)
-        .await?;
+    let rows = query(TIP_NAMES).space(space).fetch_all(conn).await?;
     let tip = |row| {
         let read = Read::of("tip", row);
         Ok((
@@ -161,12 +157,12 @@ pub(crate) async fn tip_names(
 /// Adds a tip.
 pub(crate) async fn add_tip(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     device: DeviceId,
     hash: BatchHash,
 ) -> Result<(), StoreError> {
     let query = query(ADD_TIP)
-        .bind(space)
+        .space(space)
         .bind(device.0.to_vec())
         .bind(hash.0.to_vec());
     one_row("tip", query.execute(conn).await?)
@@ -175,12 +171,12 @@ pub(crate) async fn add_tip(
 /// Removes a tip that another batch follows now.
 pub(crate) async fn remove_tip(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     device: DeviceId,
     hash: BatchHash,
 ) -> Result<(), StoreError> {
     let query = query(REMOVE_TIP)
-        .bind(space)
+        .space(space)
         .bind(device.0.to_vec())
         .bind(hash.0.to_vec());
     one_row("tip", query.execute(conn).await?)
@@ -189,11 +185,11 @@ pub(crate) async fn remove_tip(
 /// The batches that came in after `counter`, newest first.
 pub(crate) async fn since(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     counter: u64,
 ) -> Result<Vec<Placed>, StoreError> {
     let rows = query(SINCE)
-        .bind(space)
+        .space(space)
         .bind(stored(counter))
         .fetch_all(conn)
         .await?;
@@ -203,9 +199,9 @@ pub(crate) async fn since(
 /// The lowest number of each feed that was used twice.
 pub(crate) async fn branches(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
 ) -> Result<BTreeMap<DeviceId, u32>, StoreError> {
-    let rows = query(BRANCHES).bind(space).fetch_all(conn).await?;
+    let rows = query(BRANCHES).space(space).fetch_all(conn).await?;
     let branch = |row| {
         let read = Read::of("batch", row);
         Ok((read.id("device", DeviceId::from_slice)?, read.seq("seq")?))
@@ -216,12 +212,12 @@ pub(crate) async fn branches(
 /// The batches of a feed from this number on.
 pub(crate) async fn from_number(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     device: DeviceId,
     seq: u32,
 ) -> Result<Vec<Placed>, StoreError> {
     let query = query(FROM_NUMBER)
-        .bind(space)
+        .space(space)
         .bind(device.0.to_vec())
         .bind(i64::from(seq));
     let rows = query.fetch_all(conn).await?;
@@ -231,12 +227,12 @@ pub(crate) async fn from_number(
 /// The batches of a feed with this number: one, normally.
 pub(crate) async fn with_number(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     device: DeviceId,
     seq: u32,
 ) -> Result<Vec<Placed>, StoreError> {
     let query = query(WITH_NUMBER)
-        .bind(space)
+        .space(space)
         .bind(device.0.to_vec())
         .bind(i64::from(seq));
     let rows = query.fetch_all(conn).await?;
@@ -246,12 +242,12 @@ pub(crate) async fn with_number(
 /// The batches with these names, as far as they are held.
 pub(crate) async fn named(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     hashes: &[BatchHash],
 ) -> Result<Vec<Placed>, StoreError> {
     let mut named = Vec::new();
     for chunk in hashes.chunks(ROWS_MAX) {
-        let mut query = assembled(over_list(NAMED, 1, chunk.len())).bind(space);
+        let mut query = assembled(over_list(NAMED, 2, chunk.len())).space(space);
         for hash in chunk {
             query = query.bind(hash.0.to_vec());
         }
@@ -264,10 +260,10 @@ pub(crate) async fn named(
 /// A held batch's bytes.
 pub(crate) async fn bytes(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     hash: BatchHash,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let query = query(BYTES).bind(space).bind(hash.0.to_vec());
+    let query = query(BYTES).space(space).bind(hash.0.to_vec());
     let row = query.fetch_optional(conn).await?;
     row.map(|row| Ok(Read::of("batch", &row).blob("bytes")?.to_vec()))
         .transpose()
@@ -275,7 +271,7 @@ pub(crate) async fn bytes(
 
 /// The devices that have a feed in a space.
 pub(crate) async fn devices(conn: &mut Conn, space: &Space) -> Result<Vec<DeviceId>, StoreError> {
-    let query = query(TIP_DEVICES).bind(space.to_string());
+    let query = query(TIP_DEVICES).space(space);
     let rows = query.fetch_all(conn).await?;
     let device = |row| Read::of("tip", row).id("device", DeviceId::from_slice);
     rows.iter().map(device).collect()
@@ -299,16 +295,16 @@ pub(crate) async fn numbered(
 ) -> Result<Vec<Known>, StoreError> {
     let mut held = Vec::new();
     for chunk in numbers.chunks(ROWS_MAX) {
-        let mut query = assembled(over_rows(NUMBERED, 3, chunk.len()));
+        let mut query = assembled(over_rows(NUMBERED, 4, chunk.len()));
         for (space, device, seq) in chunk {
             query = query
-                .bind(space.to_string())
+                .space(space)
                 .bind(device.0.to_vec())
                 .bind(i64::from(*seq));
         }
         for row in query.fetch_all(&mut *conn).await? {
             let read = Read::of("batch", &row);
-            held.push(known(&read, &space(&read)?)?.1);
+            held.push(known(&read, &read.space()?)?.1);
         }
     }
     Ok(held)
@@ -322,7 +318,7 @@ pub(crate) async fn at(
 ) -> Result<Vec<(DeviceId, Known)>, StoreError> {
     let mut held = Vec::new();
     for chunk in arrivals.chunks(ROWS_MAX) {
-        let mut query = assembled(over_list(AT, 1, chunk.len())).bind(space.to_string());
+        let mut query = assembled(over_list(AT, 2, chunk.len())).space(space);
         for arrival in chunk {
             query = query.bind(stored(*arrival));
         }
@@ -336,13 +332,13 @@ pub(crate) async fn at(
 /// Adds a batch; a second one with a used number stands beside the first (R2).
 pub(crate) async fn add(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     arrival: u64,
     batch: &Batch,
 ) -> Result<(), StoreError> {
     let node = batch.node();
     let query = query(ADD)
-        .bind(space)
+        .space(space)
         .bind(stored(arrival))
         .bind(node.hash.0.to_vec())
         .bind(batch.header.device.0.to_vec())
@@ -366,7 +362,7 @@ pub(crate) async fn whole(
     arrival: u64,
     limit: u32,
 ) -> Result<Vec<Whole>, StoreError> {
-    let query = query(WHOLE).bind(space.to_string()).bind(stored(arrival));
+    let query = query(WHOLE).space(space).bind(stored(arrival));
     let rows = query.bind(i64::from(limit)).fetch_all(conn).await?;
     let whole = |row| {
         let read = Read::of("batch", row);
@@ -395,9 +391,9 @@ pub(crate) async fn all(conn: &mut Conn, space: &Space) -> Result<Vec<Vec<u8>>, 
 /// What waits in a space for a parent.
 pub(crate) async fn stashed(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
 ) -> Result<Vec<(DeviceId, Node)>, StoreError> {
-    let rows = query(STASHED).bind(space).fetch_all(conn).await?;
+    let rows = query(STASHED).space(space).fetch_all(conn).await?;
     let waiting = |row| {
         let read = Read::of("stash", row);
         Ok((read.id("device", DeviceId::from_slice)?, node(&read)?))
@@ -408,20 +404,20 @@ pub(crate) async fn stashed(
 /// A waiting batch's bytes.
 pub(crate) async fn stashed_bytes(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     hash: BatchHash,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let query = query(STASHED_BYTES).bind(space).bind(hash.0.to_vec());
+    let query = query(STASHED_BYTES).space(space).bind(hash.0.to_vec());
     let row = query.fetch_optional(conn).await?;
     row.map(|row| Ok(Read::of("stash", &row).blob("bytes")?.to_vec()))
         .transpose()
 }
 
 /// Puts a batch into the stash, where it may stand already.
-pub(crate) async fn stash(conn: &mut Conn, space: &str, batch: &Batch) -> Result<(), StoreError> {
+pub(crate) async fn stash(conn: &mut Conn, space: &Space, batch: &Batch) -> Result<(), StoreError> {
     let node = batch.node();
     let query = query(STASH)
-        .bind(space)
+        .space(space)
         .bind(node.hash.0.to_vec())
         .bind(batch.header.device.0.to_vec())
         .bind(i64::from(node.seq))
@@ -434,10 +430,10 @@ pub(crate) async fn stash(conn: &mut Conn, space: &str, batch: &Batch) -> Result
 /// Takes a batch out of the stash.
 pub(crate) async fn unstash(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     hash: BatchHash,
 ) -> Result<(), StoreError> {
-    let query = query(UNSTASH).bind(space).bind(hash.0.to_vec());
+    let query = query(UNSTASH).space(space).bind(hash.0.to_vec());
     one_row("stash", query.execute(conn).await?)
 }
 

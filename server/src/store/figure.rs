@@ -12,8 +12,9 @@ use super::{
 
 statements! {
     GENERATIONS = "SELECT generation, package, reached, live FROM generation ORDER BY generation";
+    NUMBER = "UPDATE turn SET generation = generation + 1";
     ADD_GENERATION = "INSERT INTO generation (generation, package, reached, live)
-        VALUES ((SELECT COALESCE(MAX(generation), 0) + 1 FROM generation), $1, $2, $3)";
+        SELECT generation, $1, $2, $3 FROM turn";
     SET_REACHED = "UPDATE generation SET reached = $2 WHERE generation = $1";
     GO_LIVE = "UPDATE generation SET live = CASE WHEN generation = $1 THEN 1 ELSE 0 END";
     DROP_GENERATION = "DELETE FROM generation WHERE generation = $1";
@@ -37,12 +38,12 @@ const CONTRIBUTIONS: &str =
     "SELECT record, shares FROM contribution WHERE generation = $1 AND unit = $2 AND record IN";
 const SET_CONTRIBUTIONS: (&str, &str) = (
     "INSERT INTO contribution (generation, unit, record, shares) VALUES",
-    "ON CONFLICT (generation, unit, record) DO UPDATE SET shares = excluded.shares",
+    "ON CONFLICT (unit, generation, record) DO UPDATE SET shares = excluded.shares",
 );
 const ADD_TO_CELLS: (&str, &str) = (
     "INSERT INTO cell (generation, year, breakdown, value, indicator, unit,
         numerator, denominator, unknown) VALUES",
-    "ON CONFLICT (generation, year, breakdown, value, indicator, unit) DO UPDATE SET
+    "ON CONFLICT (unit, generation, year, breakdown, value, indicator) DO UPDATE SET
         numerator = cell.numerator + excluded.numerator,
         denominator = cell.denominator + excluded.denominator,
         unknown = cell.unknown + excluded.unknown",
@@ -100,6 +101,7 @@ pub(crate) async fn add_generation(
     reached: &str,
     live: bool,
 ) -> Result<(), StoreError> {
+    one_row("turn", query(NUMBER).execute(conn).await?)?;
     let query = query(ADD_GENERATION)
         .bind(package.0.to_vec())
         .bind(reached)

@@ -3,16 +3,19 @@
 use sync_core::id::Space;
 
 use super::control::{self, meta};
-use super::{Conn, Read, StoreError, feed, one_row, query, statements, stored};
+use super::{Conn, Read, StoreError, one_row, query, statements, stored};
 
 statements! {
-    BEHIND = "SELECT space, journaled FROM space WHERE journaled < counter ORDER BY space";
-    SET_JOURNALED = "UPDATE space SET journaled = $2 WHERE space = $1";
-    BACKED_UP = "SELECT space, counter FROM space ORDER BY space";
-    SET_BACKED_UP = "UPDATE space SET backed_up = $2 WHERE space = $1 AND backed_up < $2";
+    BEHIND = "SELECT unit, class, journaled FROM space
+        WHERE journaled < counter ORDER BY unit, class";
+    SET_JOURNALED = "UPDATE space SET journaled = $3 WHERE unit = $1 AND class = $2";
+    BACKED_UP = "SELECT unit, class, counter FROM space ORDER BY unit, class";
+    SET_BACKED_UP = "UPDATE space SET backed_up = $3
+        WHERE unit = $1 AND class = $2 AND backed_up < $3";
     NOT_JOURNALED = "UPDATE space SET journaled = 0";
-    SAFE = "SELECT journaled, backed_up FROM space WHERE space = $1";
-    IS_BACKED_UP = "SELECT backed_up FROM space WHERE space = $1";
+    SAFE = "SELECT journaled, backed_up FROM space WHERE unit = $1 AND class = $2";
+    RESTORED = "SELECT restored FROM space WHERE unit = $1 AND class = $2";
+    ALL_RESTORED = "UPDATE space SET restored = counter";
     ALL_BACKED_UP = "UPDATE space SET backed_up = counter";
 }
 
@@ -21,7 +24,7 @@ pub(crate) async fn behind(conn: &mut Conn) -> Result<Vec<(Space, u64)>, StoreEr
     let rows = query(BEHIND).fetch_all(conn).await?;
     let behind = |row| {
         let read = Read::of("space", row);
-        Ok((feed::space(&read)?, read.number("journaled")?))
+        Ok((read.space()?, read.number("journaled")?))
     };
     rows.iter().map(behind).collect()
 }
@@ -32,9 +35,7 @@ pub(crate) async fn set_journaled(
     space: &Space,
     arrival: u64,
 ) -> Result<(), StoreError> {
-    let query = query(SET_JOURNALED)
-        .bind(space.to_string())
-        .bind(stored(arrival));
+    let query = query(SET_JOURNALED).space(space).bind(stored(arrival));
     one_row("space", query.execute(conn).await?)
 }
 
@@ -72,7 +73,7 @@ pub(crate) async fn counters(conn: &mut Conn) -> Result<Vec<(Space, u64)>, Store
     let rows = query(BACKED_UP).fetch_all(conn).await?;
     let counter = |row| {
         let read = Read::of("space", row);
-        Ok((feed::space(&read)?, read.number("counter")?))
+        Ok((read.space()?, read.number("counter")?))
     };
     rows.iter().map(counter).collect()
 }
@@ -83,16 +84,14 @@ pub(crate) async fn set_backed_up(
     space: &Space,
     arrival: u64,
 ) -> Result<(), StoreError> {
-    let query = query(SET_BACKED_UP)
-        .bind(space.to_string())
-        .bind(stored(arrival));
+    let query = query(SET_BACKED_UP).space(space).bind(stored(arrival));
     query.execute(conn).await?;
     Ok(())
 }
 
 /// Up to which arrival a space stands in a verified backup or in the journal.
 pub(crate) async fn safe(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
-    let query = query(SAFE).bind(space.to_string());
+    let query = query(SAFE).space(space);
     let Some(row) = query.fetch_optional(conn).await? else {
         return Ok(0);
     };
@@ -100,11 +99,17 @@ pub(crate) async fn safe(conn: &mut Conn, space: &Space) -> Result<u64, StoreErr
     Ok(read.number("journaled")?.max(read.number("backed_up")?))
 }
 
-/// Up to which arrival a verified backup holds a space.
-pub(crate) async fn backed_up(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
-    let query = query(IS_BACKED_UP).bind(space.to_string());
+/// Up to which arrival a space was here when this server's life began.
+pub(crate) async fn restored(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
+    let query = query(RESTORED).space(space);
     let row = query.fetch_optional(conn).await?;
-    row.map_or(Ok(0), |row| Read::of("space", &row).number("backed_up"))
+    row.map_or(Ok(0), |row| Read::of("space", &row).number("restored"))
+}
+
+/// Notes that this server's life begins with what is here.
+pub(crate) async fn begin_life(conn: &mut Conn) -> Result<(), StoreError> {
+    query(ALL_RESTORED).execute(conn).await?;
+    Ok(())
 }
 
 /// Notes that everything here came out of a verified backup.

@@ -30,7 +30,7 @@ pub(crate) mod wipe;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
-use sync_core::id::BadId;
+use sync_core::id::{BadId, Class, Space};
 
 use crate::private;
 pub(crate) use engine::Conn;
@@ -272,6 +272,13 @@ impl<'r> Read<'r> {
         u32::try_from(self.time(column)?).map_err(|_| self.unreadable(column))
     }
 
+    fn space(&self) -> Result<Space, StoreError> {
+        let class = u8::try_from(self.time("class")?).ok();
+        let class = class.and_then(Class::from_number);
+        let class = class.ok_or_else(|| self.unreadable("class"))?;
+        Space::new(self.text("unit")?, class).map_err(|_| self.unreadable("unit"))
+    }
+
     fn id<T>(
         &self,
         column: &'static str,
@@ -356,6 +363,11 @@ mod tests {
             recovery::STATEMENTS,
         ];
         for statement in all.into_iter().flatten() {
+            let numbers = statement.starts_with("INSERT") && statement.contains("MAX(");
+            assert!(
+                !numbers,
+                "{statement}: two nodes would draw the same number"
+            );
             let prepared = query(statement).prepare(&mut connection).await;
             assert!(prepared.is_ok(), "{statement}: {:?}", prepared.err());
         }

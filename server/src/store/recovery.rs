@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sync_core::id::{DeviceId, Space};
 
 use super::control::{self, meta};
-use super::{Conn, Read, StoreError, feed, one_row, query, statements};
+use super::{Conn, Read, StoreError, one_row, query, statements};
 
 statements! {
     RETURNED = "SELECT device FROM returned ORDER BY since, device";
@@ -13,11 +13,12 @@ statements! {
     ADD_RETURNED = "INSERT INTO returned (device, since) VALUES ($1, $2)
         ON CONFLICT (device) DO UPDATE SET since = excluded.since";
     CLEAR_RETURNED = "DELETE FROM returned";
-    ADD_SURVIVOR = "INSERT INTO survivor (space, device, whole) VALUES ($1, $2, 0)
-        ON CONFLICT (space, device) DO UPDATE SET whole = 0";
+    ADD_SURVIVOR = "INSERT INTO survivor (unit, class, device, whole) VALUES ($1, $2, $3, 0)
+        ON CONFLICT (unit, class, device) DO UPDATE SET whole = 0";
     /// Of a phone that came back; of one that came in since then there is no row.
-    SET_WHOLE = "UPDATE survivor SET whole = 1 WHERE space = $1 AND device = $2";
-    WHOLE = "SELECT DISTINCT space FROM survivor WHERE whole = 1 ORDER BY space";
+    SET_WHOLE = "UPDATE survivor SET whole = 1
+        WHERE unit = $1 AND class = $2 AND device = $3";
+    WHOLE = "SELECT DISTINCT unit, class FROM survivor WHERE whole = 1 ORDER BY unit, class";
     BACK = "SELECT DISTINCT device FROM survivor";
     CLEAR_SURVIVORS = "DELETE FROM survivor";
 }
@@ -73,9 +74,7 @@ pub(crate) async fn add_survivor(
     space: &Space,
     device: DeviceId,
 ) -> Result<(), StoreError> {
-    let query = query(ADD_SURVIVOR)
-        .bind(space.to_string())
-        .bind(device.0.to_vec());
+    let query = query(ADD_SURVIVOR).space(space).bind(device.0.to_vec());
     one_row("survivor", query.execute(conn).await?)
 }
 
@@ -85,9 +84,7 @@ pub(crate) async fn set_whole(
     space: &Space,
     device: DeviceId,
 ) -> Result<(), StoreError> {
-    let query = query(SET_WHOLE)
-        .bind(space.to_string())
-        .bind(device.0.to_vec());
+    let query = query(SET_WHOLE).space(space).bind(device.0.to_vec());
     query.execute(conn).await?;
     Ok(())
 }
@@ -102,6 +99,6 @@ pub(crate) async fn back(conn: &mut Conn) -> Result<BTreeSet<DeviceId>, StoreErr
 /// The spaces that some phone brought back whole.
 pub(crate) async fn whole(conn: &mut Conn) -> Result<BTreeSet<Space>, StoreError> {
     let rows = query(WHOLE).fetch_all(conn).await?;
-    let space = |row| feed::space(&Read::of("survivor", row));
+    let space = |row| Read::of("survivor", row).space();
     rows.iter().map(space).collect()
 }

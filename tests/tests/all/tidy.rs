@@ -234,9 +234,10 @@ fn automerge_is_touched_in_one_file_cel_in_one_module_and_sql_in_the_stores() {
         }
     }
     let engine = ["store/engine.rs", "store/schema.rs"];
-    for (path, text) in sources_without("server/src", &engine) {
+    for path in files("server/src", ".rs") {
+        let allowed = engine.iter().any(|allowed| path.ends_with(allowed));
         assert!(
-            !text.contains("sqlx::"),
+            allowed || !read(&path).contains("sqlx::"),
             "{} names the server's database engine",
             path.display()
         );
