@@ -151,6 +151,7 @@ impl App {
         private::make_dir(dir)?;
         let opening = opening(dir).await?;
         let store = Store::open(dir).await?;
+        recovery::notice_set_back(options.clock.now(), &store).await?;
         let installed = install(dir, &store, &options).await?;
         let network = installed.me.network;
         let kept = kept_journal(&store).await?;

@@ -14,13 +14,12 @@ use std::path::{Path, PathBuf};
 use crate::app::{App, Options};
 use crate::backup::container::{BadBackup, Table, read_part};
 use crate::backup::verify;
-use crate::clock::random;
 use crate::error::CommandError;
 use crate::journal::Files;
 use crate::private;
 use crate::replay::{Replayed, replay};
 use crate::store::control::{self, meta};
-use crate::store::event::{self, EventKind};
+use crate::store::event::EventKind;
 use crate::store::{Store, copy, journaled, recovery};
 
 /// An installation that was restored.
@@ -118,16 +117,12 @@ fn unpack(file: &Path, table: &Table, dir: &Path) -> Result<(), BadBackup> {
 async fn begin_another_life(dir: &Path, options: &Options) -> Result<(), CommandError> {
     let store = Store::open(dir).await?;
     let mut tx = store.write().await?;
-    control::set_meta(&mut tx, meta::INCARNATION, &random::<8>()?).await?;
     // The journal's path is that of the machine that was lost; a new one is given everything.
     control::unset_meta(&mut tx, meta::JOURNAL).await?;
     journaled::begin_anew(&mut tx).await?;
     journaled::all_backed_up(&mut tx).await?;
-    journaled::begin_life(&mut tx).await?;
-    recovery::clear(&mut tx).await?;
-    recovery::set(&mut tx, true).await?;
     let now = options.clock.now();
-    event::add(now, &mut tx, EventKind::Restored, None, None).await?;
+    crate::recovery::begin(now, &mut tx, EventKind::Restored).await?;
     tx.commit().await?;
     store.close().await;
     Ok(())

@@ -17,6 +17,8 @@ statements! {
 pub enum EventKind {
     /// This server was restored from a backup.
     Restored,
+    /// The database was older than what this server had seen of it: a copy was put in its place.
+    SetBack,
     /// Something that phones had brought to this space may be lost: no journal had it and no phone
     /// that held it came back before an administrator ended the recovery.
     AtRisk,
@@ -36,8 +38,9 @@ pub enum EventKind {
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [EventKind; 8] = [
+    pub const ALL: [EventKind; 9] = [
         EventKind::Restored,
+        EventKind::SetBack,
         EventKind::AtRisk,
         EventKind::RecoveryConfirmed,
         EventKind::DeviceReturned,
@@ -51,6 +54,7 @@ impl EventKind {
     pub fn code(self) -> &'static str {
         match self {
             EventKind::Restored => "restored",
+            EventKind::SetBack => "set_back",
             EventKind::AtRisk => "at_risk",
             EventKind::RecoveryConfirmed => "recovery_confirmed",
             EventKind::DeviceReturned => "device_returned",

@@ -4,6 +4,9 @@
 //! UPDATE`, no functions of one engine. What differs (types of columns, pragmas) is in the
 //! migrations and in [`Store::open`].
 //!
+//! Whoever writes takes the installation's turn first, which [`Store::write`] and
+//! [`Store::write_on`] do and nobody else.
+//!
 //! To add a query: a constant inside `statements!` (a test prepares them all, since a misspelt
 //! column is otherwise found by the first user), a function that takes the connection first, and a
 //! check of how many rows a write touched. Functions take a connection, never the pool: the caller
@@ -24,17 +27,20 @@ pub(crate) mod link;
 pub(crate) mod record;
 pub(crate) mod recovery;
 mod schema;
+mod turn;
 pub(crate) mod uncounted;
 pub(crate) mod wipe;
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
+use std::sync::Arc;
 
 use sync_core::id::{BadId, Class, Space};
 
 use crate::private;
 pub(crate) use engine::Conn;
 use engine::{Done, Engine, Row, assembled, query};
+use turn::Seen;
 
 /// The database's file in the data directory.
 pub(crate) const FILE_NAME: &str = "ortoo.db";
@@ -82,31 +88,62 @@ pub(crate) enum StoreError {
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     engine: Engine,
+    seen: Arc<Seen>,
+    is_set_back: bool,
 }
 
 impl Store {
     /// Opens the database in `dir`, made if need be, and brings its schema up to date.
     pub(crate) async fn open(dir: &Path) -> Result<Self, StoreError> {
+        // Before the database, which may move on in between and then says more.
+        let seen = Seen::open(dir).map_err(engine::Error::Io)?;
         let path = dir.join(FILE_NAME);
         make_file(&path).map_err(engine::Error::Io)?;
         let engine = Engine::open(&path).await?;
-        Ok(Self { engine })
+        let number = turn::number(&mut engine.read().await?).await?;
+        Ok(Self {
+            engine,
+            is_set_back: number < seen.highest(),
+            seen: Arc::new(seen),
+        })
+    }
+
+    /// Whether the database that was opened had lost turns which this node has seen: an older copy
+    /// was put in its place.
+    pub(crate) fn is_set_back(&self) -> bool {
+        self.is_set_back
+    }
+
+    /// Has the turns of the transaction go on above all that this node has seen, once the loss is known.
+    pub(crate) async fn go_on_above(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let number = self.seen.highest().saturating_add(1);
+        turn::raise(tx, number).await?;
+        tx.turn = Some((number, self.seen.clone()));
+        Ok(())
     }
 
     /// A transaction that reads: everything it reads is one snapshot (R50).
     pub(crate) async fn read(&self) -> Result<Tx<'static>, StoreError> {
-        Ok(Tx(On::Whole(self.engine.read().await?)))
+        let on = On::Whole(self.engine.read().await?);
+        Ok(Tx { on, turn: None })
     }
 
     /// A transaction that writes; waits for its turn.
     pub(crate) async fn write(&self) -> Result<Tx<'static>, StoreError> {
-        Ok(Tx(On::Whole(self.engine.write().await?)))
+        self.take_turn(On::Whole(self.engine.write().await?)).await
     }
 
     /// A transaction that writes, on a connection of [`Self::connect`]; waits for its turn.
     pub(crate) async fn write_on<'c>(&self, conn: &'c mut Conn) -> Result<Tx<'c>, StoreError> {
         conn.begin().await?;
-        Ok(Tx(On::Part(conn)))
+        self.take_turn(On::Part(conn)).await
+    }
+
+    async fn take_turn<'c>(&self, on: On<'c>) -> Result<Tx<'c>, StoreError> {
+        let mut tx = Tx { on, turn: None };
+        let number = turn::take(&mut tx).await?;
+        tx.turn = Some((number, self.seen.clone()));
+        Ok(tx)
     }
 
     /// A connection of its own, for the writer's thread.
@@ -137,7 +174,11 @@ impl Store {
 
 /// A transaction, rolled back unless it is committed.
 #[derive(Debug)]
-pub(crate) struct Tx<'c>(On<'c>);
+pub(crate) struct Tx<'c> {
+    on: On<'c>,
+    /// Of one that writes: the number of its turn, and where it is noted.
+    turn: Option<(u64, Arc<Seen>)>,
+}
 
 #[derive(Debug)]
 enum On<'c> {
@@ -148,10 +189,14 @@ enum On<'c> {
 impl Tx<'_> {
     /// Makes what it wrote durable.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        match self.0 {
-            On::Whole(conn) => Ok(conn.commit().await?),
-            On::Part(conn) => Ok(conn.end().await?),
+        match self.on {
+            On::Whole(conn) => conn.commit().await?,
+            On::Part(conn) => conn.end().await?,
         }
+        if let Some((number, seen)) = self.turn {
+            seen.note(number);
+        }
+        Ok(())
     }
 }
 
@@ -159,7 +204,7 @@ impl Deref for Tx<'_> {
     type Target = Conn;
 
     fn deref(&self) -> &Conn {
-        match &self.0 {
+        match &self.on {
             On::Whole(conn) => conn,
             On::Part(conn) => conn,
         }
@@ -168,7 +213,7 @@ impl Deref for Tx<'_> {
 
 impl DerefMut for Tx<'_> {
     fn deref_mut(&mut self) -> &mut Conn {
-        match &mut self.0 {
+        match &mut self.on {
             On::Whole(conn) => conn,
             On::Part(conn) => conn,
         }
@@ -361,6 +406,7 @@ mod tests {
             link::STATEMENTS,
             record::STATEMENTS,
             recovery::STATEMENTS,
+            turn::STATEMENTS,
         ];
         for statement in all.into_iter().flatten() {
             let numbers = statement.starts_with("INSERT") && statement.contains("MAX(");

@@ -17,6 +17,7 @@ mod refusing;
 mod restoring;
 mod sampling;
 mod sealing;
+mod set_back;
 mod verifying;
 mod wiping;
 
