@@ -256,12 +256,7 @@ impl Ingest<'_> {
             }
             for (device, before) in changed.tips {
                 let after = tips(held, device);
-                for hash in before.difference(&after) {
-                    feed::remove_tip(conn, &space, device, *hash).await?;
-                }
-                for hash in after.difference(&before) {
-                    feed::add_tip(conn, &space, device, *hash).await?;
-                }
+                move_tips(conn, &space, device, &before, &after).await?;
                 let (now, of) = (self.now, Some(&space));
                 let forked = changed.forked.contains(&device);
                 if forked && before.len() <= 1 {
@@ -279,6 +274,28 @@ impl Ingest<'_> {
             }
         }
         Ok((self.taken, touched))
+    }
+}
+
+/// Writes which tips a feed has now, that had others before.
+async fn move_tips(
+    conn: &mut Conn,
+    space: &Space,
+    device: DeviceId,
+    before: &BTreeSet<BatchHash>,
+    after: &BTreeSet<BatchHash>,
+) -> Result<(), StoreError> {
+    let mut gone = before.difference(after);
+    let mut new = after.difference(before);
+    loop {
+        match (gone.next(), new.next()) {
+            (Some(gone), Some(new)) => {
+                feed::move_tip(conn, space, device, (*gone, *new)).await?;
+            }
+            (Some(gone), None) => feed::remove_tip(conn, space, device, *gone).await?,
+            (None, Some(new)) => feed::add_tip(conn, space, device, *new).await?,
+            (None, None) => return Ok(()),
+        }
     }
 }
 

@@ -2,13 +2,12 @@
 
 use sync_core::id::{BatchHash, DeviceId, Space};
 
-use super::{Conn, Read, StoreError, one_row, query, statements};
+use super::{Conn, Read, StoreError, flags, one_row, query, statements};
 
 statements! {
     APART = "SELECT hash FROM apart WHERE unit = $1 AND class = $2 AND device = $3";
     SET_APART = "INSERT INTO apart (unit, class, device, hash) VALUES ($1, $2, $3, $4)
         ON CONFLICT (unit, class, device) DO UPDATE SET hash = excluded.hash";
-    IS_COPIED = "SELECT device FROM copied WHERE device = $1";
     ADD_COPIED = "INSERT INTO copied (device, since) VALUES ($1, $2)";
 }
 
@@ -40,8 +39,7 @@ pub(crate) async fn set_apart(
 
 /// Whether two phones are known to write with a device's keys.
 pub(crate) async fn is_copied(conn: &mut Conn, device: DeviceId) -> Result<bool, StoreError> {
-    let query = query(IS_COPIED).bind(device.0.to_vec());
-    Ok(query.fetch_optional(conn).await?.is_some())
+    Ok(flags::of(conn, device).await?.copied)
 }
 
 /// Notes that two phones do.
@@ -51,5 +49,7 @@ pub(crate) async fn add_copied(
     device: DeviceId,
 ) -> Result<(), StoreError> {
     let query = query(ADD_COPIED).bind(device.0.to_vec()).bind(now);
-    one_row("copied", query.execute(conn).await?)
+    one_row("copied", query.execute(conn).await?)?;
+    flags::forget(conn);
+    Ok(())
 }

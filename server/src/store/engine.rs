@@ -4,8 +4,8 @@
 //! another arm in each of its functions.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(test)]
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::sqlite::{
@@ -18,6 +18,7 @@ use sqlx::{
 
 use sync_core::id::Space;
 
+use super::known::Known;
 use super::schema;
 
 /// Why the engine does not do it: the disk, a lock, a constraint, a column of another type.
@@ -44,8 +45,9 @@ pub(super) const STATEMENTS: [&str; 2] = [EMPTY_LOG, COPY];
 pub(super) struct Engine {
     pool: SqlitePool,
     options: SqliteConnectOptions,
-    /// Statements that were run, of all connections.
-    run: Arc<AtomicU64>,
+    /// Texts of the statements that were run, of all connections.
+    #[cfg(test)]
+    run: Arc<Mutex<Vec<String>>>,
 }
 
 impl Engine {
@@ -69,6 +71,7 @@ impl Engine {
         Ok(Self {
             pool,
             options,
+            #[cfg(test)]
             run: Arc::default(),
         })
     }
@@ -96,15 +99,17 @@ impl Engine {
 
     fn conn(&self, held: Held) -> Conn {
         Conn {
+            known: matches!(held, Held::Lent(_)).then(Known::default),
             held,
+            #[cfg(test)]
             run: self.run.clone(),
         }
     }
 
-    /// How many statements were run, of all connections.
+    /// The statements that were run since they were asked for the last time, of all connections.
     #[cfg(test)]
-    pub(super) fn statements(&self) -> u64 {
-        self.run.load(Ordering::Relaxed)
+    pub(super) fn statements(&self) -> Vec<String> {
+        std::mem::take(&mut *self.run.lock().unwrap())
     }
 
     /// Closes the connections of the pool.
@@ -118,7 +123,10 @@ impl Engine {
 #[derive(Debug)]
 pub(crate) struct Conn {
     held: Held,
-    run: Arc<AtomicU64>,
+    /// Of the transaction that it is in.
+    known: Option<Known>,
+    #[cfg(test)]
+    run: Arc<Mutex<Vec<String>>>,
 }
 
 #[derive(Debug)]
@@ -134,11 +142,20 @@ enum Held {
 }
 
 impl Conn {
-    fn handle(&mut self) -> &mut SqliteConnection {
+    /// The engine's connection, for a statement.
+    fn run(&mut self, text: &SqlStr) -> &mut SqliteConnection {
+        tracing::trace!(statement = text.as_str());
+        #[cfg(test)]
+        self.run.lock().unwrap().push(text.as_str().to_owned());
         match &mut self.held {
             Held::Own { connection, .. } => connection,
             Held::Lent(transaction) => transaction,
         }
+    }
+
+    /// What is known of the transaction's rows; nothing outside of one, where others write.
+    pub(super) fn known(&mut self) -> Option<&mut Known> {
+        self.known.as_mut()
     }
 
     /// Begins a transaction that writes on a connection of its own. One that was dropped half-way
@@ -150,8 +167,10 @@ impl Conn {
         if std::mem::take(begun) {
             sqlx::query(ROLLBACK).execute(&mut *connection).await?;
         }
+        self.known = None;
         sqlx::query(BEGIN_WRITE).execute(connection).await?;
         *begun = true;
+        self.known = Some(Known::default());
         Ok(())
     }
 
@@ -160,6 +179,7 @@ impl Conn {
         if let Held::Own { connection, begun } = &mut self.held {
             sqlx::query(COMMIT).execute(connection).await?;
             *begun = false;
+            self.known = None;
         }
         Ok(())
     }
@@ -256,12 +276,8 @@ impl Query {
         self.bind(space.unit()).bind(i64::from(space.class as u8))
     }
 
-    /// Counts it, and hands it to the engine's library.
-    fn given(
-        self,
-        conn: &Conn,
-    ) -> sqlx::query::Query<'static, Sqlite, sqlx::sqlite::SqliteArguments> {
-        conn.run.fetch_add(1, Ordering::Relaxed);
+    /// Hands it to the engine's library.
+    fn given(self) -> sqlx::query::Query<'static, Sqlite, sqlx::sqlite::SqliteArguments> {
         let mut query = sqlx::query(self.text);
         for param in self.params {
             query = match param {
@@ -275,32 +291,37 @@ impl Query {
 
     /// Runs it.
     pub(super) async fn execute(self, conn: &mut Conn) -> Result<Done, Error> {
-        let done = self.given(conn).execute(conn.handle()).await?;
+        let on = conn.run(&self.text);
+        let done = self.given().execute(on).await?;
         Ok(Done(done.rows_affected()))
     }
 
     /// Runs it and gives all its rows.
     pub(super) async fn fetch_all(self, conn: &mut Conn) -> Result<Vec<Row>, Error> {
-        let rows = self.given(conn).fetch_all(conn.handle()).await?;
+        let on = conn.run(&self.text);
+        let rows = self.given().fetch_all(on).await?;
         Ok(rows.into_iter().map(Row).collect())
     }
 
     /// Runs it and gives its row, if there is one.
     pub(super) async fn fetch_optional(self, conn: &mut Conn) -> Result<Option<Row>, Error> {
-        let row = self.given(conn).fetch_optional(conn.handle()).await?;
+        let on = conn.run(&self.text);
+        let row = self.given().fetch_optional(on).await?;
         Ok(row.map(Row))
     }
 
     /// Runs it and gives its row.
     pub(super) async fn fetch_one(self, conn: &mut Conn) -> Result<Row, Error> {
-        Ok(Row(self.given(conn).fetch_one(conn.handle()).await?))
+        let on = conn.run(&self.text);
+        Ok(Row(self.given().fetch_one(on).await?))
     }
 
     /// Has the engine read its text and look up what it names.
     #[cfg(test)]
     pub(super) async fn prepare(self, conn: &mut Conn) -> Result<(), Error> {
         use sqlx::Executor;
-        conn.handle().prepare(self.text).await.map(drop)
+        let on = conn.run(&self.text);
+        on.prepare(self.text).await.map(drop)
     }
 }
 

@@ -7,7 +7,7 @@ use sync_core::feed::Node;
 use sync_core::id::{BatchHash, DeviceId, Space};
 
 use super::{
-    Conn, ROWS_MAX, Read, Row, StoreError, assembled, one_row, over_list, over_rows, query,
+    Conn, ROWS_MAX, Read, Row, StoreError, assembled, one_row, over_list, over_rows, query, space,
     statements, stored,
 };
 
@@ -15,27 +15,21 @@ use super::{
 const BATCHES_A_READ: u32 = 256;
 
 statements! {
-    COUNTER = "SELECT counter FROM space WHERE unit = $1 AND class = $2";
     SET_COUNTER = "INSERT INTO space (unit, class, counter, moved) VALUES ($1, $2, $3, $4)
         ON CONFLICT (unit, class) DO UPDATE SET counter = excluded.counter, moved = excluded.moved";
     SPACES = "SELECT unit, class FROM space UNION SELECT unit, class FROM stash
         ORDER BY unit, class";
-    TIPS = "SELECT batch.arrival, batch.hash, batch.device, batch.seq, batch.prev FROM tip
-        JOIN batch ON batch.unit = tip.unit AND batch.class = tip.class AND batch.hash = tip.hash
-        WHERE tip.unit = $1 AND tip.class = $2";
     TIP_NAMES = "SELECT device, hash FROM tip
         WHERE unit = $1 AND class = $2 ORDER BY device, hash";
     ADD_TIP = "INSERT INTO tip (unit, class, device, hash) VALUES ($1, $2, $3, $4)";
+    MOVE_TIP = "UPDATE tip SET hash = $5
+        WHERE unit = $1 AND class = $2 AND device = $3 AND hash = $4";
     REMOVE_TIP = "DELETE FROM tip
         WHERE unit = $1 AND class = $2 AND device = $3 AND hash = $4";
     SINCE = "SELECT arrival, hash, device, seq, prev FROM batch
         WHERE unit = $1 AND class = $2 AND arrival > $3 ORDER BY arrival DESC";
-    BRANCHES = "SELECT device, MIN(seq) AS seq FROM batch
-        WHERE unit = $1 AND class = $2 AND branch = 1 GROUP BY device";
     FROM_NUMBER = "SELECT arrival, hash, device, seq, prev FROM batch
         WHERE unit = $1 AND class = $2 AND device = $3 AND seq >= $4";
-    WITH_NUMBER = "SELECT arrival, hash, device, seq, prev FROM batch
-        WHERE unit = $1 AND class = $2 AND device = $3 AND seq = $4";
     BYTES = "SELECT bytes FROM batch WHERE unit = $1 AND class = $2 AND hash = $3";
     ADD = "INSERT INTO batch (unit, class, arrival, hash, device, seq, branch, prev, bytes)
         VALUES ($1, $2, $3, $4, $5, $6,
@@ -46,8 +40,6 @@ statements! {
     TIP_DEVICES = "SELECT DISTINCT device FROM tip WHERE unit = $1 AND class = $2";
     WHOLE = "SELECT arrival, hash, device, seq, branch, prev, bytes FROM batch
         WHERE unit = $1 AND class = $2 AND arrival > $3 ORDER BY arrival LIMIT $4";
-    STASHED = "SELECT hash, device, seq, prev FROM stash
-        WHERE unit = $1 AND class = $2 ORDER BY seq, hash";
     STASHED_BYTES = "SELECT bytes FROM stash WHERE unit = $1 AND class = $2 AND hash = $3";
     STASH = "INSERT INTO stash (unit, class, hash, device, seq, prev, bytes)
         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (unit, class, hash) DO NOTHING";
@@ -55,9 +47,33 @@ statements! {
     STASH_COUNT = "SELECT COUNT(*) AS waiting FROM stash";
 }
 
-// Over many rows, see `over_list` and `over_rows`.
-const NAMED: &str =
-    "SELECT arrival, hash, device, seq, prev FROM batch WHERE unit = $1 AND class = $2 AND hash IN";
+// Over many rows, see `over_rows`.
+const TIPS: (&str, &str) = (
+    "SELECT batch.unit, batch.class, batch.arrival, batch.hash, batch.device, batch.seq, batch.prev
+        FROM tip JOIN batch ON batch.unit = tip.unit AND batch.class = tip.class
+            AND batch.hash = tip.hash
+        WHERE (tip.unit, tip.class) IN (VALUES",
+    ")",
+);
+const BRANCHES: (&str, &str) = (
+    "SELECT unit, class, device, MIN(seq) AS seq FROM batch
+        WHERE branch = 1 AND (unit, class) IN (VALUES",
+    ") GROUP BY unit, class, device",
+);
+const STASHED: (&str, &str) = (
+    "SELECT unit, class, hash, device, seq, prev FROM stash WHERE (unit, class) IN (VALUES",
+    ") ORDER BY unit, class, seq, hash",
+);
+const NAMED: (&str, &str) = (
+    "SELECT unit, class, arrival, hash, device, seq, prev FROM batch
+        WHERE (unit, class, hash) IN (VALUES",
+    ")",
+);
+const WITH_NUMBER: (&str, &str) = (
+    "SELECT unit, class, arrival, hash, device, seq, prev FROM batch
+        WHERE (unit, class, device, seq) IN (VALUES",
+    ")",
+);
 const NUMBERED: (&str, &str) = (
     "SELECT unit, class, device, seq, hash, bytes FROM batch
         WHERE (unit, class, device, seq) IN (VALUES",
@@ -67,12 +83,47 @@ const AT: &str =
     "SELECT device, seq, hash, bytes FROM batch WHERE unit = $1 AND class = $2 AND arrival IN";
 
 #[cfg(test)]
-pub(crate) fn built(count: usize) -> [String; 3] {
+pub(crate) fn built(count: usize) -> [String; 7] {
     [
-        over_list(NAMED, 2, count),
+        over_rows(TIPS, 2, count),
+        over_rows(BRANCHES, 2, count),
+        over_rows(STASHED, 2, count),
+        over_rows(NAMED, 3, count),
+        over_rows(WITH_NUMBER, 4, count),
         over_rows(NUMBERED, 4, count),
         over_list(AT, 2, count),
     ]
+}
+
+/// The rows that a statement over spaces finds.
+async fn over_spaces(
+    conn: &mut Conn,
+    statement: (&'static str, &'static str),
+    spaces: &[&Space],
+) -> Result<Vec<Row>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in spaces.chunks(ROWS_MAX) {
+        let mut query = assembled(over_rows(statement, 2, chunk.len()));
+        for space in chunk {
+            query = query.space(space);
+        }
+        found.extend(query.fetch_all(conn).await?);
+    }
+    Ok(found)
+}
+
+/// Rows sorted by the space that they are of.
+fn by_space<T>(
+    table: &'static str,
+    rows: &[Row],
+    of: impl Fn(&Row) -> Result<T, StoreError>,
+) -> Result<BTreeMap<Space, Vec<T>>, StoreError> {
+    let mut sorted: BTreeMap<Space, Vec<T>> = BTreeMap::new();
+    for row in rows {
+        let space = Read::of(table, row).space()?;
+        sorted.entry(space).or_default().push(of(row)?);
+    }
+    Ok(sorted)
 }
 
 /// A batch's place, without its bytes.
@@ -106,8 +157,7 @@ fn prev(node: &Node) -> Vec<u8> {
 
 /// The number of batches that ever came into a space.
 pub(crate) async fn counter(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
-    let row = query(COUNTER).space(space).fetch_optional(conn).await?;
-    row.map_or(Ok(0), |row| Read::of("space", &row).number("counter"))
+    Ok(space::row(conn, space).await?.counter)
 }
 
 /// Writes the counter, moved by what came in at `now`.
@@ -121,7 +171,11 @@ pub(crate) async fn set_counter(
         .space(space)
         .bind(stored(counter))
         .bind(now);
-    one_row("space", query.execute(conn).await?)
+    one_row("space", query.execute(&mut *conn).await?)?;
+    if let Some(known) = conn.known().and_then(|known| known.spaces.get_mut(space)) {
+        known.counter = counter;
+    }
+    Ok(())
 }
 
 /// All spaces in which something is held, or waits.
@@ -134,8 +188,16 @@ pub(crate) async fn spaces(conn: &mut Conn) -> Result<Vec<Space>, StoreError> {
 
 /// The tips of all feeds of a space.
 pub(crate) async fn tips(conn: &mut Conn, space: &Space) -> Result<Vec<Placed>, StoreError> {
-    let rows = query(TIPS).space(space).fetch_all(conn).await?;
-    rows.iter().map(placed).collect()
+    let mut tips = tips_of(conn, &[space]).await?;
+    Ok(tips.remove(space).unwrap_or_default())
+}
+
+/// The tips of all feeds of spaces.
+pub(crate) async fn tips_of(
+    conn: &mut Conn,
+    spaces: &[&Space],
+) -> Result<BTreeMap<Space, Vec<Placed>>, StoreError> {
+    by_space("batch", &over_spaces(conn, TIPS, spaces).await?, placed)
 }
 
 /// The tips as the table has them, whether or not such batches are held.
@@ -168,6 +230,21 @@ pub(crate) async fn add_tip(
     one_row("tip", query.execute(conn).await?)
 }
 
+/// Puts another batch, which follows it, in the place of a tip.
+pub(crate) async fn move_tip(
+    conn: &mut Conn,
+    space: &Space,
+    device: DeviceId,
+    (from, to): (BatchHash, BatchHash),
+) -> Result<(), StoreError> {
+    let query = query(MOVE_TIP)
+        .space(space)
+        .bind(device.0.to_vec())
+        .bind(from.0.to_vec())
+        .bind(to.0.to_vec());
+    one_row("tip", query.execute(conn).await?)
+}
+
 /// Removes a tip that another batch follows now.
 pub(crate) async fn remove_tip(
     conn: &mut Conn,
@@ -196,17 +273,29 @@ pub(crate) async fn since(
     rows.iter().map(placed).collect()
 }
 
-/// The lowest number of each feed that was used twice.
+/// The lowest number of each feed of a space that was used twice.
 pub(crate) async fn branches(
     conn: &mut Conn,
     space: &Space,
 ) -> Result<BTreeMap<DeviceId, u32>, StoreError> {
-    let rows = query(BRANCHES).space(space).fetch_all(conn).await?;
-    let branch = |row| {
+    let mut branches = branches_of(conn, &[space]).await?;
+    Ok(branches.remove(space).unwrap_or_default())
+}
+
+/// The lowest number of each feed of spaces that was used twice.
+pub(crate) async fn branches_of(
+    conn: &mut Conn,
+    spaces: &[&Space],
+) -> Result<BTreeMap<Space, BTreeMap<DeviceId, u32>>, StoreError> {
+    let branch = |row: &Row| {
         let read = Read::of("batch", row);
         Ok((read.id("device", DeviceId::from_slice)?, read.seq("seq")?))
     };
-    rows.iter().map(branch).collect()
+    let branches = by_space("batch", &over_spaces(conn, BRANCHES, spaces).await?, branch)?;
+    let each = branches.into_iter();
+    Ok(each
+        .map(|(space, of)| (space, of.into_iter().collect()))
+        .collect())
 }
 
 /// The batches of a feed from this number on.
@@ -224,37 +313,50 @@ pub(crate) async fn from_number(
     rows.iter().map(placed).collect()
 }
 
-/// The batches of a feed with this number: one, normally.
-pub(crate) async fn with_number(
+/// The batches with these numbers in these feeds, as far as they are held: one each, normally.
+pub(crate) async fn with_numbers(
     conn: &mut Conn,
-    space: &Space,
-    device: DeviceId,
-    seq: u32,
-) -> Result<Vec<Placed>, StoreError> {
-    let query = query(WITH_NUMBER)
-        .space(space)
-        .bind(device.0.to_vec())
-        .bind(i64::from(seq));
-    let rows = query.fetch_all(conn).await?;
-    rows.iter().map(placed).collect()
+    numbers: &[(&Space, DeviceId, u32)],
+) -> Result<BTreeMap<Space, Vec<Placed>>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in numbers.chunks(ROWS_MAX) {
+        let mut query = assembled(over_rows(WITH_NUMBER, 4, chunk.len()));
+        for (space, device, seq) in chunk {
+            query = query
+                .space(space)
+                .bind(device.0.to_vec())
+                .bind(i64::from(*seq));
+        }
+        found.extend(query.fetch_all(conn).await?);
+    }
+    by_space("batch", &found, placed)
 }
 
-/// The batches with these names, as far as they are held.
+/// The batches of a space with these names, as far as they are held.
 pub(crate) async fn named(
     conn: &mut Conn,
     space: &Space,
     hashes: &[BatchHash],
 ) -> Result<Vec<Placed>, StoreError> {
-    let mut named = Vec::new();
-    for chunk in hashes.chunks(ROWS_MAX) {
-        let mut query = assembled(over_list(NAMED, 2, chunk.len())).space(space);
-        for hash in chunk {
-            query = query.bind(hash.0.to_vec());
+    let names: Vec<_> = hashes.iter().map(|hash| (space, *hash)).collect();
+    let mut named = named_of(conn, &names).await?;
+    Ok(named.remove(space).unwrap_or_default())
+}
+
+/// The batches of spaces with these names, as far as they are held.
+pub(crate) async fn named_of(
+    conn: &mut Conn,
+    names: &[(&Space, BatchHash)],
+) -> Result<BTreeMap<Space, Vec<Placed>>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in names.chunks(ROWS_MAX) {
+        let mut query = assembled(over_rows(NAMED, 3, chunk.len()));
+        for (space, hash) in chunk {
+            query = query.space(space).bind(hash.0.to_vec());
         }
-        let rows = query.fetch_all(&mut *conn).await?;
-        named.extend(rows.iter().map(placed).collect::<Result<Vec<_>, _>>()?);
+        found.extend(query.fetch_all(conn).await?);
     }
-    Ok(named)
+    by_space("batch", &found, placed)
 }
 
 /// A held batch's bytes.
@@ -393,12 +495,20 @@ pub(crate) async fn stashed(
     conn: &mut Conn,
     space: &Space,
 ) -> Result<Vec<(DeviceId, Node)>, StoreError> {
-    let rows = query(STASHED).space(space).fetch_all(conn).await?;
-    let waiting = |row| {
+    let mut stashed = stashed_of(conn, &[space]).await?;
+    Ok(stashed.remove(space).unwrap_or_default())
+}
+
+/// What waits in spaces for a parent.
+pub(crate) async fn stashed_of(
+    conn: &mut Conn,
+    spaces: &[&Space],
+) -> Result<BTreeMap<Space, Vec<(DeviceId, Node)>>, StoreError> {
+    let waiting = |row: &Row| {
         let read = Read::of("stash", row);
         Ok((read.id("device", DeviceId::from_slice)?, node(&read)?))
     };
-    rows.iter().map(waiting).collect()
+    by_space("stash", &over_spaces(conn, STASHED, spaces).await?, waiting)
 }
 
 /// A waiting batch's bytes.

@@ -3,7 +3,7 @@
 use sync_core::id::Space;
 
 use super::control::{self, meta};
-use super::{Conn, Read, StoreError, one_row, query, statements, stored};
+use super::{Conn, Read, StoreError, one_row, query, space, statements, stored};
 
 statements! {
     BEHIND = "SELECT unit, class, journaled FROM space
@@ -13,8 +13,6 @@ statements! {
     SET_BACKED_UP = "UPDATE space SET backed_up = $3
         WHERE unit = $1 AND class = $2 AND backed_up < $3";
     NOT_JOURNALED = "UPDATE space SET journaled = 0";
-    SAFE = "SELECT journaled, backed_up FROM space WHERE unit = $1 AND class = $2";
-    RESTORED = "SELECT restored FROM space WHERE unit = $1 AND class = $2";
     ALL_RESTORED = "UPDATE space SET restored = counter";
     ALL_BACKED_UP = "UPDATE space SET backed_up = counter";
 }
@@ -36,7 +34,9 @@ pub(crate) async fn set_journaled(
     arrival: u64,
 ) -> Result<(), StoreError> {
     let query = query(SET_JOURNALED).space(space).bind(stored(arrival));
-    one_row("space", query.execute(conn).await?)
+    one_row("space", query.execute(&mut *conn).await?)?;
+    forget(conn);
+    Ok(())
 }
 
 /// The number of the newest control entry that the journal holds.
@@ -64,6 +64,7 @@ pub(crate) async fn set_first_file(conn: &mut Conn, number: u64) -> Result<(), S
 /// A journal begins that holds nothing yet; all its files are of it, wherever it is kept.
 pub(crate) async fn begin_anew(conn: &mut Conn) -> Result<(), StoreError> {
     query(NOT_JOURNALED).execute(&mut *conn).await?;
+    forget(conn);
     set_first_file(conn, 0).await?;
     set_control(conn, 0).await
 }
@@ -85,35 +86,39 @@ pub(crate) async fn set_backed_up(
     arrival: u64,
 ) -> Result<(), StoreError> {
     let query = query(SET_BACKED_UP).space(space).bind(stored(arrival));
-    query.execute(conn).await?;
+    query.execute(&mut *conn).await?;
+    forget(conn);
     Ok(())
 }
 
 /// Up to which arrival a space stands in a verified backup or in the journal.
 pub(crate) async fn safe(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
-    let query = query(SAFE).space(space);
-    let Some(row) = query.fetch_optional(conn).await? else {
-        return Ok(0);
-    };
-    let read = Read::of("space", &row);
-    Ok(read.number("journaled")?.max(read.number("backed_up")?))
+    let numbers = space::row(conn, space).await?;
+    Ok(numbers.journaled.max(numbers.backed_up))
 }
 
 /// Up to which arrival a space was here when this server's life began.
 pub(crate) async fn restored(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
-    let query = query(RESTORED).space(space);
-    let row = query.fetch_optional(conn).await?;
-    row.map_or(Ok(0), |row| Read::of("space", &row).number("restored"))
+    Ok(space::row(conn, space).await?.restored)
+}
+
+/// The rows are asked for again: they were changed.
+fn forget(conn: &mut Conn) {
+    if let Some(known) = conn.known() {
+        known.spaces.clear();
+    }
 }
 
 /// Notes that this server's life begins with what is here.
 pub(crate) async fn begin_life(conn: &mut Conn) -> Result<(), StoreError> {
-    query(ALL_RESTORED).execute(conn).await?;
+    query(ALL_RESTORED).execute(&mut *conn).await?;
+    forget(conn);
     Ok(())
 }
 
 /// Notes that everything here came out of a verified backup.
 pub(crate) async fn all_backed_up(conn: &mut Conn) -> Result<(), StoreError> {
-    query(ALL_BACKED_UP).execute(conn).await?;
+    query(ALL_BACKED_UP).execute(&mut *conn).await?;
+    forget(conn);
     Ok(())
 }

@@ -31,8 +31,18 @@ const ADD_NUMBERS: (&str, &str) = (
 const HOMES_OF: &str = "SELECT household, person FROM lives_in WHERE unit = $1 AND person IN";
 const DWELLERS: &str = "SELECT household, person FROM lives_in WHERE unit = $1 AND household IN";
 const ADD_HOMES: (&str, &str) = ("INSERT INTO lives_in (unit, household, person) VALUES", "");
-const LINKS_OF: &str = "SELECT record, other FROM linked WHERE unit = $1 AND record IN";
-const LINKS_TO: &str = "SELECT record, other FROM linked WHERE unit = $1 AND other IN";
+const LINKED_WITH: [&str; 2] = [
+    "SELECT other AS of FROM linked WHERE unit = $1 AND record IN",
+    "UNION ALL SELECT record AS of FROM linked WHERE unit = $1 AND other IN",
+];
+const TIES_OF: [&str; 3] = [
+    "SELECT 'number' AS kind, record, number AS tie FROM identity_number
+        WHERE unit = $1 AND record IN",
+    "UNION ALL SELECT 'link' AS kind, record, other AS tie FROM linked
+        WHERE unit = $1 AND record IN",
+    "UNION ALL SELECT 'home' AS kind, person AS record, household AS tie FROM lives_in
+        WHERE unit = $1 AND person IN",
+];
 const ADD_LINKS: (&str, &str) = ("INSERT INTO linked (unit, record, other) VALUES", "");
 const OPEN_OF: &str = "SELECT unit, record FROM open_conflict WHERE unit = $1 AND record IN";
 
@@ -45,11 +55,71 @@ pub(crate) fn built(count: usize) -> Vec<String> {
         over_list(HOMES_OF, 1, count),
         over_list(DWELLERS, 1, count),
         over_rows(ADD_HOMES, 3, count),
-        over_list(LINKS_OF, 1, count),
-        over_list(LINKS_TO, 1, count),
+        over_lists(&LINKED_WITH, count),
+        over_lists(&TIES_OF, count),
         over_rows(ADD_LINKS, 3, count),
         over_list(OPEN_OF, 1, count),
     ]
+}
+
+/// Statements over the same list, one after the other.
+fn over_lists(heads: &[&'static str], count: usize) -> String {
+    let each: Vec<String> = heads.iter().map(|head| over_list(head, 1, count)).collect();
+    each.join(" ")
+}
+
+/// What ties records of a unit to others, as it is written.
+#[derive(Debug, Default)]
+pub(crate) struct Ties {
+    pub(crate) numbers: BTreeSet<Holder>,
+    pub(crate) links: BTreeSet<Linked>,
+    pub(crate) homes: BTreeSet<Home>,
+}
+
+/// What ties these persons' records of a unit to others.
+pub(crate) async fn ties_of(
+    conn: &mut Conn,
+    unit: &str,
+    persons: &[RecordId],
+) -> Result<Ties, StoreError> {
+    let mut ties = Ties::default();
+    for chunk in persons.chunks(ROWS_MAX) {
+        let mut query = assembled(over_lists(&TIES_OF, chunk.len())).bind(unit);
+        for record in chunk {
+            query = query.bind(record.to_bytes().to_vec());
+        }
+        for row in query.fetch_all(conn).await? {
+            let (kind, table) = match Read::of("linked", &row).text("kind")? {
+                "number" => (Tie::Number, "identity_number"),
+                "link" => (Tie::Link, "linked"),
+                _ => (Tie::Home, "lives_in"),
+            };
+            let read = Read::of(table, &row);
+            let person = read.id("record", RecordId::from_slice)?;
+            match kind {
+                Tie::Number => {
+                    let number = Blind(read.bytes("tie")?);
+                    ties.numbers.insert((number, unit.to_owned(), person));
+                }
+                Tie::Link => {
+                    let other = read.id("tie", RecordId::from_slice)?;
+                    ties.links.insert((person, other));
+                }
+                Tie::Home => {
+                    let household = read.id("tie", RecordId::from_slice)?;
+                    ties.homes.insert((household, person));
+                }
+            }
+        }
+    }
+    Ok(ties)
+}
+
+/// Which table a row of [`TIES_OF`] is of.
+enum Tie {
+    Number,
+    Link,
+    Home,
 }
 
 /// An ID number as the index has it.
@@ -252,15 +322,6 @@ pub(crate) async fn remove_home(
 /// A pair of records that something was said about: the one in which it stands, the other.
 pub(crate) type Linked = (RecordId, RecordId);
 
-/// What stands in these records about others.
-pub(crate) async fn links_of(
-    conn: &mut Conn,
-    unit: &str,
-    records: &[RecordId],
-) -> Result<BTreeSet<Linked>, StoreError> {
-    LINKED.find(conn, LINKS_OF, unit, records).await
-}
-
 /// The records of a unit about which something was said together with one of these, whichever of the
 /// two it stands in.
 pub(crate) async fn linked_with(
@@ -268,12 +329,17 @@ pub(crate) async fn linked_with(
     unit: &str,
     records: &[RecordId],
 ) -> Result<BTreeSet<RecordId>, StoreError> {
-    let of = LINKED.find(conn, LINKS_OF, unit, records).await?;
-    let to = LINKED.find(conn, LINKS_TO, unit, records).await?;
-    let others = of.into_iter().map(|(_, other)| other);
-    Ok(others
-        .chain(to.into_iter().map(|(record, _)| record))
-        .collect())
+    let mut found = BTreeSet::new();
+    for chunk in records.chunks(ROWS_MAX) {
+        let mut query = assembled(over_lists(&LINKED_WITH, chunk.len())).bind(unit);
+        for record in chunk {
+            query = query.bind(record.to_bytes().to_vec());
+        }
+        for row in query.fetch_all(conn).await? {
+            found.insert(Read::of("linked", &row).id("of", RecordId::from_slice)?);
+        }
+    }
+    Ok(found)
 }
 
 /// Writes that something was said of pairs.

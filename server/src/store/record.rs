@@ -1,6 +1,8 @@
 //! The records: what the batches make of them, a cache that is written with the batches.
 
-use sync_core::id::{DeviceId, RecordId, Space};
+use std::collections::BTreeSet;
+
+use sync_core::id::{Class, DeviceId, RecordId, Space};
 
 use super::{
     Conn, ROWS_MAX, Read, Row, StoreError, assembled, over_list, over_rows, query, rows,
@@ -24,6 +26,11 @@ statements! {
 // Over many rows, see `over_rows`.
 const STATES: &str =
     "SELECT record, state FROM record WHERE unit = $1 AND class = $2 AND record IN";
+const IN_CLASSES: [&str; 3] = [
+    "SELECT class, record, state FROM record WHERE unit = $1 AND class IN (",
+    ") AND record IN (",
+    ") ORDER BY class, record",
+];
 const TOUCHING: &str =
     "SELECT record, arrival FROM touched WHERE unit = $1 AND class = $2 AND record IN";
 const SET_STATES: (&str, &str) = (
@@ -36,8 +43,9 @@ const TOUCH: (&str, &str) = (
 );
 
 #[cfg(test)]
-pub(crate) fn built(count: usize) -> [String; 4] {
+pub(crate) fn built(count: usize) -> [String; 5] {
     [
+        in_classes(count, count),
         over_list(STATES, 2, count),
         over_list(TOUCHING, 2, count),
         over_rows(SET_STATES, 4, count),
@@ -70,6 +78,39 @@ pub(crate) async fn states(
         }
         let rows = query.fetch_all(&mut *conn).await?;
         states.extend(rows.iter().map(raw_state).collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(states)
+}
+
+fn in_classes(classes: usize, records: usize) -> String {
+    let [head, between, tail] = IN_CLASSES;
+    let list = |from: usize, count: usize| {
+        let list: Vec<String> = (from..from + count).map(|at| format!("${at}")).collect();
+        list.join(", ")
+    };
+    let (classes, records) = (list(2, classes), list(2 + classes, records));
+    format!("{head}{classes}{between}{records}{tail}")
+}
+
+/// The states of these records in these classes of a unit, as far as anything of them is held.
+pub(crate) async fn states_in(
+    conn: &mut Conn,
+    unit: &str,
+    classes: &BTreeSet<Class>,
+    records: &[RecordId],
+) -> Result<Vec<(Class, RawState)>, StoreError> {
+    let mut states = Vec::new();
+    for chunk in records.chunks(ROWS_MAX) {
+        let mut query = assembled(in_classes(classes.len(), chunk.len())).bind(unit);
+        for class in classes {
+            query = query.bind(i64::from(*class as u8));
+        }
+        for record in chunk {
+            query = query.bind(record.to_bytes().to_vec());
+        }
+        for row in query.fetch_all(conn).await? {
+            states.push((Read::of("record", &row).class()?, raw_state(&row)?));
+        }
     }
     Ok(states)
 }

@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use sync_core::id::{DeviceId, Space};
 
 use super::control::{self, meta};
-use super::{Conn, Read, StoreError, one_row, query, statements};
+use super::{Conn, Read, StoreError, flags, one_row, query, statements};
 
 statements! {
     RETURNED = "SELECT device FROM returned ORDER BY since, device";
-    IS_RETURNED = "SELECT device FROM returned WHERE device = $1";
     ADD_RETURNED = "INSERT INTO returned (device, since) VALUES ($1, $2)
         ON CONFLICT (device) DO UPDATE SET since = excluded.since";
     CLEAR_RETURNED = "DELETE FROM returned";
@@ -40,8 +39,7 @@ pub(crate) async fn holds_back(conn: &mut Conn, device: DeviceId) -> Result<bool
     if is_on(conn).await? {
         return Ok(true);
     }
-    let query = query(IS_RETURNED).bind(device.0.to_vec());
-    Ok(query.fetch_optional(conn).await?.is_some())
+    Ok(flags::of(conn, device).await?.returned)
 }
 
 /// The devices that came back with an enrolment of which nothing was known here.
@@ -58,12 +56,15 @@ pub(crate) async fn add_returned(
     device: DeviceId,
 ) -> Result<(), StoreError> {
     let query = query(ADD_RETURNED).bind(device.0.to_vec()).bind(now);
-    one_row("returned", query.execute(conn).await?)
+    one_row("returned", query.execute(conn).await?)?;
+    flags::forget(conn);
+    Ok(())
 }
 
 /// Lets the devices that came back be served, and forgets who brought what back.
 pub(crate) async fn clear(conn: &mut Conn) -> Result<(), StoreError> {
     query(CLEAR_RETURNED).execute(&mut *conn).await?;
+    flags::forget(conn);
     query(CLEAR_SURVIVORS).execute(conn).await?;
     Ok(())
 }

@@ -5,15 +5,15 @@
 //! that says less was set back, by a copied file or a standby that lagged behind.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read as _, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Conn, StoreError, one_row, query, statements, stored};
+use super::{Conn, Read, StoreError, one_row, query, statements, stored};
 use crate::private;
 
 statements! {
-    TAKE = "UPDATE turn SET number = number + 1 RETURNING number";
+    TAKE = "UPDATE turn SET number = number + 1 RETURNING number, control";
     NUMBER = "SELECT number FROM turn";
     RAISE = "UPDATE turn SET number = $1 WHERE number < $1";
 }
@@ -27,13 +27,18 @@ const SYNC_EACH: u64 = 256;
 /// Takes the turn; gives its number.
 pub(super) async fn take(conn: &mut Conn) -> Result<u64, StoreError> {
     let row = query(TAKE).fetch_one(conn).await?;
-    super::Read::of("turn", &row).number("number")
+    let read = Read::of("turn", &row);
+    let control = read.number("control")?;
+    if let Some(known) = conn.known() {
+        known.control = Some(control);
+    }
+    read.number("number")
 }
 
 /// The number of the last turn.
 pub(super) async fn number(conn: &mut Conn) -> Result<u64, StoreError> {
     let row = query(NUMBER).fetch_one(conn).await?;
-    super::Read::of("turn", &row).number("number")
+    Read::of("turn", &row).number("number")
 }
 
 /// Goes on from this number, which is above that of the transaction's turn.

@@ -18,6 +18,7 @@ mod restoring;
 mod sampling;
 mod sealing;
 mod set_back;
+mod statements;
 mod verifying;
 mod wiping;
 
