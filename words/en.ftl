@@ -395,6 +395,7 @@ console-event-when = When
 console-event-device = Phone
 console-event-space = Where
 event-restored = The server was restored from a backup. Phones bring back what it lacks; nothing of others is sent out until the journal was replayed or "recovery confirm".
+event-set-back = The database is older than what this server had stored: somebody put an older copy in its place. Phones bring back what it lacks; nothing of others is sent out until "recovery confirm".
 event-at-risk = No phone that held this came back before the recovery was confirmed: what was written here between the backup and the loss may be missing. Ask the cadres of the unit.
 event-recovery-confirmed = An administrator has confirmed the roster. Everybody is served again.
 event-device-returned = A phone came back of whose enrolment nothing was known here. It may bring, and is given nothing, until "recovery confirm".

@@ -394,6 +394,7 @@ console-event-when = 时间
 console-event-device = 手机
 console-event-space = 地点
 event-restored = 服务器已从备份恢复。手机会补回缺少的内容；在重放日志或执行 recovery confirm 之前，不向任何人发送他人的数据。
+event-set-back = 数据库比本服务器已保存的内容旧：有人放回了旧的副本。手机会补回缺少的内容；在执行 recovery confirm 之前，不向任何人发送他人的数据。
 event-at-risk = 在确认恢复之前，没有持有这里数据的手机回来：备份之后、丢失之前在这里写下的内容可能缺失。请询问该单位的干部。
 event-recovery-confirmed = 管理员已确认名册，恢复向所有人提供服务。
 event-device-returned = 一部手机回来了，这里没有它的登记。在执行 recovery confirm 之前，它可以上传，但得不到任何数据。

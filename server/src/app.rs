@@ -8,7 +8,6 @@ use plan::Package;
 use plan::indicator::Indicator;
 use plan::unit::Level;
 use rcgen::KeyPair;
-use sqlx::{Sqlite, Transaction};
 use sync_core::date::date_in_china;
 use sync_core::enrol::Link;
 use sync_core::figure::{Asked, Tally};
@@ -36,7 +35,7 @@ use crate::service::ServeError;
 use crate::store::control::{self, meta};
 use crate::store::event::{self, Event};
 use crate::store::journaled;
-use crate::store::{FILE_NAME, Store, StoreError};
+use crate::store::{FILE_NAME, Store, StoreError, Tx};
 use crate::verify::{self, Verified};
 use crate::writer::Writer;
 
@@ -94,18 +93,15 @@ pub struct Figure {
 
 impl Shared {
     /// Commits a transaction that may have added batches or control entries.
-    pub(crate) async fn commit(
-        &self,
-        mut tx: Transaction<'static, Sqlite>,
-    ) -> Result<(), StoreError> {
+    pub(crate) async fn commit(&self, mut tx: Tx<'static>) -> Result<(), StoreError> {
         self.journal.append(&mut tx).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Commits a transaction in which [`follow`](crate::follow::follow) has erased something, or not.
     pub(crate) async fn commit_following(
         &self,
-        mut tx: Transaction<'_, Sqlite>,
+        mut tx: Tx<'_>,
         erases: bool,
     ) -> Result<(), StoreError> {
         match erases {
@@ -155,6 +151,7 @@ impl App {
         private::make_dir(dir)?;
         let opening = opening(dir).await?;
         let store = Store::open(dir).await?;
+        recovery::notice_set_back(options.clock.now(), &store).await?;
         let installed = install(dir, &store, &options).await?;
         let network = installed.me.network;
         let kept = kept_journal(&store).await?;
@@ -224,7 +221,7 @@ impl App {
         let mut tx = self.shared.store.write().await?;
         control::unset_meta(&mut tx, meta::JOURNAL).await?;
         self.shared.journal.set(None);
-        tx.commit().await.map_err(StoreError::from)?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -309,7 +306,7 @@ impl App {
     pub async fn remember_address(&self, url: &str) -> Result<(), CommandError> {
         let mut tx = self.shared.store.write().await?;
         control::set_meta(&mut tx, meta::URL, url.as_bytes()).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -443,7 +440,7 @@ impl App {
         let mut tx = self.shared.store.write().await?;
         let roster = self.shared.roster.last().current(&mut tx).await?;
         figures::begin_again(&mut tx, &roster.control).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        tx.commit().await?;
         self.count_figures().await
     }
 

@@ -60,34 +60,33 @@ async fn clear(
     records: &BTreeSet<RecordId>,
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
-    let name = space.to_string();
     let named: Vec<RecordId> = records.iter().copied().collect();
     let touching = record::touching(conn, space, &named).await?;
     let arrivals: BTreeSet<u64> = touching.iter().map(|(_, arrival)| *arrival).collect();
     let arrivals: Vec<u64> = arrivals.into_iter().collect();
     for (_, held) in feed::at(conn, space, &arrivals).await? {
         if let Some(bytes) = without(network, &held.bytes, records, "batch")? {
-            erasure::set_bytes(conn, &name, held.hash, &bytes).await?;
+            erasure::set_bytes(conn, space, held.hash, &bytes).await?;
         }
     }
-    for (hash, bytes) in waiting(conn, &name).await? {
+    for (hash, bytes) in waiting(conn, space).await? {
         if let Some(bytes) = without(network, &bytes, records, "stash")? {
-            erasure::set_stashed(conn, &name, hash, &bytes).await?;
+            erasure::set_stashed(conn, space, hash, &bytes).await?;
         }
     }
-    for (record, bytes) in record::states(conn, &name, &named).await? {
+    for (record, bytes) in record::states(conn, space, &named).await? {
         // A state that does not read showed nothing.
         let before = RecordState::from_cbor(&bytes).unwrap_or_default();
         let parts = before.view().changed_parts(RecordState::empty().view());
         touched.note(space.unit(), record, parts);
     }
     for record in records {
-        erasure::remove(conn, &name, *record).await?;
+        erasure::remove(conn, space, *record).await?;
     }
     Ok(())
 }
 
-async fn waiting(conn: &mut Conn, space: &str) -> Result<Vec<(BatchHash, Vec<u8>)>, StoreError> {
+async fn waiting(conn: &mut Conn, space: &Space) -> Result<Vec<(BatchHash, Vec<u8>)>, StoreError> {
     let mut waiting = Vec::new();
     for (_, node) in feed::stashed(conn, space).await? {
         if let Some(bytes) = feed::stashed_bytes(conn, space, node.hash).await? {

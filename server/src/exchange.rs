@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::batch::{Batch, Reference, Unfit};
 use sync_core::control::Control;
-use sync_core::feed::{Feed, Node, Tip, Vector, short};
+use sync_core::feed::{Feed, Node, Tip, Vector};
 use sync_core::hub::{self, Brought, HubMe, Plan, Refusal, SpaceHeld};
 use sync_core::id::{BatchHash, DeviceId, Space};
 use sync_core::seal::SigningKey;
@@ -18,7 +18,7 @@ use sync_core::wire::{
 use crate::figures::Touched;
 use crate::store::control::{self, meta};
 use crate::store::feed::{self, Placed};
-use crate::store::{Conn, StoreError, copied, journaled, recovery};
+use crate::store::{Conn, StoreError, copied, journaled, recovery, space};
 use crate::{copies, explain, ingest};
 
 /// Bytes of batches in one answer, whatever the phone asks for: half a message, so that control and
@@ -132,13 +132,13 @@ async fn note_survivor(
         let (Some(base), Some(space)) = (base, held.get(&claim.space)) else {
             continue;
         };
-        let backed_up = journaled::backed_up(conn, &claim.space).await?;
-        let in_backup = |hash| {
+        let restored = journaled::restored(conn, &claim.space).await?;
+        let was_here = |hash| {
             let arrival = space.arrivals.get(hash);
-            arrival.is_some_and(|arrival| *arrival <= backed_up)
+            arrival.is_some_and(|arrival| *arrival <= restored)
         };
         let mut lacks = plan.send.iter();
-        let is_older = lacks.any(|(of, hash)| *of == claim.space && in_backup(hash));
+        let is_older = lacks.any(|(of, hash)| *of == claim.space && was_here(hash));
         if !is_older && hub::holds_all(claim, base, space) {
             recovery::set_whole(conn, &claim.space, request.device).await?;
         }
@@ -170,7 +170,7 @@ pub(crate) async fn nothing_asked(
         claims.push(SpaceClaim {
             space: space.clone(),
             // The newest counter, above which nothing is.
-            counter: feed::counter(conn, &space.to_string()).await?,
+            counter: feed::counter(conn, space).await?,
             changes: Vec::new(),
             ladders: Vec::new(),
         });
@@ -181,35 +181,53 @@ pub(crate) async fn nothing_asked(
 /// What waits in each space for a parent.
 pub(crate) type Stashes = BTreeMap<Space, Vec<(DeviceId, Node)>>;
 
-/// Loads what an exchange or a bundle needs of each space that is claimed, and what waits there.
+/// Loads what an exchange or a bundle needs of each space that is claimed, and what waits there: see
+/// [`SpaceHeld`]. What can be asked of all spaces at once is one statement.
 pub(crate) async fn load_all(
     conn: &mut Conn,
     claims: &[SpaceClaim],
     batches: &[Result<Batch, Unfit>],
 ) -> Result<(BTreeMap<Space, SpaceHeld>, Stashes), StoreError> {
-    let mut looked_up = 0;
-    let mut held = BTreeMap::new();
+    let spaces: Vec<&Space> = claims.iter().map(|claim| &claim.space).collect();
+    space::read_ahead(conn, spaces.iter().copied()).await?;
+    let mut tips = feed::tips_of(conn, &spaces).await?;
+    let mut brought: BTreeMap<&Space, Vec<&Batch>> = BTreeMap::new();
+    for batch in batches.iter().flatten() {
+        let of = brought.entry(&batch.header.space).or_default();
+        of.push(batch);
+    }
+    // What waits there may follow what is brought.
+    let into = spaces.iter().copied();
+    let into: Vec<&Space> = into.filter(|of| brought.contains_key(of)).collect();
+    let mut stashed = feed::stashed_of(conn, &into).await?;
+
+    let mut loads = Vec::new();
     let mut stashes = Stashes::new();
     for claim in claims {
-        let brought = batches.iter().flatten();
-        let brought: Vec<&Batch> = brought
-            .filter(|batch| batch.header.space == claim.space)
-            .collect();
-        // What waits there may follow what is brought.
-        let stash = match brought.is_empty() {
-            true => Vec::new(),
-            false => feed::stashed(conn, &claim.space.to_string()).await?,
-        };
+        let space = &claim.space;
+        let brought = brought.get(space).map_or(&[][..], Vec::as_slice);
+        let stash = stashed.remove(space).unwrap_or_default();
         let mut named: BTreeSet<BatchHash> = brought.iter().map(|batch| batch.hash).collect();
         named.extend(brought.iter().flat_map(|batch| &batch.header.prev));
         named.extend(stash.iter().flat_map(|(_, node)| &node.prev));
-        held.insert(
-            claim.space.clone(),
-            load(conn, claim, named, &mut looked_up).await?,
-        );
-        stashes.insert(claim.space.clone(), stash);
+        stashes.insert(space.clone(), stash);
+        let tips = tips.remove(space).unwrap_or_default();
+        loads.push(Load::begin(conn, claim, tips, named).await?);
     }
-    Ok((held, stashes))
+    let names = loads.iter().flat_map(Load::named);
+    let names: Vec<(&Space, BatchHash)> = names.collect();
+    let mut named = feed::named_of(conn, &names).await?;
+    for load in &mut loads {
+        let named = named.remove(&load.claim.space).unwrap_or_default();
+        named
+            .into_iter()
+            .for_each(|placed| load.loaded.take(placed));
+    }
+    load_what_differs(conn, &mut loads).await?;
+    let held = loads
+        .into_iter()
+        .map(|load| (load.claim.space.clone(), load.held()));
+    Ok((held.collect(), stashes))
 }
 
 /// A space's nodes on their way into a [`SpaceHeld`].
@@ -237,7 +255,7 @@ impl Loaded {
 /// What is held of a space.
 pub(crate) async fn vector(conn: &mut Conn, space: &Space) -> Result<Vector, StoreError> {
     let mut feeds: BTreeMap<DeviceId, Vec<Node>> = BTreeMap::new();
-    for tip in feed::tips(conn, &space.to_string()).await? {
+    for tip in feed::tips(conn, space).await? {
         feeds.entry(tip.device).or_default().push(tip.node);
     }
     let mut vector = Vector::default();
@@ -247,97 +265,138 @@ pub(crate) async fn vector(conn: &mut Conn, space: &Space) -> Result<Vector, Sto
     Ok(vector)
 }
 
-/// Loads what an exchange needs of a space; see [`SpaceHeld`]. `named` are the batches that it may
-/// have to do with, held or not.
-pub(crate) async fn load(
-    conn: &mut Conn,
-    claim: &SpaceClaim,
-    mut named: BTreeSet<BatchHash>,
-    looked_up: &mut usize,
-) -> Result<SpaceHeld, StoreError> {
-    let space = claim.space.to_string();
-    let counter = feed::counter(conn, &space).await?;
-    let mut loaded = Loaded::default();
-    let mut tips: BTreeMap<DeviceId, Vec<BatchHash>> = BTreeMap::new();
-    for tip in feed::tips(conn, &space).await? {
-        tips.entry(tip.device).or_default().push(tip.node.hash);
-        loaded.take(tip);
-    }
-    // A phone that was never here is given everything, by feeds and not by arrivals.
-    let since = match 0 < claim.counter && claim.counter < counter {
-        true => feed::since(conn, &space, claim.counter).await?,
-        false => Vec::new(),
-    };
-    since.iter().cloned().for_each(|placed| loaded.take(placed));
+/// A space on its way to a [`SpaceHeld`].
+struct Load<'c> {
+    claim: &'c SpaceClaim,
+    counter: u64,
+    /// The tips of each feed, with their numbers.
+    tips: BTreeMap<DeviceId, Vec<(u32, BatchHash)>>,
+    since: Vec<(DeviceId, Node)>,
+    /// The batches that the exchange may have to do with, held or not.
+    named: BTreeSet<BatchHash>,
+    loaded: Loaded,
+}
 
-    // Parents of what came in since are the tips of the phone's base: without them the phone would
-    // be taken for a stranger and asked for a ladder.
-    named.extend(since.iter().flat_map(|placed| &placed.node.prev));
-    named.retain(|hash| !loaded.holds(*hash));
-    let named: Vec<BatchHash> = named.into_iter().collect();
-    for placed in feed::named(conn, &space, &named).await? {
-        loaded.take(placed);
+impl<'c> Load<'c> {
+    /// Begins with the tips, and what came in since the phone was here.
+    async fn begin(
+        conn: &mut Conn,
+        claim: &'c SpaceClaim,
+        tips: Vec<Placed>,
+        mut named: BTreeSet<BatchHash>,
+    ) -> Result<Self, StoreError> {
+        let space = &claim.space;
+        let counter = feed::counter(conn, space).await?;
+        let mut loaded = Loaded::default();
+        let mut of_feed: BTreeMap<DeviceId, Vec<(u32, BatchHash)>> = BTreeMap::new();
+        for tip in tips {
+            let of_feed = of_feed.entry(tip.device).or_default();
+            of_feed.push((tip.node.seq, tip.node.hash));
+            loaded.take(tip);
+        }
+        // A phone that was never here is given everything, by feeds and not by arrivals.
+        let since = match 0 < claim.counter && claim.counter < counter {
+            true => feed::since(conn, space, claim.counter).await?,
+            false => Vec::new(),
+        };
+        since.iter().cloned().for_each(|placed| loaded.take(placed));
+        // Parents of what came in since are the tips of the phone's base: without them the phone would
+        // be taken for a stranger and asked for a ladder.
+        named.extend(since.iter().flat_map(|placed| &placed.node.prev));
+        named.retain(|hash| !loaded.holds(*hash));
+        let since = since.into_iter().map(|placed| (placed.device, placed.node));
+        Ok(Self {
+            claim,
+            counter,
+            tips: of_feed,
+            since: since.collect(),
+            named,
+            loaded,
+        })
     }
-    load_what_differs(conn, &space, claim, &tips, &mut loaded, looked_up).await?;
 
-    let feeds = tips.into_iter().map(|(device, tips)| {
-        let nodes = loaded.nodes.remove(&device).unwrap_or_default();
-        (device, Feed::from_parts(nodes.into_values(), &tips))
-    });
-    Ok(SpaceHeld {
-        counter,
-        feeds: feeds.collect(),
-        arrivals: loaded.arrivals,
-        since: since
-            .into_iter()
-            .map(|placed| (placed.device, placed.node))
-            .collect(),
-    })
+    fn named(&self) -> impl Iterator<Item = (&'c Space, BatchHash)> {
+        let space = &self.claim.space;
+        self.named.iter().map(move |hash| (space, *hash))
+    }
+
+    /// What the phone says that it holds of each feed; none if it says of no feed that it differs.
+    fn theirs(&self) -> Option<BTreeMap<DeviceId, Vec<Tip>>> {
+        let mut theirs: BTreeMap<DeviceId, Vec<Tip>> = BTreeMap::new();
+        for (device, named) in self.claim.changes.iter().chain(&self.claim.ladders) {
+            theirs.entry(*device).or_default().extend(named);
+        }
+        (!theirs.is_empty() || self.claim.counter == 0).then_some(theirs)
+    }
+
+    fn held(mut self) -> SpaceHeld {
+        let feeds = self.tips.into_iter().map(|(device, tips)| {
+            let tips: Vec<BatchHash> = tips.into_iter().map(|(_, hash)| hash).collect();
+            let nodes = self.loaded.nodes.remove(&device).unwrap_or_default();
+            (device, Feed::from_parts(nodes.into_values(), &tips))
+        });
+        SpaceHeld {
+            counter: self.counter,
+            feeds: feeds.collect(),
+            arrivals: self.loaded.arrivals,
+            since: self.since,
+        }
+    }
 }
 
 /// Of each feed that the phone speaks of: the batches that it names, and all above the lowest.
-async fn load_what_differs(
-    conn: &mut Conn,
-    space: &str,
-    claim: &SpaceClaim,
-    tips: &BTreeMap<DeviceId, Vec<BatchHash>>,
-    loaded: &mut Loaded,
-    looked_up: &mut usize,
-) -> Result<(), StoreError> {
-    let told: BTreeSet<DeviceId> = claim.changes.iter().map(|(device, _)| *device).collect();
-    let mut theirs: BTreeMap<DeviceId, Vec<Tip>> = BTreeMap::new();
-    for (device, named) in claim.changes.iter().chain(&claim.ladders) {
-        theirs.entry(*device).or_default().extend(named);
-    }
-    if theirs.is_empty() && claim.counter > 0 {
-        return Ok(());
-    }
-    let branches = feed::branches(conn, space).await?;
-    for device in tips.keys() {
-        let mut lowest: Option<u32> = None;
-        for tip in theirs.get(device).into_iter().flatten() {
-            if *looked_up == TIPS_LOOKED_UP_MAX {
-                break;
-            }
-            *looked_up += 1;
-            for placed in feed::with_number(conn, space, *device, tip.seq).await? {
-                if short(placed.node.hash) == tip.hash {
-                    lowest = Some(lowest.unwrap_or(u32::MAX).min(tip.seq));
-                }
-                loaded.take(placed);
-            }
+async fn load_what_differs(conn: &mut Conn, loads: &mut [Load<'_>]) -> Result<(), StoreError> {
+    let theirs: Vec<_> = loads.iter().map(Load::theirs).collect();
+    let differing = || {
+        loads
+            .iter()
+            .zip(&theirs)
+            .filter(|(_, theirs)| theirs.is_some())
+    };
+    let spaces: Vec<&Space> = differing().map(|(load, _)| &load.claim.space).collect();
+    let branches = feed::branches_of(conn, &spaces).await?;
+    let mut numbers = Vec::new();
+    for (load, theirs) in differing() {
+        let theirs = theirs.iter().flatten();
+        // Of feeds that nothing is held of there is nothing to look up.
+        for (device, tips) in theirs.filter(|(device, _)| load.tips.contains_key(device)) {
+            numbers.extend(tips.iter().map(|tip| (&load.claim.space, *device, tip.seq)));
         }
-        if !told.contains(device) && claim.counter > 0 {
-            continue;
+    }
+    numbers.truncate(TIPS_LOOKED_UP_MAX);
+    let mut found = feed::with_numbers(conn, &numbers).await?;
+
+    for (load, theirs) in loads.iter_mut().zip(theirs) {
+        let Some(theirs) = theirs else { continue };
+        let space = &load.claim.space;
+        let mut lowest: BTreeMap<DeviceId, u32> = BTreeMap::new();
+        for placed in found.remove(space).unwrap_or_default() {
+            let (device, tip) = (placed.device, Tip::of(&placed.node));
+            if theirs.get(&device).is_some_and(|tips| tips.contains(&tip)) {
+                let lowest = lowest.entry(device).or_insert(tip.seq);
+                *lowest = (*lowest).min(tip.seq);
+            }
+            load.loaded.take(placed);
         }
-        // Below the first number that was used twice a feed is a path, and whoever holds one batch
-        // of it holds all before. From there on a branch that the phone lacks may begin.
-        let branch = branches.get(device).copied().unwrap_or(u32::MAX);
-        let from = lowest
-            .map_or(0, |lowest| lowest.saturating_add(1))
-            .min(branch);
-        for placed in feed::from_number(conn, space, *device, from).await? {
-            loaded.take(placed);
+        let told: BTreeSet<DeviceId> = load.claim.changes.iter().map(|(of, _)| *of).collect();
+        for (device, tips) in &load.tips {
+            if !told.contains(device) && load.claim.counter > 0 {
+                continue;
+            }
+            // Below the first number that was used twice a feed is a path, and whoever holds one batch
+            // of it holds all before. From there on a branch that the phone lacks may begin.
+            let branch = branches.get(space).and_then(|of| of.get(device));
+            let lowest = lowest.get(device);
+            let from = lowest
+                .map_or(0, |lowest| lowest.saturating_add(1))
+                .min(branch.copied().unwrap_or(u32::MAX));
+            // Nothing stands above all tips.
+            if tips.iter().all(|(seq, _)| *seq < from) {
+                continue;
+            }
+            for placed in feed::from_number(conn, space, *device, from).await? {
+                load.loaded.take(placed);
+            }
         }
     }
     Ok(())
@@ -359,7 +418,7 @@ pub(crate) async fn fill(
     let mut room = (request.budget as usize).min(ANSWER_BATCH_BYTES_MAX);
     let mut chosen: Vec<(Space, Vec<u8>)> = Vec::new();
     for (space, hash) in std::mem::take(&mut plan.send) {
-        let Some(bytes) = feed::bytes(conn, &space.to_string(), hash).await? else {
+        let Some(bytes) = feed::bytes(conn, &space, hash).await? else {
             continue;
         };
         let spent = bytes.len() > room && !chosen.is_empty();

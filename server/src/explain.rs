@@ -63,7 +63,7 @@ pub(crate) async fn known_at_phone(
         let mut seen = BTreeSet::new();
         arrivals.retain(|arrival| seen.insert(*arrival));
         arrivals.truncate(LOOKED_UP_MAX.saturating_sub(known.len()));
-        let branches = feed::branches(conn, &space.to_string()).await?;
+        let branches = feed::branches(conn, space).await?;
         let held = feed::at(conn, space, &arrivals).await?.into_iter();
         known.extend(held.filter_map(|(device, known)| {
             let seq = known.reference.seq;
@@ -85,7 +85,7 @@ async fn arrivals_of_parents(
         .filter_map(|bytes| Batch::from_store(network, bytes).ok());
     let parents: BTreeSet<_> = opened.flat_map(|batch| batch.header.prev).collect();
     let parents: Vec<_> = parents.into_iter().collect();
-    let placed = feed::named(conn, &space.to_string(), &parents).await?;
+    let placed = feed::named(conn, space, &parents).await?;
     Ok(placed.into_iter().map(|placed| placed.arrival).collect())
 }
 

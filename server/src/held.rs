@@ -70,9 +70,8 @@ async fn of_space(conn: &mut Conn, space: Space) -> Result<HeldSpace, StoreError
         records.push((id, RecordState::from_cbor(&state).map_err(unreadable)?));
     }
     let mut waiting = Vec::new();
-    let name = space.to_string();
-    for (_, node) in feed::stashed(conn, &name).await? {
-        waiting.extend(feed::stashed_bytes(conn, &name, node.hash).await?);
+    for (_, node) in feed::stashed(conn, &space).await? {
+        waiting.extend(feed::stashed_bytes(conn, &space, node.hash).await?);
     }
     let batches = feed::all(conn, &space).await?;
     Ok(HeldSpace {

@@ -35,19 +35,15 @@ pub(crate) async fn take(
     stashes: Stashes,
     batches: &[Result<Batch, Unfit>],
 ) -> Result<(Taken, Touched), StoreError> {
-    let changed = |(space, stash): (Space, _)| {
-        let name = space.to_string();
-        (
-            space,
-            Changed {
-                name,
-                tips: BTreeMap::new(),
-                records: BTreeMap::new(),
-                again: BTreeSet::new(),
-                stash,
-                forked: BTreeSet::new(),
-            },
-        )
+    let changed = |(space, stash)| {
+        let changed = Changed {
+            tips: BTreeMap::new(),
+            records: BTreeMap::new(),
+            again: BTreeSet::new(),
+            stash,
+            forked: BTreeSet::new(),
+        };
+        (space, changed)
     };
     let spaces = stashes.into_iter().map(changed).collect();
     let mut ingest = Ingest {
@@ -73,7 +69,6 @@ struct Ingest<'a> {
 
 /// What changes in a space by one request.
 struct Changed {
-    name: String,
     /// The tips of the feeds that grew, before they did.
     tips: BTreeMap<DeviceId, BTreeSet<BatchHash>>,
     /// The changes that arrived, by record.
@@ -168,14 +163,14 @@ impl Ingest<'_> {
         if tips(held, device).len() > 1 {
             changed.forked.insert(device);
         }
-        feed::add(conn, &changed.name, arrival, batch).await?;
+        feed::add(conn, space, arrival, batch).await?;
         let touched: BTreeSet<RecordId> = batch.entries.iter().map(|entry| entry.record).collect();
         let has_lost = self.control.cut(device, space).is_some();
         if has_lost {
             changed.again.extend(&touched);
         }
         let touched: Vec<RecordId> = touched.into_iter().collect();
-        record::touch(conn, &changed.name, &touched, arrival).await?;
+        record::touch(conn, space, &touched, arrival).await?;
         for entry in &batch.entries {
             let arrived = changed.records.entry(entry.record).or_default();
             let left_out = self.control.left_out(space, entry.record);
@@ -207,7 +202,7 @@ impl Ingest<'_> {
             return Ok(());
         }
         changed.stash.push((batch.header.device, batch.node()));
-        feed::stash(conn, &changed.name, batch).await
+        feed::stash(conn, &batch.header.space, batch).await
     }
 
     /// Holds what waited and fits now, as long as something does.
@@ -223,8 +218,8 @@ impl Ingest<'_> {
                 .position(|(device, node)| !matches!(held.place(*device, node), Place::Gap(_)));
             let Some(at) = ready else { return Ok(()) };
             let (device, node) = changed.stash.swap_remove(at);
-            let bytes = feed::stashed_bytes(conn, &changed.name, node.hash).await?;
-            feed::unstash(conn, &changed.name, node.hash).await?;
+            let bytes = feed::stashed_bytes(conn, space, node.hash).await?;
+            feed::unstash(conn, space, node.hash).await?;
             // What is held by now, or turned out to contradict its parents, is only put away.
             let (Place::New, Some(bytes)) = (held.place(device, &node), bytes) else {
                 continue;
@@ -261,22 +256,17 @@ impl Ingest<'_> {
             }
             for (device, before) in changed.tips {
                 let after = tips(held, device);
-                for hash in before.difference(&after) {
-                    feed::remove_tip(conn, &changed.name, device, *hash).await?;
-                }
-                for hash in after.difference(&before) {
-                    feed::add_tip(conn, &changed.name, device, *hash).await?;
-                }
-                let (now, space) = (self.now, Some(&space));
+                move_tips(conn, &space, device, &before, &after).await?;
+                let (now, of) = (self.now, Some(&space));
                 let forked = changed.forked.contains(&device);
                 if forked && before.len() <= 1 {
-                    event::add(now, conn, EventKind::ForkSeen, Some(device), space).await?;
+                    event::add(now, conn, EventKind::ForkSeen, Some(device), of).await?;
                 }
                 if (forked || before.len() > 1) && after.len() == 1 {
-                    event::add(now, conn, EventKind::ForkHealed, Some(device), space).await?;
+                    event::add(now, conn, EventKind::ForkHealed, Some(device), of).await?;
                 }
             }
-            feed::set_counter(self.now, conn, &changed.name, held.counter).await?;
+            feed::set_counter(self.now, conn, &space, held.counter).await?;
             let made = update(conn, self.control, &space, changed.records, &changed.again);
             let made = made.await?;
             for (record, parts) in made {
@@ -284,6 +274,28 @@ impl Ingest<'_> {
             }
         }
         Ok((self.taken, touched))
+    }
+}
+
+/// Writes which tips a feed has now, that had others before.
+async fn move_tips(
+    conn: &mut Conn,
+    space: &Space,
+    device: DeviceId,
+    before: &BTreeSet<BatchHash>,
+    after: &BTreeSet<BatchHash>,
+) -> Result<(), StoreError> {
+    let mut gone = before.difference(after);
+    let mut new = after.difference(before);
+    loop {
+        match (gone.next(), new.next()) {
+            (Some(gone), Some(new)) => {
+                feed::move_tip(conn, space, device, (*gone, *new)).await?;
+            }
+            (Some(gone), None) => feed::remove_tip(conn, space, device, *gone).await?,
+            (None, Some(new)) => feed::add_tip(conn, space, device, *new).await?,
+            (None, None) => return Ok(()),
+        }
     }
 }
 
@@ -300,8 +312,7 @@ async fn update(
     again: &BTreeSet<RecordId>,
 ) -> Result<Vec<(RecordId, BTreeSet<String>)>, StoreError> {
     let touched: Vec<RecordId> = arrived.keys().copied().collect();
-    let name = space.to_string();
-    let mut before: BTreeMap<RecordId, Vec<u8>> = record::states(conn, &name, &touched)
+    let mut before: BTreeMap<RecordId, Vec<u8>> = record::states(conn, space, &touched)
         .await?
         .into_iter()
         .collect();
@@ -327,7 +338,7 @@ async fn update(
         }
         states.push((touched, next.to_cbor()));
     }
-    record::set_states(conn, &name, states).await?;
+    record::set_states(conn, space, states).await?;
     Ok(changed)
 }
 

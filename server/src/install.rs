@@ -97,7 +97,7 @@ pub(crate) async fn install(
     let (Some(incarnation), Some(nonce_key)) = (incarnation, nonce_key) else {
         return Err(unreadable.into());
     };
-    tx.commit().await.map_err(StoreError::from)?;
+    tx.commit().await?;
     let me = HubMe {
         network,
         incarnation,

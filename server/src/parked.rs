@@ -110,7 +110,7 @@ impl App {
         for space in record::spaces_of(&mut tx, id).await? {
             for _ in 0..LEFT_OUT_MAX {
                 let roster = shared.roster.last().current(&mut tx).await?;
-                let states = record::states(&mut tx, &space.to_string(), &[id]).await?;
+                let states = record::states(&mut tx, &space, &[id]).await?;
                 let state = states
                     .first()
                     .map(|(_, bytes)| RecordState::from_cbor(bytes));

@@ -11,8 +11,10 @@ use std::collections::BTreeSet;
 use sync_core::control::{Control, ControlEntry};
 use sync_core::id::{DeviceId, Space};
 
+use crate::clock::random;
+use crate::store::control::{self, meta};
 use crate::store::event::{self, EventKind};
-use crate::store::{Conn, StoreError, control, recovery};
+use crate::store::{Conn, Store, StoreError, journaled, recovery};
 
 /// Stores control entries that somebody showed. Whoever is let in by one of them, or gets more than it
 /// is known to hold, is held back, for what nobody shows may be that it was revoked. An old enrolment of
@@ -40,6 +42,28 @@ pub(crate) async fn learn(
         }
     }
     Ok(())
+}
+
+/// Begins another life with what is here (R22): no phone takes older counters for what it knew, and
+/// nothing but acknowledgements is served until an administrator confirms (R20).
+pub(crate) async fn begin(now: i64, conn: &mut Conn, kind: EventKind) -> Result<(), StoreError> {
+    control::set_meta(conn, meta::INCARNATION, &random::<8>()?).await?;
+    journaled::begin_life(conn).await?;
+    recovery::clear(conn).await?;
+    recovery::set(conn, true).await?;
+    event::add(now, conn, kind, None, None).await
+}
+
+/// Notices that an older copy of the database was put in its place, and begins another life.
+pub(crate) async fn notice_set_back(now: i64, store: &Store) -> Result<(), StoreError> {
+    if !store.is_set_back() {
+        return Ok(());
+    }
+    tracing::error!("the database was set back: it lacks what this server has committed");
+    let mut tx = store.write().await?;
+    begin(now, &mut tx, EventKind::SetBack).await?;
+    store.go_on_above(&mut tx).await?;
+    tx.commit().await
 }
 
 /// How far a restored server is.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::Connection;
 use sync_core::hub;
 use sync_core::id::Space;
 use sync_core::wire::SpaceClaim;
@@ -10,7 +9,7 @@ use sync_core::wire::SpaceClaim;
 use crate::app::Shared;
 use crate::error::CommandError;
 use crate::journal::{BadJournal, Files, Record};
-use crate::store::{BEGIN_WRITE, Conn, StoreError, control, feed};
+use crate::store::{Conn, StoreError, control, feed};
 use crate::{exchange, figures, ingest, standing};
 
 /// Batches that share a transaction.
@@ -79,7 +78,7 @@ pub(crate) async fn replay(shared: &Shared, mut files: Files) -> Result<Replayed
 }
 
 async fn join(shared: &Shared, conn: &mut Conn, entries: &[Vec<u8>]) -> Result<usize, StoreError> {
-    let mut tx = conn.begin_with(BEGIN_WRITE).await?;
+    let mut tx = shared.store.write_on(conn).await?;
     let before = shared.roster.last().current(&mut tx).await?;
     let (_, new) = hub::join(&before.control, entries);
     for entry in &new {
@@ -100,7 +99,7 @@ struct Taken {
 }
 
 async fn take(shared: &Shared, conn: &mut Conn, group: &[Vec<u8>]) -> Result<Taken, StoreError> {
-    let mut tx = conn.begin_with(BEGIN_WRITE).await?;
+    let mut tx = shared.store.write_on(conn).await?;
     let roster = shared.roster.last().current(&mut tx).await?;
     let receive = |bytes: &Vec<u8>| roster.control.receive(bytes);
     let batches: Vec<_> = group.iter().map(receive).collect();
@@ -110,7 +109,7 @@ async fn take(shared: &Shared, conn: &mut Conn, group: &[Vec<u8>]) -> Result<Tak
     for space in spaces {
         claims.push(SpaceClaim {
             space: space.clone(),
-            counter: feed::counter(&mut tx, &space.to_string()).await?,
+            counter: feed::counter(&mut tx, space).await?,
             changes: Vec::new(),
             ladders: Vec::new(),
         });

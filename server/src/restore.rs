@@ -14,14 +14,13 @@ use std::path::{Path, PathBuf};
 use crate::app::{App, Options};
 use crate::backup::container::{BadBackup, Table, read_part};
 use crate::backup::verify;
-use crate::clock::random;
 use crate::error::CommandError;
 use crate::journal::Files;
 use crate::private;
 use crate::replay::{Replayed, replay};
 use crate::store::control::{self, meta};
-use crate::store::event::{self, EventKind};
-use crate::store::{Store, StoreError, copy, journaled, recovery};
+use crate::store::event::EventKind;
+use crate::store::{Store, copy, journaled, recovery};
 
 /// An installation that was restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,16 +117,13 @@ fn unpack(file: &Path, table: &Table, dir: &Path) -> Result<(), BadBackup> {
 async fn begin_another_life(dir: &Path, options: &Options) -> Result<(), CommandError> {
     let store = Store::open(dir).await?;
     let mut tx = store.write().await?;
-    control::set_meta(&mut tx, meta::INCARNATION, &random::<8>()?).await?;
     // The journal's path is that of the machine that was lost; a new one is given everything.
     control::unset_meta(&mut tx, meta::JOURNAL).await?;
     journaled::begin_anew(&mut tx).await?;
     journaled::all_backed_up(&mut tx).await?;
-    recovery::clear(&mut tx).await?;
-    recovery::set(&mut tx, true).await?;
     let now = options.clock.now();
-    event::add(now, &mut tx, EventKind::Restored, None, None).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    crate::recovery::begin(now, &mut tx, EventKind::Restored).await?;
+    tx.commit().await?;
     store.close().await;
     Ok(())
 }
@@ -137,7 +133,7 @@ async fn begin_another_life(dir: &Path, options: &Options) -> Result<(), Command
 async fn make_ready(app: &App, recovery: bool) -> Result<(), CommandError> {
     let mut tx = app.shared().store.write().await?;
     recovery::set(&mut tx, recovery).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    tx.commit().await?;
     // Orders of erasure that came with the journal are done before anything is served (R31).
     crate::erase::finish(app.shared()).await?;
     app.count_figures().await?;

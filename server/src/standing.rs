@@ -21,27 +21,26 @@ pub(crate) async fn restand(
     space: &Space,
     device: DeviceId,
 ) -> Result<BTreeSet<RecordId>, StoreError> {
-    let name = space.to_string();
-    let held = feed::from_number(conn, &name, device, 0).await?;
+    let held = feed::from_number(conn, space, device, 0).await?;
     let held = Feed::from_parts(held.into_iter().map(|placed| placed.node), &[]);
     let now = control.uncounted(space, device, &held);
-    let before = uncounted::of_feed(conn, &name, device).await?;
+    let before = uncounted::of_feed(conn, space, device).await?;
     let mut moved: Vec<BatchHash> = Vec::new();
     for (batch, standing) in &now {
         if before.get(batch) != Some(standing) {
-            uncounted::set(conn, &name, device, *batch, *standing).await?;
+            uncounted::set(conn, space, device, *batch, *standing).await?;
         }
         if !before.contains_key(batch) {
             moved.push(*batch);
         }
     }
     for batch in before.keys().filter(|batch| !now.contains_key(batch)) {
-        uncounted::remove(conn, &name, *batch).await?;
+        uncounted::remove(conn, space, *batch).await?;
         moved.push(*batch);
     }
     let mut records = BTreeSet::new();
     for batch in moved {
-        records.extend(uncounted::records(conn, &name, batch).await?);
+        records.extend(uncounted::records(conn, space, batch).await?);
     }
     Ok(records)
 }
@@ -66,10 +65,7 @@ pub(crate) async fn follow(
         }
     }
     for (space, record) in now.left_out_since(before) {
-        if !record::states(conn, &space.to_string(), &[record])
-            .await?
-            .is_empty()
-        {
+        if !record::states(conn, space, &[record]).await?.is_empty() {
             remake(conn, now, space, [record], &mut touched).await?;
         }
     }
@@ -84,15 +80,14 @@ pub(crate) async fn remake(
     records: impl IntoIterator<Item = RecordId>,
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
-    let name = space.to_string();
     for id in records {
         let next = rebuild(&counting_changes(conn, control, space, id).await?);
-        let before = record::states(conn, &name, &[id]).await?;
+        let before = record::states(conn, space, &[id]).await?;
         let before = before.first().map(|(_, state)| state.as_slice());
         let before = before.and_then(|state| RecordState::from_cbor(state).ok());
         let parts = before.unwrap_or_default();
         let parts = parts.view().changed_parts(next.view());
-        record::set_states(conn, &name, vec![(id, next.to_cbor())]).await?;
+        record::set_states(conn, space, vec![(id, next.to_cbor())]).await?;
         if !parts.is_empty() {
             touched.note(space.unit(), id, parts);
         }
@@ -106,7 +101,7 @@ pub(crate) async fn cut(
     space: &Space,
     device: DeviceId,
 ) -> Result<BTreeSet<Tip>, StoreError> {
-    let tips = feed::tips(conn, &space.to_string()).await?;
+    let tips = feed::tips(conn, space).await?;
     let of_device = tips.iter().filter(|placed| placed.device == device);
     Ok(of_device.map(|placed| Tip::of(&placed.node)).collect())
 }
@@ -119,7 +114,6 @@ pub(crate) async fn counting_changes(
     record: RecordId,
 ) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
     let left_out = control.left_out(space, record);
-    let space = &space.to_string();
     let mut changes = Vec::new();
     // Most spaces have none, and then nothing is looked up batch by batch.
     let standings: BTreeMap<BatchHash, Standing> = uncounted::of_space(conn, space).await?;

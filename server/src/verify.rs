@@ -99,7 +99,7 @@ impl Check<'_> {
             }
             page.iter().for_each(|row| self.batch(row, &mut made));
         }
-        let counter = feed::counter(conn, &self.space.to_string()).await?;
+        let counter = feed::counter(conn, self.space).await?;
         if counter != made.newest {
             self.differs("counter", "", "is not the number of batches that came in");
         }
@@ -171,9 +171,9 @@ impl Check<'_> {
 
     /// What waits for a parent was signed by who may, and is blotted like what is held.
     async fn stash(&mut self, conn: &mut Conn) -> Result<(), StoreError> {
-        let space = self.space.to_string();
-        for (_, node) in feed::stashed(conn, &space).await? {
-            let bytes = feed::stashed_bytes(conn, &space, node.hash).await?;
+        let space = self.space;
+        for (_, node) in feed::stashed(conn, space).await? {
+            let bytes = feed::stashed_bytes(conn, space, node.hash).await?;
             let key_of = |device, space: &Space| self.control.writer_key(device, space);
             match Batch::verify(self.network, &bytes.unwrap_or_default(), key_of) {
                 Ok(batch) => self.holds_nothing_erased("stash", &batch),
@@ -246,7 +246,7 @@ impl Check<'_> {
         for (device, feed) in &made.feeds {
             uncounted.extend(self.control.uncounted(self.space, *device, feed));
         }
-        let stored = uncounted::of_space(conn, &self.space.to_string()).await?;
+        let stored = uncounted::of_space(conn, self.space).await?;
         let batches = stored.keys().chain(uncounted.keys());
         let different = batches.filter(|batch| stored.get(*batch) != uncounted.get(*batch));
         for batch in different.copied().collect::<BTreeSet<BatchHash>>() {

@@ -9,7 +9,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
-use sqlx::Connection;
 use sync_core::control::{Control, ControlEntry};
 use sync_core::enrol::EnrolRequest;
 use sync_core::hub::{self, Brought, Opened, Refusal};
@@ -27,7 +26,7 @@ use crate::follow::follow;
 use crate::recovery;
 use crate::roster::Roster;
 use crate::service::{Refused, Reply, ServeError};
-use crate::store::{BEGIN_WRITE, Conn, StoreError, contact};
+use crate::store::{Conn, StoreError, contact};
 use crate::wipe::{self, Farewell};
 
 /// Requests that wait for the writer; what comes on top waits where it is.
@@ -188,7 +187,7 @@ async fn commit(
     conn: &mut Conn,
     jobs: &[&Job],
 ) -> Result<Vec<Outcome>, StoreError> {
-    let mut tx = conn.begin_with(BEGIN_WRITE).await?;
+    let mut tx = shared.store.write_on(conn).await?;
     // What others have added before they have followed themselves.
     let started = shared.roster.last().current(&mut tx).await?;
     let mut roster = started.clone();

@@ -79,7 +79,7 @@ async fn load<'a>(
 ) -> Result<Unit<'a>, StoreError> {
     let mut loaded = Unit::empty(Some(package));
     for space in spaces(unit) {
-        let states = record::states(conn, &space.to_string(), records).await?;
+        let states = record::states(conn, &space, records).await?;
         loaded.take(space.class, states)?;
     }
     Ok(loaded)

@@ -17,7 +17,7 @@ use super::load::{load_records, persons};
 use super::reads::Reads;
 use crate::app::Shared;
 use crate::show::Unit;
-use crate::store::link::{self, Blind, Holder, Home, Linked};
+use crate::store::link::{self, Blind, Holder, Home, Linked, Ties};
 use crate::store::{Conn, StoreError};
 
 /// The records whose shown values changed, by unit, with the parts that did: `section.field`, or
@@ -314,21 +314,23 @@ async fn tie(
         let named = homes(&facts(package, values)).into_iter();
         households.extend(named.map(|household| (household, *person)));
     }
-    let stored = link::numbers_of(conn, unit, persons).await?;
+    let Ties {
+        numbers: stored,
+        links: stored_links,
+        homes: stored_homes,
+    } = link::ties_of(conn, unit, persons).await?;
     for gone in stored.difference(&numbers) {
         link::remove_number(conn, gone).await?;
     }
     let added: Vec<&Holder> = numbers.difference(&stored).collect();
     link::add_numbers(conn, &added).await?;
 
-    let stored_links = link::links_of(conn, unit, persons).await?;
     for gone in stored_links.difference(&links) {
         link::remove_link(conn, unit, gone).await?;
     }
     let added: Vec<&Linked> = links.difference(&stored_links).collect();
     link::add_links(conn, unit, &added).await?;
 
-    let stored_homes = link::homes_of(conn, unit, persons).await?;
     for gone in stored_homes.difference(&households) {
         link::remove_home(conn, unit, gone).await?;
     }

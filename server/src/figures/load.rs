@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use plan::Package;
 use sync_core::control::Control;
-use sync_core::id::{Class, RecordId, Space, Subject};
+use sync_core::id::{Class, RecordId, Subject};
 
 use crate::show::Unit;
 use crate::store::figure::Generation;
@@ -45,15 +45,10 @@ pub(super) async fn load_records<'a>(
 ) -> Result<Unit<'a>, StoreError> {
     let records: Vec<RecordId> = records.iter().copied().collect();
     let mut source = Unit::empty(Some(package));
-    for class in classes {
-        let Ok(space) = Space::new(unit, *class) else {
-            continue;
-        };
-        for state in record::states(conn, &space.to_string(), &records).await? {
-            // A damaged cache must not keep a phone's batch out; `verify` names it.
-            if source.take(*class, vec![state]).is_err() {
-                tracing::error!(table = "record", column = "state", "a row does not read");
-            }
+    for (class, state) in record::states_in(conn, unit, classes, &records).await? {
+        // A damaged cache must not keep a phone's batch out; `verify` names it.
+        if source.take(class, vec![state]).is_err() {
+            tracing::error!(table = "record", column = "state", "a row does not read");
         }
     }
     Ok(source)

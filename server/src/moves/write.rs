@@ -41,8 +41,7 @@ impl Place {
         conn: &mut Conn,
         shared: &Shared,
     ) -> Result<RecordState, StoreError> {
-        let name = self.space.to_string();
-        let stored = record::states(conn, &name, &[self.record]).await?;
+        let stored = record::states(conn, &self.space, &[self.record]).await?;
         let Some((_, bytes)) = stored.first() else {
             return Ok(RecordState::empty());
         };
@@ -128,8 +127,7 @@ async fn hold(
     }
     let (now, network) = (shared.clock.now(), shared.me.network);
     let node = DeviceId::of_key(&shared.node.public().bytes);
-    let name = space.to_string();
-    let own = feed::tips(conn, &name).await?.into_iter();
+    let own = feed::tips(conn, space).await?.into_iter();
     let own: Vec<_> = own.filter(|tip| tip.device == node).collect();
     let tips: Vec<_> = own.iter().map(|tip| tip.node.hash).collect();
     let nodes = own.into_iter().map(|tip| tip.node);
@@ -153,7 +151,7 @@ async fn hold(
     }
     let claim = SpaceClaim {
         space: space.clone(),
-        counter: feed::counter(conn, &name).await?,
+        counter: feed::counter(conn, space).await?,
         changes: Vec::new(),
         ladders: Vec::new(),
     };

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use sync_core::control::ControlPosition;
 use sync_core::id::{DeviceId, Short, Space};
 
-use super::{Conn, Read, StoreError, feed, statements};
+use super::{Conn, Read, Row, StoreError, query, statements};
 
 statements! {
     LAST = "SELECT at, control_count, control_digest FROM contact WHERE device = $1";
@@ -24,21 +22,22 @@ statements! {
     HEARD = "SELECT device, at, control_count, control_digest FROM contact";
     PHONES = "SELECT device.device, device.name, contact.at FROM device
         LEFT JOIN contact ON contact.device = device.device";
-    MOVED = "SELECT space, moved FROM space WHERE moved IS NOT NULL";
-    RECORDS = "SELECT space, COUNT(*) AS records FROM record GROUP BY space";
+    MOVED = "SELECT unit, class, moved FROM space WHERE moved IS NOT NULL";
+    RECORDS = "SELECT unit, class, COUNT(*) AS records FROM record GROUP BY unit, class";
 }
 
 /// A contact is written again when the last one is this old.
 const SECONDS_MIN: i64 = 15 * 60;
 
-fn position(row: &SqliteRow) -> Result<Option<ControlPosition>, StoreError> {
+fn position(row: &Row) -> Result<Option<ControlPosition>, StoreError> {
     let read = Read::of("contact", row);
-    let count: Option<i64> = row.try_get("control_count")?;
-    let Some(count) = count else { return Ok(None) };
+    let Some(count) = read.time_if_any("control_count")? else {
+        return Ok(None);
+    };
     let unreadable = |_| read.unreadable("control_count");
     Ok(Some(ControlPosition {
         count: u32::try_from(count).map_err(unreadable)?,
-        digest: match row.try_get::<Option<Vec<u8>>, _>("control_digest")? {
+        digest: match read.blob_if_any("control_digest")? {
             Some(_) => Some(Short(read.bytes("control_digest")?)),
             None => None,
         },
@@ -52,7 +51,7 @@ pub(crate) async fn is_due(
     now: i64,
     control: ControlPosition,
 ) -> Result<bool, StoreError> {
-    let query = sqlx::query(LAST).bind(device.0.to_vec());
+    let query = query(LAST).bind(device.0.to_vec());
     let Some(row) = query.fetch_optional(conn).await? else {
         return Ok(true);
     };
@@ -63,7 +62,7 @@ pub(crate) async fn is_due(
 
 /// When a device was last heard of, Unix seconds.
 pub(crate) async fn last(conn: &mut Conn, device: DeviceId) -> Result<Option<i64>, StoreError> {
-    let query = sqlx::query(LAST).bind(device.0.to_vec());
+    let query = query(LAST).bind(device.0.to_vec());
     let row = query.fetch_optional(conn).await?;
     row.map(|row| Read::of("contact", &row).time("at"))
         .transpose()
@@ -76,7 +75,7 @@ pub(crate) async fn note(
     now: i64,
     control: Option<ControlPosition>,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(NOTE)
+    let query = query(NOTE)
         .bind(device.0.to_vec())
         .bind(now)
         .bind(SECONDS_MIN)
@@ -90,8 +89,8 @@ pub(crate) async fn note(
 pub(crate) async fn heard(
     conn: &mut Conn,
 ) -> Result<BTreeMap<DeviceId, (i64, Option<ControlPosition>)>, StoreError> {
-    let rows = sqlx::query(HEARD).fetch_all(conn).await?;
-    let heard = |row: &SqliteRow| {
+    let rows = query(HEARD).fetch_all(conn).await?;
+    let heard = |row: &Row| {
         let read = Read::of("contact", row);
         let at = read.time("at")?;
         Ok((
@@ -113,12 +112,12 @@ pub(crate) struct Phone {
 
 /// All devices that ever used a code.
 pub(crate) async fn phones(conn: &mut Conn) -> Result<BTreeMap<DeviceId, Phone>, StoreError> {
-    let rows = sqlx::query(PHONES).fetch_all(conn).await?;
-    let phone = |row: &SqliteRow| {
+    let rows = query(PHONES).fetch_all(conn).await?;
+    let phone = |row: &Row| {
         let read = Read::of("device", row);
         let phone = Phone {
             name: read.text_if_any("name")?.map(str::to_owned),
-            at: row.try_get("at")?,
+            at: read.time_if_any("at")?,
         };
         Ok((read.id("device", DeviceId::from_slice)?, phone))
     };
@@ -127,20 +126,20 @@ pub(crate) async fn phones(conn: &mut Conn) -> Result<BTreeMap<DeviceId, Phone>,
 
 /// When a batch last came into each space, where that was noted.
 pub(crate) async fn moved(conn: &mut Conn) -> Result<BTreeMap<Space, i64>, StoreError> {
-    let rows = sqlx::query(MOVED).fetch_all(conn).await?;
-    let moved = |row: &SqliteRow| {
+    let rows = query(MOVED).fetch_all(conn).await?;
+    let moved = |row: &Row| {
         let read = Read::of("space", row);
-        Ok((feed::space(&read)?, read.time("moved")?))
+        Ok((read.space()?, read.time("moved")?))
     };
     rows.iter().map(moved).collect()
 }
 
 /// How many records each space has.
 pub(crate) async fn records(conn: &mut Conn) -> Result<BTreeMap<Space, u64>, StoreError> {
-    let rows = sqlx::query(RECORDS).fetch_all(conn).await?;
-    let records = |row: &SqliteRow| {
+    let rows = query(RECORDS).fetch_all(conn).await?;
+    let records = |row: &Row| {
         let read = Read::of("record", row);
-        Ok((feed::space(&read)?, read.number("records")?))
+        Ok((read.space()?, read.number("records")?))
     };
     rows.iter().map(records).collect()
 }
@@ -169,12 +168,11 @@ mod tests {
         for (now, expected) in steps {
             let due = is_due(&mut conn, device, now, control).await.unwrap();
             note(&mut conn, device, now, Some(control)).await.unwrap();
-            let row = sqlx::query(LAST).bind(device.0.to_vec());
+            let row = query(LAST).bind(device.0.to_vec());
             let row = row.fetch_one(&mut conn).await.unwrap();
-            let at: i64 = row.get("at");
-            assert_eq!(at, expected);
+            assert_eq!(row.int("at").unwrap(), Some(expected));
             // The first was due, and is asked for only once.
-            assert_eq!(due, at == now, "{now}");
+            assert_eq!(due, expected == now, "{now}");
         }
     }
 

@@ -1,21 +1,23 @@
 //! What there is one of, and the control feed.
 
-use sqlx::Row;
+use std::collections::BTreeMap;
+
 use sync_core::control::ControlEntry;
 use sync_core::id::EntryHash;
 
-use super::{Conn, Read, StoreError, one_row, statements, stored};
+use super::{Conn, Read, StoreError, one_row, query, statements, stored};
 
 statements! {
-    META = "SELECT value FROM meta WHERE key = $1";
+    META = "SELECT key, value FROM meta";
     SET_META = "INSERT INTO meta (key, value) VALUES ($1, $2)
         ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-    COUNT = "SELECT COALESCE(MAX(arrival), 0) AS arrival FROM control";
+    COUNT = "SELECT control FROM turn";
+    NUMBER = "UPDATE turn SET control = control + 1";
     AFTER = "SELECT arrival, hash, bytes FROM control WHERE arrival > $1 ORDER BY arrival";
     FIRST = "SELECT bytes FROM control ORDER BY arrival LIMIT 1";
     UNSET_META = "DELETE FROM meta WHERE key = $1";
     ADD = "INSERT INTO control (arrival, hash, bytes)
-        VALUES ((SELECT COALESCE(MAX(arrival), 0) + 1 FROM control), $1, $2)";
+        SELECT control, $1, $2 FROM turn";
 }
 
 /// The keys of `meta`.
@@ -34,9 +36,30 @@ pub(crate) mod meta {
 
 /// A value of `meta`.
 pub(crate) async fn meta(conn: &mut Conn, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    let row = sqlx::query(META).bind(key).fetch_optional(conn).await?;
-    row.map(|row| Ok(Read::of("meta", &row).blob("value")?.to_vec()))
-        .transpose()
+    let known = conn.known().and_then(|known| known.meta.take());
+    let all = match known {
+        Some(all) => all,
+        None => all_meta(conn).await?,
+    };
+    let value = all.get(key).cloned();
+    if let Some(known) = conn.known() {
+        known.meta = Some(all);
+    }
+    Ok(value)
+}
+
+async fn all_meta(conn: &mut Conn) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
+    let rows = query(META).fetch_all(conn).await?;
+    let pair = |row| {
+        let read = Read::of("meta", row);
+        Ok((read.text("key")?.to_owned(), read.blob("value")?.to_vec()))
+    };
+    rows.iter().map(pair).collect()
+}
+
+/// The table as this transaction has changed it, if it was read.
+fn known_meta(conn: &mut Conn) -> Option<&mut BTreeMap<String, Vec<u8>>> {
+    conn.known().and_then(|known| known.meta.as_mut())
 }
 
 /// A value of `meta` that is `N` bytes long.
@@ -58,24 +81,34 @@ pub(crate) async fn meta_bytes<const N: usize>(
 pub(crate) async fn set_meta(conn: &mut Conn, key: &str, value: &[u8]) -> Result<(), StoreError> {
     one_row(
         "meta",
-        &sqlx::query(SET_META)
-            .bind(key)
-            .bind(value)
-            .execute(conn)
-            .await?,
-    )
+        query(SET_META).bind(key).bind(value).execute(conn).await?,
+    )?;
+    if let Some(known) = known_meta(conn) {
+        known.insert(key.to_owned(), value.to_vec());
+    }
+    Ok(())
 }
 
 /// Takes a value out of `meta`, if it is there.
 pub(crate) async fn unset_meta(conn: &mut Conn, key: &str) -> Result<(), StoreError> {
-    sqlx::query(UNSET_META).bind(key).execute(conn).await?;
+    query(UNSET_META).bind(key).execute(&mut *conn).await?;
+    if let Some(known) = known_meta(conn) {
+        known.remove(key);
+    }
     Ok(())
 }
 
 /// The number of the newest control entry.
 pub(crate) async fn count(conn: &mut Conn) -> Result<u64, StoreError> {
-    let row = sqlx::query(COUNT).fetch_one(conn).await?;
-    Read::of("control", &row).number("arrival")
+    if let Some(count) = conn.known().and_then(|known| known.control) {
+        return Ok(count);
+    }
+    let row = query(COUNT).fetch_one(&mut *conn).await?;
+    let count = Read::of("turn", &row).number("control")?;
+    if let Some(known) = conn.known() {
+        known.control = Some(count);
+    }
+    Ok(count)
 }
 
 /// A control entry as it is stored; its signatures are checked by who applies it.
@@ -87,10 +120,7 @@ pub(crate) struct StoredEntry {
 
 /// The entries that came in after the one with this number, in order.
 pub(crate) async fn after(conn: &mut Conn, arrival: u64) -> Result<Vec<StoredEntry>, StoreError> {
-    let rows = sqlx::query(AFTER)
-        .bind(stored(arrival))
-        .fetch_all(conn)
-        .await?;
+    let rows = query(AFTER).bind(stored(arrival)).fetch_all(conn).await?;
     let entry = |row| {
         let read = Read::of("control", row);
         Ok(StoredEntry {
@@ -104,14 +134,17 @@ pub(crate) async fn after(conn: &mut Conn, arrival: u64) -> Result<Vec<StoredEnt
 
 /// The first entry: the root statement that founded the network.
 pub(crate) async fn first(conn: &mut Conn) -> Result<Option<Vec<u8>>, StoreError> {
-    let row = sqlx::query(FIRST).fetch_optional(conn).await?;
-    row.map(|row| Ok(row.try_get("bytes")?)).transpose()
+    let row = query(FIRST).fetch_optional(conn).await?;
+    row.map(|row| Ok(Read::of("control", &row).blob("bytes")?.to_vec()))
+        .transpose()
 }
 
 /// Adds a checked entry behind all others.
 pub(crate) async fn add(conn: &mut Conn, entry: &ControlEntry) -> Result<(), StoreError> {
-    let add = sqlx::query(ADD)
-        .bind(entry.hash.as_bytes())
-        .bind(entry.bytes());
-    one_row("control", &add.execute(conn).await?)
+    one_row("turn", query(NUMBER).execute(&mut *conn).await?)?;
+    if let Some(count) = conn.known().and_then(|known| known.control.as_mut()) {
+        *count += 1;
+    }
+    let add = query(ADD).bind(entry.hash.as_bytes()).bind(entry.bytes());
+    one_row("control", add.execute(conn).await?)
 }

@@ -2,13 +2,12 @@
 
 use sync_core::id::{BatchHash, DeviceId, Space};
 
-use super::{Conn, Read, StoreError, one_row, statements};
+use super::{Conn, Read, StoreError, flags, one_row, query, statements};
 
 statements! {
-    APART = "SELECT hash FROM apart WHERE space = $1 AND device = $2";
-    SET_APART = "INSERT INTO apart (space, device, hash) VALUES ($1, $2, $3)
-        ON CONFLICT (space, device) DO UPDATE SET hash = excluded.hash";
-    IS_COPIED = "SELECT device FROM copied WHERE device = $1";
+    APART = "SELECT hash FROM apart WHERE unit = $1 AND class = $2 AND device = $3";
+    SET_APART = "INSERT INTO apart (unit, class, device, hash) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (unit, class, device) DO UPDATE SET hash = excluded.hash";
     ADD_COPIED = "INSERT INTO copied (device, since) VALUES ($1, $2)";
 }
 
@@ -18,9 +17,7 @@ pub(crate) async fn apart(
     space: &Space,
     device: DeviceId,
 ) -> Result<Option<BatchHash>, StoreError> {
-    let query = sqlx::query(APART)
-        .bind(space.to_string())
-        .bind(device.0.to_vec());
+    let query = query(APART).space(space).bind(device.0.to_vec());
     let row = query.fetch_optional(conn).await?;
     row.map(|row| Read::of("apart", &row).id("hash", BatchHash::from_slice))
         .transpose()
@@ -33,17 +30,16 @@ pub(crate) async fn set_apart(
     device: DeviceId,
     brought: BatchHash,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(SET_APART)
-        .bind(space.to_string())
+    let query = query(SET_APART)
+        .space(space)
         .bind(device.0.to_vec())
         .bind(brought.0.to_vec());
-    one_row("apart", &query.execute(conn).await?)
+    one_row("apart", query.execute(conn).await?)
 }
 
 /// Whether two phones are known to write with a device's keys.
 pub(crate) async fn is_copied(conn: &mut Conn, device: DeviceId) -> Result<bool, StoreError> {
-    let query = sqlx::query(IS_COPIED).bind(device.0.to_vec());
-    Ok(query.fetch_optional(conn).await?.is_some())
+    Ok(flags::of(conn, device).await?.copied)
 }
 
 /// Notes that two phones do.
@@ -52,6 +48,8 @@ pub(crate) async fn add_copied(
     conn: &mut Conn,
     device: DeviceId,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(ADD_COPIED).bind(device.0.to_vec()).bind(now);
-    one_row("copied", &query.execute(conn).await?)
+    let query = query(ADD_COPIED).bind(device.0.to_vec()).bind(now);
+    one_row("copied", query.execute(conn).await?)?;
+    flags::forget(conn);
+    Ok(())
 }

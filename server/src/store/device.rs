@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::sqlite::SqliteRow;
+use sync_core::control::{plain_key, suite_key};
 use sync_core::id::{AuthorId, DeviceId, Space};
 
-use super::{Conn, Read, StoreError, one_row, statements};
+use super::{Conn, Read, Row, StoreError, one_row, query, statements};
 
 statements! {
     CODE = "SELECT spaces, author, name, expires, used_by FROM code WHERE hash = $1";
@@ -72,11 +72,16 @@ fn spaces(read: &Read<'_>) -> Result<BTreeSet<Space>, StoreError> {
     spaces.map_err(|_| read.unreadable("spaces"))
 }
 
-fn device_of(row: &SqliteRow) -> Result<Device, StoreError> {
+/// A public key, stored with its suite in front.
+fn key(read: &Read<'_>, column: &'static str) -> Result<[u8; 32], StoreError> {
+    plain_key(&read.bytes(column)?).ok_or_else(|| read.unreadable(column))
+}
+
+fn device_of(row: &Row) -> Result<Device, StoreError> {
     let read = Read::of("device", row);
     let device = Device {
-        signing_key: read.bytes("signing_key")?,
-        sealing_key: read.bytes("sealing_key")?,
+        signing_key: key(&read, "signing_key")?,
+        sealing_key: key(&read, "sealing_key")?,
         spaces: spaces(&read)?,
         author: read.id("author", AuthorId::from_slice)?,
         name: read.text_if_any("name")?.map(str::to_owned),
@@ -96,15 +101,11 @@ fn device_of(row: &SqliteRow) -> Result<Device, StoreError> {
 
 /// The code with this hash.
 pub(crate) async fn code(conn: &mut Conn, hash: &[u8; 32]) -> Result<Option<Code>, StoreError> {
-    let row = sqlx::query(CODE)
-        .bind(hash.to_vec())
-        .fetch_optional(conn)
-        .await?;
+    let row = query(CODE).bind(hash.to_vec()).fetch_optional(conn).await?;
     row.map(|row| {
         let read = Read::of("code", &row);
-        let used_by: Option<Vec<u8>> =
-            sqlx::Row::try_get(&row, "used_by").map_err(|_| read.unreadable("used_by"))?;
-        let used_by = used_by.map(|key| key.try_into().map_err(|_| read.unreadable("used_by")));
+        let used_by = read.blob_if_any("used_by")?;
+        let used_by = used_by.map(|_| key(&read, "used_by"));
         Ok(Code {
             spaces: spaces(&read)?,
             author: read.id("author", AuthorId::from_slice)?,
@@ -123,14 +124,14 @@ pub(crate) async fn add_code(
     code: &Code,
     made: i64,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(ADD_CODE)
+    let query = query(ADD_CODE)
         .bind(hash.to_vec())
         .bind(spaces_text(&code.spaces))
         .bind(code.author.0.to_vec())
         .bind(code.name.clone())
         .bind(made)
         .bind(code.expires);
-    one_row("code", &query.execute(conn).await?)
+    one_row("code", query.execute(conn).await?)
 }
 
 /// Notes who used a code. The statement itself refuses a second user.
@@ -139,10 +140,10 @@ pub(crate) async fn use_code(
     hash: &[u8; 32],
     signing_key: &[u8; 32],
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(USE_CODE)
+    let query = query(USE_CODE)
         .bind(hash.to_vec())
-        .bind(signing_key.to_vec());
-    one_row("code", &query.execute(conn).await?)
+        .bind(suite_key(signing_key).to_vec());
+    one_row("code", query.execute(conn).await?)
 }
 
 /// A device that used a code.
@@ -150,7 +151,7 @@ pub(crate) async fn device(
     conn: &mut Conn,
     device: DeviceId,
 ) -> Result<Option<Device>, StoreError> {
-    let row = sqlx::query(DEVICE)
+    let row = query(DEVICE)
         .bind(device.0.to_vec())
         .fetch_optional(conn)
         .await?;
@@ -159,16 +160,16 @@ pub(crate) async fn device(
 
 /// The devices that wait, the longest waiting first.
 pub(crate) async fn pending(conn: &mut Conn) -> Result<Vec<Device>, StoreError> {
-    let rows = sqlx::query(PENDING).fetch_all(conn).await?;
+    let rows = query(PENDING).fetch_all(conn).await?;
     rows.iter().map(device_of).collect()
 }
 
 /// Writes a device; its keys stay what they were.
 pub(crate) async fn set_device(conn: &mut Conn, device: &Device) -> Result<(), StoreError> {
-    let query = sqlx::query(SET_DEVICE)
+    let query = query(SET_DEVICE)
         .bind(device.id().0.to_vec())
-        .bind(device.signing_key.to_vec())
-        .bind(device.sealing_key.to_vec())
+        .bind(suite_key(&device.signing_key).to_vec())
+        .bind(suite_key(&device.sealing_key).to_vec())
         .bind(spaces_text(&device.spaces))
         .bind(device.author.0.to_vec())
         .bind(device.name.clone())
@@ -178,5 +179,5 @@ pub(crate) async fn set_device(conn: &mut Conn, device: &Device) -> Result<(), S
         })
         .bind(device.since)
         .bind(super::stored(device.redeemers));
-    one_row("device", &query.execute(conn).await?)
+    one_row("device", query.execute(conn).await?)
 }

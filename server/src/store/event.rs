@@ -1,14 +1,15 @@
 //! What happened that somebody in the office should know.
 
-use sqlx::sqlite::SqliteRow;
 use sync_core::id::{DeviceId, Space};
 
-use super::{Conn, Read, StoreError, feed, one_row, statements, stored};
+use super::{Conn, Read, Row, StoreError, one_row, query, statements, stored};
 
 statements! {
-    ADD = "INSERT INTO event (number, at, kind, device, space)
-        VALUES ((SELECT COALESCE(MAX(number), 0) + 1 FROM event), $1, $2, $3, $4)";
-    NEWEST = "SELECT number, at, kind, device, space FROM event ORDER BY number DESC LIMIT $1";
+    NUMBER = "UPDATE turn SET event = event + 1";
+    ADD = "INSERT INTO event (number, at, kind, device, unit, class)
+        SELECT event, $1, $2, $3, $4, $5 FROM turn";
+    NEWEST = "SELECT number, at, kind, device, unit, class FROM event
+        ORDER BY number DESC LIMIT $1";
 }
 
 /// What can happen.
@@ -16,6 +17,8 @@ statements! {
 pub enum EventKind {
     /// This server was restored from a backup.
     Restored,
+    /// The database was older than what this server had seen of it: a copy was put in its place.
+    SetBack,
     /// Something that phones had brought to this space may be lost: no journal had it and no phone
     /// that held it came back before an administrator ended the recovery.
     AtRisk,
@@ -35,8 +38,9 @@ pub enum EventKind {
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [EventKind; 8] = [
+    pub const ALL: [EventKind; 9] = [
         EventKind::Restored,
+        EventKind::SetBack,
         EventKind::AtRisk,
         EventKind::RecoveryConfirmed,
         EventKind::DeviceReturned,
@@ -50,6 +54,7 @@ impl EventKind {
     pub fn code(self) -> &'static str {
         match self {
             EventKind::Restored => "restored",
+            EventKind::SetBack => "set_back",
             EventKind::AtRisk => "at_risk",
             EventKind::RecoveryConfirmed => "recovery_confirmed",
             EventKind::DeviceReturned => "device_returned",
@@ -84,32 +89,31 @@ pub(crate) async fn add(
     device: Option<DeviceId>,
     space: Option<&Space>,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(ADD)
+    one_row("turn", query(NUMBER).execute(conn).await?)?;
+    let query = query(ADD)
         .bind(now)
         .bind(kind.code())
         .bind(device.map(|device| device.0.to_vec()))
-        .bind(space.map(ToString::to_string));
-    one_row("event", &query.execute(conn).await?)
+        .bind(space.map(|space| space.unit().to_owned()))
+        .bind(space.map(|space| i64::from(space.class as u8)));
+    one_row("event", query.execute(conn).await?)
 }
 
 /// The newest events, newest first.
 pub(crate) async fn newest(conn: &mut Conn, limit: u64) -> Result<Vec<Event>, StoreError> {
-    let rows = sqlx::query(NEWEST)
-        .bind(stored(limit))
-        .fetch_all(conn)
-        .await?;
+    let rows = query(NEWEST).bind(stored(limit)).fetch_all(conn).await?;
     rows.iter().map(event).collect()
 }
 
-fn event(row: &SqliteRow) -> Result<Event, StoreError> {
+fn event(row: &Row) -> Result<Event, StoreError> {
     let read = Read::of("event", row);
     Ok(Event {
         number: read.number("number")?,
         at: read.time("at")?,
         kind: read.text("kind")?.to_owned(),
         device: read.id_if_any("device", DeviceId::from_slice)?,
-        space: match read.text_if_any("space")? {
-            Some(_) => Some(feed::space(&read)?),
+        space: match read.text_if_any("unit")? {
+            Some(_) => Some(read.space()?),
             None => None,
         },
     })

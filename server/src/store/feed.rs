@@ -2,69 +2,128 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::sqlite::SqliteRow;
 use sync_core::batch::{Batch, Known, Reference};
 use sync_core::feed::Node;
 use sync_core::id::{BatchHash, DeviceId, Space};
 
-use super::{Conn, ROWS_MAX, Read, StoreError, one_row, over_list, over_rows, statements, stored};
+use super::{
+    Conn, ROWS_MAX, Read, Row, StoreError, assembled, one_row, over_list, over_rows, query, space,
+    statements, stored,
+};
 
 /// Batches that are read at a time where all of a space are wanted.
 const BATCHES_A_READ: u32 = 256;
 
 statements! {
-    COUNTER = "SELECT counter FROM space WHERE space = $1";
-    SET_COUNTER = "INSERT INTO space (space, counter, moved) VALUES ($1, $2, $3)
-        ON CONFLICT (space) DO UPDATE SET counter = excluded.counter, moved = excluded.moved";
-    SPACES = "SELECT space FROM space UNION SELECT space FROM stash ORDER BY space";
-    TIPS = "SELECT batch.arrival, batch.hash, batch.device, batch.seq, batch.prev FROM tip
-        JOIN batch ON batch.space = tip.space AND batch.hash = tip.hash
-        WHERE tip.space = $1";
-    TIP_NAMES = "SELECT device, hash FROM tip WHERE space = $1 ORDER BY device, hash";
-    ADD_TIP = "INSERT INTO tip (space, device, hash) VALUES ($1, $2, $3)";
-    REMOVE_TIP = "DELETE FROM tip WHERE space = $1 AND device = $2 AND hash = $3";
+    SET_COUNTER = "INSERT INTO space (unit, class, counter, moved) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (unit, class) DO UPDATE SET counter = excluded.counter, moved = excluded.moved";
+    SPACES = "SELECT unit, class FROM space UNION SELECT unit, class FROM stash
+        ORDER BY unit, class";
+    TIP_NAMES = "SELECT device, hash FROM tip
+        WHERE unit = $1 AND class = $2 ORDER BY device, hash";
+    ADD_TIP = "INSERT INTO tip (unit, class, device, hash) VALUES ($1, $2, $3, $4)";
+    MOVE_TIP = "UPDATE tip SET hash = $5
+        WHERE unit = $1 AND class = $2 AND device = $3 AND hash = $4";
+    REMOVE_TIP = "DELETE FROM tip
+        WHERE unit = $1 AND class = $2 AND device = $3 AND hash = $4";
     SINCE = "SELECT arrival, hash, device, seq, prev FROM batch
-        WHERE space = $1 AND arrival > $2 ORDER BY arrival DESC";
-    BRANCHES = "SELECT device, MIN(seq) AS seq FROM batch
-        WHERE space = $1 AND branch = 1 GROUP BY device";
+        WHERE unit = $1 AND class = $2 AND arrival > $3 ORDER BY arrival DESC";
     FROM_NUMBER = "SELECT arrival, hash, device, seq, prev FROM batch
-        WHERE space = $1 AND device = $2 AND seq >= $3";
-    WITH_NUMBER = "SELECT arrival, hash, device, seq, prev FROM batch
-        WHERE space = $1 AND device = $2 AND seq = $3";
-    BYTES = "SELECT bytes FROM batch WHERE space = $1 AND hash = $2";
-    ADD = "INSERT INTO batch (space, arrival, hash, device, seq, branch, prev, bytes)
-        VALUES ($1, $2, $3, $4, $5,
-            CASE WHEN EXISTS (SELECT 1 FROM batch AS other
-                WHERE other.space = $1 AND other.device = $4 AND other.seq = $5)
+        WHERE unit = $1 AND class = $2 AND device = $3 AND seq >= $4";
+    BYTES = "SELECT bytes FROM batch WHERE unit = $1 AND class = $2 AND hash = $3";
+    ADD = "INSERT INTO batch (unit, class, arrival, hash, device, seq, branch, prev, bytes)
+        VALUES ($1, $2, $3, $4, $5, $6,
+            CASE WHEN EXISTS (SELECT 1 FROM batch AS other WHERE other.unit = $1
+                AND other.class = $2 AND other.device = $5 AND other.seq = $6)
             THEN 1 ELSE 0 END,
-            $6, $7)";
-    TIP_DEVICES = "SELECT DISTINCT device FROM tip WHERE space = $1";
+            $7, $8)";
+    TIP_DEVICES = "SELECT DISTINCT device FROM tip WHERE unit = $1 AND class = $2";
     WHOLE = "SELECT arrival, hash, device, seq, branch, prev, bytes FROM batch
-        WHERE space = $1 AND arrival > $2 ORDER BY arrival LIMIT $3";
-    STASHED = "SELECT hash, device, seq, prev FROM stash WHERE space = $1 ORDER BY seq, hash";
-    STASHED_BYTES = "SELECT bytes FROM stash WHERE space = $1 AND hash = $2";
-    STASH = "INSERT INTO stash (space, hash, device, seq, prev, bytes)
-        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (space, hash) DO NOTHING";
-    UNSTASH = "DELETE FROM stash WHERE space = $1 AND hash = $2";
+        WHERE unit = $1 AND class = $2 AND arrival > $3 ORDER BY arrival LIMIT $4";
+    STASHED_BYTES = "SELECT bytes FROM stash WHERE unit = $1 AND class = $2 AND hash = $3";
+    STASH = "INSERT INTO stash (unit, class, hash, device, seq, prev, bytes)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (unit, class, hash) DO NOTHING";
+    UNSTASH = "DELETE FROM stash WHERE unit = $1 AND class = $2 AND hash = $3";
     STASH_COUNT = "SELECT COUNT(*) AS waiting FROM stash";
 }
 
-// Over many rows, see `over_list` and `over_rows`.
-const NAMED: &str =
-    "SELECT arrival, hash, device, seq, prev FROM batch WHERE space = $1 AND hash IN";
-const NUMBERED: (&str, &str) = (
-    "SELECT space, device, seq, hash, bytes FROM batch WHERE (space, device, seq) IN (VALUES",
+// Over many rows, see `over_rows`.
+const TIPS: (&str, &str) = (
+    "SELECT batch.unit, batch.class, batch.arrival, batch.hash, batch.device, batch.seq, batch.prev
+        FROM tip JOIN batch ON batch.unit = tip.unit AND batch.class = tip.class
+            AND batch.hash = tip.hash
+        WHERE (tip.unit, tip.class) IN (VALUES",
     ")",
 );
-const AT: &str = "SELECT device, seq, hash, bytes FROM batch WHERE space = $1 AND arrival IN";
+const BRANCHES: (&str, &str) = (
+    "SELECT unit, class, device, MIN(seq) AS seq FROM batch
+        WHERE branch = 1 AND (unit, class) IN (VALUES",
+    ") GROUP BY unit, class, device",
+);
+const STASHED: (&str, &str) = (
+    "SELECT unit, class, hash, device, seq, prev FROM stash WHERE (unit, class) IN (VALUES",
+    ") ORDER BY unit, class, seq, hash",
+);
+const NAMED: (&str, &str) = (
+    "SELECT unit, class, arrival, hash, device, seq, prev FROM batch
+        WHERE (unit, class, hash) IN (VALUES",
+    ")",
+);
+const WITH_NUMBER: (&str, &str) = (
+    "SELECT unit, class, arrival, hash, device, seq, prev FROM batch
+        WHERE (unit, class, device, seq) IN (VALUES",
+    ")",
+);
+const NUMBERED: (&str, &str) = (
+    "SELECT unit, class, device, seq, hash, bytes FROM batch
+        WHERE (unit, class, device, seq) IN (VALUES",
+    ")",
+);
+const AT: &str =
+    "SELECT device, seq, hash, bytes FROM batch WHERE unit = $1 AND class = $2 AND arrival IN";
 
 #[cfg(test)]
-pub(crate) fn built(count: usize) -> [sqlx::AssertSqlSafe<String>; 3] {
+pub(crate) fn built(count: usize) -> [String; 7] {
     [
-        over_list(NAMED, 1, count),
-        over_rows(NUMBERED, 3, count),
-        over_list(AT, 1, count),
+        over_rows(TIPS, 2, count),
+        over_rows(BRANCHES, 2, count),
+        over_rows(STASHED, 2, count),
+        over_rows(NAMED, 3, count),
+        over_rows(WITH_NUMBER, 4, count),
+        over_rows(NUMBERED, 4, count),
+        over_list(AT, 2, count),
     ]
+}
+
+/// The rows that a statement over spaces finds.
+async fn over_spaces(
+    conn: &mut Conn,
+    statement: (&'static str, &'static str),
+    spaces: &[&Space],
+) -> Result<Vec<Row>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in spaces.chunks(ROWS_MAX) {
+        let mut query = assembled(over_rows(statement, 2, chunk.len()));
+        for space in chunk {
+            query = query.space(space);
+        }
+        found.extend(query.fetch_all(conn).await?);
+    }
+    Ok(found)
+}
+
+/// Rows sorted by the space that they are of.
+fn by_space<T>(
+    table: &'static str,
+    rows: &[Row],
+    of: impl Fn(&Row) -> Result<T, StoreError>,
+) -> Result<BTreeMap<Space, Vec<T>>, StoreError> {
+    let mut sorted: BTreeMap<Space, Vec<T>> = BTreeMap::new();
+    for row in rows {
+        let space = Read::of(table, row).space()?;
+        sorted.entry(space).or_default().push(of(row)?);
+    }
+    Ok(sorted)
 }
 
 /// A batch's place, without its bytes.
@@ -75,13 +134,6 @@ pub(crate) struct Placed {
     pub(crate) arrival: u64,
 }
 
-/// The space that a row names.
-pub(super) fn space(read: &Read<'_>) -> Result<Space, StoreError> {
-    read.text("space")?
-        .parse()
-        .map_err(|_| read.unreadable("space"))
-}
-
 fn node(read: &Read<'_>) -> Result<Node, StoreError> {
     Ok(Node {
         hash: read.id("hash", BatchHash::from_slice)?,
@@ -90,7 +142,7 @@ fn node(read: &Read<'_>) -> Result<Node, StoreError> {
     })
 }
 
-fn placed(row: &SqliteRow) -> Result<Placed, StoreError> {
+fn placed(row: &Row) -> Result<Placed, StoreError> {
     let read = Read::of("batch", row);
     Ok(Placed {
         device: read.id("device", DeviceId::from_slice)?,
@@ -104,40 +156,48 @@ fn prev(node: &Node) -> Vec<u8> {
 }
 
 /// The number of batches that ever came into a space.
-pub(crate) async fn counter(conn: &mut Conn, space: &str) -> Result<u64, StoreError> {
-    let row = sqlx::query(COUNTER)
-        .bind(space)
-        .fetch_optional(conn)
-        .await?;
-    row.map_or(Ok(0), |row| Read::of("space", &row).number("counter"))
+pub(crate) async fn counter(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
+    Ok(space::row(conn, space).await?.counter)
 }
 
 /// Writes the counter, moved by what came in at `now`.
 pub(crate) async fn set_counter(
     now: i64,
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     counter: u64,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(SET_COUNTER)
-        .bind(space)
+    let query = query(SET_COUNTER)
+        .space(space)
         .bind(stored(counter))
         .bind(now);
-    one_row("space", &query.execute(conn).await?)
+    one_row("space", query.execute(&mut *conn).await?)?;
+    if let Some(known) = conn.known().and_then(|known| known.spaces.get_mut(space)) {
+        known.counter = counter;
+    }
+    Ok(())
 }
 
 /// All spaces in which something is held, or waits.
 pub(crate) async fn spaces(conn: &mut Conn) -> Result<Vec<Space>, StoreError> {
-    let rows = sqlx::query(SPACES).fetch_all(conn).await?;
+    let rows = query(SPACES).fetch_all(conn).await?;
     rows.iter()
-        .map(|row| space(&Read::of("space", row)))
+        .map(|row| Read::of("space", row).space())
         .collect()
 }
 
 /// The tips of all feeds of a space.
-pub(crate) async fn tips(conn: &mut Conn, space: &str) -> Result<Vec<Placed>, StoreError> {
-    let rows = sqlx::query(TIPS).bind(space).fetch_all(conn).await?;
-    rows.iter().map(placed).collect()
+pub(crate) async fn tips(conn: &mut Conn, space: &Space) -> Result<Vec<Placed>, StoreError> {
+    let mut tips = tips_of(conn, &[space]).await?;
+    Ok(tips.remove(space).unwrap_or_default())
+}
+
+/// The tips of all feeds of spaces.
+pub(crate) async fn tips_of(
+    conn: &mut Conn,
+    spaces: &[&Space],
+) -> Result<BTreeMap<Space, Vec<Placed>>, StoreError> {
+    by_space("batch", &over_spaces(conn, TIPS, spaces).await?, placed)
 }
 
 /// The tips as the table has them, whether or not such batches are held.
@@ -145,10 +205,7 @@ pub(crate) async fn tip_names(
     conn: &mut Conn,
     space: &Space,
 ) -> Result<Vec<(DeviceId, BatchHash)>, StoreError> {
-    let rows = sqlx::query(TIP_NAMES)
-        .bind(space.to_string())
-        .fetch_all(conn)
-        .await?;
+    let rows = query(TIP_NAMES).space(space).fetch_all(conn).await?;
     let tip = |row| {
         let read = Read::of("tip", row);
         Ok((
@@ -162,113 +219,153 @@ pub(crate) async fn tip_names(
 /// Adds a tip.
 pub(crate) async fn add_tip(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     device: DeviceId,
     hash: BatchHash,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(ADD_TIP)
-        .bind(space)
+    let query = query(ADD_TIP)
+        .space(space)
         .bind(device.0.to_vec())
         .bind(hash.0.to_vec());
-    one_row("tip", &query.execute(conn).await?)
+    one_row("tip", query.execute(conn).await?)
+}
+
+/// Puts another batch, which follows it, in the place of a tip.
+pub(crate) async fn move_tip(
+    conn: &mut Conn,
+    space: &Space,
+    device: DeviceId,
+    (from, to): (BatchHash, BatchHash),
+) -> Result<(), StoreError> {
+    let query = query(MOVE_TIP)
+        .space(space)
+        .bind(device.0.to_vec())
+        .bind(from.0.to_vec())
+        .bind(to.0.to_vec());
+    one_row("tip", query.execute(conn).await?)
 }
 
 /// Removes a tip that another batch follows now.
 pub(crate) async fn remove_tip(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     device: DeviceId,
     hash: BatchHash,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(REMOVE_TIP)
-        .bind(space)
+    let query = query(REMOVE_TIP)
+        .space(space)
         .bind(device.0.to_vec())
         .bind(hash.0.to_vec());
-    one_row("tip", &query.execute(conn).await?)
+    one_row("tip", query.execute(conn).await?)
 }
 
 /// The batches that came in after `counter`, newest first.
 pub(crate) async fn since(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     counter: u64,
 ) -> Result<Vec<Placed>, StoreError> {
-    let rows = sqlx::query(SINCE)
-        .bind(space)
+    let rows = query(SINCE)
+        .space(space)
         .bind(stored(counter))
         .fetch_all(conn)
         .await?;
     rows.iter().map(placed).collect()
 }
 
-/// The lowest number of each feed that was used twice.
+/// The lowest number of each feed of a space that was used twice.
 pub(crate) async fn branches(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
 ) -> Result<BTreeMap<DeviceId, u32>, StoreError> {
-    let rows = sqlx::query(BRANCHES).bind(space).fetch_all(conn).await?;
-    let branch = |row| {
+    let mut branches = branches_of(conn, &[space]).await?;
+    Ok(branches.remove(space).unwrap_or_default())
+}
+
+/// The lowest number of each feed of spaces that was used twice.
+pub(crate) async fn branches_of(
+    conn: &mut Conn,
+    spaces: &[&Space],
+) -> Result<BTreeMap<Space, BTreeMap<DeviceId, u32>>, StoreError> {
+    let branch = |row: &Row| {
         let read = Read::of("batch", row);
         Ok((read.id("device", DeviceId::from_slice)?, read.seq("seq")?))
     };
-    rows.iter().map(branch).collect()
+    let branches = by_space("batch", &over_spaces(conn, BRANCHES, spaces).await?, branch)?;
+    let each = branches.into_iter();
+    Ok(each
+        .map(|(space, of)| (space, of.into_iter().collect()))
+        .collect())
 }
 
 /// The batches of a feed from this number on.
 pub(crate) async fn from_number(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     device: DeviceId,
     seq: u32,
 ) -> Result<Vec<Placed>, StoreError> {
-    let query = sqlx::query(FROM_NUMBER)
-        .bind(space)
+    let query = query(FROM_NUMBER)
+        .space(space)
         .bind(device.0.to_vec())
         .bind(i64::from(seq));
     let rows = query.fetch_all(conn).await?;
     rows.iter().map(placed).collect()
 }
 
-/// The batches of a feed with this number: one, normally.
-pub(crate) async fn with_number(
+/// The batches with these numbers in these feeds, as far as they are held: one each, normally.
+pub(crate) async fn with_numbers(
     conn: &mut Conn,
-    space: &str,
-    device: DeviceId,
-    seq: u32,
-) -> Result<Vec<Placed>, StoreError> {
-    let query = sqlx::query(WITH_NUMBER)
-        .bind(space)
-        .bind(device.0.to_vec())
-        .bind(i64::from(seq));
-    let rows = query.fetch_all(conn).await?;
-    rows.iter().map(placed).collect()
+    numbers: &[(&Space, DeviceId, u32)],
+) -> Result<BTreeMap<Space, Vec<Placed>>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in numbers.chunks(ROWS_MAX) {
+        let mut query = assembled(over_rows(WITH_NUMBER, 4, chunk.len()));
+        for (space, device, seq) in chunk {
+            query = query
+                .space(space)
+                .bind(device.0.to_vec())
+                .bind(i64::from(*seq));
+        }
+        found.extend(query.fetch_all(conn).await?);
+    }
+    by_space("batch", &found, placed)
 }
 
-/// The batches with these names, as far as they are held.
+/// The batches of a space with these names, as far as they are held.
 pub(crate) async fn named(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     hashes: &[BatchHash],
 ) -> Result<Vec<Placed>, StoreError> {
-    let mut named = Vec::new();
-    for chunk in hashes.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(NAMED, 1, chunk.len())).bind(space);
-        for hash in chunk {
-            query = query.bind(hash.0.to_vec());
+    let names: Vec<_> = hashes.iter().map(|hash| (space, *hash)).collect();
+    let mut named = named_of(conn, &names).await?;
+    Ok(named.remove(space).unwrap_or_default())
+}
+
+/// The batches of spaces with these names, as far as they are held.
+pub(crate) async fn named_of(
+    conn: &mut Conn,
+    names: &[(&Space, BatchHash)],
+) -> Result<BTreeMap<Space, Vec<Placed>>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in names.chunks(ROWS_MAX) {
+        let mut query = assembled(over_rows(NAMED, 3, chunk.len()));
+        for (space, hash) in chunk {
+            query = query.space(space).bind(hash.0.to_vec());
         }
-        let rows = query.fetch_all(&mut *conn).await?;
-        named.extend(rows.iter().map(placed).collect::<Result<Vec<_>, _>>()?);
+        found.extend(query.fetch_all(conn).await?);
     }
-    Ok(named)
+    by_space("batch", &found, placed)
 }
 
 /// A held batch's bytes.
 pub(crate) async fn bytes(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     hash: BatchHash,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let query = sqlx::query(BYTES).bind(space).bind(hash.0.to_vec());
+    let query = query(BYTES).space(space).bind(hash.0.to_vec());
     let row = query.fetch_optional(conn).await?;
     row.map(|row| Ok(Read::of("batch", &row).blob("bytes")?.to_vec()))
         .transpose()
@@ -276,7 +373,7 @@ pub(crate) async fn bytes(
 
 /// The devices that have a feed in a space.
 pub(crate) async fn devices(conn: &mut Conn, space: &Space) -> Result<Vec<DeviceId>, StoreError> {
-    let query = sqlx::query(TIP_DEVICES).bind(space.to_string());
+    let query = query(TIP_DEVICES).space(space);
     let rows = query.fetch_all(conn).await?;
     let device = |row| Read::of("tip", row).id("device", DeviceId::from_slice);
     rows.iter().map(device).collect()
@@ -300,16 +397,16 @@ pub(crate) async fn numbered(
 ) -> Result<Vec<Known>, StoreError> {
     let mut held = Vec::new();
     for chunk in numbers.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_rows(NUMBERED, 3, chunk.len()));
+        let mut query = assembled(over_rows(NUMBERED, 4, chunk.len()));
         for (space, device, seq) in chunk {
             query = query
-                .bind(space.to_string())
+                .space(space)
                 .bind(device.0.to_vec())
                 .bind(i64::from(*seq));
         }
         for row in query.fetch_all(&mut *conn).await? {
             let read = Read::of("batch", &row);
-            held.push(known(&read, &space(&read)?)?.1);
+            held.push(known(&read, &read.space()?)?.1);
         }
     }
     Ok(held)
@@ -323,7 +420,7 @@ pub(crate) async fn at(
 ) -> Result<Vec<(DeviceId, Known)>, StoreError> {
     let mut held = Vec::new();
     for chunk in arrivals.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(AT, 1, chunk.len())).bind(space.to_string());
+        let mut query = assembled(over_list(AT, 2, chunk.len())).space(space);
         for arrival in chunk {
             query = query.bind(stored(*arrival));
         }
@@ -337,20 +434,20 @@ pub(crate) async fn at(
 /// Adds a batch; a second one with a used number stands beside the first (R2).
 pub(crate) async fn add(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     arrival: u64,
     batch: &Batch,
 ) -> Result<(), StoreError> {
     let node = batch.node();
-    let query = sqlx::query(ADD)
-        .bind(space)
+    let query = query(ADD)
+        .space(space)
         .bind(stored(arrival))
         .bind(node.hash.0.to_vec())
         .bind(batch.header.device.0.to_vec())
         .bind(i64::from(node.seq))
         .bind(prev(&node))
         .bind(batch.bytes());
-    one_row("batch", &query.execute(conn).await?)
+    one_row("batch", query.execute(conn).await?)
 }
 
 /// A batch's row, whole.
@@ -367,9 +464,7 @@ pub(crate) async fn whole(
     arrival: u64,
     limit: u32,
 ) -> Result<Vec<Whole>, StoreError> {
-    let query = sqlx::query(WHOLE)
-        .bind(space.to_string())
-        .bind(stored(arrival));
+    let query = query(WHOLE).space(space).bind(stored(arrival));
     let rows = query.bind(i64::from(limit)).fetch_all(conn).await?;
     let whole = |row| {
         let read = Read::of("batch", row);
@@ -398,33 +493,41 @@ pub(crate) async fn all(conn: &mut Conn, space: &Space) -> Result<Vec<Vec<u8>>, 
 /// What waits in a space for a parent.
 pub(crate) async fn stashed(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
 ) -> Result<Vec<(DeviceId, Node)>, StoreError> {
-    let rows = sqlx::query(STASHED).bind(space).fetch_all(conn).await?;
-    let waiting = |row| {
+    let mut stashed = stashed_of(conn, &[space]).await?;
+    Ok(stashed.remove(space).unwrap_or_default())
+}
+
+/// What waits in spaces for a parent.
+pub(crate) async fn stashed_of(
+    conn: &mut Conn,
+    spaces: &[&Space],
+) -> Result<BTreeMap<Space, Vec<(DeviceId, Node)>>, StoreError> {
+    let waiting = |row: &Row| {
         let read = Read::of("stash", row);
         Ok((read.id("device", DeviceId::from_slice)?, node(&read)?))
     };
-    rows.iter().map(waiting).collect()
+    by_space("stash", &over_spaces(conn, STASHED, spaces).await?, waiting)
 }
 
 /// A waiting batch's bytes.
 pub(crate) async fn stashed_bytes(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     hash: BatchHash,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let query = sqlx::query(STASHED_BYTES).bind(space).bind(hash.0.to_vec());
+    let query = query(STASHED_BYTES).space(space).bind(hash.0.to_vec());
     let row = query.fetch_optional(conn).await?;
     row.map(|row| Ok(Read::of("stash", &row).blob("bytes")?.to_vec()))
         .transpose()
 }
 
 /// Puts a batch into the stash, where it may stand already.
-pub(crate) async fn stash(conn: &mut Conn, space: &str, batch: &Batch) -> Result<(), StoreError> {
+pub(crate) async fn stash(conn: &mut Conn, space: &Space, batch: &Batch) -> Result<(), StoreError> {
     let node = batch.node();
-    let query = sqlx::query(STASH)
-        .bind(space)
+    let query = query(STASH)
+        .space(space)
         .bind(node.hash.0.to_vec())
         .bind(batch.header.device.0.to_vec())
         .bind(i64::from(node.seq))
@@ -437,15 +540,15 @@ pub(crate) async fn stash(conn: &mut Conn, space: &str, batch: &Batch) -> Result
 /// Takes a batch out of the stash.
 pub(crate) async fn unstash(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     hash: BatchHash,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(UNSTASH).bind(space).bind(hash.0.to_vec());
-    one_row("stash", &query.execute(conn).await?)
+    let query = query(UNSTASH).space(space).bind(hash.0.to_vec());
+    one_row("stash", query.execute(conn).await?)
 }
 
 /// How many batches wait for a parent, in all spaces.
 pub(crate) async fn waiting(conn: &mut Conn) -> Result<u64, StoreError> {
-    let row = sqlx::query(STASH_COUNT).fetch_one(conn).await?;
+    let row = query(STASH_COUNT).fetch_one(conn).await?;
     Read::of("stash", &row).number("waiting")
 }

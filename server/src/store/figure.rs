@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::sqlite::SqliteRow;
 use sync_core::figure::{Contribution, Tally};
 use sync_core::id::{EntryHash, RecordId};
 
 use super::{
-    Conn, ROWS_MAX, Read, StoreError, one_row, over_list, over_rows, rows, statements, stored,
+    Conn, ROWS_MAX, Read, Row, StoreError, assembled, one_row, over_list, over_rows, query, rows,
+    statements, stored,
 };
 
 statements! {
     GENERATIONS = "SELECT generation, package, reached, live FROM generation ORDER BY generation";
+    NUMBER = "UPDATE turn SET generation = generation + 1";
     ADD_GENERATION = "INSERT INTO generation (generation, package, reached, live)
-        VALUES ((SELECT COALESCE(MAX(generation), 0) + 1 FROM generation), $1, $2, $3)";
+        SELECT generation, $1, $2, $3 FROM turn";
     SET_REACHED = "UPDATE generation SET reached = $2 WHERE generation = $1";
     GO_LIVE = "UPDATE generation SET live = CASE WHEN generation = $1 THEN 1 ELSE 0 END";
     DROP_GENERATION = "DELETE FROM generation WHERE generation = $1";
@@ -37,19 +38,19 @@ const CONTRIBUTIONS: &str =
     "SELECT record, shares FROM contribution WHERE generation = $1 AND unit = $2 AND record IN";
 const SET_CONTRIBUTIONS: (&str, &str) = (
     "INSERT INTO contribution (generation, unit, record, shares) VALUES",
-    "ON CONFLICT (generation, unit, record) DO UPDATE SET shares = excluded.shares",
+    "ON CONFLICT (unit, generation, record) DO UPDATE SET shares = excluded.shares",
 );
 const ADD_TO_CELLS: (&str, &str) = (
     "INSERT INTO cell (generation, year, breakdown, value, indicator, unit,
         numerator, denominator, unknown) VALUES",
-    "ON CONFLICT (generation, year, breakdown, value, indicator, unit) DO UPDATE SET
+    "ON CONFLICT (unit, generation, year, breakdown, value, indicator) DO UPDATE SET
         numerator = cell.numerator + excluded.numerator,
         denominator = cell.denominator + excluded.denominator,
         unknown = cell.unknown + excluded.unknown",
 );
 
 #[cfg(test)]
-pub(crate) fn built(count: usize) -> [sqlx::AssertSqlSafe<String>; 3] {
+pub(crate) fn built(count: usize) -> [String; 3] {
     [
         over_list(CONTRIBUTIONS, 2, count),
         over_rows(SET_CONTRIBUTIONS, 4, count),
@@ -80,8 +81,8 @@ impl Generation {
 
 /// The ways of counting, oldest first.
 pub(crate) async fn generations(conn: &mut Conn) -> Result<Vec<Generation>, StoreError> {
-    let rows = sqlx::query(GENERATIONS).fetch_all(conn).await?;
-    let generation = |row: &SqliteRow| {
+    let rows = query(GENERATIONS).fetch_all(conn).await?;
+    let generation = |row: &Row| {
         let read = Read::of("generation", row);
         Ok(Generation {
             number: read.number("generation")?,
@@ -100,11 +101,12 @@ pub(crate) async fn add_generation(
     reached: &str,
     live: bool,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(ADD_GENERATION)
+    one_row("turn", query(NUMBER).execute(conn).await?)?;
+    let query = query(ADD_GENERATION)
         .bind(package.0.to_vec())
         .bind(reached)
         .bind(i64::from(live));
-    one_row("generation", &query.execute(conn).await?)
+    one_row("generation", query.execute(conn).await?)
 }
 
 /// Notes that a generation is counted up to this unit.
@@ -113,15 +115,13 @@ pub(crate) async fn set_reached(
     generation: u64,
     reached: &str,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(SET_REACHED)
-        .bind(stored(generation))
-        .bind(reached);
-    one_row("generation", &query.execute(conn).await?)
+    let query = query(SET_REACHED).bind(stored(generation)).bind(reached);
+    one_row("generation", query.execute(conn).await?)
 }
 
 /// Makes a generation the one that is shown.
 pub(crate) async fn go_live(conn: &mut Conn, generation: u64) -> Result<(), StoreError> {
-    sqlx::query(GO_LIVE)
+    query(GO_LIVE)
         .bind(stored(generation))
         .execute(conn)
         .await?;
@@ -131,7 +131,7 @@ pub(crate) async fn go_live(conn: &mut Conn, generation: u64) -> Result<(), Stor
 /// Removes a generation with everything in it.
 pub(crate) async fn drop_generation(conn: &mut Conn, generation: u64) -> Result<(), StoreError> {
     for statement in [DROP_CELLS, DROP_CONTRIBUTIONS, DROP_GENERATION] {
-        let query = sqlx::query(statement).bind(stored(generation));
+        let query = query(statement).bind(stored(generation));
         query.execute(&mut *conn).await?;
     }
     Ok(())
@@ -139,7 +139,7 @@ pub(crate) async fn drop_generation(conn: &mut Conn, generation: u64) -> Result<
 
 /// What a row says that a group adds. One that was damaged adds nothing as far as is known: a
 /// phone's batch must not be kept out by it, and `verify-cells` finds the difference.
-fn contribution(row: &SqliteRow) -> Result<(RecordId, Contribution), StoreError> {
+fn contribution(row: &Row) -> Result<(RecordId, Contribution), StoreError> {
     let read = Read::of("contribution", row);
     let shares = Contribution::from_cbor(read.blob("shares")?).unwrap_or_else(|_| {
         tracing::error!(
@@ -161,7 +161,7 @@ pub(crate) async fn contributions(
 ) -> Result<BTreeMap<RecordId, Contribution>, StoreError> {
     let mut found = BTreeMap::new();
     for chunk in records.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(CONTRIBUTIONS, 2, chunk.len()))
+        let mut query = assembled(over_list(CONTRIBUTIONS, 2, chunk.len()))
             .bind(stored(generation))
             .bind(unit);
         for record in chunk {
@@ -181,7 +181,7 @@ pub(crate) async fn contributions_of_unit(
     generation: u64,
     unit: &str,
 ) -> Result<Vec<(RecordId, Contribution)>, StoreError> {
-    let query = sqlx::query(OF_UNIT).bind(stored(generation)).bind(unit);
+    let query = query(OF_UNIT).bind(stored(generation)).bind(unit);
     let rows = query.fetch_all(conn).await?;
     rows.iter().map(contribution).collect()
 }
@@ -194,7 +194,7 @@ pub(crate) async fn set_contributions(
     contributions: &[(RecordId, &Contribution)],
 ) -> Result<(), StoreError> {
     for chunk in contributions.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_rows(SET_CONTRIBUTIONS, 4, chunk.len()));
+        let mut query = assembled(over_rows(SET_CONTRIBUTIONS, 4, chunk.len()));
         for (record, contribution) in chunk {
             query = query
                 .bind(stored(generation))
@@ -204,7 +204,7 @@ pub(crate) async fn set_contributions(
         }
         rows(
             "contribution",
-            &query.execute(&mut *conn).await?,
+            query.execute(&mut *conn).await?,
             chunk.len(),
         )?;
     }
@@ -218,11 +218,11 @@ pub(crate) async fn remove_contribution(
     unit: &str,
     record: RecordId,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(REMOVE_CONTRIBUTION)
+    let query = query(REMOVE_CONTRIBUTION)
         .bind(stored(generation))
         .bind(unit)
         .bind(record.to_bytes().to_vec());
-    one_row("contribution", &query.execute(conn).await?)
+    one_row("contribution", query.execute(conn).await?)
 }
 
 /// Which sum of the figures.
@@ -247,7 +247,7 @@ pub(crate) async fn add_to_cells(
     cells: &[(Cell, Tally)],
 ) -> Result<(), StoreError> {
     for chunk in cells.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_rows(ADD_TO_CELLS, 9, chunk.len()));
+        let mut query = assembled(over_rows(ADD_TO_CELLS, 9, chunk.len()));
         for (cell, tally) in chunk {
             query = query
                 .bind(stored(generation))
@@ -260,7 +260,7 @@ pub(crate) async fn add_to_cells(
                 .bind(tally.denominator)
                 .bind(tally.unknown);
         }
-        rows("cell", &query.execute(&mut *conn).await?, chunk.len())?;
+        rows("cell", query.execute(&mut *conn).await?, chunk.len())?;
     }
     Ok(())
 }
@@ -290,14 +290,14 @@ pub(crate) async fn of_year(
     breakdown: &str,
     org: &str,
 ) -> Result<Vec<(Cell, Tally)>, StoreError> {
-    let query = sqlx::query(OF_YEAR)
+    let query = query(OF_YEAR)
         .bind(stored(generation))
         .bind(i64::from(year))
         .bind(breakdown)
         .bind(org)
         .bind(beyond(org));
     let rows = query.fetch_all(conn).await?;
-    let cell = |row: &SqliteRow| {
+    let cell = |row: &Row| {
         let read = Read::of("cell", row);
         let cell = Cell {
             indicator: read.text("indicator")?.to_owned(),
@@ -319,7 +319,7 @@ pub(crate) async fn of_indicator(
     org: &str,
     years: (u16, u16),
 ) -> Result<Vec<(u16, Tally)>, StoreError> {
-    let query = sqlx::query(OF_INDICATOR)
+    let query = query(OF_INDICATOR)
         .bind(stored(generation))
         .bind(indicator)
         .bind(org)
@@ -327,7 +327,7 @@ pub(crate) async fn of_indicator(
         .bind(i64::from(years.0))
         .bind(i64::from(years.1));
     let rows = query.fetch_all(conn).await?;
-    let cell = |row: &SqliteRow| {
+    let cell = |row: &Row| {
         let read = Read::of("cell", row);
         Ok((year(&read)?, tally(&read)?))
     };
@@ -339,9 +339,9 @@ pub(crate) async fn all_cells(
     conn: &mut Conn,
     generation: u64,
 ) -> Result<Vec<(Cell, Tally)>, StoreError> {
-    let query = sqlx::query(ALL_CELLS).bind(stored(generation));
+    let query = query(ALL_CELLS).bind(stored(generation));
     let rows = query.fetch_all(conn).await?;
-    let cell = |row: &SqliteRow| {
+    let cell = |row: &Row| {
         let read = Read::of("cell", row);
         let cell = Cell {
             indicator: read.text("indicator")?.to_owned(),

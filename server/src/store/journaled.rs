@@ -3,25 +3,26 @@
 use sync_core::id::Space;
 
 use super::control::{self, meta};
-use super::{Conn, Read, StoreError, feed, one_row, statements, stored};
+use super::{Conn, Read, StoreError, one_row, query, space, statements, stored};
 
 statements! {
-    BEHIND = "SELECT space, journaled FROM space WHERE journaled < counter ORDER BY space";
-    SET_JOURNALED = "UPDATE space SET journaled = $2 WHERE space = $1";
-    BACKED_UP = "SELECT space, counter FROM space ORDER BY space";
-    SET_BACKED_UP = "UPDATE space SET backed_up = $2 WHERE space = $1 AND backed_up < $2";
+    BEHIND = "SELECT unit, class, journaled FROM space
+        WHERE journaled < counter ORDER BY unit, class";
+    SET_JOURNALED = "UPDATE space SET journaled = $3 WHERE unit = $1 AND class = $2";
+    BACKED_UP = "SELECT unit, class, counter FROM space ORDER BY unit, class";
+    SET_BACKED_UP = "UPDATE space SET backed_up = $3
+        WHERE unit = $1 AND class = $2 AND backed_up < $3";
     NOT_JOURNALED = "UPDATE space SET journaled = 0";
-    SAFE = "SELECT journaled, backed_up FROM space WHERE space = $1";
-    IS_BACKED_UP = "SELECT backed_up FROM space WHERE space = $1";
+    ALL_RESTORED = "UPDATE space SET restored = counter";
     ALL_BACKED_UP = "UPDATE space SET backed_up = counter";
 }
 
 /// The spaces of which the journal lacks something, with the newest arrival that it holds.
 pub(crate) async fn behind(conn: &mut Conn) -> Result<Vec<(Space, u64)>, StoreError> {
-    let rows = sqlx::query(BEHIND).fetch_all(conn).await?;
+    let rows = query(BEHIND).fetch_all(conn).await?;
     let behind = |row| {
         let read = Read::of("space", row);
-        Ok((feed::space(&read)?, read.number("journaled")?))
+        Ok((read.space()?, read.number("journaled")?))
     };
     rows.iter().map(behind).collect()
 }
@@ -32,10 +33,10 @@ pub(crate) async fn set_journaled(
     space: &Space,
     arrival: u64,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(SET_JOURNALED)
-        .bind(space.to_string())
-        .bind(stored(arrival));
-    one_row("space", &query.execute(conn).await?)
+    let query = query(SET_JOURNALED).space(space).bind(stored(arrival));
+    one_row("space", query.execute(&mut *conn).await?)?;
+    forget(conn);
+    Ok(())
 }
 
 /// The number of the newest control entry that the journal holds.
@@ -62,17 +63,18 @@ pub(crate) async fn set_first_file(conn: &mut Conn, number: u64) -> Result<(), S
 
 /// A journal begins that holds nothing yet; all its files are of it, wherever it is kept.
 pub(crate) async fn begin_anew(conn: &mut Conn) -> Result<(), StoreError> {
-    sqlx::query(NOT_JOURNALED).execute(&mut *conn).await?;
+    query(NOT_JOURNALED).execute(&mut *conn).await?;
+    forget(conn);
     set_first_file(conn, 0).await?;
     set_control(conn, 0).await
 }
 
 /// How many batches each space has: of a backup's own database, what the backup holds.
 pub(crate) async fn counters(conn: &mut Conn) -> Result<Vec<(Space, u64)>, StoreError> {
-    let rows = sqlx::query(BACKED_UP).fetch_all(conn).await?;
+    let rows = query(BACKED_UP).fetch_all(conn).await?;
     let counter = |row| {
         let read = Read::of("space", row);
-        Ok((feed::space(&read)?, read.number("counter")?))
+        Ok((read.space()?, read.number("counter")?))
     };
     rows.iter().map(counter).collect()
 }
@@ -83,32 +85,40 @@ pub(crate) async fn set_backed_up(
     space: &Space,
     arrival: u64,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(SET_BACKED_UP)
-        .bind(space.to_string())
-        .bind(stored(arrival));
-    query.execute(conn).await?;
+    let query = query(SET_BACKED_UP).space(space).bind(stored(arrival));
+    query.execute(&mut *conn).await?;
+    forget(conn);
     Ok(())
 }
 
 /// Up to which arrival a space stands in a verified backup or in the journal.
 pub(crate) async fn safe(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
-    let query = sqlx::query(SAFE).bind(space.to_string());
-    let Some(row) = query.fetch_optional(conn).await? else {
-        return Ok(0);
-    };
-    let read = Read::of("space", &row);
-    Ok(read.number("journaled")?.max(read.number("backed_up")?))
+    let numbers = space::row(conn, space).await?;
+    Ok(numbers.journaled.max(numbers.backed_up))
 }
 
-/// Up to which arrival a verified backup holds a space.
-pub(crate) async fn backed_up(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
-    let query = sqlx::query(IS_BACKED_UP).bind(space.to_string());
-    let row = query.fetch_optional(conn).await?;
-    row.map_or(Ok(0), |row| Read::of("space", &row).number("backed_up"))
+/// Up to which arrival a space was here when this server's life began.
+pub(crate) async fn restored(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
+    Ok(space::row(conn, space).await?.restored)
+}
+
+/// The rows are asked for again: they were changed.
+fn forget(conn: &mut Conn) {
+    if let Some(known) = conn.known() {
+        known.spaces.clear();
+    }
+}
+
+/// Notes that this server's life begins with what is here.
+pub(crate) async fn begin_life(conn: &mut Conn) -> Result<(), StoreError> {
+    query(ALL_RESTORED).execute(&mut *conn).await?;
+    forget(conn);
+    Ok(())
 }
 
 /// Notes that everything here came out of a verified backup.
 pub(crate) async fn all_backed_up(conn: &mut Conn) -> Result<(), StoreError> {
-    sqlx::query(ALL_BACKED_UP).execute(conn).await?;
+    query(ALL_BACKED_UP).execute(&mut *conn).await?;
+    forget(conn);
     Ok(())
 }

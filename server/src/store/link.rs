@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::sqlite::SqliteRow;
 use sync_core::id::RecordId;
 
-use super::{Conn, ROWS_MAX, Read, StoreError, one_row, over_list, over_rows, rows, statements};
+use super::{
+    Conn, ROWS_MAX, Read, Row, StoreError, assembled, one_row, over_list, over_rows, query, rows,
+    statements,
+};
 
 statements! {
     REMOVE_NUMBER = "DELETE FROM identity_number
@@ -29,13 +31,23 @@ const ADD_NUMBERS: (&str, &str) = (
 const HOMES_OF: &str = "SELECT household, person FROM lives_in WHERE unit = $1 AND person IN";
 const DWELLERS: &str = "SELECT household, person FROM lives_in WHERE unit = $1 AND household IN";
 const ADD_HOMES: (&str, &str) = ("INSERT INTO lives_in (unit, household, person) VALUES", "");
-const LINKS_OF: &str = "SELECT record, other FROM linked WHERE unit = $1 AND record IN";
-const LINKS_TO: &str = "SELECT record, other FROM linked WHERE unit = $1 AND other IN";
+const LINKED_WITH: [&str; 2] = [
+    "SELECT other AS of FROM linked WHERE unit = $1 AND record IN",
+    "UNION ALL SELECT record AS of FROM linked WHERE unit = $1 AND other IN",
+];
+const TIES_OF: [&str; 3] = [
+    "SELECT 'number' AS kind, record, number AS tie FROM identity_number
+        WHERE unit = $1 AND record IN",
+    "UNION ALL SELECT 'link' AS kind, record, other AS tie FROM linked
+        WHERE unit = $1 AND record IN",
+    "UNION ALL SELECT 'home' AS kind, person AS record, household AS tie FROM lives_in
+        WHERE unit = $1 AND person IN",
+];
 const ADD_LINKS: (&str, &str) = ("INSERT INTO linked (unit, record, other) VALUES", "");
 const OPEN_OF: &str = "SELECT unit, record FROM open_conflict WHERE unit = $1 AND record IN";
 
 #[cfg(test)]
-pub(crate) fn built(count: usize) -> Vec<sqlx::AssertSqlSafe<String>> {
+pub(crate) fn built(count: usize) -> Vec<String> {
     vec![
         over_list(NUMBERS_OF, 1, count),
         over_list(HOLDERS, 0, count),
@@ -43,11 +55,71 @@ pub(crate) fn built(count: usize) -> Vec<sqlx::AssertSqlSafe<String>> {
         over_list(HOMES_OF, 1, count),
         over_list(DWELLERS, 1, count),
         over_rows(ADD_HOMES, 3, count),
-        over_list(LINKS_OF, 1, count),
-        over_list(LINKS_TO, 1, count),
+        over_lists(&LINKED_WITH, count),
+        over_lists(&TIES_OF, count),
         over_rows(ADD_LINKS, 3, count),
         over_list(OPEN_OF, 1, count),
     ]
+}
+
+/// Statements over the same list, one after the other.
+fn over_lists(heads: &[&'static str], count: usize) -> String {
+    let each: Vec<String> = heads.iter().map(|head| over_list(head, 1, count)).collect();
+    each.join(" ")
+}
+
+/// What ties records of a unit to others, as it is written.
+#[derive(Debug, Default)]
+pub(crate) struct Ties {
+    pub(crate) numbers: BTreeSet<Holder>,
+    pub(crate) links: BTreeSet<Linked>,
+    pub(crate) homes: BTreeSet<Home>,
+}
+
+/// What ties these persons' records of a unit to others.
+pub(crate) async fn ties_of(
+    conn: &mut Conn,
+    unit: &str,
+    persons: &[RecordId],
+) -> Result<Ties, StoreError> {
+    let mut ties = Ties::default();
+    for chunk in persons.chunks(ROWS_MAX) {
+        let mut query = assembled(over_lists(&TIES_OF, chunk.len())).bind(unit);
+        for record in chunk {
+            query = query.bind(record.to_bytes().to_vec());
+        }
+        for row in query.fetch_all(conn).await? {
+            let (kind, table) = match Read::of("linked", &row).text("kind")? {
+                "number" => (Tie::Number, "identity_number"),
+                "link" => (Tie::Link, "linked"),
+                _ => (Tie::Home, "lives_in"),
+            };
+            let read = Read::of(table, &row);
+            let person = read.id("record", RecordId::from_slice)?;
+            match kind {
+                Tie::Number => {
+                    let number = Blind(read.bytes("tie")?);
+                    ties.numbers.insert((number, unit.to_owned(), person));
+                }
+                Tie::Link => {
+                    let other = read.id("tie", RecordId::from_slice)?;
+                    ties.links.insert((person, other));
+                }
+                Tie::Home => {
+                    let household = read.id("tie", RecordId::from_slice)?;
+                    ties.homes.insert((household, person));
+                }
+            }
+        }
+    }
+    Ok(ties)
+}
+
+/// Which table a row of [`TIES_OF`] is of.
+enum Tie {
+    Number,
+    Link,
+    Home,
 }
 
 /// An ID number as the index has it.
@@ -57,7 +129,7 @@ pub(crate) struct Blind(pub(crate) [u8; 16]);
 /// Who shows which number: blind number, unit, record.
 pub(crate) type Holder = (Blind, String, RecordId);
 
-fn holder(row: &SqliteRow) -> Result<Holder, StoreError> {
+fn holder(row: &Row) -> Result<Holder, StoreError> {
     let read = Read::of("identity_number", row);
     Ok((
         Blind(read.bytes("number")?),
@@ -74,7 +146,7 @@ pub(crate) async fn numbers_of(
 ) -> Result<BTreeSet<Holder>, StoreError> {
     let mut found = BTreeSet::new();
     for chunk in records.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(NUMBERS_OF, 1, chunk.len())).bind(unit);
+        let mut query = assembled(over_list(NUMBERS_OF, 1, chunk.len())).bind(unit);
         for record in chunk {
             query = query.bind(record.to_bytes().to_vec());
         }
@@ -92,7 +164,7 @@ pub(crate) async fn holders(
 ) -> Result<BTreeSet<Holder>, StoreError> {
     let mut found = BTreeSet::new();
     for chunk in numbers.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(HOLDERS, 0, chunk.len()));
+        let mut query = assembled(over_list(HOLDERS, 0, chunk.len()));
         for number in chunk {
             query = query.bind(number.0.to_vec());
         }
@@ -106,7 +178,7 @@ pub(crate) async fn holders(
 /// Writes that records show numbers from now on.
 pub(crate) async fn add_numbers(conn: &mut Conn, added: &[&Holder]) -> Result<(), StoreError> {
     for chunk in added.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_rows(ADD_NUMBERS, 3, chunk.len()));
+        let mut query = assembled(over_rows(ADD_NUMBERS, 3, chunk.len()));
         for (number, unit, record) in chunk {
             query = query
                 .bind(number.0.to_vec())
@@ -114,7 +186,7 @@ pub(crate) async fn add_numbers(conn: &mut Conn, added: &[&Holder]) -> Result<()
                 .bind(record.to_bytes().to_vec());
         }
         let done = query.execute(&mut *conn).await?;
-        rows("identity_number", &done, chunk.len())?;
+        rows("identity_number", done, chunk.len())?;
     }
     Ok(())
 }
@@ -124,11 +196,11 @@ pub(crate) async fn remove_number(
     conn: &mut Conn,
     (number, unit, record): &Holder,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(REMOVE_NUMBER)
+    let query = query(REMOVE_NUMBER)
         .bind(number.0.to_vec())
         .bind(unit.as_str())
         .bind(record.to_bytes().to_vec());
-    one_row("identity_number", &query.execute(conn).await?)
+    one_row("identity_number", query.execute(conn).await?)
 }
 
 /// A table of pairs of a unit's records, by the names of its columns.
@@ -158,7 +230,7 @@ impl Pairs {
         let [first, second] = self.columns;
         let mut found = BTreeSet::new();
         for chunk in records.chunks(ROWS_MAX) {
-            let mut query = sqlx::query(over_list(head, 1, chunk.len())).bind(unit);
+            let mut query = assembled(over_list(head, 1, chunk.len())).bind(unit);
             for record in chunk {
                 query = query.bind(record.to_bytes().to_vec());
             }
@@ -181,14 +253,14 @@ impl Pairs {
         added: &[&(RecordId, RecordId)],
     ) -> Result<(), StoreError> {
         for chunk in added.chunks(ROWS_MAX) {
-            let mut query = sqlx::query(over_rows(statement, 3, chunk.len()));
+            let mut query = assembled(over_rows(statement, 3, chunk.len()));
             for (first, second) in chunk {
                 query = query
                     .bind(unit)
                     .bind(first.to_bytes().to_vec())
                     .bind(second.to_bytes().to_vec());
             }
-            rows(self.table, &query.execute(&mut *conn).await?, chunk.len())?;
+            rows(self.table, query.execute(&mut *conn).await?, chunk.len())?;
         }
         Ok(())
     }
@@ -200,11 +272,11 @@ impl Pairs {
         unit: &str,
         (first, second): &(RecordId, RecordId),
     ) -> Result<(), StoreError> {
-        let query = sqlx::query(statement)
+        let query = query(statement)
             .bind(unit)
             .bind(first.to_bytes().to_vec())
             .bind(second.to_bytes().to_vec());
-        one_row(self.table, &query.execute(conn).await?)
+        one_row(self.table, query.execute(conn).await?)
     }
 }
 
@@ -250,15 +322,6 @@ pub(crate) async fn remove_home(
 /// A pair of records that something was said about: the one in which it stands, the other.
 pub(crate) type Linked = (RecordId, RecordId);
 
-/// What stands in these records about others.
-pub(crate) async fn links_of(
-    conn: &mut Conn,
-    unit: &str,
-    records: &[RecordId],
-) -> Result<BTreeSet<Linked>, StoreError> {
-    LINKED.find(conn, LINKS_OF, unit, records).await
-}
-
 /// The records of a unit about which something was said together with one of these, whichever of the
 /// two it stands in.
 pub(crate) async fn linked_with(
@@ -266,12 +329,17 @@ pub(crate) async fn linked_with(
     unit: &str,
     records: &[RecordId],
 ) -> Result<BTreeSet<RecordId>, StoreError> {
-    let of = LINKED.find(conn, LINKS_OF, unit, records).await?;
-    let to = LINKED.find(conn, LINKS_TO, unit, records).await?;
-    let others = of.into_iter().map(|(_, other)| other);
-    Ok(others
-        .chain(to.into_iter().map(|(record, _)| record))
-        .collect())
+    let mut found = BTreeSet::new();
+    for chunk in records.chunks(ROWS_MAX) {
+        let mut query = assembled(over_lists(&LINKED_WITH, chunk.len())).bind(unit);
+        for record in chunk {
+            query = query.bind(record.to_bytes().to_vec());
+        }
+        for row in query.fetch_all(conn).await? {
+            found.insert(Read::of("linked", &row).id("of", RecordId::from_slice)?);
+        }
+    }
+    Ok(found)
 }
 
 /// Writes that something was said of pairs.
@@ -292,7 +360,7 @@ pub(crate) async fn remove_link(
     LINKED.remove(conn, REMOVE_LINK, unit, link).await
 }
 
-fn open(row: &SqliteRow) -> Result<(String, RecordId), StoreError> {
+fn open(row: &Row) -> Result<(String, RecordId), StoreError> {
     let read = Read::of("open_conflict", row);
     Ok((
         read.text("unit")?.to_owned(),
@@ -308,7 +376,7 @@ pub(crate) async fn open_of(
 ) -> Result<BTreeSet<RecordId>, StoreError> {
     let mut found = BTreeSet::new();
     for chunk in records.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(OPEN_OF, 1, chunk.len())).bind(unit);
+        let mut query = assembled(over_list(OPEN_OF, 1, chunk.len())).bind(unit);
         for record in chunk {
             query = query.bind(record.to_bytes().to_vec());
         }
@@ -321,7 +389,7 @@ pub(crate) async fn open_of(
 
 /// Every group with an open conflict, by unit.
 pub(crate) async fn open_all(conn: &mut Conn) -> Result<Vec<(String, RecordId)>, StoreError> {
-    let rows = sqlx::query(OPEN_ALL).fetch_all(conn).await?;
+    let rows = query(OPEN_ALL).fetch_all(conn).await?;
     rows.iter().map(open).collect()
 }
 
@@ -332,8 +400,8 @@ pub(crate) async fn set_open(
     record: RecordId,
     is_open: bool,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(if is_open { OPEN } else { CLOSE })
+    let query = query(if is_open { OPEN } else { CLOSE })
         .bind(unit)
         .bind(record.to_bytes().to_vec());
-    one_row("open_conflict", &query.execute(conn).await?)
+    one_row("open_conflict", query.execute(conn).await?)
 }

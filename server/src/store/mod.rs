@@ -4,6 +4,9 @@
 //! UPDATE`, no functions of one engine. What differs (types of columns, pragmas) is in the
 //! migrations and in [`Store::open`].
 //!
+//! Whoever writes takes the installation's turn first, which [`Store::write`] and
+//! [`Store::write_on`] do and nobody else.
+//!
 //! To add a query: a constant inside `statements!` (a test prepares them all, since a misspelt
 //! column is otherwise found by the first user), a function that takes the connection first, and a
 //! check of how many rows a write touched. Functions take a connection, never the pool: the caller
@@ -14,50 +17,46 @@ pub(crate) mod control;
 pub(crate) mod copied;
 pub(crate) mod copy;
 pub(crate) mod device;
+mod engine;
 pub(crate) mod erasure;
 pub(crate) mod event;
 pub(crate) mod feed;
 pub(crate) mod figure;
+mod flags;
 pub(crate) mod journaled;
+mod known;
 pub(crate) mod link;
 pub(crate) mod record;
 pub(crate) mod recovery;
 mod schema;
+pub(crate) mod space;
+mod turn;
 pub(crate) mod uncounted;
 pub(crate) mod wipe;
 
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteQueryResult,
-    SqliteRow, SqliteSynchronous,
-};
-use sqlx::{AssertSqlSafe, Connection, Row, Sqlite, SqliteConnection, Transaction};
-use sync_core::id::BadId;
+use sync_core::id::{BadId, Class, Space};
 
 use crate::private;
+pub(crate) use engine::Conn;
+use engine::{Done, Engine, Row, assembled, query};
+use turn::Seen;
 
 /// The database's file in the data directory.
 pub(crate) const FILE_NAME: &str = "ortoo.db";
-/// Connections for reading at the same time; more only queue for two cores.
-const CONNECTIONS_MAX: u32 = 8;
-/// How long a write waits for another process's: an administrator's command is done in moments.
-const BUSY_SECONDS_MAX: u64 = 30;
-/// A transaction that will write says so first: two that find out half-way would refuse each other.
-pub(crate) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
-
-const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 /// Why the store could not do what it was asked. The transaction is rolled back.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     /// The engine says no: the disk, a lock, a constraint.
     #[error("the database does not do it")]
-    Database(#[from] sqlx::Error),
+    Database(#[from] engine::Error),
     /// The schema is of a newer program, or can't be brought up to date.
     #[error("the database's schema does not fit")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    Migration(#[from] schema::MigrateError),
     /// A row breaks the rules of its table: somebody else wrote it.
     #[error("a row of {table} has a {column} that does not read")]
     Unreadable {
@@ -88,67 +87,139 @@ pub(crate) enum StoreError {
     },
 }
 
-/// A connection: every function of this folder takes one first, and runs in whatever transaction it
-/// is in.
-pub(crate) type Conn = SqliteConnection;
-
 /// The database.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
-    pool: SqlitePool,
-    options: SqliteConnectOptions,
+    engine: Engine,
+    seen: Arc<Seen>,
+    is_set_back: bool,
 }
 
 impl Store {
     /// Opens the database in `dir`, made if need be, and brings its schema up to date.
     pub(crate) async fn open(dir: &Path) -> Result<Self, StoreError> {
+        // Before the database, which may move on in between and then says more.
+        let seen = Seen::open(dir).map_err(engine::Error::Io)?;
         let path = dir.join(FILE_NAME);
-        make_file(&path).map_err(sqlx::Error::Io)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            // Durable at every commit: an acknowledgement is a promise.
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            // What is deleted is overwritten: free pages hold nothing that was erased.
-            .pragma("secure_delete", "ON")
-            .busy_timeout(Duration::from_secs(BUSY_SECONDS_MAX));
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            .connect_with(options.clone())
-            .await?;
-        schema::migrator().run(&pool).await?;
-        Ok(Self { pool, options })
+        make_file(&path).map_err(engine::Error::Io)?;
+        let engine = Engine::open(&path).await?;
+        let number = turn::number(&mut engine.read().await?).await?;
+        Ok(Self {
+            engine,
+            is_set_back: number < seen.highest(),
+            seen: Arc::new(seen),
+        })
+    }
+
+    /// Whether the database that was opened had lost turns which this node has seen: an older copy
+    /// was put in its place.
+    pub(crate) fn is_set_back(&self) -> bool {
+        self.is_set_back
+    }
+
+    /// Has the turns of the transaction go on above all that this node has seen, once the loss is known.
+    pub(crate) async fn go_on_above(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let number = self.seen.highest().saturating_add(1);
+        turn::raise(tx, number).await?;
+        tx.turn = Some((number, self.seen.clone()));
+        Ok(())
     }
 
     /// A transaction that reads: everything it reads is one snapshot (R50).
-    pub(crate) async fn read(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.pool.begin().await?)
+    pub(crate) async fn read(&self) -> Result<Tx<'static>, StoreError> {
+        let on = On::Whole(self.engine.read().await?);
+        Ok(Tx { on, turn: None })
     }
 
     /// A transaction that writes; waits for its turn.
-    pub(crate) async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.pool.begin_with(BEGIN_WRITE).await?)
+    pub(crate) async fn write(&self) -> Result<Tx<'static>, StoreError> {
+        self.take_turn(On::Whole(self.engine.write().await?)).await
+    }
+
+    /// A transaction that writes, on a connection of [`Self::connect`]; waits for its turn.
+    pub(crate) async fn write_on<'c>(&self, conn: &'c mut Conn) -> Result<Tx<'c>, StoreError> {
+        conn.begin().await?;
+        self.take_turn(On::Part(conn)).await
+    }
+
+    async fn take_turn<'c>(&self, on: On<'c>) -> Result<Tx<'c>, StoreError> {
+        let mut tx = Tx { on, turn: None };
+        let number = turn::take(&mut tx).await?;
+        tx.turn = Some((number, self.seen.clone()));
+        Ok(tx)
     }
 
     /// A connection of its own, for the writer's thread.
     pub(crate) async fn connect(&self) -> Result<Conn, StoreError> {
-        Ok(SqliteConnection::connect_with(&self.options).await?)
+        Ok(self.engine.connect().await?)
     }
 
     /// Moves the write-ahead log into the database and empties it, so that nothing of what was
     /// overwritten is left in it. Gives whether that was possible: somebody may be reading.
     pub(crate) async fn empty_log(&self) -> Result<bool, StoreError> {
         let mut conn = self.connect().await?;
-        let row = sqlx::query(EMPTY_LOG).fetch_one(&mut conn).await?;
-        let busy: i64 = row.try_get("busy")?;
+        let emptied = conn.empty_log().await?;
         conn.close().await?;
-        Ok(busy == 0)
+        Ok(emptied)
     }
 
     /// Closes all connections of the pool.
     pub(crate) async fn close(&self) {
-        self.pool.close().await;
+        self.engine.close().await;
+    }
+
+    /// The statements that were run since they were asked for the last time.
+    #[cfg(test)]
+    pub(crate) fn statements(&self) -> Vec<String> {
+        self.engine.statements()
+    }
+}
+
+/// A transaction, rolled back unless it is committed.
+#[derive(Debug)]
+pub(crate) struct Tx<'c> {
+    on: On<'c>,
+    /// Of one that writes: the number of its turn, and where it is noted.
+    turn: Option<(u64, Arc<Seen>)>,
+}
+
+#[derive(Debug)]
+enum On<'c> {
+    Whole(Conn),
+    Part(&'c mut Conn),
+}
+
+impl Tx<'_> {
+    /// Makes what it wrote durable.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        match self.on {
+            On::Whole(conn) => conn.commit().await?,
+            On::Part(conn) => conn.end().await?,
+        }
+        if let Some((number, seen)) = self.turn {
+            seen.note(number);
+        }
+        Ok(())
+    }
+}
+
+impl Deref for Tx<'_> {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        match &self.on {
+            On::Whole(conn) => conn,
+            On::Part(conn) => conn,
+        }
+    }
+}
+
+impl DerefMut for Tx<'_> {
+    fn deref_mut(&mut self) -> &mut Conn {
+        match &mut self.on {
+            On::Whole(conn) => conn,
+            On::Part(conn) => conn,
+        }
     }
 }
 
@@ -177,11 +248,7 @@ const ROWS_MAX: usize = 32;
 
 /// A statement over `count` rows of `columns` parameters: `($1, $2), ($3, $4)` between its two
 /// halves. The halves are constants and the rest is counted, so no text of anybody's gets in.
-fn over_rows(
-    (head, tail): (&'static str, &'static str),
-    columns: usize,
-    count: usize,
-) -> AssertSqlSafe<String> {
+fn over_rows((head, tail): (&'static str, &'static str), columns: usize, count: usize) -> String {
     let row = |row: usize| {
         let parameters: Vec<String> = (1..=columns)
             .map(|column| format!("${}", row * columns + column))
@@ -189,25 +256,25 @@ fn over_rows(
         format!("({})", parameters.join(", "))
     };
     let rows: Vec<String> = (0..count).map(row).collect();
-    AssertSqlSafe(format!("{head} {} {tail}", rows.join(", ")))
+    format!("{head} {} {tail}", rows.join(", "))
 }
 
 /// A statement over a list of `count` parameters that follow `before` others.
-fn over_list(head: &'static str, before: usize, count: usize) -> AssertSqlSafe<String> {
+fn over_list(head: &'static str, before: usize, count: usize) -> String {
     let list: Vec<String> = (1..=count)
         .map(|item| format!("${}", before + item))
         .collect();
-    AssertSqlSafe(format!("{head} ({})", list.join(", ")))
+    format!("{head} ({})", list.join(", "))
 }
 
 /// A row on its way into our types: what does not read is named by table and column.
 struct Read<'r> {
     table: &'static str,
-    row: &'r SqliteRow,
+    row: &'r Row,
 }
 
 impl<'r> Read<'r> {
-    fn of(table: &'static str, row: &'r SqliteRow) -> Self {
+    fn of(table: &'static str, row: &'r Row) -> Self {
         Self { table, row }
     }
 
@@ -219,27 +286,30 @@ impl<'r> Read<'r> {
     }
 
     fn blob(&self, column: &'static str) -> Result<&'r [u8], StoreError> {
-        self.row
-            .try_get(column)
-            .map_err(|_| self.unreadable(column))
+        self.blob_if_any(column)?
+            .ok_or_else(|| self.unreadable(column))
+    }
+
+    fn blob_if_any(&self, column: &'static str) -> Result<Option<&'r [u8]>, StoreError> {
+        self.row.bytes(column).map_err(|_| self.unreadable(column))
     }
 
     fn text(&self, column: &'static str) -> Result<&'r str, StoreError> {
-        self.row
-            .try_get(column)
-            .map_err(|_| self.unreadable(column))
+        self.text_if_any(column)?
+            .ok_or_else(|| self.unreadable(column))
     }
 
     fn text_if_any(&self, column: &'static str) -> Result<Option<&'r str>, StoreError> {
-        self.row
-            .try_get(column)
-            .map_err(|_| self.unreadable(column))
+        self.row.text(column).map_err(|_| self.unreadable(column))
     }
 
     fn time(&self, column: &'static str) -> Result<i64, StoreError> {
-        self.row
-            .try_get(column)
-            .map_err(|_| self.unreadable(column))
+        self.time_if_any(column)?
+            .ok_or_else(|| self.unreadable(column))
+    }
+
+    fn time_if_any(&self, column: &'static str) -> Result<Option<i64>, StoreError> {
+        self.row.int(column).map_err(|_| self.unreadable(column))
     }
 
     fn number(&self, column: &'static str) -> Result<u64, StoreError> {
@@ -248,6 +318,16 @@ impl<'r> Read<'r> {
 
     fn seq(&self, column: &'static str) -> Result<u32, StoreError> {
         u32::try_from(self.time(column)?).map_err(|_| self.unreadable(column))
+    }
+
+    fn class(&self) -> Result<Class, StoreError> {
+        let class = u8::try_from(self.time("class")?).ok();
+        let class = class.and_then(Class::from_number);
+        class.ok_or_else(|| self.unreadable("class"))
+    }
+
+    fn space(&self) -> Result<Space, StoreError> {
+        Space::new(self.text("unit")?, self.class()?).map_err(|_| self.unreadable("unit"))
     }
 
     fn id<T>(
@@ -269,11 +349,7 @@ impl<'r> Read<'r> {
         column: &'static str,
         read: impl Fn(&[u8]) -> Result<T, BadId>,
     ) -> Result<Option<T>, StoreError> {
-        let bytes: Option<&[u8]> = self
-            .row
-            .try_get(column)
-            .map_err(|_| self.unreadable(column))?;
-        let id = bytes.map(read).transpose();
+        let id = self.blob_if_any(column)?.map(read).transpose();
         id.map_err(|_| self.unreadable(column))
     }
 
@@ -294,21 +370,26 @@ fn stored(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn one_row(table: &'static str, done: &SqliteQueryResult) -> Result<(), StoreError> {
+fn one_row(table: &'static str, done: Done) -> Result<(), StoreError> {
     rows(table, done, 1)
 }
 
-fn rows(table: &'static str, done: &SqliteQueryResult, expected: usize) -> Result<(), StoreError> {
+fn rows(table: &'static str, done: Done, expected: usize) -> Result<(), StoreError> {
     match done.rows_affected() {
         rows if rows == expected as u64 => Ok(()),
         rows => Err(StoreError::Rows { table, rows }),
     }
 }
 
+/// Runs a statement that no server would; gives the rows that it touched.
+#[cfg(test)]
+pub(crate) async fn tamper(conn: &mut Conn, sql: &'static str) -> Result<u64, StoreError> {
+    Ok(query(sql).execute(conn).await?.rows_affected())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sqlx::{Executor, SqlSafeStr};
 
     #[tokio::test]
     async fn every_statement_prepares_on_the_schema_that_the_migrations_make() {
@@ -319,7 +400,7 @@ mod tests {
             contact::STATEMENTS,
             control::STATEMENTS,
             copied::STATEMENTS,
-            copy::STATEMENTS,
+            &engine::STATEMENTS,
             uncounted::STATEMENTS,
             wipe::STATEMENTS,
             device::STATEMENTS,
@@ -327,32 +408,63 @@ mod tests {
             event::STATEMENTS,
             feed::STATEMENTS,
             figure::STATEMENTS,
+            flags::STATEMENTS,
             journaled::STATEMENTS,
             link::STATEMENTS,
             record::STATEMENTS,
             recovery::STATEMENTS,
+            turn::STATEMENTS,
         ];
         for statement in all.into_iter().flatten() {
-            let prepared = connection.prepare(statement.into_sql_str()).await;
+            let numbers = statement.starts_with("INSERT") && statement.contains("MAX(");
+            assert!(
+                !numbers,
+                "{statement}: two nodes would draw the same number"
+            );
+            let prepared = query(statement).prepare(&mut connection).await;
             assert!(prepared.is_ok(), "{statement}: {:?}", prepared.err());
         }
         let built = record::built(2).into_iter().chain(feed::built(2));
+        let built = built.chain(space::built(2));
         let built = built.chain(figure::built(2)).chain(link::built(2));
         for statement in built {
-            let statement = statement.into_sql_str();
-            let prepared = connection.prepare(statement.clone()).await;
-            assert!(prepared.is_ok(), "{statement:?}: {:?}", prepared.err());
+            let prepared = assembled(statement.clone()).prepare(&mut connection).await;
+            assert!(prepared.is_ok(), "{statement}: {:?}", prepared.err());
         }
+    }
+
+    #[tokio::test]
+    async fn every_statement_is_counted_and_a_dropped_transaction_is_rolled_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let mut own = store.connect().await.unwrap();
+        for commits in [false, true] {
+            let mut tx = store.write_on(&mut own).await.unwrap();
+            store.statements();
+            assert_eq!(control::meta(&mut tx, "key").await.unwrap(), None);
+            control::set_meta(&mut tx, "key", b"value").await.unwrap();
+            assert_eq!(store.statements().len(), 2);
+            // Asked for again it is what was written, at no cost.
+            let value = control::meta(&mut tx, "key").await.unwrap();
+            assert_eq!(value.as_deref(), Some(&b"value"[..]));
+            assert_eq!(store.statements().len(), 0);
+            if commits {
+                tx.commit().await.unwrap();
+            }
+        }
+        let mut tx = store.read().await.unwrap();
+        let value = control::meta(&mut tx, "key").await.unwrap();
+        assert_eq!(value.as_deref(), Some(&b"value"[..]));
     }
 
     #[test]
     fn parameters_are_counted_row_by_row() {
-        let text = over_rows(("INSERT INTO a (b, c) VALUES", "ON CONFLICT"), 2, 3).0;
+        let text = over_rows(("INSERT INTO a (b, c) VALUES", "ON CONFLICT"), 2, 3);
         assert_eq!(
             text,
             "INSERT INTO a (b, c) VALUES ($1, $2), ($3, $4), ($5, $6) ON CONFLICT"
         );
-        assert_eq!(over_list("b IN", 1, 2).0, "b IN ($2, $3)");
+        assert_eq!(over_list("b IN", 1, 2), "b IN ($2, $3)");
     }
 
     #[tokio::test]
@@ -360,17 +472,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).await.unwrap();
         let mut connection = store.connect().await.unwrap();
-        for (pragma, expected) in [("PRAGMA synchronous", 2), ("PRAGMA foreign_keys", 1)] {
-            let value: i64 = sqlx::query_scalar(pragma)
-                .fetch_one(&mut connection)
-                .await
-                .unwrap();
-            assert_eq!(value, expected, "{pragma}");
+        let pragmas = [
+            ("PRAGMA synchronous", "synchronous", 2),
+            ("PRAGMA foreign_keys", "foreign_keys", 1),
+        ];
+        for (pragma, column, expected) in pragmas {
+            let row = query(pragma).fetch_one(&mut connection).await.unwrap();
+            assert_eq!(row.int(column).unwrap(), Some(expected), "{pragma}");
         }
-        let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
-            .fetch_one(&mut connection)
-            .await
-            .unwrap();
-        assert_eq!(mode, "wal");
+        let mode = query("PRAGMA journal_mode").fetch_one(&mut connection);
+        let mode = mode.await.unwrap();
+        assert_eq!(mode.text("journal_mode").unwrap(), Some("wal"));
     }
 }

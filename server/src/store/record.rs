@@ -1,45 +1,62 @@
 //! The records: what the batches make of them, a cache that is written with the batches.
 
-use sqlx::sqlite::SqliteRow;
-use sync_core::id::{DeviceId, RecordId, Space};
+use std::collections::BTreeSet;
 
-use super::{Conn, ROWS_MAX, Read, StoreError, over_list, over_rows, rows, statements, stored};
+use sync_core::id::{Class, DeviceId, RecordId, Space};
+
+use super::{
+    Conn, ROWS_MAX, Read, Row, StoreError, assembled, over_list, over_rows, query, rows,
+    statements, stored,
+};
 
 statements! {
     /// Reads a record's batches without reading the space's.
     BATCHES = "SELECT batch.device, batch.bytes FROM touched
-        JOIN batch ON batch.space = touched.space AND batch.arrival = touched.arrival
-        WHERE touched.space = $1 AND touched.record = $2 ORDER BY touched.arrival";
-    OF_SPACE = "SELECT record, state FROM record WHERE space = $1 ORDER BY record";
-    IDS = "SELECT record FROM record WHERE space = $1 ORDER BY record";
-    TOUCHED = "SELECT record, arrival FROM touched WHERE space = $1 ORDER BY record, arrival";
-    SPACES_OF = "SELECT space FROM record WHERE record = $1 ORDER BY space";
-    SPACES = "SELECT DISTINCT space FROM record ORDER BY space";
+        JOIN batch ON batch.unit = touched.unit AND batch.class = touched.class
+            AND batch.arrival = touched.arrival
+        WHERE touched.unit = $1 AND touched.class = $2 AND touched.record = $3 ORDER BY touched.arrival";
+    OF_SPACE = "SELECT record, state FROM record WHERE unit = $1 AND class = $2 ORDER BY record";
+    IDS = "SELECT record FROM record WHERE unit = $1 AND class = $2 ORDER BY record";
+    TOUCHED = "SELECT record, arrival FROM touched
+        WHERE unit = $1 AND class = $2 ORDER BY record, arrival";
+    SPACES_OF = "SELECT unit, class FROM record WHERE record = $1 ORDER BY unit, class";
+    SPACES = "SELECT DISTINCT unit, class FROM record ORDER BY unit, class";
 }
 
 // Over many rows, see `over_rows`.
-const STATES: &str = "SELECT record, state FROM record WHERE space = $1 AND record IN";
-const TOUCHING: &str = "SELECT record, arrival FROM touched WHERE space = $1 AND record IN";
+const STATES: &str =
+    "SELECT record, state FROM record WHERE unit = $1 AND class = $2 AND record IN";
+const IN_CLASSES: [&str; 3] = [
+    "SELECT class, record, state FROM record WHERE unit = $1 AND class IN (",
+    ") AND record IN (",
+    ") ORDER BY class, record",
+];
+const TOUCHING: &str =
+    "SELECT record, arrival FROM touched WHERE unit = $1 AND class = $2 AND record IN";
 const SET_STATES: (&str, &str) = (
-    "INSERT INTO record (space, record, state) VALUES",
-    "ON CONFLICT (space, record) DO UPDATE SET state = excluded.state",
+    "INSERT INTO record (unit, class, record, state) VALUES",
+    "ON CONFLICT (unit, class, record) DO UPDATE SET state = excluded.state",
 );
-const TOUCH: (&str, &str) = ("INSERT INTO touched (space, record, arrival) VALUES", "");
+const TOUCH: (&str, &str) = (
+    "INSERT INTO touched (unit, class, record, arrival) VALUES",
+    "",
+);
 
 #[cfg(test)]
-pub(crate) fn built(count: usize) -> [sqlx::AssertSqlSafe<String>; 4] {
+pub(crate) fn built(count: usize) -> [String; 5] {
     [
-        over_list(STATES, 1, count),
-        over_list(TOUCHING, 1, count),
-        over_rows(SET_STATES, 3, count),
-        over_rows(TOUCH, 3, count),
+        in_classes(count, count),
+        over_list(STATES, 2, count),
+        over_list(TOUCHING, 2, count),
+        over_rows(SET_STATES, 4, count),
+        over_rows(TOUCH, 4, count),
     ]
 }
 
 /// A record's row as it stands, for those who judge it.
 pub(crate) type RawState = (RecordId, Vec<u8>);
 
-fn raw_state(row: &SqliteRow) -> Result<RawState, StoreError> {
+fn raw_state(row: &Row) -> Result<RawState, StoreError> {
     let read = Read::of("record", row);
     Ok((
         read.id("record", RecordId::from_slice)?,
@@ -50,12 +67,12 @@ fn raw_state(row: &SqliteRow) -> Result<RawState, StoreError> {
 /// The states of these records, as far as anything of them is held.
 pub(crate) async fn states(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     records: &[RecordId],
 ) -> Result<Vec<RawState>, StoreError> {
     let mut states = Vec::new();
     for chunk in records.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(STATES, 1, chunk.len())).bind(space);
+        let mut query = assembled(over_list(STATES, 2, chunk.len())).space(space);
         for record in chunk {
             query = query.bind(record.to_bytes().to_vec());
         }
@@ -65,24 +82,57 @@ pub(crate) async fn states(
     Ok(states)
 }
 
+fn in_classes(classes: usize, records: usize) -> String {
+    let [head, between, tail] = IN_CLASSES;
+    let list = |from: usize, count: usize| {
+        let list: Vec<String> = (from..from + count).map(|at| format!("${at}")).collect();
+        list.join(", ")
+    };
+    let (classes, records) = (list(2, classes), list(2 + classes, records));
+    format!("{head}{classes}{between}{records}{tail}")
+}
+
+/// The states of these records in these classes of a unit, as far as anything of them is held.
+pub(crate) async fn states_in(
+    conn: &mut Conn,
+    unit: &str,
+    classes: &BTreeSet<Class>,
+    records: &[RecordId],
+) -> Result<Vec<(Class, RawState)>, StoreError> {
+    let mut states = Vec::new();
+    for chunk in records.chunks(ROWS_MAX) {
+        let mut query = assembled(in_classes(classes.len(), chunk.len())).bind(unit);
+        for class in classes {
+            query = query.bind(i64::from(*class as u8));
+        }
+        for record in chunk {
+            query = query.bind(record.to_bytes().to_vec());
+        }
+        for row in query.fetch_all(conn).await? {
+            states.push((Read::of("record", &row).class()?, raw_state(&row)?));
+        }
+    }
+    Ok(states)
+}
+
 /// Writes the states of records.
 pub(crate) async fn set_states(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     states: Vec<RawState>,
 ) -> Result<(), StoreError> {
     let mut states = states.into_iter().peekable();
     while states.peek().is_some() {
         let chunk: Vec<RawState> = states.by_ref().take(ROWS_MAX).collect();
         let count = chunk.len();
-        let mut query = sqlx::query(over_rows(SET_STATES, 3, count));
+        let mut query = assembled(over_rows(SET_STATES, 4, count));
         for (record, state) in chunk {
             query = query
-                .bind(space)
+                .space(space)
                 .bind(record.to_bytes().to_vec())
                 .bind(state);
         }
-        rows("record", &query.execute(&mut *conn).await?, count)?;
+        rows("record", query.execute(&mut *conn).await?, count)?;
     }
     Ok(())
 }
@@ -90,19 +140,19 @@ pub(crate) async fn set_states(
 /// Notes that a batch changes these records, each named once.
 pub(crate) async fn touch(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     records: &[RecordId],
     arrival: u64,
 ) -> Result<(), StoreError> {
     for chunk in records.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_rows(TOUCH, 3, chunk.len()));
+        let mut query = assembled(over_rows(TOUCH, 4, chunk.len()));
         for record in chunk {
             query = query
-                .bind(space)
+                .space(space)
                 .bind(record.to_bytes().to_vec())
                 .bind(stored(arrival));
         }
-        rows("touched", &query.execute(&mut *conn).await?, chunk.len())?;
+        rows("touched", query.execute(&mut *conn).await?, chunk.len())?;
     }
     Ok(())
 }
@@ -110,12 +160,10 @@ pub(crate) async fn touch(
 /// The batches that change a record, with the devices that signed them.
 pub(crate) async fn batches(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     record: RecordId,
 ) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
-    let query = sqlx::query(BATCHES)
-        .bind(space)
-        .bind(record.to_bytes().to_vec());
+    let query = query(BATCHES).space(space).bind(record.to_bytes().to_vec());
     let rows = query.fetch_all(conn).await?;
     let batch = |row| {
         let read = Read::of("batch", row);
@@ -129,22 +177,19 @@ pub(crate) async fn batches(
 
 /// All records of a space with their states as they are stored.
 pub(crate) async fn of_space(conn: &mut Conn, space: &Space) -> Result<Vec<RawState>, StoreError> {
-    let rows = sqlx::query(OF_SPACE)
-        .bind(space.to_string())
-        .fetch_all(conn)
-        .await?;
+    let rows = query(OF_SPACE).space(space).fetch_all(conn).await?;
     rows.iter().map(raw_state).collect()
 }
 
 /// The records of a space, without their states.
 pub(crate) async fn ids(conn: &mut Conn, space: &Space) -> Result<Vec<RecordId>, StoreError> {
-    let query = sqlx::query(IDS).bind(space.to_string());
+    let query = query(IDS).space(space);
     let rows = query.fetch_all(conn).await?;
     let id = |row| Read::of("record", row).id("record", RecordId::from_slice);
     rows.iter().map(id).collect()
 }
 
-fn touch_of(row: &SqliteRow) -> Result<(RecordId, u64), StoreError> {
+fn touch_of(row: &Row) -> Result<(RecordId, u64), StoreError> {
     let read = Read::of("touched", row);
     Ok((
         read.id("record", RecordId::from_slice)?,
@@ -160,7 +205,7 @@ pub(crate) async fn touching(
 ) -> Result<Vec<(RecordId, u64)>, StoreError> {
     let mut touching = Vec::new();
     for chunk in records.chunks(ROWS_MAX) {
-        let mut query = sqlx::query(over_list(TOUCHING, 1, chunk.len())).bind(space.to_string());
+        let mut query = assembled(over_list(TOUCHING, 2, chunk.len())).space(space);
         for record in chunk {
             query = query.bind(record.to_bytes().to_vec());
         }
@@ -175,26 +220,23 @@ pub(crate) async fn touched(
     conn: &mut Conn,
     space: &Space,
 ) -> Result<Vec<(RecordId, u64)>, StoreError> {
-    let rows = sqlx::query(TOUCHED)
-        .bind(space.to_string())
-        .fetch_all(conn)
-        .await?;
+    let rows = query(TOUCHED).space(space).fetch_all(conn).await?;
     rows.iter().map(touch_of).collect()
 }
 
 /// The spaces in which something of a record is held.
 pub(crate) async fn spaces_of(conn: &mut Conn, record: RecordId) -> Result<Vec<Space>, StoreError> {
-    let query = sqlx::query(SPACES_OF).bind(record.to_bytes().to_vec());
+    let query = query(SPACES_OF).bind(record.to_bytes().to_vec());
     let rows = query.fetch_all(conn).await?;
     rows.iter()
-        .map(|row| super::feed::space(&Read::of("record", row)))
+        .map(|row| Read::of("record", row).space())
         .collect()
 }
 
 /// The spaces that have records.
 pub(crate) async fn spaces(conn: &mut Conn) -> Result<Vec<Space>, StoreError> {
-    let rows = sqlx::query(SPACES).fetch_all(conn).await?;
+    let rows = query(SPACES).fetch_all(conn).await?;
     rows.iter()
-        .map(|row| super::feed::space(&Read::of("record", row)))
+        .map(|row| Read::of("record", row).space())
         .collect()
 }

@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 use sync_core::id::{DeviceId, Space};
 
 use super::control::{self, meta};
-use super::{Conn, Read, StoreError, feed, one_row, statements};
+use super::{Conn, Read, StoreError, flags, one_row, query, statements};
 
 statements! {
     RETURNED = "SELECT device FROM returned ORDER BY since, device";
-    IS_RETURNED = "SELECT device FROM returned WHERE device = $1";
     ADD_RETURNED = "INSERT INTO returned (device, since) VALUES ($1, $2)
         ON CONFLICT (device) DO UPDATE SET since = excluded.since";
     CLEAR_RETURNED = "DELETE FROM returned";
-    ADD_SURVIVOR = "INSERT INTO survivor (space, device, whole) VALUES ($1, $2, 0)
-        ON CONFLICT (space, device) DO UPDATE SET whole = 0";
+    ADD_SURVIVOR = "INSERT INTO survivor (unit, class, device, whole) VALUES ($1, $2, $3, 0)
+        ON CONFLICT (unit, class, device) DO UPDATE SET whole = 0";
     /// Of a phone that came back; of one that came in since then there is no row.
-    SET_WHOLE = "UPDATE survivor SET whole = 1 WHERE space = $1 AND device = $2";
-    WHOLE = "SELECT DISTINCT space FROM survivor WHERE whole = 1 ORDER BY space";
+    SET_WHOLE = "UPDATE survivor SET whole = 1
+        WHERE unit = $1 AND class = $2 AND device = $3";
+    WHOLE = "SELECT DISTINCT unit, class FROM survivor WHERE whole = 1 ORDER BY unit, class";
     BACK = "SELECT DISTINCT device FROM survivor";
     CLEAR_SURVIVORS = "DELETE FROM survivor";
 }
@@ -39,13 +39,12 @@ pub(crate) async fn holds_back(conn: &mut Conn, device: DeviceId) -> Result<bool
     if is_on(conn).await? {
         return Ok(true);
     }
-    let query = sqlx::query(IS_RETURNED).bind(device.0.to_vec());
-    Ok(query.fetch_optional(conn).await?.is_some())
+    Ok(flags::of(conn, device).await?.returned)
 }
 
 /// The devices that came back with an enrolment of which nothing was known here.
 pub(crate) async fn returned(conn: &mut Conn) -> Result<BTreeSet<DeviceId>, StoreError> {
-    let rows = sqlx::query(RETURNED).fetch_all(conn).await?;
+    let rows = query(RETURNED).fetch_all(conn).await?;
     let device = |row| Read::of("returned", row).id("device", DeviceId::from_slice);
     rows.iter().map(device).collect()
 }
@@ -56,14 +55,17 @@ pub(crate) async fn add_returned(
     conn: &mut Conn,
     device: DeviceId,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(ADD_RETURNED).bind(device.0.to_vec()).bind(now);
-    one_row("returned", &query.execute(conn).await?)
+    let query = query(ADD_RETURNED).bind(device.0.to_vec()).bind(now);
+    one_row("returned", query.execute(conn).await?)?;
+    flags::forget(conn);
+    Ok(())
 }
 
 /// Lets the devices that came back be served, and forgets who brought what back.
 pub(crate) async fn clear(conn: &mut Conn) -> Result<(), StoreError> {
-    sqlx::query(CLEAR_RETURNED).execute(&mut *conn).await?;
-    sqlx::query(CLEAR_SURVIVORS).execute(conn).await?;
+    query(CLEAR_RETURNED).execute(&mut *conn).await?;
+    flags::forget(conn);
+    query(CLEAR_SURVIVORS).execute(conn).await?;
     Ok(())
 }
 
@@ -73,10 +75,8 @@ pub(crate) async fn add_survivor(
     space: &Space,
     device: DeviceId,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(ADD_SURVIVOR)
-        .bind(space.to_string())
-        .bind(device.0.to_vec());
-    one_row("survivor", &query.execute(conn).await?)
+    let query = query(ADD_SURVIVOR).space(space).bind(device.0.to_vec());
+    one_row("survivor", query.execute(conn).await?)
 }
 
 /// Everything that the phone held of the space is here.
@@ -85,23 +85,21 @@ pub(crate) async fn set_whole(
     space: &Space,
     device: DeviceId,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(SET_WHOLE)
-        .bind(space.to_string())
-        .bind(device.0.to_vec());
+    let query = query(SET_WHOLE).space(space).bind(device.0.to_vec());
     query.execute(conn).await?;
     Ok(())
 }
 
 /// The devices that came back, with whatever they held.
 pub(crate) async fn back(conn: &mut Conn) -> Result<BTreeSet<DeviceId>, StoreError> {
-    let rows = sqlx::query(BACK).fetch_all(conn).await?;
+    let rows = query(BACK).fetch_all(conn).await?;
     let device = |row| Read::of("survivor", row).id("device", DeviceId::from_slice);
     rows.iter().map(device).collect()
 }
 
 /// The spaces that some phone brought back whole.
 pub(crate) async fn whole(conn: &mut Conn) -> Result<BTreeSet<Space>, StoreError> {
-    let rows = sqlx::query(WHOLE).fetch_all(conn).await?;
-    let space = |row| feed::space(&Read::of("survivor", row));
+    let rows = query(WHOLE).fetch_all(conn).await?;
+    let space = |row| Read::of("survivor", row).space();
     rows.iter().map(space).collect()
 }

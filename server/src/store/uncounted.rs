@@ -5,21 +5,24 @@ use std::collections::BTreeMap;
 use sync_core::id::{BatchHash, DeviceId, RecordId, Space};
 use sync_core::standing::Standing;
 
-use super::{Conn, Read, StoreError, one_row, statements};
+use super::{Conn, Read, Row, StoreError, one_row, query, statements};
 
 statements! {
-    OF_FEED = "SELECT hash, standing FROM uncounted WHERE space = $1 AND device = $2";
-    OF_SPACE = "SELECT hash, standing FROM uncounted WHERE space = $1";
-    ADD = "INSERT INTO uncounted (space, hash, device, standing) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (space, hash) DO UPDATE SET standing = excluded.standing";
-    REMOVE = "DELETE FROM uncounted WHERE space = $1 AND hash = $2";
+    OF_FEED = "SELECT hash, standing FROM uncounted
+        WHERE unit = $1 AND class = $2 AND device = $3";
+    OF_SPACE = "SELECT hash, standing FROM uncounted WHERE unit = $1 AND class = $2";
+    ADD = "INSERT INTO uncounted (unit, class, hash, device, standing)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (unit, class, hash) DO UPDATE SET standing = excluded.standing";
+    REMOVE = "DELETE FROM uncounted WHERE unit = $1 AND class = $2 AND hash = $3";
     RECORDS = "SELECT touched.record FROM touched
-        JOIN batch ON batch.space = touched.space AND batch.arrival = touched.arrival
-        WHERE batch.space = $1 AND batch.hash = $2";
-    WAITING = "SELECT uncounted.space, uncounted.hash, uncounted.device, batch.bytes FROM uncounted
-        JOIN batch ON batch.space = uncounted.space AND batch.hash = uncounted.hash
+        JOIN batch ON batch.unit = touched.unit AND batch.class = touched.class
+            AND batch.arrival = touched.arrival
+        WHERE batch.unit = $1 AND batch.class = $2 AND batch.hash = $3";
+    WAITING = "SELECT uncounted.unit, uncounted.class, uncounted.hash, uncounted.device, batch.bytes
+        FROM uncounted JOIN batch ON batch.unit = uncounted.unit
+            AND batch.class = uncounted.class AND batch.hash = uncounted.hash
         WHERE uncounted.standing = 'pending'
-        ORDER BY uncounted.space, uncounted.device, batch.arrival";
+        ORDER BY uncounted.unit, uncounted.class, uncounted.device, batch.arrival";
 }
 
 fn standing(read: &Read<'_>) -> Result<Standing, StoreError> {
@@ -30,7 +33,7 @@ fn standing(read: &Read<'_>) -> Result<Standing, StoreError> {
     }
 }
 
-fn rows_of(rows: &[sqlx::sqlite::SqliteRow]) -> Result<BTreeMap<BatchHash, Standing>, StoreError> {
+fn rows_of(rows: &[Row]) -> Result<BTreeMap<BatchHash, Standing>, StoreError> {
     let of = |row| {
         let read = Read::of("uncounted", row);
         Ok((read.id("hash", BatchHash::from_slice)?, standing(&read)?))
@@ -41,57 +44,57 @@ fn rows_of(rows: &[sqlx::sqlite::SqliteRow]) -> Result<BTreeMap<BatchHash, Stand
 /// Those of one feed.
 pub(crate) async fn of_feed(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     device: DeviceId,
 ) -> Result<BTreeMap<BatchHash, Standing>, StoreError> {
-    let query = sqlx::query(OF_FEED).bind(space).bind(device.0.to_vec());
+    let query = query(OF_FEED).space(space).bind(device.0.to_vec());
     rows_of(&query.fetch_all(conn).await?)
 }
 
 /// Those of a space.
 pub(crate) async fn of_space(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
 ) -> Result<BTreeMap<BatchHash, Standing>, StoreError> {
-    rows_of(&sqlx::query(OF_SPACE).bind(space).fetch_all(conn).await?)
+    rows_of(&query(OF_SPACE).space(space).fetch_all(conn).await?)
 }
 
 /// Notes how a batch stands.
 pub(crate) async fn set(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     device: DeviceId,
     batch: BatchHash,
     standing: Standing,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(ADD)
-        .bind(space)
+    let query = query(ADD)
+        .space(space)
         .bind(batch.0.to_vec())
         .bind(device.0.to_vec())
         .bind(match standing {
             Standing::Pending => "pending",
             Standing::Refused => "refused",
         });
-    one_row("uncounted", &query.execute(conn).await?)
+    one_row("uncounted", query.execute(conn).await?)
 }
 
 /// Notes that a batch counts.
 pub(crate) async fn remove(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     batch: BatchHash,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(REMOVE).bind(space).bind(batch.0.to_vec());
-    one_row("uncounted", &query.execute(conn).await?)
+    let query = query(REMOVE).space(space).bind(batch.0.to_vec());
+    one_row("uncounted", query.execute(conn).await?)
 }
 
 /// The records that a batch changes.
 pub(crate) async fn records(
     conn: &mut Conn,
-    space: &str,
+    space: &Space,
     batch: BatchHash,
 ) -> Result<Vec<RecordId>, StoreError> {
-    let query = sqlx::query(RECORDS).bind(space).bind(batch.0.to_vec());
+    let query = query(RECORDS).space(space).bind(batch.0.to_vec());
     let rows = query.fetch_all(conn).await?;
     let record = |row| Read::of("touched", row).id("record", RecordId::from_slice);
     rows.iter().map(record).collect()
@@ -107,11 +110,11 @@ pub(crate) struct Waiting {
 
 /// All that wait, by space and device, in their order of arrival.
 pub(crate) async fn waiting(conn: &mut Conn) -> Result<Vec<Waiting>, StoreError> {
-    let rows = sqlx::query(WAITING).fetch_all(conn).await?;
+    let rows = query(WAITING).fetch_all(conn).await?;
     let of = |row| {
         let read = Read::of("uncounted", row);
         Ok(Waiting {
-            space: super::feed::space(&read)?,
+            space: read.space()?,
             batch: read.id("hash", BatchHash::from_slice)?,
             device: read.id("device", DeviceId::from_slice)?,
             bytes: read.blob("bytes")?.to_vec(),

@@ -2,7 +2,7 @@
 
 use sync_core::id::DeviceId;
 
-use super::{Conn, Read, StoreError, statements};
+use super::{Conn, Read, StoreError, query, statements};
 
 statements! {
     STATE = "SELECT state, at FROM wipe WHERE device = $1";
@@ -37,7 +37,7 @@ pub(crate) async fn state(
     conn: &mut Conn,
     device: DeviceId,
 ) -> Result<Option<(WipeState, i64)>, StoreError> {
-    let query = sqlx::query(STATE).bind(device.0.to_vec());
+    let query = query(STATE).bind(device.0.to_vec());
     let row = query.fetch_optional(conn).await?;
     let read = |row| {
         let read = Read::of("wipe", &row);
@@ -59,7 +59,7 @@ pub(crate) async fn note(
     state: WipeState,
     now: i64,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(NOTE)
+    let query = query(NOTE)
         .bind(device.0.to_vec())
         .bind(state.number())
         .bind(now);

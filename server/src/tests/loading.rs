@@ -10,7 +10,7 @@ use sync_core::wire::base_digest;
 
 use super::phone::Phone;
 use super::*;
-use crate::exchange::load;
+use crate::exchange;
 use crate::store::feed;
 
 const SPACE: &str = "152522100200.general";
@@ -96,10 +96,9 @@ async fn what_is_loaded_gives_the_answer_that_everything_would_give() {
                 }
             }
             let mut conn = station.app.shared().store.connect().await.unwrap();
-            let claim = &request.spaces[0];
-            let part = load(&mut conn, claim, BTreeSet::new(), &mut 0)
-                .await
-                .unwrap();
+            let claims = &request.spaces;
+            let (mut held, _) = exchange::load_all(&mut conn, claims, &[]).await.unwrap();
+            let part = held.remove(&asker.space).unwrap();
             let [all, part] = [all, part].map(|held| {
                 let held = BTreeMap::from([(asker.space.clone(), held)]);
                 let me = &station.app.shared().me;

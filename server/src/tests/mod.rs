@@ -17,6 +17,8 @@ mod refusing;
 mod restoring;
 mod sampling;
 mod sealing;
+mod set_back;
+mod statements;
 mod verifying;
 mod wiping;
 
@@ -217,9 +219,9 @@ impl Station {
     /// Runs a statement that no server would.
     pub(super) async fn tamper(&self, sql: &'static str) {
         let mut conn = self.app.shared().store.connect().await.unwrap();
-        let done = sqlx::query(sql).execute(&mut conn).await.unwrap();
+        let rows = crate::store::tamper(&mut conn, sql).await.unwrap();
         let makes = sql.starts_with("CREATE");
-        assert!(makes || done.rows_affected() > 0, "{sql}");
+        assert!(makes || rows > 0, "{sql}");
     }
 }
 

@@ -129,13 +129,13 @@ async fn each_class_goes_to_its_own_space_and_what_is_protected_to_none() {
     let spaces = record::spaces_of(&mut tx, new).await.unwrap();
     let spaces: Vec<String> = spaces.iter().map(ToString::to_string).collect();
     let there = |class: &str| format!("{OTHER_GACHA}.{class}");
-    assert_eq!(spaces, ["general", "health", "referral"].map(there));
+    assert_eq!(spaces, ["general", "referral", "health"].map(there));
     for (class, sections) in [
         ("general", &["identity", "residence"][..]),
         ("referral", &["screening"]),
         ("health", &["screening_result"]),
     ] {
-        let states = record::states(&mut tx, &there(class), &[new])
+        let states = record::states(&mut tx, &there(class).parse().unwrap(), &[new])
             .await
             .unwrap();
         let state = RecordState::from_cbor(&states[0].1).unwrap();

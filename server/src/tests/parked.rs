@@ -107,7 +107,9 @@ async fn a_record_that_another_program_could_not_take_comes_back() {
     parked.extend([5, 0]);
     assert!(RecordState::from_cbor(&parked).unwrap().parked().is_some());
     let states = vec![(id, parked)];
-    record::set_states(&mut tx, SPACE, states).await.unwrap();
+    record::set_states(&mut tx, &SPACE.parse().unwrap(), states)
+        .await
+        .unwrap();
     shared.commit(tx).await.unwrap();
     let listed = station.app.parked().await.unwrap();
     assert_eq!((listed[0].record, listed[0].change), (id, None));

@@ -52,7 +52,7 @@ pub(super) async fn events(
             continue;
         };
         let mut signers = Signers::default();
-        for (_, bytes) in record::batches(conn, &space.to_string(), id).await? {
+        for (_, bytes) in record::batches(conn, &space, id).await? {
             if let Ok(batch) = Batch::from_store(network, &bytes) {
                 signers.take(&batch, id);
             }

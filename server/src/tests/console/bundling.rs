@@ -88,7 +88,9 @@ async fn a_bundle_is_taken_and_its_answer_is_there_for_the_phone() {
     );
     let shared = office.station.app.shared();
     let mut tx = shared.store.read().await.unwrap();
-    let held = crate::store::record::states(&mut tx, &space("general"), &[record_id(9)]).await;
+    let held =
+        crate::store::record::states(&mut tx, &space("general").parse().unwrap(), &[record_id(9)])
+            .await;
     assert_eq!(held.unwrap().len(), 1);
 }
 

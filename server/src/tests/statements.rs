@@ -1,0 +1,80 @@
+//! Numbers of statements that an exchange costs: over a network each is a round trip, and most of them
+//! are under the turn.
+
+use sample::people::id_number;
+use sample::phone::{Enrolling, Phone};
+use sync_core::exchange::Budget;
+use sync_core::id::{RecordId, Subject};
+use sync_core::value::{Key, Value as Said};
+
+use super::*;
+
+type Puts<'a> = &'a [(&'a str, &'a str)];
+
+/// A phone of a unit, with its three spaces, that holds what the server holds.
+async fn enrolled(station: &Station) -> Phone {
+    let link = station.link(&[GACHA]).await.unwrap();
+    let enrolling = Enrolling::new(&link, 1);
+    let answer = station.app.enrol(enrolling.request().to_vec()).await;
+    let mut phone = enrolling.finish(NOON, &answer.unwrap()).unwrap();
+    exchanged(station, &mut phone).await;
+    phone
+}
+
+fn save(phone: &mut Phone, record: RecordId, puts: Puts<'_>) {
+    let put = |(key, value): &(&str, &str)| (Key::parse(key).unwrap(), Said::from(*value));
+    let saved = phone.save(NOON, record, puts.iter().map(put).collect());
+    assert_eq!(saved.unwrap(), 1);
+}
+
+/// Exchanges once; gives the statements that the server ran.
+async fn exchanged(station: &Station, phone: &mut Phone) -> Vec<String> {
+    let store = &station.app.shared().store;
+    let outgoing = phone.request(NOON, Budget::LARGEST).unwrap();
+    store.statements();
+    let answer = station.app.exchange(outgoing.bytes.clone()).await.unwrap();
+    let run = store.statements();
+    assert!(!phone.take(NOON, &outgoing, &answer).unwrap().again);
+    run
+}
+
+fn at_most(max: usize, run: &[String]) {
+    assert!(run.len() <= max, "{} statements: {run:#?}", run.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_of_twenty_edits_runs_few_statements() {
+    let station = Station::sample().await;
+    station.app.count_figures().await.unwrap();
+    let mut phone = enrolled(&station).await;
+    let draw = |phone: &mut Phone, subject, count| -> Vec<RecordId> {
+        (0..count).map(|_| phone.draw(NOON, subject)).collect()
+    };
+
+    let households = draw(&mut phone, Subject::Household, 20);
+    for record in &households {
+        save(&mut phone, *record, &[("water.source", "02")]);
+    }
+    at_most(26, &exchanged(&station, &mut phone).await);
+
+    for record in &households {
+        save(&mut phone, *record, &[("water.source", "03")]);
+    }
+    at_most(26, &exchanged(&station, &mut phone).await);
+
+    let persons = draw(&mut phone, Subject::Person, 10);
+    for (number, record) in (0..).zip(persons) {
+        let id_no = id_number("19900102", 2 * number);
+        let puts = [
+            ("identity.name", "其其格"),
+            ("identity.sex", "2"),
+            ("identity.id_type", "01"),
+            ("identity.id_no", id_no.as_str()),
+            ("identity.birth_date", "1990-01-02"),
+        ];
+        save(&mut phone, record, &puts);
+    }
+    at_most(26, &exchanged(&station, &mut phone).await);
+
+    at_most(6, &exchanged(&station, &mut phone).await);
+}
