@@ -38,7 +38,7 @@ statements! {
             THEN 1 ELSE 0 END,
             $7, $8)";
     TIP_DEVICES = "SELECT DISTINCT device FROM tip WHERE unit = $1 AND class = $2";
-    WHOLE = "SELECT arrival, hash, device, seq, branch, prev, bytes FROM batch
+    WHOLE = "SELECT unit, class, arrival, hash, device, seq, branch, prev, bytes FROM batch
         WHERE unit = $1 AND class = $2 AND arrival > $3 ORDER BY arrival LIMIT $4";
     STASHED_BYTES = "SELECT bytes FROM stash WHERE unit = $1 AND class = $2 AND hash = $3";
     STASH = "INSERT INTO stash (unit, class, hash, device, seq, prev, bytes)
