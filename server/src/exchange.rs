@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::batch::{Batch, Reference, Unfit};
 use sync_core::control::Control;
-use sync_core::feed::{Feed, Node, Tip, Vector};
+use sync_core::feed::{Feed, Node, Tip, Vector, short};
 use sync_core::hub::{self, Brought, HubMe, Plan, Refusal, SpaceHeld};
 use sync_core::id::{BatchHash, DeviceId, Space};
 use sync_core::seal::SigningKey;
@@ -235,16 +235,24 @@ pub(crate) async fn load_all(
 struct Loaded {
     nodes: BTreeMap<DeviceId, BTreeMap<BatchHash, Node>>,
     arrivals: BTreeMap<BatchHash, u64>,
+    /// The same as phones name them.
+    names: BTreeSet<(DeviceId, Tip)>,
 }
 
 impl Loaded {
     fn take(&mut self, placed: Placed) {
         let hash = placed.node.hash;
         self.arrivals.insert(hash, placed.arrival);
+        self.names.insert((placed.device, Tip::of(&placed.node)));
         self.nodes
             .entry(placed.device)
             .or_default()
             .insert(hash, placed.node);
+    }
+
+    /// Whether the batch that a tip names is loaded.
+    fn has(&self, device: DeviceId, tip: Tip) -> bool {
+        self.names.contains(&(device, tip))
     }
 
     fn holds(&self, hash: BatchHash) -> bool {
@@ -264,6 +272,9 @@ pub(crate) async fn vector(conn: &mut Conn, space: &Space) -> Result<Vector, Sto
     }
     Ok(vector)
 }
+
+/// Tips that a phone names, by feed.
+type Theirs = BTreeMap<DeviceId, Vec<Tip>>;
 
 /// A space on its way to a [`SpaceHeld`].
 struct Load<'c> {
@@ -320,13 +331,35 @@ impl<'c> Load<'c> {
         self.named.iter().map(move |hash| (space, *hash))
     }
 
-    /// What the phone says that it holds of each feed; none if it says of no feed that it differs.
-    fn theirs(&self) -> Option<BTreeMap<DeviceId, Vec<Tip>>> {
-        let mut theirs: BTreeMap<DeviceId, Vec<Tip>> = BTreeMap::new();
-        for (device, named) in self.claim.changes.iter().chain(&self.claim.ladders) {
-            theirs.entry(*device).or_default().extend(named);
+    /// Whether all that is held of a feed goes to a phone that does not say what it holds of it.
+    fn asks_for(&self, device: DeviceId) -> bool {
+        let told = || self.claim.changes.iter().any(|(of, _)| *of == device);
+        self.claim.counter == 0 || told()
+    }
+
+    /// What the phone says that it holds of the feeds that are held here, but for those of which it holds
+    /// every tip.
+    fn theirs(&self) -> Theirs {
+        let mut theirs = Theirs::new();
+        if self.claim.counter == 0 {
+            theirs.extend(self.tips.keys().map(|device| (*device, Vec::new())));
         }
-        (!theirs.is_empty() || self.claim.counter == 0).then_some(theirs)
+        for (device, named) in self.claim.changes.iter().chain(&self.claim.ladders) {
+            if self.tips.contains_key(device) {
+                theirs.entry(*device).or_default().extend(named);
+            }
+        }
+        theirs.retain(|device, named| {
+            let mut held = self.tips.get(device).into_iter().flatten();
+            held.any(|(seq, hash)| {
+                let tip = Tip {
+                    seq: *seq,
+                    hash: short(*hash),
+                };
+                !named.contains(&tip)
+            })
+        });
+        theirs
     }
 
     fn held(mut self) -> SpaceHeld {
@@ -346,55 +379,46 @@ impl<'c> Load<'c> {
 
 /// Of each feed that the phone speaks of: the batches that it names, and all above the lowest.
 async fn load_what_differs(conn: &mut Conn, loads: &mut [Load<'_>]) -> Result<(), StoreError> {
-    let theirs: Vec<_> = loads.iter().map(Load::theirs).collect();
-    let differing = || {
-        loads
-            .iter()
-            .zip(&theirs)
-            .filter(|(_, theirs)| theirs.is_some())
-    };
-    let spaces: Vec<&Space> = differing().map(|(load, _)| &load.claim.space).collect();
-    let branches = feed::branches_of(conn, &spaces).await?;
+    let mut theirs: Vec<Theirs> = loads.iter().map(Load::theirs).collect();
     let mut numbers = Vec::new();
-    for (load, theirs) in differing() {
-        let theirs = theirs.iter().flatten();
-        // Of feeds that nothing is held of there is nothing to look up.
-        for (device, tips) in theirs.filter(|(device, _)| load.tips.contains_key(device)) {
-            numbers.extend(tips.iter().map(|tip| (&load.claim.space, *device, tip.seq)));
+    for (load, theirs) in loads.iter().zip(&theirs) {
+        for (device, tips) in theirs {
+            let unknown = tips.iter().filter(|tip| !load.loaded.has(*device, **tip));
+            numbers.extend(unknown.map(|tip| (&load.claim.space, *device, tip.seq)));
         }
     }
     numbers.truncate(TIPS_LOOKED_UP_MAX);
     let mut found = feed::with_numbers(conn, &numbers).await?;
+    for load in loads.iter_mut() {
+        let found = found.remove(&load.claim.space).unwrap_or_default();
+        found
+            .into_iter()
+            .for_each(|placed| load.loaded.take(placed));
+    }
 
-    for (load, theirs) in loads.iter_mut().zip(theirs) {
-        let Some(theirs) = theirs else { continue };
-        let space = &load.claim.space;
-        let mut lowest: BTreeMap<DeviceId, u32> = BTreeMap::new();
-        for placed in found.remove(space).unwrap_or_default() {
-            let (device, tip) = (placed.device, Tip::of(&placed.node));
-            if theirs.get(&device).is_some_and(|tips| tips.contains(&tip)) {
-                let lowest = lowest.entry(device).or_insert(tip.seq);
-                *lowest = (*lowest).min(tip.seq);
-            }
-            load.loaded.take(placed);
+    // Who holds nothing of a feed lacks all of it, branches or not.
+    let mut branched = Vec::new();
+    for (load, theirs) in loads.iter().zip(&mut theirs) {
+        theirs.retain(|device, tips| {
+            tips.retain(|tip| load.loaded.has(*device, *tip));
+            load.asks_for(*device)
+        });
+        if theirs.values().any(|tips| !tips.is_empty()) {
+            branched.push(&load.claim.space);
         }
-        let told: BTreeSet<DeviceId> = load.claim.changes.iter().map(|(of, _)| *of).collect();
-        for (device, tips) in &load.tips {
-            if !told.contains(device) && load.claim.counter > 0 {
-                continue;
-            }
+    }
+    let branches = feed::branches_of(conn, &branched).await?;
+    for (load, theirs) in loads.iter_mut().zip(theirs) {
+        let space = &load.claim.space;
+        for (device, tips) in theirs {
             // Below the first number that was used twice a feed is a path, and whoever holds one batch
             // of it holds all before. From there on a branch that the phone lacks may begin.
-            let branch = branches.get(space).and_then(|of| of.get(device));
-            let lowest = lowest.get(device);
+            let branch = branches.get(space).and_then(|of| of.get(&device));
+            let lowest = tips.iter().map(|tip| tip.seq).min();
             let from = lowest
                 .map_or(0, |lowest| lowest.saturating_add(1))
                 .min(branch.copied().unwrap_or(u32::MAX));
-            // Nothing stands above all tips.
-            if tips.iter().all(|(seq, _)| *seq < from) {
-                continue;
-            }
-            for placed in feed::from_number(conn, space, *device, from).await? {
+            for placed in feed::from_number(conn, space, device, from).await? {
                 load.loaded.take(placed);
             }
         }

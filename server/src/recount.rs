@@ -167,6 +167,10 @@ fn value(scope: Option<&Scope<'_>>, status: &str) -> String {
     match scope.map(|scope| scope.computed(status)) {
         Some(Ok(Datum::Bool(true))) => "true".to_owned(),
         Some(Ok(Datum::Bool(false))) => "false".to_owned(),
+        // What is too long for a code, or no text for people, is not known.
+        Some(Ok(Datum::Text(code))) if code.len() > 64 || code.contains(char::is_control) => {
+            String::new()
+        }
         Some(Ok(Datum::Text(code))) => code,
         _ => String::new(),
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::batch::Batch;
-use sync_core::control::{Control, ControlEntry};
+use sync_core::control::{Control, ControlEntry, OrderKind};
 use sync_core::feed::{Feed, Tip};
 use sync_core::id::{BatchHash, DeviceId, RecordId, Space};
 use sync_core::record::RecordState;
@@ -46,8 +46,8 @@ pub(crate) async fn restand(
 }
 
 /// What follows from the control entries that `now` holds and `before` did not, by whatever way they
-/// came: if one of them says what counts, every device that has lost anything is looked at, and every
-/// record of which more is left out.
+/// came. A revocation concerns the feeds whose cut it changes, a verdict those of everybody who has lost
+/// anything, and what is left out its record.
 pub(crate) async fn follow(
     conn: &mut Conn,
     before: &Control,
@@ -58,8 +58,16 @@ pub(crate) async fn follow(
     if !new.any(ControlEntry::says_what_counts) {
         return Ok(touched);
     }
-    for device in now.cut_devices() {
-        for space in feed::spaces(conn).await? {
+    let verdicts = |control: &Control| {
+        let orders = control.orders();
+        orders
+            .filter(|(_, kind, _)| *kind == OrderKind::Verdict)
+            .count()
+    };
+    let decided = verdicts(now) > verdicts(before);
+    let cut: Vec<DeviceId> = now.cut_devices().collect();
+    for (device, space) in feed::feeds_of(conn, &cut).await? {
+        if decided || now.cut(device, &space) != before.cut(device, &space) {
             let records = restand(conn, now, &space, device).await?;
             remake(conn, now, &space, records, &mut touched).await?;
         }

@@ -66,6 +66,8 @@ pub(super) struct Concerned {
     tied: BTreeSet<Blind>,
     /// Who shows them now.
     holders: BTreeSet<Holder>,
+    /// Persons of whom all of this was read when their ties were written.
+    read: BTreeSet<(String, RecordId)>,
 }
 
 impl Concerned {
@@ -95,6 +97,8 @@ impl Concerned {
         let (numbers, others) = tie(conn, shared, package, unit, &tied).await?;
         self.numbers.extend(&numbers);
         self.tied.extend(numbers);
+        self.read
+            .extend(tied.iter().map(|record| (unit.to_owned(), *record)));
         let dwellers = link::dwellers(conn, unit, &homes).await?;
         let dwellers: Vec<RecordId> = dwellers.into_iter().map(|(_, person)| person).collect();
         let records = self.records.entry(unit.to_owned()).or_default();
@@ -125,7 +129,7 @@ impl Concerned {
                 }
             }
             for (unit, records) in &fresh {
-                let shown = link::numbers_of(conn, unit, &persons(records)).await?;
+                let shown = link::numbers_of(conn, unit, &self.unread(unit, records)).await?;
                 self.numbers
                     .extend(shown.iter().map(|(number, _, _)| *number));
             }
@@ -155,6 +159,13 @@ impl Concerned {
             self.holders.extend(holders);
             asked.extend(numbers);
         }
+    }
+
+    /// The persons among records of a unit whose ties were not read yet.
+    fn unread(&self, unit: &str, records: &BTreeSet<RecordId>) -> Vec<RecordId> {
+        let mut persons = persons(records);
+        persons.retain(|person| !self.read.contains(&(unit.to_owned(), *person)));
+        persons
     }
 
     /// How many records are concerned.
@@ -197,7 +208,7 @@ impl Concerned {
         fresh: &mut BTreeMap<String, BTreeSet<RecordId>>,
     ) -> Result<(), StoreError> {
         for (unit, records) in fresh {
-            let mut last = persons(records);
+            let mut last = self.unread(unit, records);
             while !last.is_empty() {
                 let linked = link::linked_with(conn, unit, &last).await?;
                 self.counted
@@ -317,6 +328,7 @@ async fn tie(
     let Ties {
         numbers: stored,
         links: stored_links,
+        linked,
         homes: stored_homes,
     } = link::ties_of(conn, unit, persons).await?;
     for gone in stored.difference(&numbers) {
@@ -340,6 +352,6 @@ async fn tie(
     let others = stored_links.into_iter().chain(links);
     Ok((
         numbers.map(|(number, _, _)| number).collect(),
-        others.map(|(_, other)| other).collect(),
+        others.map(|(_, other)| other).chain(linked).collect(),
     ))
 }

@@ -16,6 +16,7 @@ use sqlx::{
     AssertSqlSafe, Connection, Row as _, SqlSafeStr, SqlStr, Sqlite, SqliteConnection, Transaction,
 };
 
+use data_encoding::HEXLOWER;
 use sync_core::id::Space;
 
 use super::known::Known;
@@ -349,6 +350,14 @@ impl Row {
     /// A column of texts.
     pub(super) fn text(&self, column: &str) -> Result<Option<&str>, Error> {
         self.0.try_get(column)
+    }
+
+    /// A column for people to read, if there is one and it holds something.
+    pub(super) fn shown(&self, column: &str) -> Option<String> {
+        let int = || Some(self.int(column).ok()??.to_string());
+        let text = || Some(self.text(column).ok()??.to_owned());
+        let bytes = || Some(HEXLOWER.encode(self.bytes(column).ok()??));
+        int().or_else(text).or_else(bytes)
     }
 
     /// A column of bytes.

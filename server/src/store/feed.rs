@@ -38,7 +38,7 @@ statements! {
             THEN 1 ELSE 0 END,
             $7, $8)";
     TIP_DEVICES = "SELECT DISTINCT device FROM tip WHERE unit = $1 AND class = $2";
-    WHOLE = "SELECT arrival, hash, device, seq, branch, prev, bytes FROM batch
+    WHOLE = "SELECT unit, class, arrival, hash, device, seq, branch, prev, bytes FROM batch
         WHERE unit = $1 AND class = $2 AND arrival > $3 ORDER BY arrival LIMIT $4";
     STASHED_BYTES = "SELECT bytes FROM stash WHERE unit = $1 AND class = $2 AND hash = $3";
     STASH = "INSERT INTO stash (unit, class, hash, device, seq, prev, bytes)
@@ -79,12 +79,14 @@ const NUMBERED: (&str, &str) = (
         WHERE (unit, class, device, seq) IN (VALUES",
     ")",
 );
+const FEEDS_OF: &str = "SELECT DISTINCT device, unit, class FROM tip WHERE device IN";
 const AT: &str =
     "SELECT device, seq, hash, bytes FROM batch WHERE unit = $1 AND class = $2 AND arrival IN";
 
 #[cfg(test)]
-pub(crate) fn built(count: usize) -> [String; 7] {
+pub(crate) fn built(count: usize) -> [String; 8] {
     [
+        over_list(FEEDS_OF, 0, count),
         over_rows(TIPS, 2, count),
         over_rows(BRANCHES, 2, count),
         over_rows(STASHED, 2, count),
@@ -377,6 +379,25 @@ pub(crate) async fn devices(conn: &mut Conn, space: &Space) -> Result<Vec<Device
     let rows = query.fetch_all(conn).await?;
     let device = |row| Read::of("tip", row).id("device", DeviceId::from_slice);
     rows.iter().map(device).collect()
+}
+
+/// The spaces in which these devices have a feed.
+pub(crate) async fn feeds_of(
+    conn: &mut Conn,
+    devices: &[DeviceId],
+) -> Result<Vec<(DeviceId, Space)>, StoreError> {
+    let mut feeds = Vec::new();
+    for chunk in devices.chunks(ROWS_MAX) {
+        let mut query = assembled(over_list(FEEDS_OF, 0, chunk.len()));
+        for device in chunk {
+            query = query.bind(device.0.to_vec());
+        }
+        for row in query.fetch_all(conn).await? {
+            let read = Read::of("tip", &row);
+            feeds.push((read.id("device", DeviceId::from_slice)?, read.space()?));
+        }
+    }
+    Ok(feeds)
 }
 
 fn known(read: &Read<'_>, space: &Space) -> Result<(DeviceId, Known), StoreError> {

@@ -35,11 +35,13 @@ const LINKED_WITH: [&str; 2] = [
     "SELECT other AS of FROM linked WHERE unit = $1 AND record IN",
     "UNION ALL SELECT record AS of FROM linked WHERE unit = $1 AND other IN",
 ];
-const TIES_OF: [&str; 3] = [
+const TIES_OF: [&str; 4] = [
     "SELECT 'number' AS kind, record, number AS tie FROM identity_number
         WHERE unit = $1 AND record IN",
     "UNION ALL SELECT 'link' AS kind, record, other AS tie FROM linked
         WHERE unit = $1 AND record IN",
+    "UNION ALL SELECT 'linked' AS kind, other AS record, record AS tie FROM linked
+        WHERE unit = $1 AND other IN",
     "UNION ALL SELECT 'home' AS kind, person AS record, household AS tie FROM lives_in
         WHERE unit = $1 AND person IN",
 ];
@@ -73,6 +75,8 @@ fn over_lists(heads: &[&'static str], count: usize) -> String {
 pub(crate) struct Ties {
     pub(crate) numbers: BTreeSet<Holder>,
     pub(crate) links: BTreeSet<Linked>,
+    /// Those in whose records something is said about one of these.
+    pub(crate) linked: BTreeSet<RecordId>,
     pub(crate) homes: BTreeSet<Home>,
 }
 
@@ -92,6 +96,7 @@ pub(crate) async fn ties_of(
             let (kind, table) = match Read::of("linked", &row).text("kind")? {
                 "number" => (Tie::Number, "identity_number"),
                 "link" => (Tie::Link, "linked"),
+                "linked" => (Tie::Linked, "linked"),
                 _ => (Tie::Home, "lives_in"),
             };
             let read = Read::of(table, &row);
@@ -104,6 +109,9 @@ pub(crate) async fn ties_of(
                 Tie::Link => {
                     let other = read.id("tie", RecordId::from_slice)?;
                     ties.links.insert((person, other));
+                }
+                Tie::Linked => {
+                    ties.linked.insert(read.id("tie", RecordId::from_slice)?);
                 }
                 Tie::Home => {
                     let household = read.id("tie", RecordId::from_slice)?;
@@ -119,6 +127,7 @@ pub(crate) async fn ties_of(
 enum Tie {
     Number,
     Link,
+    Linked,
     Home,
 }
 

@@ -65,6 +65,16 @@ pub(crate) enum StoreError {
         /// The column.
         column: &'static str,
     },
+    /// The same of a row that was just read.
+    #[error("a row of {table} ({key}) has a {column} that does not read")]
+    UnreadableRow {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// Which row: the columns of its key that were read with it, never what it says of anybody.
+        key: String,
+    },
     /// What was to be written needs a key that can't be drawn.
     #[error(transparent)]
     Randomness(#[from] crate::clock::NoRandomness),
@@ -267,7 +277,21 @@ fn over_list(head: &'static str, before: usize, count: usize) -> String {
     format!("{head} ({})", list.join(", "))
 }
 
-/// A row on its way into our types: what does not read is named by table and column.
+/// Columns that say which row is meant, whatever the table.
+const KEY_COLUMNS: [&str; 9] = [
+    "unit",
+    "class",
+    "arrival",
+    "hash",
+    "device",
+    "seq",
+    "record",
+    "key",
+    "generation",
+];
+
+/// A row on its way into our types: what does not read is named by table, column
+/// and key.
 struct Read<'r> {
     table: &'static str,
     row: &'r Row,
@@ -279,9 +303,12 @@ impl<'r> Read<'r> {
     }
 
     fn unreadable(&self, column: &'static str) -> StoreError {
-        StoreError::Unreadable {
+        let parts = KEY_COLUMNS.iter().filter(|part| **part != column);
+        let parts = parts.filter_map(|part| Some(format!("{part} {}", self.row.shown(part)?)));
+        StoreError::UnreadableRow {
             table: self.table,
             column,
+            key: parts.collect::<Vec<_>>().join(", "),
         }
     }
 

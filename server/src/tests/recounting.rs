@@ -20,6 +20,7 @@ use sync_core::wire::{SpaceClaim, base_digest};
 use super::phone::Phone;
 use super::*;
 use crate::recount::Recounted;
+use crate::store::figure;
 
 pub(super) const SCREENED: &str = "test.screened";
 const LEFT_BEHIND: &str = "test.left-behind";
@@ -251,6 +252,31 @@ async fn cells_are_what_the_records_say_after_every_kind_of_edit() {
     let puts = [("identity.sex", text("1"))];
     care.writes(&station, person(1), &puts).await;
     assert_eq!(figures(&station, GACHA).await[SCREENED], (1, 1, 0));
+}
+
+#[tokio::test]
+async fn a_code_that_no_code_can_be_is_taken_and_counts_as_not_known() {
+    let (station, mut cadre) = station().await;
+    let (longest, longer) = ("9".repeat(64), "9".repeat(65));
+    for (code, counted) in [
+        (longest.as_str(), longest.as_str()),
+        (longer.as_str(), ""),
+        ("0\u{0}1", ""),
+        ("0\n1", ""),
+    ] {
+        let puts = [("water#w1.source", text(code))];
+        cadre.writes(&station, household(1), &puts).await;
+        assert_eq!(figures(&station, GACHA).await[TAP_WATER], (0, 4, 0));
+        let mut tx = station.app.shared().store.read().await.unwrap();
+        let generations = figure::generations(&mut tx).await.unwrap();
+        let live = generations.iter().find(|of| of.live).unwrap();
+        let by = "water_source";
+        let cells = figure::of_year(&mut tx, live.number, 2026, by, GACHA);
+        let cells = cells.await.unwrap().into_iter();
+        let known = cells.filter(|(_, tally)| tally.denominator > 0);
+        let known: Vec<String> = known.map(|(cell, _)| cell.value).collect();
+        assert_eq!(known, [counted], "{code:?}");
+    }
 }
 
 #[tokio::test]

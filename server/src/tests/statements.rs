@@ -9,7 +9,7 @@ use sync_core::value::{Key, Value as Said};
 
 use super::*;
 
-type Puts<'a> = &'a [(&'a str, &'a str)];
+type Puts<'a> = &'a [(&'a str, Said)];
 
 /// A phone of a unit, with its three spaces, that holds what the server holds.
 async fn enrolled(station: &Station) -> Phone {
@@ -22,7 +22,7 @@ async fn enrolled(station: &Station) -> Phone {
 }
 
 fn save(phone: &mut Phone, record: RecordId, puts: Puts<'_>) {
-    let put = |(key, value): &(&str, &str)| (Key::parse(key).unwrap(), Said::from(*value));
+    let put = |(key, value): &(&str, Said)| (Key::parse(key).unwrap(), value.clone());
     let saved = phone.save(NOON, record, puts.iter().map(put).collect());
     assert_eq!(saved.unwrap(), 1);
 }
@@ -53,12 +53,23 @@ async fn an_exchange_of_twenty_edits_runs_few_statements() {
 
     let households = draw(&mut phone, Subject::Household, 20);
     for record in &households {
-        save(&mut phone, *record, &[("water.source", "02")]);
+        let puts = [
+            ("household.area_type", "1".into()),
+            ("household.residence_status", "1".into()),
+            ("household.resident_population", 4.into()),
+            ("household.main_camp", "1".into()),
+            ("water#4ar8my87.camp", "1".into()),
+            ("water#4ar8my87.observed_on", "2026-06-01".into()),
+            ("water#4ar8my87.source", "01".into()),
+            ("water#4ar8my87.users", 3.into()),
+        ];
+        save(&mut phone, *record, &puts);
     }
     at_most(26, &exchanged(&station, &mut phone).await);
 
     for record in &households {
-        save(&mut phone, *record, &[("water.source", "03")]);
+        let puts = [("water#4ar8my87.source", "03".into())];
+        save(&mut phone, *record, &puts);
     }
     at_most(26, &exchanged(&station, &mut phone).await);
 
@@ -66,11 +77,11 @@ async fn an_exchange_of_twenty_edits_runs_few_statements() {
     for (number, record) in (0..).zip(persons) {
         let id_no = id_number("19900102", 2 * number);
         let puts = [
-            ("identity.name", "其其格"),
-            ("identity.sex", "2"),
-            ("identity.id_type", "01"),
-            ("identity.id_no", id_no.as_str()),
-            ("identity.birth_date", "1990-01-02"),
+            ("identity.name", "其其格".into()),
+            ("identity.sex", "2".into()),
+            ("identity.id_type", "01".into()),
+            ("identity.id_no", id_no.as_str().into()),
+            ("identity.birth_date", "1990-01-02".into()),
         ];
         save(&mut phone, record, &puts);
     }

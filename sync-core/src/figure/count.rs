@@ -13,6 +13,8 @@ use crate::id::Subject;
 /// The most that one group may stand for: a household's people are at most some dozens, and a
 /// mistake in the plan must not drown a banner's figure.
 const WEIGHT_MAX: i64 = 1_000_000;
+/// The longest code that a breakdown names; longer ones count as not known.
+const BREAKDOWN_BYTES_MAX: usize = 64;
 
 /// The indicators of one kind of period, with their places in the package.
 #[derive(Debug)]
@@ -189,7 +191,13 @@ fn weight(given: Result<Datum, ExpressionError>) -> Result<i64, ExpressionError>
 fn value_of(scope: Option<&Scope<'_>>, status: &str) -> String {
     match scope.map(|scope| scope.computed(status)) {
         Some(Ok(Datum::Bool(holds))) => holds.to_string(),
-        Some(Ok(Datum::Text(code))) => code,
+        Some(Ok(Datum::Text(code))) if is_code(&code) => code,
         _ => String::new(),
     }
+}
+
+/// Whether a text may be a code. A record may say anything, and what no engine takes into a key would
+/// keep out whatever comes with it.
+fn is_code(text: &str) -> bool {
+    text.len() <= BREAKDOWN_BYTES_MAX && !text.chars().any(char::is_control)
 }
