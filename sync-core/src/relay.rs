@@ -160,7 +160,7 @@ impl Replica {
             };
             let mut queue = Vec::new();
             for (_, node) in nodes {
-                if let Some(bytes) = self.batch_bytes(rows, space, &fresh, node.hash)? {
+                if let Some(bytes) = self.batch_bytes(rows, space, &fresh, &node)? {
                     let space = space.clone();
                     queue.push(Candidate { space, bytes });
                 }
@@ -336,15 +336,19 @@ impl Replica {
         Ok(acknowledged)
     }
 
-    /// A batch in its stored form: fresh, or of the store.
+    /// A batch in its stored form: fresh, or of the store. The fresh ones stand in the order of their
+    /// numbers.
     pub(crate) fn batch_bytes(
         &self,
         rows: &dyn ReadRows,
         space: &Space,
         fresh: &[crate::batch::Batch],
-        hash: crate::id::BatchHash,
+        node: &Node,
     ) -> Result<Option<Vec<u8>>, Unreadable> {
-        match fresh.iter().find(|batch| batch.hash == hash) {
+        let hash = node.hash;
+        let place = fresh.binary_search_by_key(&node.seq, |batch| batch.header.seq);
+        let fresh = place.ok().and_then(|place| fresh.get(place));
+        match fresh.filter(|batch| batch.hash == hash) {
             Some(batch) => Ok(Some(batch.bytes().to_vec())),
             None => rows.read(Table::Batch, &stored::batch_key(space, hash)),
         }

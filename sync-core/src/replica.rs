@@ -5,23 +5,29 @@
 //! [`Replica::apply`], which can't fail and hands out the outcome (the bytes to send, for an
 //! exchange). If persisting fails the outcome is unknown: drop the replica and open it again (R8).
 
+mod cache;
 mod edit;
 mod open;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use plan::Package;
 
 use crate::batch::{self, Batch, Entry};
-use crate::check::Problem;
+use crate::check::{self, Problem};
 use crate::control::Control;
 use crate::feed::{Feed, Node, Vector};
-use crate::id::{ActorId, AuthorId, BatchHash, ChangeHash, Class, DeviceId, RecordId, Space};
+use crate::figure::UnitFacts;
+use crate::group::Group;
+use crate::id::{
+    ActorId, AuthorId, BatchHash, ChangeHash, Class, DeviceId, RecordId, Space, Subject,
+};
 use crate::offer::Offers;
 use crate::record::{RecordState, WriteError};
 use crate::renew::Renewal;
 use crate::row::{ReadRows, Row, Table, Unreadable};
-use crate::show::Source;
+use crate::show::{self, Source};
 use crate::standing::{HeldChange, Standing, counting};
 use crate::state::Staged;
 use crate::stored;
@@ -29,6 +35,7 @@ use crate::value::{Key, Value};
 
 pub use crate::state::{HubState, Me};
 pub use crate::view::{Shown, shown_of};
+use cache::Cache;
 pub use edit::{Edit, EditError, Edited};
 pub use open::{EachRow, OpenError, OpenReport};
 
@@ -166,6 +173,7 @@ pub struct Replica {
     pub(crate) offers: Offers,
     /// New keys that the server is asked to let in.
     pub(crate) renewal: Option<Renewal>,
+    cache: Cache,
 }
 
 /// Batches that don't count by themselves.
@@ -189,6 +197,7 @@ impl Replica {
             plain: false,
             offers: Offers::default(),
             renewal: None,
+            cache: Cache::default(),
         };
         replica.make_spaces();
         replica
@@ -288,6 +297,7 @@ impl Replica {
     /// Forgets a space whose rows are gone.
     pub fn forget(&mut self, space: &Space) {
         self.spaces.remove(space);
+        self.cache.forget(space.unit());
     }
 
     /// What is held of a space, from now on if nothing was.
@@ -314,6 +324,7 @@ impl Replica {
         match step {
             Step::Actor(random) => self.actor = Some(random),
             Step::Record(space, record, state) => {
+                self.cache.touched(space.unit(), record);
                 self.held_mut(space).records.insert(record, *state);
             }
             Step::Stage(space, number, staged) => {
@@ -338,6 +349,7 @@ impl Replica {
             }
             Step::Control(control) => {
                 self.control = *control;
+                self.cache.clear();
                 self.make_spaces();
             }
             Step::Base(space, base) => self.held_mut(space).base = base,
@@ -349,6 +361,7 @@ impl Replica {
             Step::Receipt(space, receipt) => self.held_mut(space).receipt = Some(receipt),
             Step::Plain(plain) => self.plain = plain,
             Step::Forget(space, record) => {
+                self.cache.touched(space.unit(), record);
                 let held = self.held_mut(space);
                 held.records.remove(&record);
                 held.touched.remove(&record);
@@ -488,6 +501,32 @@ impl Replica {
             .collect()
     }
 
+    /// What is recorded in a unit, group by group, as the newest plan package reads it; nothing without
+    /// one.
+    pub fn facts(&self, unit: &str) -> Arc<UnitFacts> {
+        let package = self.control.package();
+        let read = |package| UnitFacts::read(self, package, unit);
+        self.cache
+            .facts(unit, || package.map(read).unwrap_or_default())
+    }
+
+    /// The batches held that carry changes of a record, in any order. What does not read is left out.
+    pub fn batches_of(
+        &self,
+        rows: &dyn ReadRows,
+        record: RecordId,
+    ) -> Result<Vec<Batch>, Unreadable> {
+        let mut batches = Vec::new();
+        for (space, held) in &self.spaces {
+            for hash in held.touched.get(&record).into_iter().flatten() {
+                let bytes = rows.read(Table::Batch, &stored::batch_key(space, *hash))?;
+                let batch = bytes.and_then(|bytes| Batch::from_store(self.me.network, &bytes).ok());
+                batches.extend(batch);
+            }
+        }
+        Ok(batches)
+    }
+
     /// All records of a unit, over all classes.
     pub fn records_of(&self, unit: &str) -> BTreeSet<RecordId> {
         self.spaces
@@ -515,25 +554,24 @@ impl Replica {
 
     /// Saved changes that the server is not known to hold.
     pub fn unsent(&self) -> usize {
-        self.spaces
-            .values()
-            .map(|held| {
-                let batches: usize = held
-                    .feeds
-                    .get(&self.me.device)
-                    .map(|feed| feed.missing(held.base.1.tips(self.me.device)))
-                    .unwrap_or_default()
-                    .iter()
-                    .map(|node| {
-                        held.touched
-                            .values()
-                            .filter(|hashes| hashes.contains(&node.hash))
-                            .count()
-                    })
-                    .sum();
-                batches + held.staged.len()
-            })
-            .sum()
+        let of_space = |held: &Held| {
+            let feed = held.feeds.get(&self.me.device);
+            let missing = feed.map(|feed| feed.missing(held.base.1.tips(self.me.device)));
+            let missing: BTreeSet<BatchHash> = missing
+                .into_iter()
+                .flatten()
+                .map(|node| node.hash)
+                .collect();
+            let changes = match missing.is_empty() {
+                true => 0,
+                false => {
+                    let of_records = held.touched.values().flatten();
+                    of_records.filter(|hash| missing.contains(hash)).count()
+                }
+            };
+            changes + held.staged.len()
+        };
+        self.spaces.values().map(of_space).sum()
     }
 
     /// Changes and batches that are held and wait for something that has not come yet.
@@ -559,6 +597,26 @@ impl Source for Replica {
 
     fn view(&self, unit: &str, record: RecordId) -> Shown<'_> {
         self.view(unit, record)
+    }
+
+    fn groups(&self, unit: &str, subject: Subject) -> Arc<Vec<Group>> {
+        let make = || show::grouped(self, unit, subject);
+        self.cache.groups(unit, subject, make)
+    }
+
+    fn problems(
+        &self,
+        unit: &str,
+        record: RecordId,
+        shown: &Shown<'_>,
+        today: &str,
+    ) -> Vec<Problem> {
+        let Some(package) = self.control.package() else {
+            return Vec::new();
+        };
+        self.cache.problems(unit, record, today, || {
+            check::check_record(package, record, shown, today)
+        })
     }
 }
 

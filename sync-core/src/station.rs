@@ -1,5 +1,6 @@
 //! A device without a server for unit tests: a network whose keys the test holds, rows in memory.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use plan::Package;
@@ -33,15 +34,19 @@ pub(crate) fn person() -> SigningKey {
 
 /// Rows in memory.
 #[derive(Default)]
-pub(crate) struct Rows(BTreeMap<(Table, Vec<u8>), Vec<u8>>);
+pub(crate) struct Rows {
+    held: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
+    /// How many were read.
+    pub(crate) reads: Cell<usize>,
+}
 
 impl Rows {
     pub(crate) fn write(&mut self, rows: &[Row]) {
         for row in rows {
             let key = (row.table, row.key.clone());
             match &row.value {
-                Some(value) => drop(self.0.insert(key, value.clone())),
-                None => drop(self.0.remove(&key)),
+                Some(value) => drop(self.held.insert(key, value.clone())),
+                None => drop(self.held.remove(&key)),
             }
         }
     }
@@ -51,19 +56,20 @@ impl Rows {
     /// Whether some row holds these bytes.
     pub(crate) fn contain(&self, part: &[u8]) -> bool {
         let holds = |value: &Vec<u8>| value.windows(part.len()).any(|window| window == part);
-        self.0.values().any(holds)
+        self.held.values().any(holds)
     }
 
     /// All values of a table.
     pub(crate) fn of(&self, table: Table) -> impl Iterator<Item = &Vec<u8>> {
-        let rows = self.0.iter().filter(move |((of, _), _)| *of == table);
+        let rows = self.held.iter().filter(move |((of, _), _)| *of == table);
         rows.map(|(_, value)| value)
     }
 }
 
 impl ReadRows for Rows {
     fn read(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Unreadable> {
-        Ok(self.0.get(&(table, key.to_vec())).cloned())
+        self.reads.set(self.reads.get() + 1);
+        Ok(self.held.get(&(table, key.to_vec())).cloned())
     }
 }
 

@@ -1,7 +1,6 @@
 //! Saving: from what somebody typed to changes that are staged for the next batch.
 
 use super::*;
-use crate::check;
 
 /// What an edit is made of.
 #[derive(Clone, Debug)]
