@@ -36,7 +36,7 @@ fn a_long_upload_reads_every_batch_once() {
         }
     }
     assert_eq!(station.replica.unsent(), 0);
-    assert!(rounds > 3, "{rounds}");
+    assert!(rounds > 2, "{rounds}");
     // The first round signs them; what it sends is not read, and what others send is read once.
     let reads = station.rows.reads.get();
     assert!(reads <= batches, "{reads} reads of {batches} batches");
