@@ -69,6 +69,21 @@ pub struct Prepared<T> {
 }
 
 impl<T> Prepared<T> {
+    /// Adds a row with the change of memory that it stands for.
+    pub(crate) fn put(&mut self, row: Row, step: Step) {
+        self.rows.push(row);
+        self.steps.push(step);
+    }
+
+    /// The same step with another outcome.
+    pub(crate) fn with<U>(self, outcome: U) -> Prepared<U> {
+        Prepared {
+            rows: self.rows,
+            steps: self.steps,
+            outcome,
+        }
+    }
+
     /// Whether the step takes something out of the store for good: once its rows are durable the host
     /// leaves no trace of what they replace, in logs and free pages neither (R30).
     pub fn erases(&self) -> bool {
@@ -84,7 +99,12 @@ impl<T> Prepared<T> {
 /// A change of memory that can't fail.
 pub(crate) enum Step {
     Actor([u8; 8]),
+    /// An edit was made in a record.
     Record(Space, RecordId, Box<RecordState>),
+    /// All that is held of a record is in its state.
+    Merged(Space, RecordId, Box<RecordState>),
+    /// Changes of a record are held that are not in its state yet: of one message, or of several.
+    Behind(Space, RecordId, Waits),
     Stage(Space, u64, Staged),
     Unstage(Space, u64),
     Hold {
@@ -123,11 +143,23 @@ impl Step {
     }
 }
 
+/// How a record that is behind comes up to what is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// The message that brought its changes goes on with them.
+    ForItsMessage,
+    /// It is made again from all that is held.
+    ForRebuild,
+}
+
 /// What is held of one space.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     pub(crate) feeds: BTreeMap<DeviceId, Feed>,
     pub(crate) records: BTreeMap<RecordId, RecordState>,
+    /// Records of which changes are held that their states lack. They have no row: whoever opens the
+    /// store makes them again.
+    pub(crate) behind: BTreeMap<RecordId, Waits>,
     /// The batches that carry changes of a record: where a rebuild finds them.
     pub(crate) touched: BTreeMap<RecordId, BTreeSet<BatchHash>>,
     pub(crate) staged: BTreeMap<u64, Staged>,
@@ -327,6 +359,15 @@ impl Replica {
                 self.cache.touched(space.unit(), record);
                 self.held_mut(space).records.insert(record, *state);
             }
+            Step::Merged(space, record, state) => {
+                self.cache.touched(space.unit(), record);
+                let held = self.held_mut(space);
+                held.records.insert(record, *state);
+                held.behind.remove(&record);
+            }
+            Step::Behind(space, record, waits) => {
+                self.held_mut(space).behind.insert(record, waits);
+            }
             Step::Stage(space, number, staged) => {
                 self.held_mut(space).staged.insert(number, staged);
             }
@@ -365,6 +406,7 @@ impl Replica {
                 let held = self.held_mut(space);
                 held.records.remove(&record);
                 held.touched.remove(&record);
+                held.behind.remove(&record);
             }
             Step::Keep(space, record, changes) => {
                 let kept = &mut self.held_mut(space).kept;
@@ -471,6 +513,19 @@ impl Replica {
     /// A record's state in one space.
     pub fn record(&self, space: &Space, record: RecordId) -> Option<&RecordState> {
         self.spaces.get(space)?.records.get(&record)
+    }
+
+    /// The records of a space of which changes are held that they do not show yet, while what brought them
+    /// is merged slice by slice; and those that were made again at the opening and have no row yet.
+    pub fn behind(&self, space: &Space) -> impl Iterator<Item = RecordId> {
+        let held = self.spaces.get(space);
+        held.into_iter()
+            .flat_map(|held| held.behind.keys().copied())
+    }
+
+    pub(crate) fn is_behind(&self, space: &Space, record: RecordId) -> bool {
+        let held = self.spaces.get(space);
+        held.is_some_and(|held| held.behind.contains_key(&record))
     }
 
     /// All records of a space.

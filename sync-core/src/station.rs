@@ -12,13 +12,13 @@ use crate::change::{Change, Put};
 use crate::control::{
     Control, ControlEntry, Cut, Enrolment, Order, OrderKind, RootStatement, Signer,
 };
-use crate::exchange::{Budget, Outgoing, Received};
+use crate::exchange::{Arrival, Budget, Outgoing, Received, Slice, Work};
 use crate::feed::Vector;
 use crate::id::{
     ActorId, AuthorId, ChangeHash, Class, DeviceId, Incarnation, NetworkId, RecordId, Space,
     Subject,
 };
-use crate::replica::{Context, Edit, EditError, Edited, HubState, Me, Replica};
+use crate::replica::{Context, Edit, EditError, Edited, HubState, Me, OpenReport, Replica};
 use crate::row::{ReadRows, Row, Table, Unreadable};
 use crate::seal::SigningKey;
 use crate::value::{Key, Value};
@@ -185,6 +185,37 @@ impl Station {
         let prepared = self
             .replica
             .prepare_exchange(&mut context, &self.rows, &sign, Budget::DEFAULT)
+            .unwrap();
+        self.rows.write(&prepared.rows);
+        self.replica.apply(prepared)
+    }
+
+    /// Opens a replica from the rows.
+    pub(crate) fn reopen(&mut self) -> OpenReport {
+        let mut each = |table: Table, take: &mut dyn FnMut(Vec<u8>)| {
+            self.rows.of(table).cloned().for_each(take);
+            Ok(())
+        };
+        let (replica, report) = Replica::open(&self.rows, &mut each).unwrap();
+        self.replica = replica;
+        report
+    }
+
+    /// Takes a slice of an answer.
+    pub(crate) fn hear_slice(
+        &mut self,
+        outgoing: &Outgoing,
+        arrival: &Arrival,
+        work: Work,
+    ) -> Slice {
+        let mut context = Context {
+            now: 100,
+            today: TODAY,
+            rng: &mut self.rng,
+        };
+        let prepared = self
+            .replica
+            .prepare_slice(&mut context, &self.rows, outgoing, arrival, work)
             .unwrap();
         self.rows.write(&prepared.rows);
         self.replica.apply(prepared)
