@@ -312,3 +312,34 @@ pub(crate) fn registers() -> String {
         table.text()
     )
 }
+
+/// Edits that wait for a phone's first exchange.
+const UPLOADS: [usize; 2] = [4_000, 10_000];
+
+/// What a phone's first upload costs it, by how much it has saved since: the third family of this file.
+pub(crate) fn upload() -> String {
+    let mut table = Table::new(&["edits saved before", "CPU s phone", "ms per 1,000 edits"]);
+    for (seed, edits) in (1..).zip(UPLOADS) {
+        let bench = Bench::new();
+        let way = Way::to(&bench.server);
+        let mut phone = way.enrol(&bench.server.link(UNIT), seed);
+        let mut draw = Workload::of_village(6);
+        for place in 0..edits {
+            let kind = kind_at(place % 600);
+            let record = phone.draw(kind);
+            phone.save(record, &draw.record(kind));
+        }
+        let before = cpu_of(std::process::id());
+        phone.sync(&mut |body| way.exchange(body));
+        let cost = cpu_of(std::process::id()).saturating_sub(before);
+        table.row(&[
+            thousands(edits as u64),
+            format!("{:.2}", cost.as_secs_f64()),
+            thousands((cost.as_millis() * 1_000 / edits as u128) as u64),
+        ]);
+    }
+    format!(
+        "### A first upload\n\nNew records in one store in memory, a saved form each.\n\n{}",
+        table.text()
+    )
+}

@@ -1,4 +1,4 @@
-//! The benchmarks: `cargo xtask bench [exchange|registers|bundle|snapshot|load|ingest|open|calls|figures …]` prints their tables in
+//! The benchmarks: `cargo xtask bench [exchange|registers|upload|bundle|snapshot|load|ingest|open|calls|figures …]` prints their tables in
 //! Markdown. bench/RESULTS.md keeps one run with its date, machine and command.
 
 mod bundle;
@@ -20,9 +20,10 @@ use std::path::Path;
 type Family = (&'static str, fn() -> String);
 
 /// The families, in the order of the results.
-const FAMILIES: [Family; 9] = [
+const FAMILIES: [Family; 10] = [
     ("exchange", exchange::run),
     ("registers", exchange::registers),
+    ("upload", exchange::upload),
     ("bundle", bundle::run),
     ("snapshot", snapshot::run),
     ("load", load::run),
@@ -44,7 +45,7 @@ fn main() {
     let unknown = |name: &&String| !FAMILIES.iter().any(|(known, _)| known == name);
     if let Some(name) = named.iter().find(unknown) {
         eprintln!(
-            "no family {name}; there are exchange, registers, bundle, snapshot, load, ingest, open, calls, figures"
+            "no family {name}; there are exchange, registers, upload, bundle, snapshot, load, ingest, open, calls, figures"
         );
         std::process::exit(1);
     }

@@ -61,7 +61,7 @@ impl Phone {
         let mut figures = Vec::new();
         for unit in open.replica.units() {
             let control = open.replica.control();
-            let tallies = figure::of_unit(&open.replica, package, control, unit);
+            let tallies = figure::of_unit(&open.replica.facts(unit), package, control, unit);
             for year in &years {
                 for (at, indicator) in (0u16..).zip(&package.indicators) {
                     let missing = missing_classes(open, indicator, unit);
@@ -90,7 +90,7 @@ impl Phone {
         let until = open.day_in(days);
         let mut tasks = Vec::new();
         for unit in open.replica.units() {
-            let due = task::due(&open.replica, package, unit, &today, &until);
+            let due = task::due(&open.replica.facts(unit), package, unit, &today, &until);
             for due in due.map_err(|error| unreadable(package, &error))? {
                 tasks.push(ShownTask {
                     record: due.record.to_string(),

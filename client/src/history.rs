@@ -1,10 +1,9 @@
 //! What was written under a record's keys, where, by whom and when.
 
-use sync_core::batch::Batch;
 use sync_core::history::{ShownEvent, Signers, merged};
 use sync_core::id::{DeviceId, RecordId, Space};
 use sync_core::record::Event;
-use sync_core::row::Table;
+use sync_core::row::Unreadable;
 
 use crate::error::{Complaint, PhoneError};
 use crate::phone::{Open, Phone};
@@ -53,12 +52,14 @@ fn shown(open: &Open, space: &Space, signers: &Signers, event: &Event) -> ShownE
 }
 
 fn signers(open: &Open, record: RecordId) -> Result<Signers, PhoneError> {
-    let network = open.replica.me().network;
+    let batches = open.replica.batches_of(&open.store, record);
     let mut signers = Signers::default();
-    open.store.rows(Table::Batch, |bytes| {
-        if let Ok(batch) = Batch::from_store(network, &bytes) {
-            signers.take(&batch, record);
-        }
-    })?;
+    for batch in batches.map_err(unreadable)? {
+        signers.take(&batch, record);
+    }
     Ok(signers)
+}
+
+fn unreadable(_: Unreadable) -> PhoneError {
+    PhoneError::Store(Complaint::new("store_unreadable"))
 }

@@ -3,11 +3,10 @@
 //! Nothing here decides what a record means: the core checks and merges, the dictionary says what a
 //! field is, and this puts both behind verbs with plain arguments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use sync_core::figure::UnitFacts;
 use sync_core::id::{RecordId, Subject};
-use sync_core::replica::{Edit, Shown};
+use sync_core::replica::Edit;
 use sync_core::show::{self, ShownConflict, ShownRecord};
 use sync_core::value::{Key, Value};
 
@@ -102,19 +101,13 @@ impl Phone {
         };
         let search = search.map(str::to_lowercase);
         for unit in open.replica.units() {
-            let views: BTreeMap<RecordId, Shown<'_>> = open
-                .replica
-                .records_of(unit)
-                .into_iter()
-                .map(|record| (record, open.replica.view(unit, record)))
-                .collect();
             let said = register.map(|(package, register)| {
-                let said = UnitFacts::read(&open.replica, package, unit);
+                let said = open.replica.facts(unit);
                 (package, register, said)
             });
             for group in show::groups(&open.replica, unit, subject) {
                 let mut members = group.members();
-                let found = |search: &String| members.any(|member| has(&views, member, search));
+                let found = |search: &String| members.any(|member| has(open, unit, member, search));
                 if !search.as_ref().is_none_or(found) {
                     continue;
                 }
@@ -196,11 +189,11 @@ pub(crate) fn find(open: &Open, id: &str) -> Result<(RecordId, String), PhoneErr
 }
 
 /// Whether a text stands in a field of a single section of a record, or is its id.
-fn has(views: &BTreeMap<RecordId, Shown<'_>>, record: RecordId, search: &str) -> bool {
-    let fields: BTreeSet<String> = views
-        .get(&record)
+fn has(open: &Open, unit: &str, record: RecordId, search: &str) -> bool {
+    let fields: BTreeSet<String> = open
+        .replica
+        .view(unit, record)
         .into_iter()
-        .flatten()
         .filter(|(key, _)| key.item().is_none())
         .flat_map(|(_, slot)| slot.values())
         .filter_map(|written| written.value.as_text().map(str::to_lowercase))

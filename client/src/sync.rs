@@ -6,7 +6,7 @@
 //! gets everything across, piece by piece. As long as nothing is cut each round carries more than
 //! the one before: a new phone of a village needs three.
 
-use sync_core::exchange::{Budget, Outgoing, Received};
+use sync_core::exchange::{Arrival, Budget, Outgoing, Received, References, Slice, Work};
 use sync_core::id::DeviceId;
 
 use crate::cancel::Cancel;
@@ -54,6 +54,14 @@ pub struct Progress {
     pub report: SyncReport,
     /// Saved changes that the server is not known to hold yet.
     pub unsent: usize,
+}
+
+/// What an answer has come to.
+enum Taken {
+    /// The rest of it is still to be merged.
+    Arrival(Box<Arrival>),
+    /// Its round is over; whether another one is needed.
+    Round(bool),
 }
 
 /// Where an exchange stands.
@@ -141,7 +149,16 @@ pub fn exchange(
             Err(TransportError::Cancelled) => return Err(PhoneError::cancelled()),
             answer => answer,
         };
-        let again = phone.turn(|phone| course.take(phone, transport, &outgoing, answer))?;
+        let mut taken = phone.turn(|phone| course.take(phone, transport, &outgoing, answer))?;
+        // What came is merged slice by slice, and between two of them others have the phone.
+        let again = loop {
+            match taken {
+                Taken::Round(again) => break again,
+                Taken::Arrival(arrival) => {
+                    taken = phone.turn(|phone| course.merge(phone, &outgoing, &arrival))?;
+                }
+            }
+        };
         if course.wipe {
             return Err(parting::part(phone, &mut course, cancel));
         }
@@ -207,14 +224,14 @@ impl Course {
         Ok((transport, outgoing))
     }
 
-    /// Takes what came back; whether another round is needed.
+    /// Takes what came back, up to what an answer has to be merged.
     fn take(
         &mut self,
         phone: &mut Phone,
         transport: Transport,
         outgoing: &Outgoing,
         answer: Result<Vec<u8>, TransportError>,
-    ) -> Result<bool, PhoneError> {
+    ) -> Result<Taken, PhoneError> {
         if let Err(TransportError::Refused { code }) = &answer
             && SHOWING.contains(&code.as_str())
             && !self.shown
@@ -223,37 +240,66 @@ impl Course {
             phone.opened()?.replica.show_enrolment();
             self.shown = true;
             self.transport = Some(transport);
-            return Ok(true);
+            return Ok(Taken::Round(true));
         }
         let answer = match answer.map_err(PhoneError::from) {
             Ok(answer) => answer,
-            Err(PhoneError::NoConnection(complaint)) => {
-                self.failed(complaint)?;
-                return Ok(true);
-            }
-            Err(error) => return Err(error),
+            Err(error) => return self.not_taken(error),
         };
         self.transport = Some(transport);
         self.report.bytes_down += answer.len();
         self.report.round_trips += 1;
-        let taken = phone.try_step(&|open, context| {
-            Ok(open
-                .replica
-                .prepare_answer(context, &open.store, outgoing, &answer)?)
-        });
-        let received = match taken {
-            Ok(Ok(received)) => received,
-            // The answer was to a replica that is gone; what it brought comes again.
-            Ok(Err(_)) => {
-                self.failed(Complaint::new("store_fenced"))?;
-                return Ok(true);
-            }
-            Err(PhoneError::NoConnection(complaint)) => {
+        let open = phone.opened()?;
+        match open.replica.read_answer(&open.store, outgoing, &answer) {
+            Ok(arrival) => Ok(Taken::Arrival(Box::new(arrival))),
+            Err(error) => self.not_taken(error.into()),
+        }
+    }
+
+    /// A round that may come through at another try.
+    fn not_taken(&mut self, error: PhoneError) -> Result<Taken, PhoneError> {
+        match error {
+            PhoneError::NoConnection(complaint) => {
                 self.failed(complaint)?;
-                return Ok(true);
+                Ok(Taken::Round(true))
             }
-            Err(error) => return Err(error),
-        };
+            error => Err(error),
+        }
+    }
+
+    /// Merges a slice of an answer.
+    fn merge(
+        &mut self,
+        phone: &mut Phone,
+        outgoing: &Outgoing,
+        arrival: &Arrival,
+    ) -> Result<Taken, PhoneError> {
+        let taken = phone.try_step(&|open, context| {
+            let (store, work) = (&open.store, Work::SLICE);
+            let slice = open
+                .replica
+                .prepare_slice(context, store, outgoing, arrival, work);
+            Ok(slice?)
+        });
+        match taken {
+            Ok(Ok(Slice::More(rest))) => Ok(Taken::Arrival(rest)),
+            Ok(Ok(Slice::Whole(received))) => {
+                let again = self.conclude(phone, outgoing, received)?;
+                Ok(Taken::Round(again))
+            }
+            // The answer was to a replica that is gone; what it brought comes again.
+            Ok(Err(_)) => self.not_taken(PhoneError::NoConnection(Complaint::new("store_fenced"))),
+            Err(error) => self.not_taken(error),
+        }
+    }
+
+    /// What follows from an answer that is taken; whether another round is needed.
+    fn conclude(
+        &mut self,
+        phone: &mut Phone,
+        outgoing: &Outgoing,
+        received: Received,
+    ) -> Result<bool, PhoneError> {
         if received.wipe.is_some() {
             self.wipe = true;
             return Ok(false);
@@ -277,7 +323,7 @@ impl Course {
         unsent: usize,
     ) -> Result<bool, PhoneError> {
         let report = &mut self.report;
-        if !received.untaken {
+        if received.references != References::UnresolvedAtServer {
             report.batches_up += outgoing.batches;
         }
         report.batches_down += received.batches;

@@ -13,7 +13,7 @@ use crate::batch::Batch;
 use crate::change::Change;
 use crate::control::Control;
 use crate::id::{AuthorId, BatchHash, RecordId, Space};
-use crate::incoming::Incoming;
+use crate::incoming::{Incoming, Pending, Work};
 use crate::replica::{Context, Edit, EditError, Edited, Held, Prepared, Replica, Step};
 use crate::row::{ReadRows, Row, Table, Unreadable};
 use crate::stored;
@@ -64,16 +64,23 @@ impl Replica {
                 held.records.contains_key(record) || held.touched.contains_key(record)
             });
             for record in gone {
-                out.rows.push(stored::no_record_row(space, *record));
-                out.steps.push(Step::Forget(space.clone(), *record));
+                out.put(
+                    stored::no_record_row(space, *record),
+                    Step::Forget(space.clone(), *record),
+                );
             }
             for (record, changes) in erasure.kept {
-                out.rows.push(stored::kept_row(space, record, &changes));
-                out.steps.push(Step::Keep(space.clone(), record, changes));
+                out.put(
+                    stored::kept_row(space, record, &changes),
+                    Step::Keep(space.clone(), record, changes),
+                );
             }
         }
         // What else came with the order says what counts of other records.
-        Incoming::new(self, control).write(rows, out)
+        let incoming = Incoming::new(self, control);
+        let mut work = Work::ALL;
+        incoming.write(rows, Pending::default(), &mut work, out)?;
+        Ok(())
     }
 
     /// What is kept of erased records.
@@ -232,9 +239,7 @@ impl Erasure<'_> {
             };
             let bytes = blotted.bytes().to_vec();
             let row = stored::batch_row(Table::Stash, self.space, *hash, Some(&bytes));
-            out.rows.push(row);
-            out.steps
-                .push(Step::Stash(self.space.clone(), *hash, bytes));
+            out.put(row, Step::Stash(self.space.clone(), *hash, bytes));
         }
     }
 
@@ -249,8 +254,10 @@ impl Erasure<'_> {
             }
             let kept = self.kept.entry(record).or_default();
             kept.push(staged.entry.change.clone());
-            out.rows.push(stored::unstaged_row(self.space, *number));
-            out.steps.push(Step::Unstage(self.space.clone(), *number));
+            out.put(
+                stored::unstaged_row(self.space, *number),
+                Step::Unstage(self.space.clone(), *number),
+            );
         }
     }
 }

@@ -9,11 +9,13 @@ use crate::batch::{Batch, Unfit};
 use crate::control::{BadEntry, Control, ControlEntry};
 use crate::feed::{Node, Vector};
 use crate::id::{BatchHash, DeviceId, EntryHash, Incarnation, Space};
-use crate::incoming::Incoming;
+pub use crate::incoming::Work;
+use crate::incoming::{Incoming, Pending};
 use crate::replica::{Context, HubState, Prepared, Replica, Step};
 use crate::row::{ReadRows, Unreadable};
 use crate::stored;
 use crate::wire::{BadMessage, Request, Safe, SpaceClaim, base_digest};
+pub use hear::Arrival;
 
 /// How much one round trip may carry. After a cut the host halves both, down to one batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,19 +103,36 @@ pub struct Received {
     pub not_held: Vec<&'static str>,
     /// The stash was full and batches were left out; they come again (R6).
     pub stash_full: bool,
-    /// The server did not find what the request's batches refer to, and took none of them: they go
-    /// again, referring to nothing.
-    pub untaken: bool,
+    /// Whether what the round's batches refer to was found.
+    pub references: References,
     /// Two phones write with this device's keys: this one is to make new ones.
     pub renew_keys: bool,
-    /// What the answer's batches refer to was not found here, and none of them was taken: they come
-    /// again, referring to nothing.
-    pub unread: bool,
     /// Records that new orders erased here. Nothing else of the answer was taken; it comes again.
     pub erased: usize,
     /// Persons who may have ordered this phone to wipe itself, and whether the server has taken what it
     /// handed over. Nothing else was in the answer.
     pub wipe: Option<WipeTurn>,
+}
+
+/// Whether what the batches of a round refer to was found. If not they come again, referring to nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum References {
+    /// It was, as far as anything was referred to.
+    #[default]
+    Resolved,
+    /// Not by the server, which took none of the request's batches.
+    UnresolvedAtServer,
+    /// Not here: no more of the answer's batches were taken.
+    UnresolvedHere,
+}
+
+/// What is left after a slice of an answer.
+#[derive(Debug)]
+pub enum Slice {
+    /// The rest of it, for the next slice.
+    More(Box<Arrival>),
+    /// Nothing: this is what it brought.
+    Whole(Received),
 }
 
 /// Where a phone stands that is to wipe itself.
@@ -174,12 +193,17 @@ impl Replica {
                 own.advance(self.me.device, &batch.node());
             }
             for (device, node) in self.lacking_at_server(space, fresh) {
-                let bytes = self.batch_bytes(rows, space, fresh, node.hash)?;
+                // What the budget leaves out is not read: a long upload would read it in every round.
+                if room == 0 {
+                    more = true;
+                    break;
+                }
+                let bytes = self.batch_bytes(rows, space, fresh, &node)?;
                 let Some(bytes) = bytes else { continue };
-                if room == 0 || (bytes.len() > room && !upload.is_empty()) {
+                if bytes.len() > room && !upload.is_empty() {
                     more = true;
                     room = 0;
-                    continue;
+                    break;
                 }
                 room = room.saturating_sub(bytes.len());
                 server.advance(device, &node);
@@ -236,11 +260,7 @@ impl Replica {
             shown: shown.into_iter().map(|entry| entry.hash).collect(),
             life: self.hub.incarnation,
         };
-        Ok(Prepared {
-            rows: out.rows,
-            steps: out.steps,
-            outcome: outgoing,
-        })
+        Ok(out.with(outgoing))
     }
 
     /// Signs the staged edits of a space into batches that follow everything held of our feed.
@@ -311,3 +331,6 @@ pub(crate) fn add_control(control: &mut Control, entry: ControlEntry, out: &mut 
     out.rows.push(stored::control_row(arrival, &entry));
     control.apply(entry);
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,6 +66,11 @@ impl Group {
         self.members.iter().copied()
     }
 
+    /// Whether a record is one of the group's.
+    pub fn has(&self, record: RecordId) -> bool {
+        self.members.contains(&record)
+    }
+
     /// The records beside `record`.
     pub fn linked(&self, record: RecordId) -> Vec<RecordId> {
         self.members().filter(|member| *member != record).collect()

@@ -1,13 +1,14 @@
 //! Batches of others on their way into feeds and records, by an answer or a bundle.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::batch::{self, Batch, Unfit};
 use crate::control::Control;
 use crate::feed::{Feed, Misplaced, Node};
 use crate::id::{BatchHash, DeviceId, RecordId, Space};
 use crate::record::RecordState;
-use crate::replica::{Prepared, Replica, STASH_BATCHES_MAX, Step, Uncounted};
+use crate::replica::{Prepared, Replica, STASH_BATCHES_MAX, Step, Uncounted, Waits};
 use crate::row::{ReadRows, Table, Unreadable};
 use crate::standing::is_left_out;
 use crate::stored;
@@ -158,93 +159,191 @@ impl<'a> Incoming<'a> {
         self.stashed = waiting;
     }
 
-    /// The rows and steps of everything that was taken.
+    /// The rows and steps of everything that was taken, and of as many records as the work allows: those of
+    /// `pending` first came with slices before. What is left of them is marked as behind, durably.
     pub(crate) fn write(
         self,
         rows: &dyn ReadRows,
+        mut pending: Pending,
+        work: &mut Work,
         out: &mut Prepared<()>,
-    ) -> Result<(), Unreadable> {
+    ) -> Result<Pending, Unreadable> {
         let standings = self.standings();
-        let mut arrived: BTreeMap<(Space, RecordId), Vec<Signed<'_>>> = BTreeMap::new();
+        pending.take_over(self.replica);
         for batch in &self.held {
             let uncounted = standings.get(&batch.header.space);
             let counts = uncounted.is_none_or(|standing| !standing.now.contains_key(&batch.hash));
             for entry in &batch.entries {
-                let of_record = arrived
-                    .entry((batch.header.space.clone(), entry.record))
-                    .or_default();
+                let of_record = pending.of(&batch.header.space, entry.record);
                 let left_out = self.control.left_out(&batch.header.space, entry.record);
                 if counts && !is_left_out(left_out, &entry.change) {
-                    of_record.push((batch.header.device, &entry.change));
+                    let change = entry.change.as_slice().into();
+                    of_record.changes.push((batch.header.device, change));
                 }
             }
-            out.rows.push(stored::batch_row(
-                Table::Batch,
-                &batch.header.space,
-                batch.hash,
-                Some(batch.bytes()),
-            ));
-            out.steps.push(Step::hold(batch));
+            let (space, bytes) = (&batch.header.space, Some(batch.bytes()));
+            let row = stored::batch_row(Table::Batch, space, batch.hash, bytes);
+            out.put(row, Step::hold(batch));
         }
-        let empty = RecordState::empty();
         // Records of batches that count now and did not, or the other way; and of new verdicts.
-        let mut again: BTreeSet<(Space, RecordId)> = BTreeSet::new();
-        for (space, standing) in &standings {
-            again.extend(standing.moved.iter().map(|record| (space.clone(), *record)));
-        }
+        let moved = standings.iter().flat_map(|(space, standing)| {
+            standing.moved.iter().map(move |record| (space, *record))
+        });
         let decided = self.control.left_out_since(&self.replica.control);
-        let held =
-            |(space, record): &(&Space, RecordId)| self.replica.record(space, *record).is_some();
-        again.extend(
-            decided
-                .filter(held)
-                .map(|(space, record)| (space.clone(), record)),
-        );
-        // Of an erased record there is nothing to make.
-        again.retain(|(_, record)| !self.control.is_erased(*record));
-        for place in &again {
-            arrived.entry(place.clone()).or_default();
+        let decided =
+            decided.filter(|(space, record)| self.replica.record(space, *record).is_some());
+        for (space, record) in moved.chain(decided) {
+            pending.of(space, record).again = true;
         }
-        let everything = Uncounted::new();
-        for (place, changes) in &arrived {
-            let (space, record) = place;
+        // Of an erased record there is nothing to make.
+        let erased = |place: &(Space, RecordId)| self.control.is_erased(place.1);
+        pending.0.retain(|place, _| !erased(place));
+        let left = self.merge(rows, &standings, pending, work, out)?;
+        self.write_stash(out);
+        Ok(left)
+    }
+
+    /// Merges records as long as there is work to do it with.
+    fn merge(
+        &self,
+        rows: &dyn ReadRows,
+        standings: &BTreeMap<Space, Standings>,
+        pending: Pending,
+        work: &mut Work,
+        out: &mut Prepared<()>,
+    ) -> Result<Pending, Unreadable> {
+        let (everything, empty) = (Uncounted::new(), RecordState::empty());
+        let mut left = Pending::default();
+        for (place, arrived) in pending.0 {
+            let (space, record) = &place;
+            if !work.is_left() {
+                self.mark(&place, &arrived, out);
+                left.0.insert(place, arrived);
+                continue;
+            }
             let standing = standings.get(space);
             let uncounted = standing.map_or(&everything, |standing| &standing.now);
             let state = self.replica.record(space, *record).unwrap_or(&empty);
-            let fresh: Vec<&Batch> = self
-                .held
-                .iter()
-                .filter(|batch| batch.header.space == *space)
-                .collect();
             let all = || {
+                let fresh = self.held.iter();
+                let fresh = fresh.filter(|batch| batch.header.space == *space);
+                let fresh: Vec<&Batch> = fresh.collect();
                 self.replica
                     .changes_of(rows, space, *record, &fresh, uncounted, self.control)
             };
-            let next = match again.contains(place) {
+            let next = match arrived.again {
                 true => RecordState::rebuild(&borrowed(&all()?)),
-                false => state.add(changes, all)?,
+                false => state.add(&borrowed(&arrived.changes), all)?,
             };
-            out.rows.push(stored::record_row(space, *record, &next));
-            out.steps
-                .push(Step::Record(space.clone(), *record, Box::new(next)));
+            work.on_record(&next, &arrived);
+            let row = stored::record_row(space, *record, &next);
+            out.put(row, Step::Merged(space.clone(), *record, Box::new(next)));
         }
+        Ok(left)
+    }
+
+    /// Marks a record as behind, unless it is marked so already.
+    fn mark(&self, (space, record): &(Space, RecordId), arrived: &Arrived, out: &mut Prepared<()>) {
+        let waits = match arrived.again {
+            true => Waits::ForRebuild,
+            false => Waits::ForItsMessage,
+        };
+        let held = self.replica.spaces.get(space);
+        if held.and_then(|held| held.behind.get(record)) != Some(&waits) {
+            let row = stored::no_record_row(space, *record);
+            out.put(row, Step::Behind(space.clone(), *record, waits));
+        }
+    }
+
+    fn write_stash(self, out: &mut Prepared<()>) {
         for ((space, hash), bytes) in self.stashed {
             let held = self.replica.spaces.get(&space);
             if held.is_none_or(|held| !held.stash.contains_key(&hash)) {
-                out.rows
-                    .push(stored::batch_row(Table::Stash, &space, hash, Some(&bytes)));
-                out.steps.push(Step::Stash(space, hash, bytes));
+                let row = stored::batch_row(Table::Stash, &space, hash, Some(&bytes));
+                out.put(row, Step::Stash(space, hash, bytes));
             }
         }
         for (space, hash) in self.unstashed {
             let held = self.replica.spaces.get(&space);
             if held.is_some_and(|held| held.stash.contains_key(&hash)) {
-                out.rows
-                    .push(stored::batch_row(Table::Stash, &space, hash, None));
-                out.steps.push(Step::Unstash(space, hash));
+                let row = stored::batch_row(Table::Stash, &space, hash, None);
+                out.put(row, Step::Unstash(space, hash));
             }
         }
-        Ok(())
+    }
+}
+
+/// Work that a slice may do, in microseconds of a server's processor. It is reckoned and not measured, since
+/// the core has no clock.
+#[derive(Clone, Debug)]
+pub struct Work(usize);
+
+impl Work {
+    /// What a call may wait for: some 30 ms, and with the host's commit less than 50.
+    pub const SLICE: Work = Work(30_000);
+    /// Everything at once, for a host that nobody waits for.
+    pub const ALL: Work = Work(usize::MAX);
+    /// One batch or one record.
+    pub const LEAST: Work = Work(1);
+
+    const BATCH: usize = 100;
+    const RECORD: usize = 250;
+    const CHANGE: usize = 30;
+    /// Bytes of a document that are loaded, saved and loaded again in a microsecond.
+    const BYTES: usize = 16;
+
+    pub(crate) fn is_left(&self) -> bool {
+        self.0 > 0
+    }
+
+    /// A batch was taken.
+    pub(crate) fn on_batch(&mut self) {
+        self.spend(Self::BATCH);
+    }
+
+    fn on_record(&mut self, state: &RecordState, arrived: &Arrived) {
+        let changes = Self::CHANGE * arrived.changes.len();
+        self.spend(Self::RECORD + changes + state.saved().len() / Self::BYTES);
+    }
+
+    fn spend(&mut self, work: usize) {
+        if self.0 < usize::MAX {
+            self.0 = self.0.saturating_sub(work);
+        }
+    }
+}
+
+/// Records that a message has brought something of, and that are not merged yet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pending(BTreeMap<(Space, RecordId), Arrived>);
+
+#[derive(Clone, Debug, Default)]
+struct Arrived {
+    /// With the device that signed each.
+    changes: Vec<(DeviceId, Arc<[u8]>)>,
+    /// They are not all that the record lacks: it is made again from what is held.
+    again: bool,
+}
+
+impl Pending {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes over what messages before this one left behind when they were broken off.
+    fn take_over(&mut self, replica: &Replica) {
+        for (space, held) in &replica.spaces {
+            for (record, waits) in &held.behind {
+                let place = (space.clone(), *record);
+                let ours = self.0.contains_key(&place);
+                let arrived = self.0.entry(place).or_default();
+                arrived.again |= !ours || *waits == Waits::ForRebuild;
+            }
+        }
+    }
+
+    fn of(&mut self, space: &Space, record: RecordId) -> &mut Arrived {
+        self.0.entry((space.clone(), record)).or_default()
     }
 }
 
@@ -288,10 +387,10 @@ struct Standings {
     moved: BTreeSet<RecordId>,
 }
 
-fn borrowed(changes: &[(DeviceId, Vec<u8>)]) -> Vec<Signed<'_>> {
+fn borrowed<T: AsRef<[u8]>>(changes: &[(DeviceId, T)]) -> Vec<Signed<'_>> {
     let mut borrowed = Vec::new();
     for (device, change) in changes {
-        borrowed.push((*device, change.as_slice()));
+        borrowed.push((*device, change.as_ref()));
     }
     borrowed
 }

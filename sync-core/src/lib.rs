@@ -15,48 +15,69 @@
 //! 4. Another phone takes the batch from an answer ([`exchange`]), and shows the same view.
 //!
 //! Batches are the truth; documents and views are caches that can be made again from them.
+//!
+//! # Layers
+//! Modules import each other one way, a group below the ones before it; a test of the tree holds that. A host
+//! finds the names that it needs at the root.
 
-pub mod admit;
-pub mod batch;
-pub mod bundle;
-mod cbor;
-pub mod change;
-pub mod check;
-pub mod control;
-pub mod date;
-mod document;
-pub mod enrol;
+// What a host drives: one device's replica, and what it says to a server.
 pub mod erase;
 pub mod exchange;
+mod incoming;
+mod outbox;
+pub mod parting;
+pub mod refer;
+pub mod relay;
+pub mod replica;
+
+// The server's side.
+pub mod hub;
+
+// Meaning: the plan on values.
+pub mod check;
 pub mod facts;
-pub mod feed;
 pub mod figure;
 pub mod group;
 pub mod history;
-pub mod hub;
-pub mod id;
-mod incoming;
 pub mod link;
-mod offer;
-mod outbox;
-pub mod parting;
-pub mod record;
-pub mod refer;
 pub mod register;
-pub mod relay;
-pub mod renew;
-pub mod replica;
-pub mod row;
-pub mod seal;
-mod shape;
 pub mod show;
-pub mod standing;
+pub mod task;
+mod view;
+
+// Messages, and the rows of a store.
+pub mod bundle;
+pub mod enrol;
+mod offer;
+pub mod renew;
+pub mod row;
 mod state;
 mod stored;
-pub mod task;
-pub mod value;
-mod view;
 pub mod wire;
+
+// Logs: signed batches, and who may do what.
+pub mod batch;
+pub mod control;
+pub mod feed;
+pub mod standing;
+
+// Records: which changes count, and the document that they make.
+pub mod admit;
+pub mod change;
+mod document;
+pub mod record;
+
+// What everything stands on.
+mod cbor;
+pub mod date;
+pub mod id;
+pub mod seal;
+mod shape;
+pub mod value;
 
 #[cfg(test)]
 mod station;
+
+pub use exchange::{Arrival, Budget, ExchangeError, Outgoing, Received, Slice, Work};
+pub use replica::{Context, Edit, HubState, Me, OpenError, OpenReport, Prepared, Replica};
+pub use row::{ReadRows, Row, Table, Unreadable};

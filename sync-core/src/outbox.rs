@@ -115,16 +115,15 @@ impl Replica {
         out: &mut Prepared<T>,
     ) -> Batch {
         let Sealed { batch, numbers } = sealed;
-        out.rows.push(stored::batch_row(
-            Table::Batch,
-            space,
-            batch.hash,
-            Some(batch.bytes()),
-        ));
-        out.steps.push(Step::hold(&batch));
+        out.put(
+            stored::batch_row(Table::Batch, space, batch.hash, Some(batch.bytes())),
+            Step::hold(&batch),
+        );
         for number in numbers {
-            out.rows.push(stored::unstaged_row(space, number));
-            out.steps.push(Step::Unstage(space.clone(), number));
+            out.put(
+                stored::unstaged_row(space, number),
+                Step::Unstage(space.clone(), number),
+            );
         }
         let key = stored::copy_key(space, batch.hash);
         out.rows.extend(self.copy(context, key, &batch));

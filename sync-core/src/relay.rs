@@ -13,7 +13,7 @@ use crate::control::Control;
 use crate::exchange::{Budget, add_control};
 use crate::feed::{Node, by_turns};
 use crate::id::{DeviceId, Space};
-use crate::incoming::Incoming;
+use crate::incoming::{Incoming, Pending, Work};
 use crate::replica::{Context, HubState, Prepared, Replica, Step};
 use crate::row::{ReadRows, Table, Unreadable};
 use crate::seal::{PublicKey, SealError, SealingKey};
@@ -160,7 +160,7 @@ impl Replica {
             };
             let mut queue = Vec::new();
             for (_, node) in nodes {
-                if let Some(bytes) = self.batch_bytes(rows, space, &fresh, node.hash)? {
+                if let Some(bytes) = self.batch_bytes(rows, space, &fresh, &node)? {
                     let space = space.clone();
                     queue.push(Candidate { space, bytes });
                 }
@@ -179,11 +179,7 @@ impl Replica {
             short: wish.short,
         };
         let bundle = draft.fit(context, &candidates, wish.bytes_max)?;
-        Ok(Prepared {
-            rows: out.rows,
-            steps: out.steps,
-            outcome: bundle,
-        })
+        Ok(out.with(bundle))
     }
 
     fn all_held(&self, space: &Space, fresh: &[crate::batch::Batch]) -> Vec<(DeviceId, Node)> {
@@ -225,11 +221,7 @@ impl Replica {
         if !erased.is_empty() {
             self.erase(context, rows, &control, &erased, &mut out)?;
             imported.again = true;
-            return Ok(Prepared {
-                rows: out.rows,
-                steps: out.steps,
-                outcome: imported,
-            });
+            return Ok(out.with(imported));
         }
         let mut incoming = Incoming::new(self, &control);
         for bytes in contents.iter().flat_map(|content| &content.batches) {
@@ -241,7 +233,7 @@ impl Replica {
         imported.not_held.append(&mut incoming.not_held);
         imported.stash_full = incoming.stash_full;
         let of_others = incoming.has_of_others(self.me.device);
-        incoming.write(rows, &mut out)?;
+        incoming.write(rows, Pending::default(), &mut Work::ALL.clone(), &mut out)?;
         let receipts = contents.iter().flat_map(|content| &content.receipts);
         let acknowledged = self.take_receipts(context, rows, &control, receipts, &mut out)?;
         imported.acknowledged = acknowledged.news;
@@ -251,14 +243,9 @@ impl Replica {
                 relays: true,
                 ..self.hub.clone()
             };
-            out.rows.push(stored::hub_row(&hub));
-            out.steps.push(Step::Hub(hub));
+            out.put(stored::hub_row(&hub), Step::Hub(hub));
         }
-        Ok(Prepared {
-            rows: out.rows,
-            steps: out.steps,
-            outcome: imported,
-        })
+        Ok(out.with(imported))
     }
 
     /// Takes the control entries in whatever order they come; one that does not check is left out
@@ -322,29 +309,34 @@ impl Replica {
         let mut acknowledged = Acknowledged::default();
         for (space, (receipt, bytes)) in newest {
             acknowledged.receipts += 1;
-            out.rows.push(stored::receipt_row(&space, bytes));
-            out.steps.push(Step::Receipt(space.clone(), bytes.clone()));
+            out.put(
+                stored::receipt_row(&space, bytes),
+                Step::Receipt(space.clone(), bytes.clone()),
+            );
             let told = self.spaces.get(&space).map_or(0, |held| held.base.0);
             if receipt.counter > told {
                 acknowledged.news += 1;
                 let base = (receipt.counter, receipt.vector);
                 self.follow_outbox(context, rows, &space, &base.1, out)?;
-                out.rows.push(stored::base_row(&space, &base));
-                out.steps.push(Step::Base(space, base));
+                out.put(stored::base_row(&space, &base), Step::Base(space, base));
             }
         }
         Ok(acknowledged)
     }
 
-    /// A batch in its stored form: fresh, or of the store.
+    /// A batch in its stored form: fresh, or of the store. The fresh ones stand in the order of their
+    /// numbers.
     pub(crate) fn batch_bytes(
         &self,
         rows: &dyn ReadRows,
         space: &Space,
         fresh: &[crate::batch::Batch],
-        hash: crate::id::BatchHash,
+        node: &Node,
     ) -> Result<Option<Vec<u8>>, Unreadable> {
-        match fresh.iter().find(|batch| batch.hash == hash) {
+        let hash = node.hash;
+        let place = fresh.binary_search_by_key(&node.seq, |batch| batch.header.seq);
+        let fresh = place.ok().and_then(|place| fresh.get(place));
+        match fresh.filter(|batch| batch.hash == hash) {
             Some(batch) => Ok(Some(batch.bytes().to_vec())),
             None => rows.read(Table::Batch, &stored::batch_key(space, hash)),
         }

@@ -5,23 +5,29 @@
 //! [`Replica::apply`], which can't fail and hands out the outcome (the bytes to send, for an
 //! exchange). If persisting fails the outcome is unknown: drop the replica and open it again (R8).
 
+mod cache;
 mod edit;
 mod open;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use plan::Package;
 
 use crate::batch::{self, Batch, Entry};
-use crate::check::Problem;
+use crate::check::{self, Problem};
 use crate::control::Control;
 use crate::feed::{Feed, Node, Vector};
-use crate::id::{ActorId, AuthorId, BatchHash, ChangeHash, Class, DeviceId, RecordId, Space};
+use crate::figure::UnitFacts;
+use crate::group::Group;
+use crate::id::{
+    ActorId, AuthorId, BatchHash, ChangeHash, Class, DeviceId, RecordId, Space, Subject,
+};
 use crate::offer::Offers;
 use crate::record::{RecordState, WriteError};
 use crate::renew::Renewal;
 use crate::row::{ReadRows, Row, Table, Unreadable};
-use crate::show::Source;
+use crate::show::{self, Source};
 use crate::standing::{HeldChange, Standing, counting};
 use crate::state::Staged;
 use crate::stored;
@@ -29,6 +35,7 @@ use crate::value::{Key, Value};
 
 pub use crate::state::{HubState, Me};
 pub use crate::view::{Shown, shown_of};
+use cache::Cache;
 pub use edit::{Edit, EditError, Edited};
 pub use open::{EachRow, OpenError, OpenReport};
 
@@ -62,6 +69,21 @@ pub struct Prepared<T> {
 }
 
 impl<T> Prepared<T> {
+    /// Adds a row with the change of memory that it stands for.
+    pub(crate) fn put(&mut self, row: Row, step: Step) {
+        self.rows.push(row);
+        self.steps.push(step);
+    }
+
+    /// The same step with another outcome.
+    pub(crate) fn with<U>(self, outcome: U) -> Prepared<U> {
+        Prepared {
+            rows: self.rows,
+            steps: self.steps,
+            outcome,
+        }
+    }
+
     /// Whether the step takes something out of the store for good: once its rows are durable the host
     /// leaves no trace of what they replace, in logs and free pages neither (R30).
     pub fn erases(&self) -> bool {
@@ -77,7 +99,12 @@ impl<T> Prepared<T> {
 /// A change of memory that can't fail.
 pub(crate) enum Step {
     Actor([u8; 8]),
+    /// An edit was made in a record.
     Record(Space, RecordId, Box<RecordState>),
+    /// All that is held of a record is in its state.
+    Merged(Space, RecordId, Box<RecordState>),
+    /// Changes of a record are held that are not in its state yet: of one message, or of several.
+    Behind(Space, RecordId, Waits),
     Stage(Space, u64, Staged),
     Unstage(Space, u64),
     Hold {
@@ -116,11 +143,23 @@ impl Step {
     }
 }
 
+/// How a record that is behind comes up to what is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// The message that brought its changes goes on with them.
+    ForItsMessage,
+    /// It is made again from all that is held.
+    ForRebuild,
+}
+
 /// What is held of one space.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     pub(crate) feeds: BTreeMap<DeviceId, Feed>,
     pub(crate) records: BTreeMap<RecordId, RecordState>,
+    /// Records of which changes are held that their states lack. They have no row: whoever opens the
+    /// store makes them again.
+    pub(crate) behind: BTreeMap<RecordId, Waits>,
     /// The batches that carry changes of a record: where a rebuild finds them.
     pub(crate) touched: BTreeMap<RecordId, BTreeSet<BatchHash>>,
     pub(crate) staged: BTreeMap<u64, Staged>,
@@ -166,6 +205,7 @@ pub struct Replica {
     pub(crate) offers: Offers,
     /// New keys that the server is asked to let in.
     pub(crate) renewal: Option<Renewal>,
+    cache: Cache,
 }
 
 /// Batches that don't count by themselves.
@@ -189,6 +229,7 @@ impl Replica {
             plain: false,
             offers: Offers::default(),
             renewal: None,
+            cache: Cache::default(),
         };
         replica.make_spaces();
         replica
@@ -288,6 +329,7 @@ impl Replica {
     /// Forgets a space whose rows are gone.
     pub fn forget(&mut self, space: &Space) {
         self.spaces.remove(space);
+        self.cache.forget(space.unit());
     }
 
     /// What is held of a space, from now on if nothing was.
@@ -314,7 +356,17 @@ impl Replica {
         match step {
             Step::Actor(random) => self.actor = Some(random),
             Step::Record(space, record, state) => {
+                self.cache.touched(space.unit(), record);
                 self.held_mut(space).records.insert(record, *state);
+            }
+            Step::Merged(space, record, state) => {
+                self.cache.touched(space.unit(), record);
+                let held = self.held_mut(space);
+                held.records.insert(record, *state);
+                held.behind.remove(&record);
+            }
+            Step::Behind(space, record, waits) => {
+                self.held_mut(space).behind.insert(record, waits);
             }
             Step::Stage(space, number, staged) => {
                 self.held_mut(space).staged.insert(number, staged);
@@ -338,6 +390,7 @@ impl Replica {
             }
             Step::Control(control) => {
                 self.control = *control;
+                self.cache.clear();
                 self.make_spaces();
             }
             Step::Base(space, base) => self.held_mut(space).base = base,
@@ -349,9 +402,11 @@ impl Replica {
             Step::Receipt(space, receipt) => self.held_mut(space).receipt = Some(receipt),
             Step::Plain(plain) => self.plain = plain,
             Step::Forget(space, record) => {
+                self.cache.touched(space.unit(), record);
                 let held = self.held_mut(space);
                 held.records.remove(&record);
                 held.touched.remove(&record);
+                held.behind.remove(&record);
             }
             Step::Keep(space, record, changes) => {
                 let kept = &mut self.held_mut(space).kept;
@@ -460,6 +515,19 @@ impl Replica {
         self.spaces.get(space)?.records.get(&record)
     }
 
+    /// The records of a space of which changes are held that they do not show yet, while what brought them
+    /// is merged slice by slice; and those that were made again at the opening and have no row yet.
+    pub fn behind(&self, space: &Space) -> impl Iterator<Item = RecordId> {
+        let held = self.spaces.get(space);
+        held.into_iter()
+            .flat_map(|held| held.behind.keys().copied())
+    }
+
+    pub(crate) fn is_behind(&self, space: &Space, record: RecordId) -> bool {
+        let held = self.spaces.get(space);
+        held.is_some_and(|held| held.behind.contains_key(&record))
+    }
+
     /// All records of a space.
     pub fn records(&self, space: &Space) -> impl Iterator<Item = (RecordId, &RecordState)> {
         let records = self.spaces.get(space).map(|held| &held.records);
@@ -486,6 +554,32 @@ impl Replica {
             .filter_map(|(space, held)| Some((space.class, held.records.get(&record)?)))
             .flat_map(|(class, state)| shown_of(package, class, state))
             .collect()
+    }
+
+    /// What is recorded in a unit, group by group, as the newest plan package reads it; nothing without
+    /// one.
+    pub fn facts(&self, unit: &str) -> Arc<UnitFacts> {
+        let package = self.control.package();
+        let read = |package| UnitFacts::read(self, package, unit);
+        self.cache
+            .facts(unit, || package.map(read).unwrap_or_default())
+    }
+
+    /// The batches held that carry changes of a record, in any order. What does not read is left out.
+    pub fn batches_of(
+        &self,
+        rows: &dyn ReadRows,
+        record: RecordId,
+    ) -> Result<Vec<Batch>, Unreadable> {
+        let mut batches = Vec::new();
+        for (space, held) in &self.spaces {
+            for hash in held.touched.get(&record).into_iter().flatten() {
+                let bytes = rows.read(Table::Batch, &stored::batch_key(space, *hash))?;
+                let batch = bytes.and_then(|bytes| Batch::from_store(self.me.network, &bytes).ok());
+                batches.extend(batch);
+            }
+        }
+        Ok(batches)
     }
 
     /// All records of a unit, over all classes.
@@ -515,25 +609,24 @@ impl Replica {
 
     /// Saved changes that the server is not known to hold.
     pub fn unsent(&self) -> usize {
-        self.spaces
-            .values()
-            .map(|held| {
-                let batches: usize = held
-                    .feeds
-                    .get(&self.me.device)
-                    .map(|feed| feed.missing(held.base.1.tips(self.me.device)))
-                    .unwrap_or_default()
-                    .iter()
-                    .map(|node| {
-                        held.touched
-                            .values()
-                            .filter(|hashes| hashes.contains(&node.hash))
-                            .count()
-                    })
-                    .sum();
-                batches + held.staged.len()
-            })
-            .sum()
+        let of_space = |held: &Held| {
+            let feed = held.feeds.get(&self.me.device);
+            let missing = feed.map(|feed| feed.missing(held.base.1.tips(self.me.device)));
+            let missing: BTreeSet<BatchHash> = missing
+                .into_iter()
+                .flatten()
+                .map(|node| node.hash)
+                .collect();
+            let changes = match missing.is_empty() {
+                true => 0,
+                false => {
+                    let of_records = held.touched.values().flatten();
+                    of_records.filter(|hash| missing.contains(hash)).count()
+                }
+            };
+            changes + held.staged.len()
+        };
+        self.spaces.values().map(of_space).sum()
     }
 
     /// Changes and batches that are held and wait for something that has not come yet.
@@ -559,6 +652,26 @@ impl Source for Replica {
 
     fn view(&self, unit: &str, record: RecordId) -> Shown<'_> {
         self.view(unit, record)
+    }
+
+    fn groups(&self, unit: &str, subject: Subject) -> Arc<Vec<Group>> {
+        let make = || show::grouped(self, unit, subject);
+        self.cache.groups(unit, subject, make)
+    }
+
+    fn problems(
+        &self,
+        unit: &str,
+        record: RecordId,
+        shown: &Shown<'_>,
+        today: &str,
+    ) -> Vec<Problem> {
+        let Some(package) = self.control.package() else {
+            return Vec::new();
+        };
+        self.cache.problems(unit, record, today, || {
+            check::check_record(package, record, shown, today)
+        })
     }
 }
 

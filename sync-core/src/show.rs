@@ -8,10 +8,11 @@ pub mod json;
 mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use plan::Package;
 
-use crate::check::{self, Problem};
+use crate::check::{Problem, check_record};
 use crate::group::{self, Group, ID_NUMBER_KEY, IDENTITY, IdNumber, Ties};
 use crate::id::{RecordId, Subject};
 use crate::link::{self, Statement};
@@ -29,6 +30,23 @@ pub trait Source {
     fn records_of(&self, unit: &str) -> BTreeSet<RecordId>;
     /// The values of one record, over the classes held.
     fn view(&self, unit: &str, record: RecordId) -> Shown<'_>;
+
+    /// The groups of a subject's records in a unit ([`grouped`]), for who remembers them.
+    fn groups(&self, unit: &str, subject: Subject) -> Arc<Vec<Group>> {
+        Arc::new(grouped(self, unit, subject))
+    }
+
+    /// What is wrong or missing in what a record shows ([`check_record`]), for who remembers it.
+    fn problems(
+        &self,
+        _unit: &str,
+        record: RecordId,
+        shown: &Shown<'_>,
+        today: &str,
+    ) -> Vec<Problem> {
+        let problems = |package| check_record(package, record, shown, today);
+        self.package().map(problems).unwrap_or_default()
+    }
 }
 
 /// A value as it is shown.
@@ -139,6 +157,11 @@ pub fn row(source: &dyn Source, unit: &str, group: &Group, today: &str) -> Shown
 
 /// The groups of a subject's records in a unit, by their first record.
 pub fn groups(source: &dyn Source, unit: &str, subject: Subject) -> Vec<Group> {
+    source.groups(unit, subject).to_vec()
+}
+
+/// Works out the groups of a subject's records in a unit.
+pub fn grouped<S: Source + ?Sized>(source: &S, unit: &str, subject: Subject) -> Vec<Group> {
     let records = source.records_of(unit).into_iter();
     group::groups_by(
         records
@@ -211,10 +234,9 @@ pub fn values_in_conflict(
 }
 
 fn group_of(source: &dyn Source, unit: &str, record: RecordId) -> Option<Group> {
-    let groups = groups(source, unit, record.subject);
-    groups
-        .into_iter()
-        .find(|group| group.members().any(|member| member == record))
+    let groups = source.groups(unit, record.subject);
+    let of_record = groups.iter().find(|group| group.has(record));
+    of_record.cloned()
 }
 
 fn shown_record(
@@ -237,7 +259,6 @@ fn shown_record(
         let own = |cut: &ShownConflict| cut.record == record;
         conflicts.extend(cut_conflicts(group).into_iter().filter(own));
     }
-    let problems = package.map(|package| check::check_record(package, record, &slots, today));
     ShownRecord {
         id: record,
         unit: unit.to_owned(),
@@ -245,7 +266,7 @@ fn shown_record(
         fields,
         items,
         conflicts,
-        problems: problems.unwrap_or_default(),
+        problems: source.problems(unit, record, &slots, today),
     }
 }
 

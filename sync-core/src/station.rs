@@ -1,5 +1,6 @@
 //! A device without a server for unit tests: a network whose keys the test holds, rows in memory.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use plan::Package;
@@ -11,13 +12,13 @@ use crate::change::{Change, Put};
 use crate::control::{
     Control, ControlEntry, Cut, Enrolment, Order, OrderKind, RootStatement, Signer,
 };
-use crate::exchange::{Budget, Outgoing, Received};
+use crate::exchange::{Arrival, Budget, Outgoing, Received, Slice, Work};
 use crate::feed::Vector;
 use crate::id::{
     ActorId, AuthorId, ChangeHash, Class, DeviceId, Incarnation, NetworkId, RecordId, Space,
     Subject,
 };
-use crate::replica::{Context, Edit, EditError, Edited, HubState, Me, Replica};
+use crate::replica::{Context, Edit, EditError, Edited, HubState, Me, OpenReport, Replica};
 use crate::row::{ReadRows, Row, Table, Unreadable};
 use crate::seal::SigningKey;
 use crate::value::{Key, Value};
@@ -33,15 +34,19 @@ pub(crate) fn person() -> SigningKey {
 
 /// Rows in memory.
 #[derive(Default)]
-pub(crate) struct Rows(BTreeMap<(Table, Vec<u8>), Vec<u8>>);
+pub(crate) struct Rows {
+    held: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
+    /// How many were read.
+    pub(crate) reads: Cell<usize>,
+}
 
 impl Rows {
     pub(crate) fn write(&mut self, rows: &[Row]) {
         for row in rows {
             let key = (row.table, row.key.clone());
             match &row.value {
-                Some(value) => drop(self.0.insert(key, value.clone())),
-                None => drop(self.0.remove(&key)),
+                Some(value) => drop(self.held.insert(key, value.clone())),
+                None => drop(self.held.remove(&key)),
             }
         }
     }
@@ -51,19 +56,20 @@ impl Rows {
     /// Whether some row holds these bytes.
     pub(crate) fn contain(&self, part: &[u8]) -> bool {
         let holds = |value: &Vec<u8>| value.windows(part.len()).any(|window| window == part);
-        self.0.values().any(holds)
+        self.held.values().any(holds)
     }
 
     /// All values of a table.
     pub(crate) fn of(&self, table: Table) -> impl Iterator<Item = &Vec<u8>> {
-        let rows = self.0.iter().filter(move |((of, _), _)| *of == table);
+        let rows = self.held.iter().filter(move |((of, _), _)| *of == table);
         rows.map(|(_, value)| value)
     }
 }
 
 impl ReadRows for Rows {
     fn read(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Unreadable> {
-        Ok(self.0.get(&(table, key.to_vec())).cloned())
+        self.reads.set(self.reads.get() + 1);
+        Ok(self.held.get(&(table, key.to_vec())).cloned())
     }
 }
 
@@ -179,6 +185,37 @@ impl Station {
         let prepared = self
             .replica
             .prepare_exchange(&mut context, &self.rows, &sign, Budget::DEFAULT)
+            .unwrap();
+        self.rows.write(&prepared.rows);
+        self.replica.apply(prepared)
+    }
+
+    /// Opens a replica from the rows.
+    pub(crate) fn reopen(&mut self) -> OpenReport {
+        let mut each = |table: Table, take: &mut dyn FnMut(Vec<u8>)| {
+            self.rows.of(table).cloned().for_each(take);
+            Ok(())
+        };
+        let (replica, report) = Replica::open(&self.rows, &mut each).unwrap();
+        self.replica = replica;
+        report
+    }
+
+    /// Takes a slice of an answer.
+    pub(crate) fn hear_slice(
+        &mut self,
+        outgoing: &Outgoing,
+        arrival: &Arrival,
+        work: Work,
+    ) -> Slice {
+        let mut context = Context {
+            now: 100,
+            today: TODAY,
+            rng: &mut self.rng,
+        };
+        let prepared = self
+            .replica
+            .prepare_slice(&mut context, &self.rows, outgoing, arrival, work)
             .unwrap();
         self.rows.write(&prepared.rows);
         self.replica.apply(prepared)

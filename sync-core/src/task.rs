@@ -9,7 +9,6 @@ use plan::register::{Register, Task};
 use crate::figure::UnitFacts;
 use crate::id::RecordId;
 use crate::register::{label, takes};
-use crate::show::Source;
 
 /// Something to be done for a person or a household.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,19 +27,18 @@ pub struct Due<'a> {
     pub due: String,
 }
 
-/// The tasks of a unit that are due by `until`, the longest due first. `today` is the date that the
+/// The tasks of a unit, of which `said` is recorded, that are due by `until`, the longest due first. `today` is the date that the
 /// registers are asked as of.
 ///
 /// # Errors
 /// An expression of the plan that this program can't compile: the plan is newer.
 pub fn due<'a>(
-    source: &dyn Source,
+    said: &UnitFacts,
     package: &'a Package,
     unit: &str,
     today: &str,
     until: &str,
 ) -> Result<Vec<Due<'a>>, ExpressionError> {
-    let said = UnitFacts::read(source, package, unit);
     let mut found = Vec::new();
     for (id, (_, facts)) in &said.groups {
         let home = said.home(package, facts, today);

@@ -168,9 +168,9 @@ fn the_bytes_of_version_1_do_not_change() {
     let stored = hex(batch.bytes());
     let blotted = batch.blot(|record| record == entry(1, 0).record).unwrap();
     let expected = (
-        "2475a099fa8e1da7db920a493c2a0a52be1d1ba3a6c35e0bf6353094089c8066",
-        "1f0f7b780ba75517a4c93b471596316f565fdb20af6ca275aaacc8c65b6766e1",
-        "fc5144961cb1b5e593d920e73af4a8e4e317e6788cf85dded985f6d95b1d16e5",
+        "2185a91ba0e84ceae67b658d0994c206f20b832664c85a78a7960ffa855c7028",
+        "eb7fbd291c12828e3da0cd53ee9aa452bb76f0a630fd69365a81587737fcab46",
+        "5793bf676c647e1d53c5b28f91809e44b5c9131e35eea0ab758137a3a56089d6",
     );
     let is = (name.as_str(), stored.as_str(), &*hex(blotted.bytes()));
     assert_eq!(is, expected);

@@ -1,12 +1,12 @@
 //! What a phone does with an answer: control first, then batches into feeds and records, then what is known
 //! of the server.
 
-use super::hear::Heard;
 use super::*;
+use crate::wire::{Answer, WipeCall};
 
 impl Replica {
-    /// Prepares what an answer changes: control first, then batches into feeds and records, then
-    /// what is known of the server. All of it is one transaction.
+    /// Prepares what an answer changes, all of it in one transaction: for a host that nobody waits for. Others
+    /// take it slice by slice ([`Replica::prepare_slice`]).
     pub fn prepare_answer(
         &self,
         context: &mut Context<'_>,
@@ -14,107 +14,249 @@ impl Replica {
         outgoing: &Outgoing,
         bytes: &[u8],
     ) -> Result<Prepared<Received>, ExchangeError> {
-        let Heard {
+        let arrival = self.read_answer(rows, outgoing, bytes)?;
+        let (out, slice) = self.slice(context, rows, outgoing, &arrival, Work::ALL)?;
+        Ok(match slice {
+            Slice::Whole(received) => out.with(received),
+            Slice::More(arrival) => out.with(arrival.received),
+        })
+    }
+
+    /// Prepares the next slice of an answer: control first, then batches into feeds, then records, then what
+    /// is known of the server. Each slice is a transaction, so that nobody who calls this replica waits
+    /// for all of it.
+    ///
+    /// Batches are held before they are merged. A record that waits for that is *behind*: it shows what it
+    /// showed, and its row is gone, so that whoever opens the store makes it again from what is held. An
+    /// answer that is broken off between two slices loses nothing: the server is told of what is held by
+    /// the next request, and the next answer brings up the records that are behind.
+    pub fn prepare_slice(
+        &self,
+        context: &mut Context<'_>,
+        rows: &dyn ReadRows,
+        outgoing: &Outgoing,
+        arrival: &Arrival,
+        work: Work,
+    ) -> Result<Prepared<Slice>, ExchangeError> {
+        let (out, slice) = self.slice(context, rows, outgoing, arrival, work)?;
+        Ok(out.with(slice))
+    }
+
+    fn slice(
+        &self,
+        context: &mut Context<'_>,
+        rows: &dyn ReadRows,
+        outgoing: &Outgoing,
+        arrival: &Arrival,
+        mut work: Work,
+    ) -> Result<(Prepared<()>, Slice), ExchangeError> {
+        let answer = &arrival.heard.answer;
+        let mut out = Prepared::default();
+        let mut received = arrival.received.clone();
+        let mut told = None;
+        if !arrival.begun {
+            if answer.stale_nonce {
+                let again = self.take_stale_nonce(context, answer, &mut out);
+                return Ok((out, Slice::Whole(again)));
+            }
+            if let Some(call) = &answer.wipe {
+                let called = self.take_wipe_call(context, answer, call, &mut out)?;
+                return Ok((out, Slice::Whole(called)));
+            }
+            if !answer.control.is_empty() {
+                told = Some(self.take_control(&answer.control, |_| true, &mut out)?);
+            }
+            let control = told.as_ref().unwrap_or(&self.control);
+            let erased = self.newly_erased(control);
+            if !erased.is_empty() {
+                self.erase(context, rows, control, &erased, &mut out)?;
+                self.put_hub(self.heard_of_hub(context, answer), &mut out);
+                received.again = true;
+                received.erased = erased.len();
+                return Ok((out, Slice::Whole(received)));
+            }
+            let granted = |control: &Control| control.grants(self.me.device);
+            let widened = granted(control) != granted(&self.control);
+            received.again = answer.more || outgoing.more || widened;
+            received.renew_keys = answer.renew_keys;
+            if arrival.heard.unread {
+                received.references = References::UnresolvedHere;
+            }
+        }
+        let control = told.as_ref().unwrap_or(&self.control);
+        let (at, pending) =
+            self.take_batches(rows, control, arrival, &mut received, &mut work, &mut out)?;
+        if at < answer.batches.len() || !pending.is_empty() {
+            let rest = Arrival {
+                heard: arrival.heard.clone(),
+                begun: true,
+                at,
+                pending,
+                received,
+            };
+            return Ok((out, Slice::More(Box::new(rest))));
+        }
+        self.take_news(
+            context,
+            rows,
+            outgoing,
             answer,
-            refers,
-            unread,
-        } = self.hear(rows, outgoing, bytes)?;
-        let mut hub = HubState {
+            control,
+            &mut received,
+            &mut out,
+        )?;
+        Ok((out, Slice::Whole(received)))
+    }
+
+    /// What is known of the server and the time once this answer is heard.
+    fn heard_of_hub(&self, context: &Context<'_>, answer: &Answer) -> HubState {
+        HubState {
             nonce: answer.nonce.unwrap_or(self.hub.nonce),
             clock_ahead: context.now.saturating_sub(answer.time),
             heard: self.hub.heard.max(answer.time),
             ..self.hub.clone()
-        };
-        if answer.stale_nonce {
-            let received = Received {
-                again: true,
-                ..Received::default()
-            };
-            let row = stored::hub_row(&hub);
-            return Ok(Prepared {
-                rows: vec![row],
-                steps: vec![Step::Hub(hub)],
-                outcome: received,
-            });
         }
-        if let Some(call) = &answer.wipe {
-            let mut out = Prepared::default();
-            if !self.hear_wipe_call(call, &mut out)? {
-                return Err(BadEntry::Signature.into());
-            }
-            out.rows.push(stored::hub_row(&hub));
-            out.steps.push(Step::Hub(hub));
-            let turn = match call.taken {
-                true => WipeTurn::Wipe,
-                false => WipeTurn::HandOver,
-            };
-            let received = Received {
-                wipe: Some(turn),
-                ..Received::default()
-            };
-            return Ok(Prepared {
-                rows: out.rows,
-                steps: out.steps,
-                outcome: received,
-            });
-        }
-        let mut out = Prepared::default();
-        let told = (!answer.control.is_empty())
-            .then(|| self.take_control(&answer.control, |_| true, &mut out))
-            .transpose()?;
-        let control = told.as_ref().unwrap_or(&self.control);
-        let erased = self.newly_erased(control);
-        if !erased.is_empty() {
-            self.erase(context, rows, control, &erased, &mut out)?;
-            out.rows.push(stored::hub_row(&hub));
-            out.steps.push(Step::Hub(hub));
-            return Ok(Prepared {
-                rows: out.rows,
-                steps: out.steps,
-                outcome: Received {
-                    again: true,
-                    erased: erased.len(),
-                    ..Received::default()
-                },
-            });
-        }
+    }
 
-        let granted = |control: &Control| control.grants(self.me.device);
-        let widened = granted(control) != granted(&self.control);
-        let mut received = Received {
-            again: answer.more || outgoing.more || widened,
-            renew_keys: answer.renew_keys,
+    fn put_hub(&self, hub: HubState, out: &mut Prepared<()>) {
+        out.put(stored::hub_row(&hub), Step::Hub(hub));
+    }
+
+    /// Nothing was done: asked again with the nonce that came.
+    fn take_stale_nonce(
+        &self,
+        context: &Context<'_>,
+        answer: &Answer,
+        out: &mut Prepared<()>,
+    ) -> Received {
+        self.put_hub(self.heard_of_hub(context, answer), out);
+        Received {
+            again: true,
             ..Received::default()
-        };
-        let mut incoming = Incoming::new(self, control);
-        for bytes in answer.batches {
-            incoming.take(bytes);
         }
-        received.unread = unread;
-        if refers && !incoming.not_held.is_empty() {
-            // They may be another than their author's for what they refer to.
-            received.unread = true;
-            incoming = Incoming::new(self, control);
-        }
-        incoming.unstash();
-        received.batches = incoming.count();
-        received.not_held.append(&mut incoming.not_held);
-        received.stash_full = incoming.stash_full;
-        incoming.write(rows, &mut out)?;
+    }
 
+    fn take_wipe_call(
+        &self,
+        context: &Context<'_>,
+        answer: &Answer,
+        call: &WipeCall,
+        out: &mut Prepared<()>,
+    ) -> Result<Received, ExchangeError> {
+        if !self.hear_wipe_call(call, out)? {
+            return Err(BadEntry::Signature.into());
+        }
+        self.put_hub(self.heard_of_hub(context, answer), out);
+        let turn = match call.taken {
+            true => WipeTurn::Wipe,
+            false => WipeTurn::HandOver,
+        };
+        Ok(Received {
+            wipe: Some(turn),
+            ..Received::default()
+        })
+    }
+
+    /// Takes batches into feeds, then into records, as far as the work goes: how many batches are taken
+    /// now, and the records that wait.
+    fn take_batches(
+        &self,
+        rows: &dyn ReadRows,
+        control: &Control,
+        arrival: &Arrival,
+        received: &mut Received,
+        work: &mut Work,
+        out: &mut Prepared<()>,
+    ) -> Result<(usize, Pending), Unreadable> {
+        let batches = &arrival.heard.answer.batches;
+        let mut incoming = Incoming::new(self, control);
+        let mut at = arrival.at;
+        while at < batches.len() && work.is_left() {
+            incoming.take(batches[at].clone());
+            work.on_batch();
+            at += 1;
+        }
+        if arrival.heard.refers && !incoming.not_held.is_empty() {
+            // They may be another than their author's for what they refer to.
+            received.references = References::UnresolvedHere;
+            incoming = Incoming::new(self, control);
+            at = batches.len();
+        }
+        let took_the_last = at == batches.len() && (at > arrival.at || !arrival.begun);
+        if took_the_last {
+            incoming.unstash();
+        }
+        received.batches += incoming.count();
+        received.not_held.append(&mut incoming.not_held);
+        received.stash_full |= incoming.stash_full;
+        let pending = incoming.write(rows, arrival.pending.clone(), work, out)?;
+        Ok((at, pending))
+    }
+
+    /// Takes what an answer says beside batches, once they are merged: what the server has lost, refused,
+    /// holds and has acknowledged.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an answer's parts and where they go"
+    )]
+    fn take_news(
+        &self,
+        context: &mut Context<'_>,
+        rows: &dyn ReadRows,
+        outgoing: &Outgoing,
+        answer: &Answer,
+        control: &Control,
+        received: &mut Received,
+        out: &mut Prepared<()>,
+    ) -> Result<(), Unreadable> {
+        let mut hub = self.heard_of_hub(context, answer);
         let reborn = answer.reset && answer.incarnation != self.hub.incarnation;
         let offers = self
             .offers
             .after(&outgoing.shown, control, &answer.control, reborn);
         received.again |= !offers.is_empty();
+        self.take_refusals(outgoing, answer, !offers.is_empty(), received, out);
+        out.steps.push(Step::Offers(offers));
+        received.again |= answer.reset;
+        // An answer that was overtaken by the news of another life says nothing of this one.
+        if outgoing.life == self.hub.incarnation {
+            if answer.reset {
+                hub.incarnation = answer.incarnation;
+            }
+            let told = self.learn_bases(context, rows, outgoing, answer, received, out)?;
+            self.learn_safe(outgoing, answer.safe.as_ref(), reborn, &told, out);
+        } else {
+            received.again = true;
+        }
+
+        let acknowledged = self.take_receipts(context, rows, control, &answer.receipts, out)?;
+        // What this request left out is not acknowledged yet.
+        hub.relays &= acknowledged.receipts == 0 || outgoing.more;
+        let failed = received.references != References::Resolved;
+        received.again |= failed;
+        out.steps
+            .push(Step::Plain(failed || (self.plain && received.again)));
+        hub.last_exchange = Some(context.now);
+        self.put_hub(hub, out);
+        Ok(())
+    }
+
+    /// Notes the batches that the server would not hold.
+    fn take_refusals(
+        &self,
+        outgoing: &Outgoing,
+        answer: &Answer,
+        offers: bool,
+        received: &mut Received,
+        out: &mut Prepared<()>,
+    ) {
         // A server that lost the enrolment of an author refuses her batches until it is shown it, and
         // one that lost an order of erasure what the order has taken bytes from.
         let lost = [Unfit::Author, Unfit::Blotted].map(Unfit::code);
-        let may_change = answer.reset || !offers.is_empty();
-        out.steps.push(Step::Offers(offers));
+        let may_change = answer.reset || offers;
         for refused in &answer.refused {
             if refused.code == Unfit::Reference.code() {
-                received.untaken = true;
+                received.references = References::UnresolvedAtServer;
                 continue;
             }
             if lost.contains(&refused.code.as_str()) && may_change {
@@ -125,43 +267,6 @@ impl Replica {
                 out.steps.push(Step::Refused(*hash));
             }
         }
-        received.again |= received.untaken || received.unread;
-        received.again |= answer.reset;
-        // An answer that was overtaken by the news of another life says nothing of this one.
-        if outgoing.life == self.hub.incarnation {
-            if answer.reset {
-                hub.incarnation = answer.incarnation;
-            }
-            let told = self.learn_bases(
-                context,
-                rows,
-                outgoing,
-                &answer.spaces,
-                answer.reset,
-                &mut received,
-                &mut out,
-            )?;
-            self.learn_safe(outgoing, answer.safe.as_ref(), reborn, &told, &mut out);
-        } else {
-            received.again = true;
-        }
-
-        let acknowledged =
-            self.take_receipts(context, rows, control, &answer.receipts, &mut out)?;
-        // What this request left out is not acknowledged yet.
-        hub.relays &= acknowledged.receipts == 0 || outgoing.more;
-        let failed = received.untaken || received.unread;
-        let plain = failed || (self.plain && received.again);
-        out.steps.push(Step::Plain(plain));
-
-        hub.last_exchange = Some(context.now);
-        out.rows.push(stored::hub_row(&hub));
-        out.steps.push(Step::Hub(hub));
-        Ok(Prepared {
-            rows: out.rows,
-            steps: out.steps,
-            outcome: received,
-        })
     }
 
     /// What is held of the control feed with those of these entries that are to be kept.
@@ -205,35 +310,30 @@ impl Replica {
     }
 
     /// What the server holds now is what we expect of it, changed by what it says.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "an answer's parts and where they go"
-    )]
     fn learn_bases(
         &self,
         context: &mut Context<'_>,
         rows: &dyn ReadRows,
         outgoing: &Outgoing,
-        states: &[crate::wire::SpaceState],
-        reset: bool,
+        answer: &Answer,
         received: &mut Received,
         out: &mut Prepared<()>,
     ) -> Result<BTreeMap<Space, (u64, Vector)>, Unreadable> {
         let mut told = BTreeMap::new();
-        for state in states {
+        for state in &answer.spaces {
             let Some(held) = self.spaces.get(&state.space) else {
                 continue;
             };
             // An older counter of the same incarnation is an answer that was overtaken (R22).
-            if !reset && state.counter < held.base.0 {
+            if !answer.reset && state.counter < held.base.0 {
                 continue;
             }
-            let expected = match received.untaken {
-                true => &outgoing.before,
-                false => &outgoing.expected,
+            let expected = match received.references {
+                References::UnresolvedAtServer => &outgoing.before,
+                _ => &outgoing.expected,
             };
             let mut vector = match expected.get(&state.space) {
-                Some(expected) if !reset => expected.clone(),
+                Some(expected) if !answer.reset => expected.clone(),
                 _ => Vector::default(),
             };
             for (device, tips) in &state.changes {
@@ -246,8 +346,10 @@ impl Replica {
             told.insert(state.space.clone(), base.clone());
             if base != held.base {
                 self.follow_outbox(context, rows, &state.space, &base.1, out)?;
-                out.rows.push(stored::base_row(&state.space, &base));
-                out.steps.push(Step::Base(state.space.clone(), base));
+                out.put(
+                    stored::base_row(&state.space, &base),
+                    Step::Base(state.space.clone(), base),
+                );
             }
         }
         Ok(told)
@@ -290,8 +392,10 @@ impl Replica {
                 known = vector.clone();
             }
             if known != held.safe {
-                out.rows.push(stored::safe_row(space, &known));
-                out.steps.push(Step::Safe(space.clone(), known));
+                out.put(
+                    stored::safe_row(space, &known),
+                    Step::Safe(space.clone(), known),
+                );
             }
         }
     }

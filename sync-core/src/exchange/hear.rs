@@ -1,10 +1,14 @@
 //! Reading an answer: its batches are made again, with what they refer to here.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::batch::compact::referring::{self, Frame};
+use crate::incoming::Pending;
 use crate::wire::{Answer, bad_batches, open_batches};
 
 /// An answer with its batches.
+#[derive(Debug)]
 pub(super) struct Heard {
     pub(super) answer: Answer,
     /// It referred to something.
@@ -13,9 +17,37 @@ pub(super) struct Heard {
     pub(super) unread: bool,
 }
 
+/// An answer that is being merged, slice by slice ([`Replica::prepare_slice`]).
+#[derive(Debug)]
+pub struct Arrival {
+    pub(super) heard: Arc<Heard>,
+    /// Its control entries are taken.
+    pub(super) begun: bool,
+    /// So many of its batches are taken.
+    pub(super) at: usize,
+    /// Records that they are not merged into yet.
+    pub(super) pending: Pending,
+    pub(super) received: Received,
+}
+
 impl Replica {
-    /// Reads an answer and rebuilds its batches.
-    pub(super) fn hear(
+    /// Reads an answer and rebuilds its batches; nothing is taken yet.
+    pub fn read_answer(
+        &self,
+        rows: &dyn ReadRows,
+        outgoing: &Outgoing,
+        bytes: &[u8],
+    ) -> Result<Arrival, ExchangeError> {
+        Ok(Arrival {
+            heard: Arc::new(self.hear(rows, outgoing, bytes)?),
+            begun: false,
+            at: 0,
+            pending: Pending::default(),
+            received: Received::default(),
+        })
+    }
+
+    fn hear(
         &self,
         rows: &dyn ReadRows,
         outgoing: &Outgoing,

@@ -92,14 +92,13 @@ impl UnitFacts {
 
 /// The figures of a unit: of every indicator, by its place in the package, and every year.
 pub fn of_unit(
-    source: &dyn Source,
+    said: &UnitFacts,
     package: &Package,
     control: &Control,
     unit: &str,
 ) -> BTreeMap<(u16, u16), Tally> {
     let counter = Counter::new(package);
     let mut figures: BTreeMap<(u16, u16), Tally> = BTreeMap::new();
-    let said = UnitFacts::read(source, package, unit);
     for (_, contribution) in said.contributions(&counter, control, unit) {
         for (key, tally) in contribution.cells().filter(|(key, _)| key.by.is_none()) {
             *figures.entry((key.indicator, key.year)).or_default() += tally;

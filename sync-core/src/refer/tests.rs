@@ -1,6 +1,6 @@
 use super::*;
 use crate::batch::Unfit;
-use crate::exchange::Outgoing;
+use crate::exchange::{Outgoing, References};
 use crate::feed::{Node, Tip};
 use crate::id::Class;
 use crate::station::{Station, UNIT};
@@ -73,7 +73,7 @@ fn what_the_server_could_not_read_goes_again_referring_to_nothing_until_the_exch
         code: Unfit::Reference.code().into(),
     }];
     let received = phone.hear_of(&outgoing, &answer);
-    assert!(received.untaken && received.again);
+    assert!(received.references == References::UnresolvedAtServer && received.again);
     assert_eq!(received.refused, Vec::<String>::new());
     assert_eq!(phone.replica.unsent(), 1, "it does not count as held there");
 
@@ -126,7 +126,7 @@ fn what_a_phone_could_not_read_leaves_the_rest_of_the_answer_standing() {
         known: vec![known],
     });
     let received = phone.hear_of(&outgoing, &answer);
-    assert!(received.unread && received.again);
+    assert!(received.references == References::UnresolvedHere && received.again);
     assert_eq!(received.batches, 0);
     assert_eq!(phone.replica.unsent(), 0, "the acknowledgement counts");
     assert!(!phone.ask().refers);

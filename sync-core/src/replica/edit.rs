@@ -1,7 +1,6 @@
 //! Saving: from what somebody typed to changes that are staged for the next batch.
 
 use super::*;
-use crate::check;
 
 /// What an edit is made of.
 #[derive(Clone, Debug)]
@@ -83,8 +82,8 @@ impl Replica {
                     .push((key.clone(), value.clone()));
             }
         }
-        let mut rows = Vec::new();
-        let mut steps = Vec::new();
+        let mut out: Prepared<()> = Prepared::default();
+        let mut changes = 0;
         for (class, puts) in by_class {
             let space = Space::new(&edit.unit, class)
                 .ok()
@@ -93,7 +92,7 @@ impl Replica {
                     unit: edit.unit.clone(),
                     class,
                 })?;
-            let Some(written) = self.write(context, &space, edit, &puts, &mut steps)? else {
+            let Some(written) = self.write(context, &space, edit, &puts, &mut out.steps)? else {
                 continue;
             };
             let (change, state) = written;
@@ -110,17 +109,18 @@ impl Replica {
                 dictionary: package.version,
             };
             let number = self.next_staged(&space);
-            rows.push(stored::staged_row(&space, number, &staged));
-            rows.push(stored::record_row(&space, edit.record, &state));
-            steps.push(Step::Stage(space.clone(), number, staged));
-            steps.push(Step::Record(space, edit.record, Box::new(state)));
+            let row = stored::staged_row(&space, number, &staged);
+            out.put(row, Step::Stage(space.clone(), number, staged));
+            // The row of a record that is behind is made when it is not any more.
+            if !self.is_behind(&space, edit.record) {
+                out.rows
+                    .push(stored::record_row(&space, edit.record, &state));
+            }
+            out.steps
+                .push(Step::Record(space, edit.record, Box::new(state)));
+            changes += 1;
         }
-        let changes = rows.len() / 2;
-        Ok(Prepared {
-            rows,
-            steps,
-            outcome: Edited { changes },
-        })
+        Ok(out.with(Edited { changes }))
     }
 
     fn write(

@@ -164,7 +164,10 @@ impl Replica {
         }
         let count = rebuilt.len();
         for (space, record, state) in rebuilt {
-            self.held_mut(space).records.insert(record, state);
+            let held = self.held_mut(space);
+            held.records.insert(record, state);
+            // The next message that is merged writes its row.
+            held.behind.insert(record, Waits::ForRebuild);
         }
         Ok(count)
     }

@@ -149,3 +149,42 @@ fn the_true_time_is_the_clocks_unless_it_was_set_back() {
     assert_eq!(hub.true_time(0), 1_000);
     assert_eq!(hub.not_future_before(0), i64::MAX);
 }
+
+#[test]
+fn what_is_remembered_of_a_unit_is_what_its_records_say_after_every_step() {
+    let mut station = Station::new(1, &Class::CADRE);
+    let package = station.replica.package().unwrap().clone();
+    let (one, other) = (station.person(), station.person());
+    let number = [
+        ("identity.id_type", Value::from("01")),
+        ("identity.id_no", Value::from("999999197504120023")),
+    ];
+    let edits = [
+        (one, name("其其格").to_vec()),
+        (one, number.to_vec()),
+        (other, number.to_vec()),
+        (other, vec![("identity.id_no", Value::Null)]),
+    ];
+    let mut groups = Vec::new();
+    for (record, puts) in edits {
+        station.save(record, &puts).unwrap();
+        let replica = &station.replica;
+        // Asked twice: worked out and remembered.
+        for _ in 0..2 {
+            let known = show::groups(replica, UNIT, Subject::Person);
+            assert_eq!(known, show::grouped(replica, UNIT, Subject::Person));
+            let facts = UnitFacts::read(replica, &package, UNIT);
+            assert_eq!(format!("{:?}", replica.facts(UNIT)), format!("{facts:?}"));
+            for today in ["2026-11-25", "2026-11-26"] {
+                let shown = replica.view(UNIT, record);
+                let problems = check::check_record(&package, record, &shown, today);
+                assert_eq!(replica.problems(UNIT, record, &shown, today), problems);
+            }
+        }
+        groups.push(show::groups(replica, UNIT, Subject::Person).len());
+    }
+    assert_eq!(groups, [1, 1, 1, 2], "one number is one person");
+    let space = space(Class::General);
+    station.replica.forget(&space);
+    assert_eq!(station.replica.groups(UNIT, Subject::Person).len(), 0);
+}

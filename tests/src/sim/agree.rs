@@ -29,7 +29,7 @@ impl World {
             return Ok(());
         }
         for space in process.replica.spaces() {
-            if phone.has_staged(space) {
+            if phone.has_staged(space) || is_behind(&process.replica, space) {
                 continue;
             }
             let vector = process.replica.vector(space);
@@ -42,7 +42,8 @@ impl World {
                     continue;
                 };
                 let same = self.is_current(q) && running.replica.vector(space) == vector;
-                if !other.has_staged(space) && same {
+                let behind = is_behind(&running.replica, space);
+                if !other.has_staged(space) && !behind && same {
                     require(
                         "Agreement",
                         equal(&process.replica, &running.replica, space),
@@ -79,6 +80,7 @@ impl World {
             };
             for space in process.replica.spaces() {
                 if !phone.has_staged(space)
+                    && !is_behind(&process.replica, space)
                     && self.is_current(p)
                     && self.hub_vector(space) == process.replica.vector(space)
                 {
@@ -146,12 +148,19 @@ pub(super) fn equal(a: &Replica, b: &Replica, space: &Space) -> bool {
     a.records(space).eq(b.records(space))
 }
 
+/// Whether something is held of a space that its records do not show yet.
+fn is_behind(replica: &Replica, space: &Space) -> bool {
+    replica.behind(space).next().is_some()
+}
+
+/// What records are, but for those that are behind.
 pub(super) fn states(replica: &Replica) -> Vec<(Space, RecordId, RecordState)> {
     let spaces = replica.spaces();
     spaces
         .flat_map(|space| {
             replica
                 .records(space)
+                .filter(move |(id, _)| replica.behind(space).all(|behind| behind != *id))
                 .map(move |(id, state)| (space.clone(), id, state.clone()))
         })
         .collect()

@@ -172,6 +172,10 @@ pub enum Fault {
     Untaken,
     /// A phone does not find what an answer refers to and takes none of its batches.
     Unread,
+    /// An answer is merged in more than one slice.
+    Sliced,
+    /// It is left between two of them.
+    BrokenOff,
     /// A phone asks again, referring to nothing.
     ToldPlainly,
     /// A phone makes a bundle.
@@ -230,7 +234,7 @@ pub enum Fault {
 
 impl Fault {
     /// All that happen to a server and stores in memory.
-    pub const ALL: [Fault; 64] = [
+    pub const ALL: [Fault; 66] = [
         Fault::Lost,
         Fault::Repeated,
         Fault::Overtaken,
@@ -278,6 +282,8 @@ impl Fault {
         Fault::RefersDown,
         Fault::Untaken,
         Fault::Unread,
+        Fault::Sliced,
+        Fault::BrokenOff,
         Fault::ToldPlainly,
         Fault::HubRestored,
         Fault::HubRestoredWithJournal,
@@ -352,6 +358,8 @@ pub struct Config {
     pub office: u32,
     /// Bytes of batches per message, or `None` for the default.
     pub budget: Option<usize>,
+    /// Per answer: merged a batch or a record at a time.
+    pub slices: u32,
     /// The server loads only what an exchange needs, as its SQL does, or all it has.
     pub partial_load: bool,
     /// How far each phone's clock is off, in seconds.
@@ -402,6 +410,7 @@ impl Config {
             hostile: rate(dice, 120),
             office: rate(dice, 30),
             budget: dice.chance(250).then(|| 1 + dice.below(2000)),
+            slices: rate(dice, 600),
             partial_load: dice.chance(700),
             restore: 0,
             between: 0,

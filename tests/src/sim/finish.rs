@@ -424,6 +424,13 @@ impl World {
             let Some(process) = &self.phones[p].process else {
                 continue;
             };
+            let spaces = process.replica.spaces();
+            let behind = spaces
+                .flat_map(|space| process.replica.behind(space))
+                .count();
+            require("Progress", behind == 0, || {
+                format!("{}: {behind} records are behind at the end", self.name(p))
+            })?;
             self.phones[p].expected = Some(states(&process.replica));
             self.open(p)?;
         }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use ed25519_dalek::Signer;
 use sync_core::batch::{Reference, Unfit};
 use sync_core::date::date_in_china;
-use sync_core::exchange::Received;
+use sync_core::exchange::{ExchangeError, Received, References, Slice, Work};
 use sync_core::id::Space;
 use sync_core::replica::Context;
 use sync_core::row::Table;
@@ -391,47 +391,69 @@ impl World {
         let p = packet.phone;
         let now = self.phone_now(p);
         let today = date_in_china(now);
-        let phone = &mut self.phones[p];
-        let Some(process) = &mut phone.process else {
+        let Some(process) = &self.phones[p].process else {
             return Ok(None);
         };
         let Some(outgoing) = process.outgoing.get(&packet.exchange) else {
             return Ok(None);
         };
-        let store = phone.disk.as_seen_by(&process.writer);
-        let mut context = Context {
-            now,
-            today: &today,
-            rng: &mut process.rng,
-        };
-        let prepared =
-            process
-                .replica
-                .prepare_answer(&mut context, &store, outgoing, &packet.bytes);
-        let prepared = match prepared {
-            Ok(prepared) => prepared,
+        let store = self.phones[p].disk.as_seen_by(&process.writer);
+        let arrival = process.replica.read_answer(&store, outgoing, &packet.bytes);
+        let mut arrival = match arrival {
+            Ok(arrival) => Box::new(arrival),
             Err(_) if packet.cut => {
                 self.cut_seen(p)?;
                 return Ok(None);
             }
-            Err(error) => {
-                return Err(broken(
-                    "Progress",
-                    format!("{} can't take an answer: {error}", self.name(p)),
-                ));
-            }
+            Err(error) => return Err(self.not_taken(p, &error)),
         };
         require("R5", !packet.cut, || "a cut answer is taken".into())?;
-        match self.persist(p, &prepared.rows.clone())? {
-            Persisted::Done => {}
-            Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(None),
-        }
-        let budget = self.budget();
-        let Some(process) = &mut self.phones[p].process else {
-            return Ok(None);
+        let work = match self.dice.chance(self.config.slices) {
+            true => Work::LEAST,
+            false => Work::SLICE,
         };
-        let received = process.replica.apply(prepared);
-        process.budget = budget;
+        let received = loop {
+            let phone = &mut self.phones[p];
+            let Some(process) = &mut phone.process else {
+                return Ok(None);
+            };
+            let Some(outgoing) = process.outgoing.get(&packet.exchange) else {
+                return Ok(None);
+            };
+            let store = phone.disk.as_seen_by(&process.writer);
+            let mut context = Context {
+                now,
+                today: &today,
+                rng: &mut process.rng,
+            };
+            let replica = &process.replica;
+            let prepared =
+                replica.prepare_slice(&mut context, &store, outgoing, &arrival, work.clone());
+            let prepared = prepared.map_err(|error| self.not_taken(p, &error))?;
+            match self.persist(p, &prepared.rows.clone())? {
+                Persisted::Done => {}
+                Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(None),
+            }
+            let Some(process) = &mut self.phones[p].process else {
+                return Ok(None);
+            };
+            match process.replica.apply(prepared) {
+                Slice::Whole(received) => break received,
+                Slice::More(rest) => arrival = rest,
+            }
+            self.count(Fault::Sliced);
+            if self.config.persist > 0 && self.dice.chance(50) {
+                self.count(Fault::BrokenOff);
+                return Ok(None);
+            }
+            if self.config.persist > 0 && !self.stale_at_work && self.dice.chance(100) {
+                self.edit(p)?;
+            }
+        };
+        let budget = self.budget();
+        if let Some(process) = &mut self.phones[p].process {
+            process.budget = budget;
+        }
         self.say(|w| format!("{} hears ({}): {received:?}", w.name(p), packet.exchange));
         require(
             "R5",
@@ -456,7 +478,7 @@ impl World {
             return Ok(Some(received));
         }
         self.drop_lost(p)?;
-        if received.unread {
+        if received.references == References::UnresolvedHere {
             self.count(Fault::Unread);
         }
         if received.erased > 0 {
@@ -467,5 +489,10 @@ impl World {
         }
         self.agree_phone(p)?;
         Ok(Some(received))
+    }
+
+    fn not_taken(&self, p: usize, error: &ExchangeError) -> Broken {
+        let said = format!("{} can't take an answer: {error}", self.name(p));
+        broken("Progress", said)
     }
 }

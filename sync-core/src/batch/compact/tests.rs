@@ -218,7 +218,7 @@ fn the_compact_bytes_of_version_1_do_not_change() {
     let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(&packed));
     assert_eq!(
         hash,
-        "9e7437fdaa90737ec0e7539a561ceeb52d4c1214cb213c5328f51d0ceb16a6a6"
+        "af50726391ce552477c0ec5412b98d9adf51ee55ede8a6aab2312caeaeb6c4a9"
     );
 }
 

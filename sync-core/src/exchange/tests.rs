@@ -1,0 +1,172 @@
+use super::*;
+use crate::control::ControlEntry;
+use crate::id::{Class, RecordId};
+use crate::record::RecordState;
+use crate::station::UNIT;
+use crate::station::{Other, Station, by_node, general};
+use crate::value::Value;
+use crate::wire::{Answer, SpaceState};
+
+/// The server holds all that the request carried.
+fn all_taken(counter: u64) -> Answer {
+    let mut answer = Answer::at(100);
+    answer.spaces = vec![SpaceState {
+        space: Space::new(UNIT, Class::General).unwrap(),
+        counter,
+        changes: Vec::new(),
+        ladders_wanted: Vec::new(),
+    }];
+    answer
+}
+
+#[test]
+fn a_long_upload_reads_every_batch_once() {
+    let mut station = Station::new(1, &[Class::General]);
+    for _ in 0..1500 {
+        let record = station.person();
+        let name = ("identity.name", Value::from("其其格"));
+        station.save(record, &[name]).unwrap();
+    }
+    assert_eq!(station.replica.unsent(), 1500);
+    let (mut rounds, mut batches) = (0, 0);
+    loop {
+        let outgoing = station.ask();
+        rounds += 1;
+        batches += outgoing.batches;
+        let received = station.hear_of(&outgoing, &all_taken(rounds));
+        if !received.again {
+            break;
+        }
+    }
+    assert_eq!(station.replica.unsent(), 0);
+    assert!(rounds > 2, "{rounds}");
+    // The first round signs them; what it sends is not read, and what others send is read once.
+    let reads = station.rows.reads.get();
+    assert!(reads <= batches, "{reads} reads of {batches} batches");
+}
+
+/// A phone, the other device's batches of these records, and the answer that brings them with its
+/// enrolment.
+fn village() -> (Station, Vec<RecordId>, Answer) {
+    let mut station = Station::new(1, &[Class::General]);
+    station.rows.write(&station.replica.first_rows());
+    let (network, other) = (station.replica.me().network, Other::new(11));
+    let records: Vec<RecordId> = (0..6).map(|_| station.person()).collect();
+    let known = ("identity.phone", Value::from("10012345678"));
+    station.save(records[0], &[known]).unwrap();
+    let batches = records.iter().map(|record| {
+        let (_, batch) = other.writes(&station, *record, "identity.name", &[]);
+        batch.bytes().to_vec()
+    });
+    let answer = Answer {
+        batches: batches.collect(),
+        control: vec![by_node(|node| {
+            ControlEntry::enrol(network, &other.enrolment(), node)
+        })],
+        ..all_taken(1)
+    };
+    (station, records, answer)
+}
+
+fn arrival(station: &Station, outgoing: &Outgoing, answer: &Answer) -> Arrival {
+    let bytes = answer.encode(station.replica.me().network);
+    station
+        .replica
+        .read_answer(&station.rows, outgoing, &bytes)
+        .unwrap()
+}
+
+/// Takes an answer in the smallest slices; `between` may break it off.
+fn in_slices(
+    station: &mut Station,
+    answer: &Answer,
+    mut between: impl FnMut(&mut Station, usize) -> bool,
+) -> Option<(Received, usize)> {
+    let outgoing = station.ask();
+    let mut arrival = Box::new(arrival(station, &outgoing, answer));
+    for slices in 1.. {
+        match station.hear_slice(&outgoing, &arrival, Work::LEAST) {
+            Slice::Whole(received) => return Some((received, slices)),
+            Slice::More(rest) => arrival = rest,
+        }
+        if !between(station, slices) {
+            return None;
+        }
+    }
+    None
+}
+
+fn states(station: &Station) -> Vec<(RecordId, RecordState)> {
+    let records = station.replica.records(&general());
+    records.map(|(id, state)| (id, state.clone())).collect()
+}
+
+/// What a phone shows that took the answer at once.
+fn at_once() -> (Received, Vec<(RecordId, RecordState)>) {
+    let (mut station, _, answer) = village();
+    let outgoing = station.ask();
+    let received = station.hear_of(&outgoing, &answer);
+    (received, states(&station))
+}
+
+#[test]
+fn an_answer_taken_in_slices_is_the_answer_taken_at_once() {
+    let (mut station, _, answer) = village();
+    let (received, slices) = in_slices(&mut station, &answer, |_, _| true).unwrap();
+    assert_eq!((received, states(&station)), at_once());
+    assert!(slices > 6, "{slices}");
+    assert_eq!(station.replica.behind(&general()).count(), 0);
+    assert_eq!(station.reopen().rebuilt, 0);
+    assert_eq!(states(&station), at_once().1);
+}
+
+#[test]
+fn cut_between_any_two_slices_nothing_is_lost_and_the_answer_may_come_again() {
+    let (mut whole, _, answer) = village();
+    let (_, slices) = in_slices(&mut whole, &answer, |_, _| true).unwrap();
+    for cut in 1..slices {
+        for reopened in [true, false] {
+            let (mut station, _, answer) = village();
+            assert!(in_slices(&mut station, &answer, |_, slice| slice < cut).is_none());
+            let held = station.replica.vector(&general());
+            if reopened {
+                station.reopen();
+                assert_eq!(station.replica.vector(&general()), held);
+                let touched = station.replica.spaces[&general()].touched.keys();
+                let shown = station.replica.records(&general()).map(|(id, _)| id);
+                assert!(touched.copied().eq(shown), "what is held is shown");
+            }
+            let outgoing = station.ask();
+            station.hear_of(&outgoing, &answer);
+            assert_eq!(states(&station), at_once().1, "{cut}");
+            assert_eq!(station.reopen().rebuilt, 0, "{cut}");
+            assert_eq!(states(&station), at_once().1, "{cut}");
+        }
+    }
+}
+
+#[test]
+fn what_is_saved_between_two_slices_stands_beside_what_comes() {
+    for reopened in [true, false] {
+        let (mut station, records, answer) = village();
+        let record = records[0];
+        let mut saved = 0;
+        let whole = in_slices(&mut station, &answer, |station, _| {
+            if station.replica.is_behind(&general(), record) && saved == 0 {
+                let aliases = ("identity.aliases", Value::from("小其"));
+                saved += station.save(record, &[aliases]).unwrap().changes;
+                return !reopened;
+            }
+            true
+        });
+        assert_eq!((saved, whole.is_none()), (1, reopened));
+        if reopened {
+            station.reopen();
+        }
+        let shown = station.replica.view(UNIT, record);
+        for key in ["identity.phone", "identity.name", "identity.aliases"] {
+            let key = crate::value::Key::parse(key).unwrap();
+            assert!(shown.contains_key(&key), "{key}");
+        }
+    }
+}
