@@ -3,7 +3,7 @@
 
 use client::keys::Secret;
 use client::phone::Phone;
-use client::store::{FILE_NAME, Store};
+use client::store::{FILE_NAME, SqliteStore};
 use ortoo_tests::harness::Server;
 use std::path::Path;
 use std::time::Instant;
@@ -82,9 +82,9 @@ struct Held {
 
 fn held(dir: &Path) -> Held {
     let secret = Secret::new("246810".to_owned()).unwrap_or_else(|error| panic!("{error}"));
-    let store = Store::open(dir, &secret).unwrap_or_else(|error| panic!("{error}"));
+    let store = SqliteStore::open(dir, &secret).unwrap_or_else(|error| panic!("{error}"));
     let mut batches = 0;
-    let damaged = store.rows(Rows::Batch, |bytes| batches += bytes.len());
+    let damaged = store.rows(Rows::Batch, &mut |bytes| batches += bytes.len());
     assert!(matches!(damaged, Ok(0)));
     let opened = Replica::open(&store, &mut |table, each| {
         let rows = store.rows(table, &mut *each);

@@ -37,6 +37,7 @@ pub mod hub;
 pub mod id;
 mod incoming;
 pub mod link;
+pub mod merging;
 mod offer;
 mod outbox;
 pub mod parting;

@@ -146,6 +146,13 @@ impl RecordState {
         arrived: &[(DeviceId, &[u8])],
         held: impl FnOnce() -> Result<Vec<(DeviceId, Vec<u8>)>, E>,
     ) -> Result<RecordState, E> {
+        if matches!(
+            self.parked,
+            Some(DocumentError::Suspected | DocumentError::Ended)
+        ) {
+            // Merged with what arrives it may end the program once more (R15).
+            return Ok(self.clone());
+        }
         if self.parked.is_none()
             && let Ok(Some(state)) = guarded(|| self.try_add(arrived))
         {
@@ -189,6 +196,12 @@ impl RecordState {
         }
         // The guard's error is Automerge's; ours travels inside.
         guarded(|| Ok(self.try_write(actor, seen, &puts, time)))?
+    }
+
+    /// The same, parked.
+    pub(crate) fn parked_for(mut self, reason: DocumentError) -> Self {
+        self.parked = Some(reason);
+        self
     }
 
     /// The heads of the admitted changes, ascending: what a form remembers of what it showed.

@@ -55,7 +55,7 @@ fn shown(open: &Open, space: &Space, signers: &Signers, event: &Event) -> ShownE
 fn signers(open: &Open, record: RecordId) -> Result<Signers, PhoneError> {
     let network = open.replica.me().network;
     let mut signers = Signers::default();
-    open.store.rows(Table::Batch, |bytes| {
+    open.store.rows(Table::Batch, &mut |bytes| {
         if let Ok(batch) = Batch::from_store(network, &bytes) {
             signers.take(&batch, record);
         }
