@@ -8,12 +8,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use harness::Server;
 use ortoo_ffi::language::Language;
 use ortoo_ffi::phone::Phone;
 use ortoo_ffi::record::Subject;
 use ortoo_ffi::secret::Secret;
 use ortoo_ffi::work::start_enrolment;
-use ortoo_tests::harness::Server;
 
 use crate::measure::{Table, median, thousands};
 use crate::village;

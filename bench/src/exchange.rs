@@ -13,8 +13,8 @@ use client::draft::Typed;
 use client::keys::Secret;
 use client::phone::{self, Phone};
 use client::sync::SyncReport;
-use ortoo_tests::harness::Server;
-use ortoo_tests::proxy::Proxy;
+use harness::Server;
+use harness::proxy::Proxy;
 use sync_core::id::RecordId;
 
 use crate::measure::{Table, cpu_of, modelled_2g, thousands};
@@ -78,7 +78,7 @@ impl Bench {
         let (up, down) = seen();
         let (client, server) = (cpu_of(std::process::id()), cpu_of(self.server.pid()));
         let started = Instant::now();
-        let report = client::sync::sync(&mut phone).unwrap_or_else(|error| panic!("sync: {error}"));
+        let report = client::sync::sync(phone).unwrap_or_else(|error| panic!("sync: {error}"));
         let wall = started.elapsed();
         let (up_after, down_after) = seen();
         Cost {

@@ -6,8 +6,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use harness::{Server, run_server};
 use ortoo_server::{App, Options};
-use ortoo_tests::harness::{Server, run_server};
 use tokio::runtime::Runtime;
 
 use crate::measure::{Table, cpu_of, memory_mib, thousands};

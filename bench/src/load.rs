@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Instant;
 
-use ortoo_tests::harness::Server;
+use harness::Server;
 use plan::Package;
 use plan::unit::Level;
 

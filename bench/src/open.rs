@@ -6,11 +6,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use ::phone::store::Store as _;
 use client::cancel::Cancel;
 use client::keys::Secret;
-use client::phone::{self, Phone};
+use client::phone;
 use client::store::SqliteStore;
-use ortoo_tests::harness::Server;
+use harness::Server;
 use sync_core::replica::Replica;
 use sync_core::row::Unreadable;
 

@@ -1,10 +1,11 @@
 //! What a snapshot of a village takes: every batch in one file, beside what one made of the documents
 //! would take, and what a phone keeps of either.
 
+use ::phone::store::Store as _;
 use client::keys::Secret;
 use client::phone::Phone;
 use client::store::{FILE_NAME, SqliteStore};
-use ortoo_tests::harness::Server;
+use harness::Server;
 use std::path::Path;
 use std::time::Instant;
 use sync_core::id::{Class, Space};

@@ -2,7 +2,7 @@
 
 use client::cancel::Cancel;
 use client::transport::Transport;
-use ortoo_tests::harness::Server;
+use harness::Server;
 use sync_core::enrol::Link;
 use sync_core::id::RecordId;
 

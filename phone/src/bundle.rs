@@ -53,6 +53,15 @@ impl<'a> Import<'a> {
         Self { file, stage }
     }
 
+    /// The record that the next step merges alone, since it may have ended the program.
+    #[cfg(test)]
+    pub(crate) fn marked(&self) -> Option<&sync_core::merging::Place> {
+        match &self.stage {
+            Stage::Prove(_, proof) => proof.marked(),
+            _ => None,
+        }
+    }
+
     /// One step; `None` if there is another, before which what was committed must be durable.
     pub fn step(&mut self, phone: &mut Phone) -> Result<Option<Imported>, PhoneError> {
         let file = self.file;

@@ -110,6 +110,12 @@ pub(crate) struct Proof {
 }
 
 impl Proof {
+    /// The record that the next step merges.
+    #[cfg(test)]
+    pub(crate) fn marked(&self) -> Option<&Place> {
+        self.marked.as_ref()
+    }
+
     /// One step of it; whether there is another. What it committed must be durable before the next.
     pub(crate) fn step(&mut self, phone: &mut Phone) -> Result<bool, PhoneError> {
         if let Some(place) = self.marked.take() {

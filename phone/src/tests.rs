@@ -1,5 +1,6 @@
 //! Phones without a server: a made-up network whose keys the test holds.
 
+mod browser;
 mod draft;
 mod links;
 mod memory;

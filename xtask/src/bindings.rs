@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{Outcome, cargo, root, run, target_dir};
+use crate::steps::{cargo, run};
+use crate::{Outcome, root, target_dir};
 
 /// A language that there are bindings for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,16 +60,10 @@ pub(crate) fn command(args: &[String]) -> Outcome {
     let named = args.iter().find(|arg| !arg.starts_with("--"));
     let language = named.and_then(|name| Language::ALL.into_iter().find(|l| l.name() == name));
     let language = language.ok_or(USAGE)?;
-    cargo(&["build", "--locked", "--workspace"])?;
+    run(&mut cargo(&["build", "--locked", "--workspace"]))?;
     if release {
-        cargo(&[
-            "build",
-            "--locked",
-            "--profile",
-            "mobile",
-            "-p",
-            "mobile-ffi",
-        ])?;
+        let library = ["build", "--locked", "--profile", "mobile", "-p"];
+        run(cargo(&library).arg("mobile-ffi"))?;
     }
     generate(language, if release { "mobile" } else { "debug" })
 }

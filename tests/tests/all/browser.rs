@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 
-use ortoo_tests::harness::{Phone, Server};
+use harness::{Phone, Server};
 use sample::people::id_number;
 use thirtyfour::prelude::*;
 

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 
-use ortoo_tests::harness::{PIN, Phone, Server, contains};
+use harness::{PIN, Phone, Server, contains};
 use serde_json::json;
 
 use crate::village::{GACHA, Village, text};

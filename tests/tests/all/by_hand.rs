@@ -7,7 +7,7 @@ mod drawn;
 
 use std::collections::BTreeSet;
 
-use ortoo_tests::harness::{Phone, Server};
+use harness::{Phone, Server};
 
 use self::cadres::Cadres;
 use self::drawn::Dice;

@@ -3,8 +3,8 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use ortoo_tests::harness::{Phone, Server, run_server, server_command};
-use ortoo_tests::proxy::{NEVER, Proxy};
+use harness::proxy::{NEVER, Proxy};
+use harness::{Phone, Server, run_server, server_command};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use harness::{Phone, Server, run_server};
 use ortoo_tests::golden::{self, KINDS, again, hex, says, store};
-use ortoo_tests::harness::{Phone, Server, run_server};
 use serde_json::{Value, json};
 use sync_core::wire::unpack;
 

@@ -1,6 +1,6 @@
 //! A device comes in to a server that holds real people's data.
 
-use ortoo_tests::harness::{Phone, Server};
+use harness::{Phone, Server};
 use serde_json::json;
 
 const GACHA: &str = "152522100200";

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use ortoo_tests::harness::{Phone, Server, files, run_server};
+use harness::{Phone, Server, files, run_server};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ortoo_tests::harness::{Phone, Server};
+use harness::{Phone, Server};
 use sample::people::id_number;
 use serde_json::Value;
 

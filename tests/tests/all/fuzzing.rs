@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
+use harness::program;
 use ortoo_tests::fuzz::{DECODERS, Ground, corpus};
-use ortoo_tests::harness::program;
 
 /// Inputs of each decoder; of those that cost more, fewer.
 const EXECUTIONS: &str = "2000";
@@ -47,7 +47,7 @@ fn the_corpus_is_what_decoders_take_and_small_enough_to_be_committed() {
             assert!(!refused(word), "{} {name}: {word}", decoder.name);
         }
     }
-    let size: usize = ortoo_tests::harness::files(&corpus::dir())
+    let size: usize = harness::files(&corpus::dir())
         .iter()
         .map(|(_, bytes)| bytes.len())
         .sum();

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use ed25519_dalek::{Signer, SigningKey};
-use ortoo_tests::harness::{Phone, Server};
+use harness::{Phone, Server};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sync_core::batch::{Batch, Binding, Entry, Header};

@@ -1,7 +1,7 @@
 //! Two records of one woman, with real processes: what is said of them on one phone is so on the
 //! other and on the server, in the figures too.
 
-use ortoo_tests::harness::Phone;
+use harness::Phone;
 use sample::people::id_number;
 use serde_json::{Value, json};
 

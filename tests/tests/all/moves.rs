@@ -1,7 +1,7 @@
 //! A person moves between two 嘎查 with real processes: both phones hear of it, and what the old one
 //! writes without having heard reaches the new one.
 
-use ortoo_tests::harness::{Phone, Server};
+use harness::{Phone, Server};
 use sample::people::id_number;
 use serde_json::{Value, json};
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
+use harness::{PIN, Server};
 use ortoo_ffi::error::{HostError, PhoneError};
 use ortoo_ffi::language::Language;
 use ortoo_ffi::phone::Phone;
@@ -15,7 +16,6 @@ use ortoo_ffi::record::{Record, Subject, Value};
 use ortoo_ffi::secret::Secret;
 use ortoo_ffi::status::Progress;
 use ortoo_ffi::work::{Listener, start_enrolment};
-use ortoo_tests::harness::{PIN, Server};
 
 const UNIT: &str = "152522100200";
 

@@ -1,6 +1,6 @@
 //! Persons' keys for orders, with the real program: made, listed by the root key, and shown.
 
-use ortoo_tests::harness::{Server, run_server};
+use harness::{Server, run_server};
 
 #[test]
 fn a_persons_key_is_made_on_a_stick_and_listed_by_the_root_key() {

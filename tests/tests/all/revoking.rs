@@ -1,6 +1,6 @@
 //! Revoked devices with real processes: not served, not read, and nothing of theirs lost.
 
-use ortoo_tests::harness::Phone;
+use harness::Phone;
 use serde_json::{Value, json};
 
 use crate::village::{GACHA, Village, clean, device, shown, text};

@@ -1,6 +1,6 @@
 //! A made-up banner through the command line, and a phone that joins it.
 
-use ortoo_tests::harness::{Phone, Server, run_server};
+use harness::{Phone, Server, run_server};
 
 const GACHA: &str = "152522100202";
 

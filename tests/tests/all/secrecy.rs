@@ -1,6 +1,6 @@
 //! What somebody finds who holds the phone's files.
 
-use ortoo_tests::harness::{Phone, Server, contains, files};
+use harness::{Phone, Server, contains, files};
 use sample::people::id_number;
 
 #[test]

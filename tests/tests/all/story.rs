@@ -1,7 +1,7 @@
 //! The story of the README with real processes: what a phone saves offline reaches the server and
 //! the other phone, and nothing is lost.
 
-use ortoo_tests::harness::Phone;
+use harness::Phone;
 use sample::people::id_number;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ortoo_tests::harness::{Phone, Server};
+use harness::{Phone, Server};
 use serde_json::Value;
 
 /// The 嘎查 of these stories.

@@ -5,7 +5,7 @@ use client::cancel::Cancel;
 use client::error::PhoneError;
 use client::keys::Secret;
 use client::sync::{Turns, exchange};
-use ortoo_tests::harness::{PIN, files, run_server};
+use harness::{PIN, files, run_server};
 use serde_json::{Value, json};
 use sync_core::id::Subject;
 

@@ -1,6 +1,6 @@
 //! How what was made up gets into phones.
 
-use ortoo_tests::harness::Phone;
+use harness::Phone;
 use sample::people::id_number;
 
 use super::drawn::Dice;

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use ortoo_tests::harness::{PIN, Phone, Said, Server, program, server_command};
+use harness::{PIN, Phone, Said, Server, program, server_command};
 use sample::people::id_number;
 use serde_json::Value;
 

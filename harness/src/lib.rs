@@ -3,6 +3,8 @@
 //! Nothing here reaches past the command lines' public contract. Servers listen on a loopback port
 //! that the system picks and are stopped by process id when dropped.
 
+pub mod proxy;
+
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
