@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use client::cancel::Cancel;
 use client::draft::Typed;
 use client::keys::Secret;
-use client::phone::Phone;
+use client::phone::{self, Phone};
 use client::sync::SyncReport;
 use harness::Server;
 use harness::proxy::Proxy;
@@ -78,7 +78,7 @@ impl Bench {
         let (up, down) = seen();
         let (client, server) = (cpu_of(std::process::id()), cpu_of(self.server.pid()));
         let started = Instant::now();
-        let report = phone.sync().unwrap_or_else(|error| panic!("sync: {error}"));
+        let report = client::sync::sync(phone).unwrap_or_else(|error| panic!("sync: {error}"));
         let wall = started.elapsed();
         let (up_after, down_after) = seen();
         Cost {
@@ -96,7 +96,7 @@ pub(crate) fn open(dir: &Path, link: &str, server: &str) -> Phone {
     let secret = || Secret::new(PIN.to_owned()).unwrap_or_else(|error| panic!("{error}"));
     client::enrol::enrol(dir, &secret(), link, &Cancel::new())
         .unwrap_or_else(|error| panic!("enrol: {error}"));
-    let mut phone = Phone::open(dir, secret()).unwrap_or_else(|error| panic!("open: {error}"));
+    let mut phone = phone::open(dir, secret()).unwrap_or_else(|error| panic!("open: {error}"));
     phone
         .set_server(server)
         .unwrap_or_else(|error| panic!("server: {error}"));

@@ -6,10 +6,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use ::phone::store::Store as _;
 use client::cancel::Cancel;
 use client::keys::Secret;
-use client::phone::Phone;
-use client::store::Store;
+use client::phone;
+use client::store::SqliteStore;
 use harness::Server;
 use sync_core::replica::Replica;
 use sync_core::row::Unreadable;
@@ -43,8 +44,8 @@ pub(crate) fn run() -> String {
         let store = dir.path().join("phone");
         client::enrol::enrol(&store, &secret(), &server.link(UNIT), &Cancel::new())
             .unwrap_or_else(|error| panic!("{error}"));
-        let mut phone = Phone::open(&store, secret()).unwrap_or_else(|error| panic!("{error}"));
-        phone.sync().unwrap_or_else(|error| panic!("{error}"));
+        let mut phone = phone::open(&store, secret()).unwrap_or_else(|error| panic!("{error}"));
+        client::sync::sync(&mut phone).unwrap_or_else(|error| panic!("{error}"));
         drop(phone);
         let bytes = std::fs::metadata(store.join(client::store::FILE_NAME)).map_or(0, |m| m.len());
         let runs: Vec<Vec<f64>> = (0..TIMES).map(|_| child(&store)).collect();
@@ -87,7 +88,7 @@ fn child(store: &Path) -> Vec<f64> {
 pub(crate) fn measured(dir: &Path) -> String {
     let me = std::process::id();
     let started = Instant::now();
-    let store = Store::open(dir, &secret()).unwrap_or_else(|error| panic!("{error}"));
+    let store = SqliteStore::open(dir, &secret()).unwrap_or_else(|error| panic!("{error}"));
     let unlock = started.elapsed().as_secs_f64();
     let before = memory_mib(me, "VmRSS");
     let started = Instant::now();

@@ -1,9 +1,10 @@
 //! What a snapshot of a village takes: every batch in one file, beside what one made of the documents
 //! would take, and what a phone keeps of either.
 
+use ::phone::store::Store as _;
 use client::keys::Secret;
 use client::phone::Phone;
-use client::store::{FILE_NAME, Store};
+use client::store::{FILE_NAME, SqliteStore};
 use harness::Server;
 use std::path::Path;
 use std::time::Instant;
@@ -82,9 +83,9 @@ struct Held {
 
 fn held(dir: &Path) -> Held {
     let secret = Secret::new("246810".to_owned()).unwrap_or_else(|error| panic!("{error}"));
-    let store = Store::open(dir, &secret).unwrap_or_else(|error| panic!("{error}"));
+    let store = SqliteStore::open(dir, &secret).unwrap_or_else(|error| panic!("{error}"));
     let mut batches = 0;
-    let damaged = store.rows(Rows::Batch, |bytes| batches += bytes.len());
+    let damaged = store.rows(Rows::Batch, &mut |bytes| batches += bytes.len());
     assert!(matches!(damaged, Ok(0)));
     let opened = Replica::open(&store, &mut |table, each| {
         let rows = store.rows(table, &mut *each);

@@ -6,8 +6,8 @@ use std::path::Path;
 use client::cancel::Cancel;
 use client::draft::Typed;
 use client::error::{Complaint, PhoneError};
-use client::keys::{SECRET_CHARS_MIN, Secret, SecretError};
-use client::phone::Phone;
+use client::keys::{SECRET_CHARS_MIN, Secret, SecretError, secret_from_env};
+use client::phone::{self, Phone};
 use client::records::Choice;
 use serde_json::json;
 use sync_core::figure::Asked;
@@ -85,7 +85,9 @@ pub(crate) fn run(cli: &Cli, words: &Words) -> Result<Said, PhoneError> {
         }
         Verb::Sync => sync(&cli.dir, words),
         Verb::RenewKeys => {
-            let device = phone(&cli.dir)?.renew_keys()?;
+            let mut phone = phone(&cli.dir)?;
+            client::renew::renew(&mut phone, &Cancel::new(), &mut |_| {})?;
+            let device = phone.status()?.device;
             Ok(Said::of(json!({ "device": device.to_string() })))
         }
         Verb::Bundle(verb) => bundle::run(&cli.dir, verb, words),
@@ -116,7 +118,7 @@ fn typed(sets: &[String]) -> Result<Vec<Typed>, PhoneError> {
 }
 
 fn secret() -> Result<Secret, PhoneError> {
-    Secret::from_env().map_err(|error| {
+    secret_from_env().map_err(|error| {
         PhoneError::Store(match error {
             SecretError::Missing => Complaint::new("secret_missing"),
             SecretError::TooShort => Complaint::new("secret_short").with("least", SECRET_CHARS_MIN),
@@ -126,7 +128,7 @@ fn secret() -> Result<Secret, PhoneError> {
 }
 
 pub(crate) fn phone(dir: &Path) -> Result<Phone, PhoneError> {
-    Phone::open(dir, secret()?)
+    phone::open(dir, secret()?)
 }
 
 fn enrol(dir: &Path, link: &str, words: &Words) -> Result<Said, PhoneError> {
@@ -196,7 +198,7 @@ fn resolve(
 
 fn sync(dir: &Path, words: &Words) -> Result<Said, PhoneError> {
     let mut phone = phone(dir)?;
-    let report = phone.sync()?;
+    let report = client::sync::sync(&mut phone)?;
     let mut said = Said::of(shapes::sync(&report));
     let codes = report.refused.iter().map(String::as_str);
     said.notes.extend(shapes::refused_note(words, codes));

@@ -1,89 +1,22 @@
-//! New keys for this device: when the server says that another phone writes with its keys, or when
-//! somebody wishes so.
-//! [`SyncReport::renewed`] says that an exchange has come to that.
-//!
-//! The new keys are on disk before anybody is told of them, so an exchange that is cut off goes on
-//! with the same ones. The phone is the new device once the server has let it in and has everything that
-//! was written with the old keys.
+//! New keys for this device, by an exchange.
 
-use sync_core::id::DeviceId;
-use sync_core::renew::Renewal;
-use sync_core::replica::{Me, Replica};
+use phone::sync::Course;
 
 use crate::cancel::Cancel;
-use crate::clock;
-use crate::error::{Complaint, PhoneError};
-use crate::keys::DeviceKeys;
-use crate::phone::Phone;
-use crate::sync::{Progress, SyncReport, Turns, exchange};
+use crate::error::PhoneError;
+use crate::sync::{Progress, SyncReport, Turns, talk};
 
 /// Makes new keys and exchanges with the server until this phone is another device
 /// ([`SyncReport::renewed`]).
 ///
 /// # Errors
-/// Those of [`exchange`], and [`PhoneError::Wrong`] with `renewal_waits` if the server does not let the
-/// device in yet. The keys are there all the same: every later exchange asks for them again.
+/// Those of [`exchange`](crate::sync::exchange), and [`PhoneError::Wrong`] with `renewal_waits` if the
+/// server does not let the device in yet. The keys are there all the same: every later exchange asks
+/// for them again.
 pub fn renew(
     phone: &mut impl Turns,
     cancel: &Cancel,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<SyncReport, PhoneError> {
-    phone.turn(Phone::begin_renewal)?;
-    let report = exchange(phone, cancel, progress)?;
-    match report.renewed {
-        Some(_) => Ok(report),
-        None => Err(PhoneError::wrong(Complaint::new("renewal_waits"))),
-    }
-}
-
-impl Phone {
-    /// Makes new keys and exchanges with the server until this phone is another device; gives the
-    /// device ([`renew`]).
-    pub fn renew_keys(&mut self) -> Result<DeviceId, PhoneError> {
-        renew(self, &Cancel::new(), &mut |_| {})?;
-        Ok(self.opened()?.replica.me().device)
-    }
-
-    /// Makes new keys, unless there are some that wait; whether it did.
-    pub(crate) fn begin_renewal(&mut self) -> Result<bool, PhoneError> {
-        if self.opened()?.next.is_some() {
-            return Ok(false);
-        }
-        let next = DeviceKeys::generate(&mut clock::rng());
-        self.commit_row(&next.to_next_row())?;
-        let open = self.opened()?;
-        ask(&mut open.replica, &next);
-        open.next = Some(next);
-        Ok(true)
-    }
-
-    /// Goes on with the new keys, if the server has let them in and has everything else; gives the
-    /// device that this phone is then.
-    pub(crate) fn finish_renewal(&mut self) -> Result<Option<DeviceId>, PhoneError> {
-        if self.opened()?.next.is_none() {
-            return Ok(None);
-        }
-        let done = self.step(&|open, _| {
-            let mut prepared = open.replica.prepare_renewal();
-            if let Some(next) = open.next.as_ref().filter(|_| !prepared.rows.is_empty()) {
-                prepared
-                    .rows
-                    .extend([next.to_row(), DeviceKeys::no_next_row()]);
-            }
-            Ok(prepared)
-        })?;
-        if done.is_some() {
-            // Opened again with the new keys.
-            self.close();
-        }
-        Ok(done)
-    }
-}
-
-/// Has every request ask for these keys.
-pub(crate) fn ask(replica: &mut Replica, next: &DeviceKeys) {
-    let Me { network, device } = replica.me();
-    let keys = (next.signing_public().bytes, next.sealing_public().bytes);
-    let sign = |message: &[u8]| next.sign(message);
-    replica.ask_for_renewal(Renewal::of(network, device, keys, &sign));
+    talk(phone, Course::renewing, cancel, progress)
 }

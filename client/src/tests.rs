@@ -1,488 +1,131 @@
-//! Phones without a server: a made-up network whose keys the test holds.
+//! Phones in directories, without a server.
 
-mod draft;
-mod links;
-mod store;
-
-use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
-use plan::Package;
-use sync_core::control::{Control, ControlEntry, Enrolment, RootStatement};
+use phone::testing::enrolled;
 use sync_core::enrol::{Link, code_from};
-use sync_core::id::{AuthorId, Class, Incarnation, NetworkId, RecordId, Space, Subject};
-use sync_core::replica::{Edit, HubState, Me, Replica};
+use sync_core::id::{NetworkId, Subject};
 use sync_core::row::{Row, Table};
-use sync_core::seal::{KdfParams, SigningKey};
-use sync_core::show::ShownValue;
-use sync_core::value::{Key, Value};
 
 use crate::cancel::Cancel;
-use crate::clock;
-use crate::draft::{Checked, Draft, Typed};
-use crate::error::{Complaint, PhoneError, complaint_of};
-use crate::keys::{DeviceKeys, Secret};
-use crate::phone::{HostRow, Phone};
-use crate::records::Choice;
-use crate::store::Store;
-
-const UNIT: &str = "152522100200";
+use crate::draft::Typed;
+use crate::enrol::enrol;
+use crate::error::PhoneError;
+use crate::keys::Secret;
+use crate::phone::{Phone, open};
+use crate::store::{Directory, FILE_NAME, SqliteStore};
+use crate::sync::sync;
+use crate::system::Native;
 
 fn secret() -> Secret {
     Secret::new("246810".to_owned()).unwrap()
 }
 
-/// A store in `dir` as an enrolment at `units` leaves it behind.
-fn phone(dir: &Path, units: &[&str]) -> Phone {
-    let mut rng = clock::rng();
-    let (root, node) = (
-        SigningKey::generate(&mut rng),
-        SigningKey::generate(&mut rng),
-    );
-    let statement = RootStatement {
-        version: 1,
-        root_keys: vec![root.public().bytes],
-        threshold: 1,
-        node_keys: vec![node.public().bytes],
-        order_keys: vec![],
-        tls_keys: vec![[7; 32]],
-    };
-    let network = statement.network();
-    let keys = DeviceKeys::generate(&mut rng);
-    let classes = |unit: &&str| Class::CADRE.map(|class| Space::new(unit, class).unwrap());
-    let enrolment = Enrolment {
-        signing_key: keys.signing_public().bytes,
-        sealing_key: keys.sealing_public().bytes,
-        spaces: units.iter().flat_map(classes).collect(),
-        authors: BTreeSet::from([AuthorId([5; 8])]),
-    };
-    let by_root = |message: &[u8]| root.sign(message);
-    let by_node = |message: &[u8]| node.sign(message);
-    let node = (node.public().bytes, &by_node as &dyn Fn(&[u8]) -> [u8; 64]);
-    let mut control = Control::new(network);
-    for entry in [
-        ControlEntry::root(network, &statement, (root.public().bytes, &by_root)),
-        ControlEntry::enrol(network, &enrolment, node),
-        ControlEntry::package(network, &Package::builtin(), node),
-    ] {
-        let entry = control.check(&entry).unwrap().unwrap();
-        control.apply(entry);
-    }
-    let me = Me {
-        network,
-        device: keys.device(),
-    };
-    let replica = Replica::new(
-        me,
-        control,
-        HubState::enrolled(Incarnation([1; 8]), [2; 16], 0, 0),
-    );
-    let link = Link {
-        server: "https://127.0.0.1:1".into(),
-        network,
-        code: code_from([3; 17]),
-    };
-    let mut rows = replica.first_rows();
-    rows.extend([keys.to_row(), HostRow::new(&link.server, &link).to_row()]);
-    let mut store = Store::create(dir, &secret(), KdfParams::FLOOR).unwrap();
-    store.commit(&rows).unwrap();
-    drop(store);
-    Phone::open(dir, secret()).unwrap()
+fn other_secret() -> Secret {
+    Secret::new("another secret".to_owned()).unwrap()
 }
 
-fn sets(sets: &[&str]) -> Vec<Typed> {
+/// A phone in `dir` as an enrolment leaves it behind.
+fn phone(dir: &Path) -> Phone {
+    let place = Box::new(Directory::cheap(dir, secret()));
+    enrolled(place, Arc::new(Native), &["152522100200"])
+}
+
+fn woman() -> Vec<Typed> {
+    let sets = ["identity.name=其其格", "identity.birth_date=1985-06-07"];
     sets.iter().map(|set| set.parse().unwrap()).collect()
 }
 
-const WOMAN: [&str; 3] = [
-    "identity.name=其其格",
-    "identity.sex=2",
-    "identity.birth_date=1985-06-07",
-];
-
-fn code(error: PhoneError) -> (String, String) {
-    let first = error.complaints()[0].clone();
-    (first.code, first.key)
+/// A phone in `dir` with a woman on it, and her record's id.
+fn phone_with_a_woman(dir: &Path) -> (Phone, String) {
+    let mut phone = phone(dir);
+    let id = phone.add(Subject::Person, None, &woman()).unwrap();
+    (phone, id.to_string())
 }
 
-#[test]
-fn what_is_added_shows_and_survives_reopening() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut first = phone(dir.path(), &[UNIT]);
-    let id = first
-        .add(Subject::Person, None, &sets(&WOMAN))
-        .unwrap()
-        .to_string();
-    drop(first);
-    let mut again = Phone::open(dir.path(), secret()).unwrap();
-    let shown = again.show(&id).unwrap();
-    assert_eq!(
-        shown.fields["identity.name"],
-        ShownValue::Text("其其格".into())
-    );
-    assert_eq!((shown.unit.as_str(), shown.linked.len()), (UNIT, 0));
-    assert!(again.status().unwrap().unsent > 0);
-    assert_eq!(
-        again
-            .list(Subject::Person, None, Some("其其"))
-            .unwrap()
-            .len(),
-        1
-    );
-    assert_eq!(
-        again
-            .list(Subject::Person, None, Some("巴特尔"))
-            .unwrap()
-            .len(),
-        0
-    );
-    assert_eq!(again.list(Subject::Household, None, None).unwrap().len(), 0);
-}
-
-#[test]
-fn two_processes_take_the_store_from_each_other_and_lose_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut one = phone(dir.path(), &[UNIT]);
-    let mut two = Phone::open(dir.path(), secret()).unwrap();
-    let id = one
-        .add(Subject::Person, None, &sets(&WOMAN))
-        .unwrap()
-        .to_string();
-    // What another process saved since is seen after the next write, which opens the store again.
-    assert_eq!(code(two.show(&id).unwrap_err()).0, "unknown_record");
-    two.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
-    two.edit(&id, &sets(&["identity.phone=10012345678"]))
-        .unwrap();
-    one.edit(&id, &sets(&["identity.name=琪琪格"])).unwrap();
-    let shown = one.show(&id).unwrap();
-    assert_eq!(
-        shown.fields["identity.phone"],
-        ShownValue::Text("10012345678".into())
-    );
-    assert_eq!(
-        shown.fields["identity.name"],
-        ShownValue::Text("琪琪格".into())
-    );
-    assert_eq!(one.list(Subject::Person, None, None).unwrap().len(), 2);
-}
-
-#[test]
-fn an_item_with_a_natural_key_is_one_item_and_can_be_withdrawn() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
-    let id = phone
-        .add(Subject::Person, None, &sets(&WOMAN))
-        .unwrap()
-        .to_string();
-    let key = ["cancer=C", "round=2026"];
-    let item = |phone: &mut Phone, field: &str| {
-        let all = [sets(&key), sets(&[field])].concat();
-        phone.item(&id, "screening", &all).unwrap()
-    };
-    assert_eq!(item(&mut phone, "on_target_list=true"), "C-2026");
-    assert_eq!(item(&mut phone, "notified_on=2026-03-01"), "C-2026");
-    let shown = phone.show(&id).unwrap();
-    assert_eq!(shown.items["screening"].len(), 1);
-    assert_eq!(
-        shown.items["screening"][0].fields["on_target_list"],
-        ShownValue::Flag(true)
-    );
-    phone.void_item(&id, "screening", "C-2026").unwrap();
-    assert!(phone.show(&id).unwrap().items.is_empty());
-    let none = phone.void_item(&id, "screening", "B-2026").unwrap_err();
-    assert_eq!(code(none), ("unknown_item".into(), "B-2026".into()));
-}
-
-#[test]
-fn a_multi_choice_shows_as_its_codes_and_forgets_what_is_no_longer_named() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
-    let id = phone
-        .add(Subject::Person, None, &sets(&WOMAN))
-        .unwrap()
-        .to_string();
-    let made = sets(&["assessed_on=2026-01-02", "needs=01,02"]);
-    let item = phone.item(&id, "care_needs", &made).unwrap();
-    let needs =
-        |phone: &mut Phone| phone.show(&id).unwrap().items["care_needs"][0].fields["needs"].clone();
-    assert_eq!(
-        needs(&mut phone),
-        ShownValue::Codes(vec!["01".into(), "02".into()])
-    );
-    phone
-        .edit(&id, &sets(&[&format!("care_needs#{item}.needs=02,03")]))
-        .unwrap();
-    assert_eq!(
-        needs(&mut phone),
-        ShownValue::Codes(vec!["02".into(), "03".into()])
-    );
-}
-
-#[test]
-fn a_wrong_request_names_its_key_and_changes_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
-    let refused = |phone: &mut Phone, set: &str| {
-        let all = [sets(&WOMAN), sets(&[set])].concat();
-        code(phone.add(Subject::Person, None, &all).unwrap_err())
-    };
-    assert_eq!(
-        refused(&mut phone, "identity.nonsense=1").1,
-        "identity.nonsense"
-    );
-    assert_eq!(
-        refused(&mut phone, "nonsense="),
-        ("bad_key".into(), "nonsense".into())
-    );
-    assert_eq!(
-        refused(&mut phone, "Nonsense.x=1"),
-        ("bad_key".into(), "Nonsense.x".into())
-    );
-    assert_eq!(code(phone.show("p1").unwrap_err()).0, "bad_id");
-    let other = sync_core::id::RecordId::draw(Subject::Person, 1, [1; 10]).to_string();
-    assert_eq!(code(phone.show(&other).unwrap_err()).0, "unknown_record");
-    // A key is a key, whatever signs it holds: this one is not `identity.name`.
-    let odd = [Typed::new("identity.name=x", "y")];
-    let added = phone.add(Subject::Person, None, &odd);
-    assert_eq!(code(added.unwrap_err()).0, "bad_key");
-    assert_eq!(phone.status().unwrap().unsent, 0);
-}
-
-#[test]
-fn a_device_with_several_units_must_be_told_which() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT, "152522100201"]);
-    let error = phone.add(Subject::Person, None, &sets(&WOMAN)).unwrap_err();
-    assert_eq!(code(error).0, "which_unit");
-    let id = phone
-        .add(Subject::Person, Some("152522100201"), &sets(&WOMAN))
-        .unwrap();
-    assert_eq!(phone.show(&id.to_string()).unwrap().unit, "152522100201");
-    let error = phone
-        .add(Subject::Person, Some("152522999999"), &sets(&WOMAN))
-        .unwrap_err();
-    assert_eq!(code(error).0, "unit_not_held");
-}
-
-#[test]
-fn history_holds_every_value_with_its_device_and_author() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
-    let id = phone
-        .add(Subject::Person, None, &sets(&WOMAN))
-        .unwrap()
-        .to_string();
-    phone.edit(&id, &sets(&["identity.name=琪琪格"])).unwrap();
-    let device = phone.status().unwrap().device;
-    let history = phone.history(&id).unwrap();
-    let names: Vec<_> = history
-        .iter()
-        .filter(|event| event.key == "identity.name")
-        .collect();
-    assert_eq!(names.len(), 2);
-    assert_eq!(names[0].value, ShownValue::Text("其其格".into()));
-    assert!(names.iter().all(|event| event.device == Some(device)));
-    assert!(
-        names
-            .iter()
-            .all(|event| event.author == Some(AuthorId([5; 8])))
-    );
-}
-
-#[test]
-fn nothing_can_be_settled_where_nothing_was_written_apart() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
-    let id = phone
-        .add(Subject::Person, None, &sets(&WOMAN))
-        .unwrap()
-        .to_string();
-    let error = phone
-        .resolve(&id, "identity.name", &Choice::Take(0))
-        .unwrap_err();
-    assert_eq!(code(error), ("no_conflict".into(), "identity.name".into()));
-    assert_eq!(phone.conflicts().unwrap(), []);
+fn code(error: PhoneError) -> String {
+    error.complaints()[0].code.clone()
 }
 
 #[test]
 fn the_exchange_without_a_server_ends_and_keeps_what_was_saved() {
     let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
-    phone.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
-    let unsent = phone.status().unwrap().unsent;
-    assert!(matches!(phone.sync(), Err(PhoneError::NoConnection(_))));
-    assert_eq!(phone.status().unwrap().unsent, unsent);
+    let (mut phone, _) = phone_with_a_woman(dir.path());
+    assert!(matches!(sync(&mut phone), Err(PhoneError::NoConnection(_))));
+    assert_eq!(phone.status().unwrap().unsent, 1);
 }
 
 #[test]
-fn values_written_apart_are_listed_and_the_next_deliberate_write_settles_them() {
+fn a_link_that_is_none_makes_no_store() {
     let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
-    let id = phone.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
-    let text = id.to_string();
-    let seen = phone.opened().unwrap().replica.heads(UNIT, id);
-    phone
-        .edit(&text, &sets(&["identity.phone=10011111111"]))
+    let link = "ortoo://enrol?server=x";
+    let error = enrol(dir.path(), &secret(), link, &Cancel::new()).unwrap_err();
+    assert_eq!(code(error), "bad_link");
+    assert!(!SqliteStore::exists(dir.path()));
+}
+
+#[test]
+fn a_wipe_leaves_no_file_also_of_a_store_that_nobody_can_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut phone, _) = phone_with_a_woman(dir.path());
+    phone.wipe(true).unwrap();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    // What nobody can open can be taken off all the same, and what is not there is no error.
+    std::fs::write(dir.path().join(FILE_NAME), "no store").unwrap();
+    crate::wipe::wipe(dir.path()).unwrap();
+    crate::wipe::wipe(dir.path()).unwrap();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_secret_that_is_changed_while_somebody_reads_the_store_is_the_one_from_then_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut phone, id) = phone_with_a_woman(dir.path());
+    // Another process looks at the file, so its log can't be cut.
+    let reader = rusqlite::Connection::open(dir.path().join(FILE_NAME)).unwrap();
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM row;")
         .unwrap();
-    // A form that was opened before that edit.
-    let late = Edit {
-        record: id,
-        unit: UNIT.to_owned(),
-        author: AuthorId([5; 8]),
-        puts: vec![(
-            Key::parse("identity.phone").unwrap(),
-            Value::from("10022222222"),
-        )],
-        seen,
-    };
-    phone.save(&late).unwrap();
-    let conflicts = phone.conflicts().unwrap();
+    phone.change_secret(other_secret()).unwrap();
+    phone.close();
+    phone.show(&id).unwrap();
     assert_eq!(
-        (conflicts.len(), conflicts[0].key.as_str()),
-        (1, "identity.phone")
+        code(open(dir.path(), secret()).unwrap_err()),
+        "wrong_secret"
     );
-    let values = conflicts[0].values.clone();
-    assert_eq!(values.len(), 2);
-    assert_eq!(
-        phone.show(&text).unwrap().fields["identity.phone"],
-        values[0]
-    );
-    let error = phone
-        .resolve(&text, "identity.phone", &Choice::Take(2))
-        .unwrap_err();
-    assert_eq!(code(error).0, "no_such_value");
-    phone
-        .resolve(&text, "identity.phone", &Choice::Take(1))
-        .unwrap();
-    assert_eq!(phone.conflicts().unwrap(), []);
-    assert_eq!(
-        phone.show(&text).unwrap().fields["identity.phone"],
-        values[1]
-    );
+    open(dir.path(), other_secret()).unwrap();
 }
 
 #[test]
-fn one_number_makes_one_row_and_a_corrected_number_two() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
-    let number = "identity.id_no=99999919850607124X";
-    let with = |more: &[&str]| {
-        sets(&WOMAN)
-            .into_iter()
-            .chain(sets(more))
-            .collect::<Vec<_>>()
-    };
-    let first = phone.add(Subject::Person, None, &with(&[number])).unwrap();
-    let more = [number, "identity.phone=10012345678", "identity.name=琪琪格"];
-    let second = phone.add(Subject::Person, None, &with(&more)).unwrap();
-    let rows = phone.list(Subject::Person, None, Some("琪琪格")).unwrap();
-    let (smaller, larger) = (first.min(second), first.max(second));
-    assert_eq!(
-        (rows.len(), rows[0].id, &rows[0].linked),
-        (1, smaller, &vec![larger])
-    );
-    // Two names: whether they are one person is open, so nothing is shown as the other's (R36).
-    let shown = rows[0].fields.contains_key("identity.phone");
-    assert_eq!(shown, smaller == second);
-    assert_eq!(phone.conflicts().unwrap()[0].key, "identity.name");
-    let own = phone.show(&second.to_string()).unwrap();
-    assert_eq!(
-        own.conflicts[0].values[0],
-        ShownValue::Text("琪琪格".into())
-    );
-    phone
-        .resolve(&second.to_string(), "identity.name", &Choice::Take(1))
-        .unwrap();
-    assert_eq!(phone.conflicts().unwrap(), []);
-    let rows = phone.list(Subject::Person, None, None).unwrap();
-    assert_eq!(
-        rows[0].fields["identity.phone"],
-        ShownValue::Text("10012345678".into())
-    );
-
-    let corrected = sets(&["identity.id_no=999999198506071266"]);
-    phone.edit(&second.to_string(), &corrected).unwrap();
-    assert_eq!(phone.list(Subject::Person, None, None).unwrap().len(), 2);
-    assert_eq!(phone.show(&first.to_string()).unwrap().linked, []);
-}
-
-#[test]
-fn linked_records_stand_in_a_register_as_the_one_person_that_they_are() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
-    let number = "identity.id_no=99999919850607124X";
-    let home = RecordId::draw(Subject::Household, 1, [1; 10]);
-    // One cadre wrote who she is, the other where she lives: neither entry says enough alone.
-    let who = sets(&[
-        "identity.name=其其格",
-        "identity.sex=2",
-        "identity.id_type=01",
-        "identity.birth_date=1985-06-07",
-        number,
-    ]);
-    let lives = [
-        "identity.name=其其格",
-        "identity.id_type=01",
-        number,
-        "residence.since=2015-03-01",
-        "residence.status=1",
-        "residence.info_source=01",
-        &format!("residence.household={home}"),
-    ];
-    phone.add(Subject::Person, None, &who).unwrap();
-    let listed = |phone: &mut Phone| {
-        let rows = phone.list(Subject::Person, Some("screening"), None);
-        rows.unwrap().len()
-    };
-    assert_eq!(listed(&mut phone), 0, "nobody said that she lives here");
-    phone.add(Subject::Person, None, &sets(&lives)).unwrap();
-    assert_eq!(listed(&mut phone), 1);
-    let due = phone.tasks(0).unwrap();
-    assert!(due.iter().any(|task| task.task == "cervical_screening"));
-}
-
-#[test]
-fn diagnostics_count_and_name_nobody() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
-    let id = phone.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
-    let text = phone.diagnostics().unwrap();
-    assert!(text.contains("records_general: 1\n"), "{text}");
-    assert!(text.contains("unsent: 1\n"), "{text}");
-    for planted in ["其其格", UNIT, &id.to_string(), "identity", "https"] {
-        assert!(!text.contains(planted), "{planted}: {text}");
-    }
-}
-
-/// The sources that make complaints.
-const SOURCES: [&str; 12] = [
-    include_str!("dictionary.rs"),
-    include_str!("draft.rs"),
-    include_str!("enrol.rs"),
-    include_str!("error.rs"),
-    include_str!("figures.rs"),
-    include_str!("history.rs"),
-    include_str!("phone.rs"),
-    include_str!("records.rs"),
-    include_str!("sync.rs"),
-    include_str!("transport.rs"),
-    include_str!("wipe.rs"),
-    include_str!("typed.rs"),
-];
-
-#[test]
-fn every_code_of_this_crate_and_of_the_dictionary_has_a_message_of_its_own() {
-    let words = words::Words::new(words::Language::Chinese);
-    let mut codes: BTreeSet<&str> = sync_core::check::CODES.into();
-    for source in SOURCES {
-        let source = source.split("#[cfg(test)]").next().unwrap_or_default();
-        for made in ["Complaint::new(\"", "Complaint::about(\""] {
-            let found = source.split(made).skip(1);
-            codes.extend(found.filter_map(|rest| rest.split('"').next()));
-        }
-    }
-    assert!(codes.len() > 50, "{codes:?}");
-    for code in codes {
-        assert!(words.knows(code), "no message for {code}");
+fn a_store_that_lost_its_keys_is_damaged_and_no_enrolment_goes_over_it() {
+    use phone::store::Store;
+    for lost in [(Table::Key, "device"), (Table::Meta, "me")] {
+        let dir = tempfile::tempdir().unwrap();
+        drop(phone_with_a_woman(dir.path()));
+        let mut store = SqliteStore::open(dir.path(), &secret()).unwrap();
+        let row = Row {
+            table: lost.0,
+            key: lost.1.as_bytes().to_vec(),
+            space: None,
+            value: None,
+        };
+        assert!(
+            store.row(row.table, &row.key).unwrap().is_some(),
+            "{lost:?}"
+        );
+        store.commit(&[row]).unwrap();
+        drop(store);
+        let file = dir.path().join(FILE_NAME);
+        let before = std::fs::read(&file).unwrap();
+        let link = Link {
+            server: "https://127.0.0.1:1".to_owned(),
+            network: NetworkId([1; 32]),
+            code: code_from([7; 17]),
+        };
+        let again = enrol(dir.path(), &secret(), &link.to_string(), &Cancel::new());
+        assert_eq!(code(again.unwrap_err()), "store_damaged", "{lost:?}");
+        // The fence goes up with every opening; nothing else has changed.
+        assert_eq!(std::fs::read(&file).unwrap().len(), before.len());
     }
 }

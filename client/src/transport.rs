@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use phone::walk::{KeyHash, NoAnswer};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -18,7 +19,6 @@ use sync_core::wire::MESSAGE_BYTES_MAX;
 use tokio::runtime::{self, Runtime};
 
 use crate::cancel::Cancel;
-use crate::error::{Complaint, PhoneError};
 
 /// How long a connection may take to come about.
 pub const CONNECT_WAIT: Duration = Duration::from_secs(30);
@@ -28,66 +28,6 @@ pub const REQUEST_WAIT: Duration = Duration::from_secs(300);
 const ANSWER_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 1;
 /// Longest problem that is read of a refusal.
 const PROBLEM_BYTES_MAX: usize = 16 * 1024;
-
-/// SHA-256 of a public key's subject public key info.
-pub type KeyHash = [u8; 32];
-
-/// Why there is no answer. Nothing on this device has changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TransportError {
-    /// No connection, or one that broke off. Try again later.
-    #[error("no connection")]
-    NoConnection,
-    /// What answers shows a key that is not listed: another server, or somebody in between.
-    #[error("the server shows a key that is not listed")]
-    Untrusted,
-    /// The server refuses this request, with its stable code. The same request won't do better.
-    #[error("the server refuses: {code}")]
-    Refused {
-        /// The problem's code.
-        code: String,
-    },
-    /// The server can't answer now. Try again later.
-    #[error("the server can't answer now: {code}")]
-    Busy {
-        /// The problem's code, or the HTTP status.
-        code: String,
-    },
-    /// The answer is longer than any of this protocol.
-    #[error("the answer is over the limit")]
-    TooLong,
-    /// Somebody stopped it; the connection is closed. Whether the request arrived is not known.
-    #[error("stopped")]
-    Cancelled,
-    /// This program can't make TLS connections: a mistake in how it was built.
-    #[error("TLS can't be set up")]
-    Unable,
-}
-
-impl From<TransportError> for PhoneError {
-    fn from(error: TransportError) -> Self {
-        match error {
-            TransportError::NoConnection => Self::NoConnection(Complaint::new("no_connection")),
-            TransportError::Untrusted => Self::NoConnection(Complaint::new("server_untrusted")),
-            TransportError::Refused { code } => Self::wrong(match code.as_str() {
-                "code_unknown" | "code_used" | "code_expired" => Complaint::new("code_refused"),
-                "device_unknown" => Complaint::new("not_on_roster"),
-                "device_revoked" => Complaint::new("device_revoked"),
-                _ => Complaint::new("server_refused").with("code_of_server", code),
-            }),
-            TransportError::Busy { code } => {
-                Self::NoConnection(Complaint::new("server_busy").with("code_of_server", code))
-            }
-            TransportError::TooLong => {
-                Self::NoConnection(Complaint::new("bad_answer").with("detail", "length"))
-            }
-            TransportError::Cancelled => Self::cancelled(),
-            TransportError::Unable => {
-                Self::NoConnection(Complaint::new("bad_answer").with("detail", "tls"))
-            }
-        }
-    }
-}
 
 /// A way to one server; keeps its connection from request to request.
 #[derive(Debug)]
@@ -101,7 +41,7 @@ pub struct Transport {
 
 impl Transport {
     /// To the server at this address, which must show one of these keys.
-    pub fn pinned(server: &str, keys: &[KeyHash]) -> Result<Self, TransportError> {
+    pub fn pinned(server: &str, keys: &[KeyHash]) -> Result<Self, NoAnswer> {
         Self::with(server, Some(keys.to_vec()))
     }
 
@@ -111,25 +51,20 @@ impl Transport {
         server: &str,
         path: &str,
         cancel: &Cancel,
-    ) -> Result<(Vec<u8>, KeyHash), TransportError> {
+    ) -> Result<(Vec<u8>, KeyHash), NoAnswer> {
         let way = Self::with(server, None)?;
         let answer = way.ask(way.http.get(way.address(path)), cancel)?;
-        let presented = way.verifier.presented().ok_or(TransportError::Untrusted)?;
+        let presented = way.verifier.presented().ok_or(NoAnswer::Untrusted)?;
         Ok((answer, presented))
     }
 
     /// Posts a message and gives the answer's body.
-    pub fn post(
-        &self,
-        path: &str,
-        body: &[u8],
-        cancel: &Cancel,
-    ) -> Result<Vec<u8>, TransportError> {
+    pub fn post(&self, path: &str, body: &[u8], cancel: &Cancel) -> Result<Vec<u8>, NoAnswer> {
         let request = self.http.post(self.address(path)).body(body.to_vec());
         self.ask(request, cancel)
     }
 
-    fn with(server: &str, keys: Option<Vec<KeyHash>>) -> Result<Self, TransportError> {
+    fn with(server: &str, keys: Option<Vec<KeyHash>>) -> Result<Self, NoAnswer> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = Arc::new(ListedKeys {
             keys,
@@ -146,13 +81,13 @@ impl Transport {
             .connect_timeout(CONNECT_WAIT)
             .timeout(REQUEST_WAIT)
             .build()
-            .map_err(|_| TransportError::Unable)?;
+            .map_err(|_| NoAnswer::Unable)?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         Ok(Self {
             http,
             server: server.to_owned(),
             verifier,
-            runtime: runtime.map_err(|_| TransportError::Unable)?,
+            runtime: runtime.map_err(|_| NoAnswer::Unable)?,
         })
     }
 
@@ -160,23 +95,23 @@ impl Transport {
         format!("{}{path}", self.server)
     }
 
-    fn ask(&self, request: RequestBuilder, cancel: &Cancel) -> Result<Vec<u8>, TransportError> {
+    fn ask(&self, request: RequestBuilder, cancel: &Cancel) -> Result<Vec<u8>, NoAnswer> {
         self.runtime.block_on(async {
             tokio::select! {
                 biased;
-                () = cancel.cancelled() => Err(TransportError::Cancelled),
+                () = cancel.cancelled() => Err(NoAnswer::Cancelled),
                 answer = self.answer(request) => answer,
             }
         })
     }
 
-    async fn answer(&self, request: RequestBuilder) -> Result<Vec<u8>, TransportError> {
+    async fn answer(&self, request: RequestBuilder) -> Result<Vec<u8>, NoAnswer> {
         let response = request
             .send()
             .await
             .map_err(|_| match self.verifier.refused() {
-                true => TransportError::Untrusted,
-                false => TransportError::NoConnection,
+                true => NoAnswer::Untrusted,
+                false => NoAnswer::NoConnection,
             })?;
         let status = response.status();
         if status.is_success() {
@@ -186,9 +121,9 @@ impl Transport {
         let code = problem_code(&body).unwrap_or_else(|| status.as_u16().to_string());
         // Anything but a refusal in the server's own words is the link's fault, a proxy's perhaps.
         if status.is_client_error() && status.as_u16() != 408 && status.as_u16() != 429 {
-            Err(TransportError::Refused { code })
+            Err(NoAnswer::Refused { code })
         } else {
-            Err(TransportError::Busy { code })
+            Err(NoAnswer::Busy { code })
         }
     }
 }
@@ -196,24 +131,24 @@ impl Transport {
 fn tls_config(
     provider: Arc<CryptoProvider>,
     verifier: Arc<ListedKeys>,
-) -> Result<ClientConfig, TransportError> {
+) -> Result<ClientConfig, NoAnswer> {
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|_| TransportError::Unable)?
+        .map_err(|_| NoAnswer::Unable)?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     Ok(config)
 }
 
-async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, TransportError> {
+async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, NoAnswer> {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
-            Err(_) => return Err(TransportError::NoConnection),
+            Err(_) => return Err(NoAnswer::NoConnection),
             Ok(None) => return Ok(body),
             Ok(Some(chunk)) if chunk.len() > most - body.len() => {
-                return Err(TransportError::TooLong);
+                return Err(NoAnswer::TooLong);
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
         }

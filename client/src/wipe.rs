@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use crate::error::{Complaint, PhoneError};
-use crate::phone::{Phone, is_pending};
-use crate::store::Store;
+use crate::error::PhoneError;
+use crate::store::SqliteStore;
 
 /// Erases the store in `dir` for good, also one that nobody can open any more. Nobody is asked
 /// whether something in it was never sent.
@@ -16,27 +15,5 @@ use crate::store::Store;
 /// # Errors
 /// [`PhoneError::Store`] with `disk_failed`: something may be left; call again.
 pub fn wipe(dir: &Path) -> Result<(), PhoneError> {
-    Store::erase(dir).map_err(PhoneError::from)
-}
-
-impl Phone {
-    /// Erases this phone's store for good ([`wipe`]); everything fails with `store_missing`
-    /// afterwards.
-    ///
-    /// # Errors
-    /// `unsent_changes` with their number, while the server is not known to hold everything that
-    /// was saved here; nothing is erased then unless `lose_unsent` says so.
-    pub fn wipe(&mut self, lose_unsent: bool) -> Result<(), PhoneError> {
-        let unsent = match self.opened() {
-            Ok(open) => open.replica.unsent(),
-            Err(error) if is_pending(&error) => 0,
-            Err(error) => return Err(error),
-        };
-        if unsent > 0 && !lose_unsent {
-            let complaint = Complaint::new("unsent_changes").with("count", unsent);
-            return Err(PhoneError::wrong(complaint));
-        }
-        self.close();
-        wipe(self.dir())
-    }
+    SqliteStore::erase(dir).map_err(PhoneError::from)
 }

@@ -41,7 +41,7 @@ impl Phone {
     #[uniffi::constructor]
     pub fn open(dir: String, secret: Secret, language: Language) -> Result<Arc<Self>, PhoneError> {
         let words = Arc::new(language.words());
-        let opened = catching(|| phone::Phone::open(dir.as_ref(), secret.into_inner()?));
+        let opened = catching(|| phone::open(dir.as_ref(), secret.into_inner()?));
         let phone = opened.map_err(|error| PhoneError::of(&error, &words))?;
         let held = Arc::new(Held::new(phone));
         Ok(Arc::new(Self { held, words }))

@@ -2,7 +2,7 @@
 
 use client::error::{Complaint, PhoneError as Inner};
 use client::keys::Secret;
-use client::phone::Phone;
+use client::phone::{Phone, unopened};
 use words::{Language, Words};
 
 use crate::error::PhoneError;
@@ -11,7 +11,7 @@ use crate::phone::Held;
 /// A phone without a store: opening it is not asked for until something needs it.
 fn held(dir: &std::path::Path) -> Held {
     let secret = Secret::new("246810".to_owned()).unwrap();
-    Held::new(Phone::unopened(dir, secret))
+    Held::new(unopened(dir, secret))
 }
 
 #[test]

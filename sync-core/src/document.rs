@@ -32,14 +32,22 @@ pub enum DocumentError {
     /// Its document isn't what the admitted changes say: heads or values differ.
     #[error("automerge's document differs from its changes")]
     Differs = 3,
+    /// The program ended while it merged this record and others: which of them it was is not known yet.
+    #[error("the program ended in a merge of this and other records")]
+    Suspected = 4,
+    /// The program ended while it merged this record alone.
+    #[error("the program ended in a merge of this record")]
+    Ended = 5,
 }
 
 impl DocumentError {
-    const ALL: [DocumentError; 4] = [
+    const ALL: [DocumentError; 6] = [
         DocumentError::Panicked,
         DocumentError::Refused,
         DocumentError::NotLoaded,
         DocumentError::Differs,
+        DocumentError::Suspected,
+        DocumentError::Ended,
     ];
 
     /// The stable code for people and logs.
@@ -49,6 +57,8 @@ impl DocumentError {
             DocumentError::Refused => "document.refused",
             DocumentError::NotLoaded => "document.not_loaded",
             DocumentError::Differs => "document.differs",
+            DocumentError::Suspected => "document.suspected",
+            DocumentError::Ended => "document.ended",
         }
     }
 

@@ -46,6 +46,7 @@ impl Replica {
         rows: &dyn ReadRows,
         control: &Control,
         records: &BTreeSet<RecordId>,
+        mut work: Work,
         out: &mut Prepared<()>,
     ) -> Result<(), Unreadable> {
         for (space, held) in &self.spaces {
@@ -78,7 +79,6 @@ impl Replica {
         }
         // What else came with the order says what counts of other records.
         let incoming = Incoming::new(self, control);
-        let mut work = Work::ALL;
         incoming.write(rows, Pending::default(), &mut work, out)?;
         Ok(())
     }

@@ -195,9 +195,12 @@ impl<'a> Incoming<'a> {
         for (space, record) in moved.chain(decided) {
             pending.of(space, record).again = true;
         }
-        // Of an erased record there is nothing to make.
-        let erased = |place: &(Space, RecordId)| self.control.is_erased(place.1);
-        pending.0.retain(|place, _| !erased(place));
+        // Of an erased record there is nothing to make, and one that ended the program is merged alone.
+        pending.0.retain(|(space, record), arrived| {
+            let state = self.replica.record(space, *record);
+            let alone = !arrived.again && state.is_some_and(RecordState::is_deadly);
+            !alone && !self.control.is_erased(*record)
+        });
         let left = self.merge(rows, &standings, pending, work, out)?;
         self.write_stash(out);
         Ok(left)
@@ -216,7 +219,7 @@ impl<'a> Incoming<'a> {
         let mut left = Pending::default();
         for (place, arrived) in pending.0 {
             let (space, record) = &place;
-            if !work.is_left() {
+            if !work.allows(&place) {
                 self.mark(&place, &arrived, out);
                 left.0.insert(place, arrived);
                 continue;
@@ -250,7 +253,9 @@ impl<'a> Incoming<'a> {
         };
         let held = self.replica.spaces.get(space);
         if held.and_then(|held| held.behind.get(record)) != Some(&waits) {
-            let row = stored::no_record_row(space, *record);
+            let empty = RecordState::empty();
+            let state = self.replica.record(space, *record).unwrap_or(&empty);
+            let row = self.replica.behind_row(space, *record, state);
             out.put(row, Step::Behind(space.clone(), *record, waits));
         }
     }
@@ -276,24 +281,58 @@ impl<'a> Incoming<'a> {
 /// Work that a slice may do, in microseconds of a server's processor. It is reckoned and not measured, since
 /// the core has no clock.
 #[derive(Clone, Debug)]
-pub struct Work(usize);
+pub struct Work {
+    left: usize,
+    /// The records that may be merged, if not all may.
+    only: Option<BTreeSet<(Space, RecordId)>>,
+}
 
 impl Work {
     /// What a call may wait for: some 30 ms, and with the host's commit less than 50.
-    pub const SLICE: Work = Work(30_000);
+    pub const SLICE: Work = Work::of(Self::OF_SLICE);
     /// Everything at once, for a host that nobody waits for.
-    pub const ALL: Work = Work(usize::MAX);
+    pub const ALL: Work = Work::of(usize::MAX);
     /// One batch or one record.
-    pub const LEAST: Work = Work(1);
+    pub const LEAST: Work = Work::of(1);
+    /// The most records that [`Self::SLICE`] merges.
+    pub(crate) const RECORDS: usize = Self::OF_SLICE / Self::RECORD;
 
+    const OF_SLICE: usize = 30_000;
     const BATCH: usize = 100;
     const RECORD: usize = 250;
     const CHANGE: usize = 30;
     /// Bytes of a document that are loaded, saved and loaded again in a microsecond.
     const BYTES: usize = 16;
 
+    const fn of(left: usize) -> Self {
+        Self { left, only: None }
+    }
+
+    /// A slice that merges no other records than these, which the host has marked ([`Arrival::merges`]).
+    ///
+    /// [`Arrival::merges`]: crate::exchange::Arrival::merges
+    pub fn slice_of(places: BTreeSet<(Space, RecordId)>) -> Self {
+        Self {
+            only: Some(places),
+            ..Self::SLICE
+        }
+    }
+
+    /// As much of it as there is, of the same records.
+    pub(crate) fn without_end(&self) -> Self {
+        Self {
+            left: usize::MAX,
+            only: self.only.clone(),
+        }
+    }
+
     pub(crate) fn is_left(&self) -> bool {
-        self.0 > 0
+        self.left > 0
+    }
+
+    fn allows(&self, place: &(Space, RecordId)) -> bool {
+        let only = self.only.as_ref();
+        self.is_left() && only.is_none_or(|only| only.contains(place))
     }
 
     /// A batch was taken.
@@ -307,8 +346,8 @@ impl Work {
     }
 
     fn spend(&mut self, work: usize) {
-        if self.0 < usize::MAX {
-            self.0 = self.0.saturating_sub(work);
+        if self.left < usize::MAX {
+            self.left = self.left.saturating_sub(work);
         }
     }
 }
@@ -328,6 +367,11 @@ struct Arrived {
 impl Pending {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The first of these records, at most `count`.
+    pub(crate) fn first(&self, count: usize) -> impl Iterator<Item = &(Space, RecordId)> {
+        self.0.keys().take(count)
     }
 
     /// Takes over what messages before this one left behind when they were broken off.

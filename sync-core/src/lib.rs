@@ -24,6 +24,7 @@
 pub mod erase;
 pub mod exchange;
 mod incoming;
+pub mod merging;
 mod outbox;
 pub mod parting;
 pub mod refer;

@@ -146,6 +146,10 @@ impl RecordState {
         arrived: &[(DeviceId, &[u8])],
         held: impl FnOnce() -> Result<Vec<(DeviceId, Vec<u8>)>, E>,
     ) -> Result<RecordState, E> {
+        if self.is_deadly() {
+            // Merged with what arrives it may end the program once more (R15).
+            return Ok(self.clone());
+        }
         if self.parked.is_none()
             && let Ok(Some(state)) = guarded(|| self.try_add(arrived))
         {
@@ -189,6 +193,18 @@ impl RecordState {
         }
         // The guard's error is Automerge's; ours travels inside.
         guarded(|| Ok(self.try_write(actor, seen, &puts, time)))?
+    }
+
+    /// Whether the program may have ended in a merge of it.
+    pub(crate) fn is_deadly(&self) -> bool {
+        use DocumentError::{Ended, Suspected};
+        matches!(self.parked, Some(Suspected | Ended))
+    }
+
+    /// The same, parked.
+    pub(crate) fn parked_for(mut self, reason: DocumentError) -> Self {
+        self.parked = Some(reason);
+        self
     }
 
     /// The heads of the admitted changes, ascending: what a form remembers of what it showed.

@@ -219,7 +219,7 @@ impl Replica {
         let control = self.join_control(&contents, &mut imported, &mut out);
         let erased = self.newly_erased(&control);
         if !erased.is_empty() {
-            self.erase(context, rows, &control, &erased, &mut out)?;
+            self.erase(context, rows, &control, &erased, Work::ALL, &mut out)?;
             imported.again = true;
             return Ok(out.with(imported));
         }

@@ -157,8 +157,8 @@ pub(crate) enum Waits {
 pub(crate) struct Held {
     pub(crate) feeds: BTreeMap<DeviceId, Feed>,
     pub(crate) records: BTreeMap<RecordId, RecordState>,
-    /// Records of which changes are held that their states lack. They have no row: whoever opens the
-    /// store makes them again.
+    /// Records of which changes are held that their states lack. They have no row, and whoever opens the
+    /// store makes them again; or one that is suspected ([`Replica::mark_merges`]).
     pub(crate) behind: BTreeMap<RecordId, Waits>,
     /// The batches that carry changes of a record: where a rebuild finds them.
     pub(crate) touched: BTreeMap<RecordId, BTreeSet<BatchHash>>,
@@ -205,6 +205,8 @@ pub struct Replica {
     pub(crate) offers: Offers,
     /// New keys that the server is asked to let in.
     pub(crate) renewal: Option<Renewal>,
+    /// The host marks what it is about to merge ([`Replica::mark_merges`]).
+    pub(crate) marks_merges: bool,
     cache: Cache,
 }
 
@@ -229,6 +231,7 @@ impl Replica {
             plain: false,
             offers: Offers::default(),
             renewal: None,
+            marks_merges: false,
             cache: Cache::default(),
         };
         replica.make_spaces();

@@ -19,7 +19,7 @@ pub(crate) fn wasm() -> Need {
     match added {
         Ok(status) if status.success() => Ok(()),
         _ => Err(format!(
-            "the wasm build of sync-core (rustup target add {WASM})"
+            "the wasm build of phone (rustup target add {WASM})"
         )),
     }
 }

@@ -74,9 +74,8 @@ fn check(steps: &mut Steps, needs: &Needs) -> Outcome {
     let strict = ["--", "-D", "warnings"];
     steps.run("clippy", cargo(&clippy).args(strict))?;
     if needs.wasm.is_ok() {
-        let check = ["check", "--locked", "-p", "sync-core", "--target", WASM];
-        let feature = ["--features", "wasm"];
-        steps.run("wasm", cargo(&check).args(feature))?;
+        let check = ["check", "--locked", "-p", "phone", "--target", WASM];
+        steps.run("wasm", &mut cargo(&check))?;
     }
     // Integration tests start the programs as processes.
     let build = ["build", "--locked", "--workspace", "--all-targets"];

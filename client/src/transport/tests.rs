@@ -73,7 +73,7 @@ fn another_key_is_not_trusted_and_gets_no_byte_of_the_request() {
     let way = Transport::pinned(&address, &[[0; 32]]).unwrap();
     assert_eq!(
         way.post("/v1/exchange", b"request", &Cancel::new()),
-        Err(TransportError::Untrusted)
+        Err(NoAnswer::Untrusted)
     );
 }
 
@@ -89,22 +89,16 @@ fn refusals_carry_the_servers_code_and_troubles_are_told_apart() {
     let code = |code: &str| code.to_owned();
     assert_eq!(
         post("409 Conflict", r#"{"code":"code_used","title":"…"}"#),
-        TransportError::Refused {
+        NoAnswer::Refused {
             code: code("code_used")
         }
     );
     assert_eq!(
         post("404 Not Found", "<html>"),
-        TransportError::Refused { code: code("404") }
+        NoAnswer::Refused { code: code("404") }
     );
-    assert_eq!(
-        post("503 Busy", "{}"),
-        TransportError::Busy { code: code("503") }
-    );
-    assert_eq!(
-        post("429 Slow", "{}"),
-        TransportError::Busy { code: code("429") }
-    );
+    assert_eq!(post("503 Busy", "{}"), NoAnswer::Busy { code: code("503") });
+    assert_eq!(post("429 Slow", "{}"), NoAnswer::Busy { code: code("429") });
 }
 
 #[test]
@@ -114,7 +108,7 @@ fn a_connection_that_breaks_off_is_no_connection() {
     let way = Transport::pinned(&address, &[key]).unwrap();
     assert_eq!(
         way.post("/v1/exchange", b"x", &Cancel::new()),
-        Err(TransportError::NoConnection)
+        Err(NoAnswer::NoConnection)
     );
     let nobody = TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -123,7 +117,7 @@ fn a_connection_that_breaks_off_is_no_connection() {
     let way = Transport::pinned(&format!("https://{nobody}"), &[key]).unwrap();
     assert_eq!(
         way.post("/v1/exchange", b"x", &Cancel::new()),
-        Err(TransportError::NoConnection)
+        Err(NoAnswer::NoConnection)
     );
 }
 
@@ -138,7 +132,7 @@ fn an_answer_over_the_limit_is_refused() {
     let way = Transport::pinned(&address, &[key]).unwrap();
     assert_eq!(
         way.post("/v1/exchange", b"x", &Cancel::new()),
-        Err(TransportError::TooLong)
+        Err(NoAnswer::TooLong)
     );
 }
 
@@ -163,7 +157,7 @@ fn a_request_that_is_cancelled_ends_at_once_and_closes_its_connection() {
     });
     arrived.recv().unwrap();
     cancel.cancel();
-    assert_eq!(waiting.join().unwrap(), Err(TransportError::Cancelled));
+    assert_eq!(waiting.join().unwrap(), Err(NoAnswer::Cancelled));
     // The other end sees the connection end; it would wait for minutes otherwise.
     drop(silent.join().unwrap());
 }

@@ -69,7 +69,14 @@ impl Replica {
             let control = told.as_ref().unwrap_or(&self.control);
             let erased = self.newly_erased(control);
             if !erased.is_empty() {
-                self.erase(context, rows, control, &erased, &mut out)?;
+                self.erase(
+                    context,
+                    rows,
+                    control,
+                    &erased,
+                    work.without_end(),
+                    &mut out,
+                )?;
                 self.put_hub(self.heard_of_hub(context, answer), &mut out);
                 received.again = true;
                 received.erased = erased.len();

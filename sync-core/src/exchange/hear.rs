@@ -9,25 +9,25 @@ use crate::wire::{Answer, bad_batches, open_batches};
 
 /// An answer with its batches.
 #[derive(Debug)]
-pub(super) struct Heard {
-    pub(super) answer: Answer,
+pub(crate) struct Heard {
+    pub(crate) answer: Answer,
     /// It referred to something.
-    pub(super) refers: bool,
+    pub(crate) refers: bool,
     /// What it referred to does not resolve here: the batches are left out.
-    pub(super) unread: bool,
+    pub(crate) unread: bool,
 }
 
 /// An answer that is being merged, slice by slice ([`Replica::prepare_slice`]).
 #[derive(Debug)]
 pub struct Arrival {
-    pub(super) heard: Arc<Heard>,
+    pub(crate) heard: Arc<Heard>,
     /// Its control entries are taken.
-    pub(super) begun: bool,
+    pub(crate) begun: bool,
     /// So many of its batches are taken.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     /// Records that they are not merged into yet.
-    pub(super) pending: Pending,
-    pub(super) received: Received,
+    pub(crate) pending: Pending,
+    pub(crate) received: Received,
 }
 
 impl Replica {

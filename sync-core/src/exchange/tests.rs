@@ -145,10 +145,59 @@ fn cut_between_any_two_slices_nothing_is_lost_and_the_answer_may_come_again() {
     }
 }
 
+/// Takes an answer as a host does that marks its merges, one record at a time; `cut` breaks it off. Whether
+/// it was not.
+fn marking(station: &mut Station, answer: &Answer, cut: usize) -> bool {
+    station.replica.mark_merges();
+    let outgoing = station.ask();
+    let mut arrival = Box::new(arrival(station, &outgoing, answer));
+    for _ in 0..cut {
+        let marked: BTreeSet<_> = arrival.merges().into_iter().take(1).collect();
+        let before = states(station);
+        let slice = station.hear_slice(&outgoing, &arrival, Work::slice_of(marked.clone()));
+        for state in states(station) {
+            let merged = !before.contains(&state);
+            assert_eq!(merged, marked.contains(&(general(), state.0)));
+        }
+        match slice {
+            Slice::Whole(_) => return true,
+            Slice::More(rest) => arrival = rest,
+        }
+    }
+    false
+}
+
+#[test]
+fn a_host_that_marks_merges_what_it_marked_and_nothing_at_an_opening() {
+    for cut in 1.. {
+        let (mut station, records, answer) = village();
+        let whole = marking(&mut station, &answer, cut);
+        assert_eq!(station.reopen().rebuilt, 0, "{cut}");
+        let known = crate::value::Key::parse("identity.phone").unwrap();
+        assert!(station.replica.view(UNIT, records[0]).contains_key(&known));
+        let suspects: Vec<_> = station.replica.suspects().collect();
+        assert_eq!(suspects.len(), (records.len() + 1).saturating_sub(cut));
+        for place in &suspects {
+            let rebuilt = station.replica.prepare_rebuild(&station.rows, place);
+            let rebuilt = rebuilt.unwrap();
+            station.rows.write(&rebuilt.rows);
+            station.replica.apply(rebuilt);
+        }
+        assert_eq!(states(&station), at_once().1, "{cut}");
+        if whole {
+            assert_eq!(cut, records.len() + 1);
+            break;
+        }
+    }
+}
+
 #[test]
 fn what_is_saved_between_two_slices_stands_beside_what_comes() {
-    for reopened in [true, false] {
+    for (reopened, marks) in [(true, false), (false, false), (true, true)] {
         let (mut station, records, answer) = village();
+        if marks {
+            station.replica.mark_merges();
+        }
         let record = records[0];
         let mut saved = 0;
         let whole = in_slices(&mut station, &answer, |station, _| {
@@ -165,8 +214,10 @@ fn what_is_saved_between_two_slices_stands_beside_what_comes() {
         }
         let shown = station.replica.view(UNIT, record);
         for key in ["identity.phone", "identity.name", "identity.aliases"] {
+            // A host that marks its merges makes nothing again at an opening.
+            let comes_later = marks && key == "identity.name";
             let key = crate::value::Key::parse(key).unwrap();
-            assert!(shown.contains_key(&key), "{key}");
+            assert_eq!(shown.contains_key(&key), !comes_later, "{key}");
         }
     }
 }

@@ -112,10 +112,10 @@ impl Replica {
             let row = stored::staged_row(&space, number, &staged);
             out.put(row, Step::Stage(space.clone(), number, staged));
             // The row of a record that is behind is made when it is not any more.
-            if !self.is_behind(&space, edit.record) {
-                out.rows
-                    .push(stored::record_row(&space, edit.record, &state));
-            }
+            out.rows.push(match self.is_behind(&space, edit.record) {
+                true => self.behind_row(&space, edit.record, &state),
+                false => stored::record_row(&space, edit.record, &state),
+            });
             out.steps
                 .push(Step::Record(space, edit.record, Box::new(state)));
             changes += 1;

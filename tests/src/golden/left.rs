@@ -4,10 +4,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use harness::{PIN, Phone, Server};
 use serde_json::{Value, json};
 
 use super::dir;
-use crate::harness::{PIN, Phone, Server};
 
 const GACHA: &str = "152522100200";
 const OTHER_PHONE: &str = "household.phone=10012345670";

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use client::keys::Secret;
-use client::store::{FILE_NAME, Store, StoreError};
+use client::store::{FILE_NAME, SqliteStore, StoreError};
+use phone::store::Store;
 use sync_core::id::Space;
 use sync_core::row::{ReadRows, Row, Table, Unreadable};
 use sync_core::seal::KdfParams;
@@ -31,7 +32,7 @@ pub(super) struct Disk {
 /// What a process that has opened the store writes with.
 pub(super) struct Writer {
     fence: u64,
-    store: Option<Store>,
+    store: Option<SqliteStore>,
 }
 
 /// The store as a process reads it.
@@ -79,9 +80,9 @@ impl Disk {
         self.fence += 1;
         let store = self.files.as_ref().map(|files| {
             let secret = Secret::new("246810".to_owned()).expect("a secret");
-            let opened = match Store::exists(files.path()) {
-                true => Store::open(files.path(), &secret),
-                false => Store::create(files.path(), &secret, KdfParams::FLOOR),
+            let opened = match SqliteStore::exists(files.path()) {
+                true => SqliteStore::open(files.path(), &secret),
+                false => SqliteStore::create(files.path(), &secret, KdfParams::FLOOR),
             };
             opened.unwrap_or_else(|error| panic!("the store does not open: {error}"))
         });
@@ -165,7 +166,7 @@ impl Seen<'_> {
         if let Some(store) = &self.writer.store {
             values.sort_unstable();
             let mut read = Vec::new();
-            let damaged = store.rows(table, |value| read.push(value));
+            let damaged = store.rows(table, &mut |value| read.push(value));
             read.sort_unstable();
             assert_eq!(damaged, Ok(0), "damaged rows of {}", table.name());
             assert_eq!(read, values, "{} holds what was not written", table.name());

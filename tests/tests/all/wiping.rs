@@ -116,7 +116,7 @@ fn nothing_is_wiped_that_was_saved_while_a_phone_hands_over() {
     server.run(&order).json();
 
     let secret = Secret::new(PIN.to_owned()).unwrap();
-    let phone = client::phone::Phone::open(&a.dir, secret).unwrap();
+    let phone = client::phone::open(&a.dir, secret).unwrap();
     let saved = Vec::new();
     let mut busy = Busy { phone, saved };
     let ended = exchange(&mut busy, &Cancel::new(), &mut |_| {}).unwrap_err();

@@ -7,20 +7,14 @@ use sync_core::row::Table;
 
 use crate::error::PhoneError;
 use crate::phone::Phone;
-use crate::store::{FILE_NAME, FORMAT};
 
 impl Phone {
     /// One `name: value` a line, with stable names in English: versions, sizes in bytes, numbers of
     /// rows and records by class, what waits, the clock's error in seconds. No key, value, unit,
     /// record id or address.
     pub fn diagnostics(&mut self) -> Result<String, PhoneError> {
-        let dir = self.dir().to_owned();
         let open = self.opened()?;
         let (replica, hub) = (&open.replica, open.replica.hub());
-        let size = |suffix: &str| {
-            let file = dir.join(format!("{FILE_NAME}{suffix}"));
-            std::fs::metadata(file).map_or(0, |meta| meta.len())
-        };
         let mut text = String::new();
         let mut line = |name: &str, value: &dyn std::fmt::Display| {
             // Writing into a string can't fail.
@@ -28,9 +22,9 @@ impl Phone {
         };
         line("version", &env!("CARGO_PKG_VERSION"));
         line("device", &replica.me().device);
-        line("store_format", &FORMAT);
-        line("store_bytes", &size(""));
-        line("store_log_bytes", &size("-wal"));
+        for (name, number) in open.store.measures() {
+            line(name, &number);
+        }
         for table in Table::ALL {
             line(&format!("rows_{}", table.name()), &open.store.count(table)?);
         }

@@ -38,8 +38,8 @@ fn text(text: &str) -> ShownValue {
 
 #[test]
 fn a_link_joins_two_records_without_a_number_and_unlink_parts_them() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
+    let disk = Database::default();
+    let mut phone = phone(&disk, &[UNIT]);
     let [a, b] = two(&mut phone, "");
     phone
         .edit(&b, &sets(&["identity.phone=10012345678"]))
@@ -75,8 +75,8 @@ fn a_link_joins_two_records_without_a_number_and_unlink_parts_them() {
 
 #[test]
 fn different_names_are_open_until_they_are_confirmed_parted_or_corrected() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
+    let disk = Database::default();
+    let mut phone = phone(&disk, &[UNIT]);
     let [a, b] = two(&mut phone, NUMBER);
     phone.edit(&b, &sets(&["identity.name=琪琪格"])).unwrap();
     phone
@@ -124,8 +124,8 @@ fn different_names_are_open_until_they_are_confirmed_parted_or_corrected() {
 
 #[test]
 fn a_tie_that_would_bring_a_parted_pair_together_is_to_be_settled() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
+    let disk = Database::default();
+    let mut phone = phone(&disk, &[UNIT]);
     let mut all = ["甲", "甲", "甲"].map(|name| woman(&mut phone, name, NUMBER));
     // Of one moment's ids any may be the smallest, and the smaller ones find together first.
     all.sort();
@@ -143,8 +143,8 @@ fn a_tie_that_would_bring_a_parted_pair_together_is_to_be_settled() {
 
 #[test]
 fn only_two_persons_of_one_unit_can_be_linked() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT, "152522100201"]);
+    let disk = Database::default();
+    let mut phone = phone(&disk, &[UNIT, "152522100201"]);
     let mut add = |subject, unit: &str, set: &str| {
         let id = phone.add(subject, Some(unit), &sets(&[set])).unwrap();
         id.to_string()

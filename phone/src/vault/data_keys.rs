@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use sync_core::id::Space;
 use sync_core::seal::{DataKey, KeyId, SealError, StoreKey};
 
-use super::error::StoreError;
-use super::newer;
+use crate::store::{StoreError, newer};
 
 /// The open data keys, and which space each is for.
 pub(super) struct DataKeys {
     pub(super) own: DataKey,
     pub(super) spaces: BTreeMap<Space, KeyId>,
     pub(super) keys: BTreeMap<KeyId, DataKey>,
+    /// The highest number of any wrapped key, also of one that does not open.
+    pub(super) last: KeyId,
 }
 
 impl DataKeys {
@@ -21,17 +22,19 @@ impl DataKeys {
             own: key.own_key(),
             spaces: BTreeMap::new(),
             keys: BTreeMap::new(),
+            last: KeyId::OWN,
         }
     }
 
     /// Takes a wrapped key. One that does not open takes its rows with it, which
-    /// [`super::Store::rows`] then counts; the other spaces are unharmed.
+    /// [`crate::store::Store::rows`] then counts; the other spaces are unharmed.
     pub(super) fn unwrap(
         &mut self,
         key: &StoreKey,
         id: KeyId,
         wrapped: &[u8],
     ) -> Result<(), StoreError> {
+        self.last = self.last.max(id);
         match key.unwrap(id, wrapped) {
             Ok((space, data_key)) => self.add(space, data_key),
             Err(SealError::UnknownSuite(suite)) => return Err(newer("suite", suite.into())),
@@ -41,16 +44,20 @@ impl DataKeys {
     }
 
     pub(super) fn add(&mut self, space: Space, key: DataKey) {
+        self.last = self.last.max(key.id());
         self.spaces.insert(space, key.id());
         self.keys.insert(key.id(), key);
     }
 
-    pub(super) fn of(&self, space: &Space) -> Option<&DataKey> {
-        self.keys.get(self.spaces.get(space)?)
+    /// Forgets the key of a space.
+    pub(super) fn forget(&mut self, space: &Space) {
+        if let Some(id) = self.spaces.remove(space) {
+            self.keys.remove(&id);
+        }
     }
 
-    pub(super) fn lacks<'a>(&self, space: Option<&'a Space>) -> Option<&'a Space> {
-        space.filter(|space| !self.spaces.contains_key(space))
+    pub(super) fn of(&self, space: &Space) -> Option<&DataKey> {
+        self.keys.get(self.spaces.get(space)?)
     }
 
     pub(super) fn numbered(&self, id: KeyId) -> Option<&DataKey> {

@@ -8,7 +8,6 @@ use sync_core::id::RecordId;
 use sync_core::replica::Context;
 use sync_core::value::Value;
 
-use crate::clock;
 use crate::error::{Complaint, PhoneError};
 use crate::phone::Phone;
 use crate::records::named;
@@ -42,11 +41,11 @@ impl Phone {
     pub fn register_kept(&mut self, id: &str) -> Result<RecordId, PhoneError> {
         let record = named(id)?;
         // Drawn before the first try, so that a save whose outcome was unknown is found standing there.
-        let mut rng = clock::rng();
+        let open = self.opened()?;
         let mut context = Context {
-            now: clock::now(),
+            now: open.system.now(),
             today: "",
-            rng: &mut rng,
+            rng: &mut open.rng(),
         };
         let drawn_at = context.now.saturating_mul(1000);
         let anew = RecordId::draw(record.subject, drawn_at, context.random());

@@ -1,14 +1,15 @@
 //! A phone that a person has ordered to wipe itself: it hands over what the server lacks, wipes its
 //! store and says so ([`sync_core::parting`]).
 
+use sync_core::control::SealKey;
 use sync_core::exchange::{Outgoing, WipeTurn};
+use sync_core::feed::Vector;
+use sync_core::id::Space;
 use sync_core::parting::Parting;
 use sync_core::relay::{BundleError, BundleWish};
 
-use crate::cancel::Cancel;
 use crate::error::{Complaint, PhoneError};
 use crate::phone::Phone;
-use crate::sync::{Course, EXCHANGE_PATH, Turns};
 
 /// Bytes of what a phone hands over: below the limit of a message. A phone that has more does not wipe
 /// itself: it brings the rest in bundles first.
@@ -18,46 +19,48 @@ const HANDED_OVER_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// handed over to that one too, since nobody knows whether the phone comes back another day.
 const HAND_OVERS_MAX: usize = 2;
 
-/// Goes through with it; gives what the exchange ends with. Nothing is wiped before the server has said
-/// that all that was handed over is durable.
-pub(crate) fn part(phone: &mut impl Turns, course: &mut Course, cancel: &Cancel) -> PhoneError {
-    match try_part(phone, course, cancel) {
-        Ok(()) => PhoneError::wrong(Complaint::new("wiped")),
-        Err(error) => error,
-    }
+/// What a phone holds, by space.
+type Holdings = Vec<(Space, Vector, usize)>;
+
+/// A remote wipe: what is handed over, the server's word that all of it is durable, the end.
+#[derive(Default)]
+pub(crate) struct RemoteWipe {
+    handed_over: usize,
+    /// What was held when it was handed over, and to which key it was sealed.
+    last: Option<(Holdings, Option<SealKey>)>,
 }
 
-fn try_part(
-    phone: &mut impl Turns,
-    course: &mut Course,
-    cancel: &Cancel,
-) -> Result<(), PhoneError> {
-    for _ in 0..HAND_OVERS_MAX {
-        let (transport, bundle, handed_over, sealed_to) = phone.turn(|phone| {
-            let bundle = hand_over(phone)?;
-            let replica = &phone.opened()?.replica;
-            let (handed_over, sealed_to) = (replica.holdings(), replica.control().seal_key());
-            Ok((course.way(phone)?, bundle, handed_over, sealed_to))
-        })?;
-        let answer = transport.post(EXCHANGE_PATH, &bundle, cancel)?;
-        let last = phone.turn(|phone| {
-            let turn = hear(phone, &answer)?;
-            let replica = &phone.opened()?.replica;
-            match turn {
-                Some(WipeTurn::Wipe) if replica.holdings() == handed_over => wipe(phone).map(Some),
-                Some(WipeTurn::HandOver) if replica.control().seal_key() != sealed_to => Ok(None),
-                // Whoever used the phone meanwhile may have saved something: that is handed over the
-                // next time.
-                _ => Err(no_progress()),
-            }
-        })?;
-        if let Some(last) = last {
-            // Should this be lost the office sees that all was handed over.
-            drop(transport.post(EXCHANGE_PATH, &last, cancel));
-            return Ok(());
+impl RemoteWipe {
+    /// What is handed over.
+    pub(crate) fn next(&mut self, phone: &mut Phone) -> Result<Vec<u8>, PhoneError> {
+        if self.handed_over == HAND_OVERS_MAX {
+            return Err(no_progress());
+        }
+        self.handed_over += 1;
+        let bundle = hand_over(phone)?;
+        let replica = &phone.opened()?.replica;
+        self.last = Some((replica.holdings(), replica.control().seal_key()));
+        Ok(bundle)
+    }
+
+    /// Takes the server's word; gives what is to be said last once the store is wiped. Nothing is wiped
+    /// before the server has said that all that was handed over is durable.
+    pub(crate) fn heard(
+        &mut self,
+        phone: &mut Phone,
+        answer: &[u8],
+    ) -> Result<Option<Vec<u8>>, PhoneError> {
+        let turn = hear(phone, answer)?;
+        let replica = &phone.opened()?.replica;
+        let (handed_over, sealed_to) = self.last.take().ok_or_else(no_progress)?;
+        match turn {
+            Some(WipeTurn::Wipe) if replica.holdings() == handed_over => wipe(phone).map(Some),
+            Some(WipeTurn::HandOver) if replica.control().seal_key() != sealed_to => Ok(None),
+            // Whoever used the phone meanwhile may have saved something: that is handed over the
+            // next time.
+            _ => Err(no_progress()),
         }
     }
-    Err(no_progress())
 }
 
 fn no_progress() -> PhoneError {

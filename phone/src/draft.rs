@@ -12,7 +12,6 @@ use sync_core::record::Slot;
 use sync_core::replica::{Context, Edit, Shown};
 use sync_core::value::{Key, Value};
 
-use crate::clock;
 use crate::dictionary::{repeats, section_of};
 use crate::error::{Complaint, PhoneError, complaint_of};
 use crate::phone::{Open, Phone};
@@ -63,9 +62,9 @@ impl Draft<'_> {
     /// The edit that `typed` makes, with or without a value.
     fn edit(&self, open: &Open, typed: &[Typed]) -> Result<Edit, PhoneError> {
         let mut context = Context {
-            now: clock::now(),
+            now: open.system.now(),
             today: "",
-            rng: &mut clock::rng(),
+            rng: &mut open.rng(),
         };
         match *self {
             Draft::New { subject, unit } => {

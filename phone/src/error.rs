@@ -77,7 +77,7 @@ impl PhoneError {
     }
 
     /// What a call gives that somebody stopped.
-    pub(crate) fn cancelled() -> Self {
+    pub fn cancelled() -> Self {
         Self::Cancelled(Complaint::new("cancelled"))
     }
 

@@ -4,8 +4,8 @@ use super::*;
 
 #[test]
 fn what_is_wrong_with_a_new_item_is_named_as_it_was_typed() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
+    let disk = Database::default();
+    let mut phone = phone(&disk, &[UNIT]);
     let more = [
         "water.source=77",
         "water.treatment=1,88",
@@ -34,8 +34,8 @@ fn what_is_wrong_with_a_new_item_is_named_as_it_was_typed() {
 
 #[test]
 fn a_draft_hears_before_it_is_saved_what_saving_would_say() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut phone = phone(dir.path(), &[UNIT]);
+    let disk = Database::default();
+    let mut phone = phone(&disk, &[UNIT]);
     let new = Draft::New {
         subject: Subject::Person,
         unit: None,

@@ -1,0 +1,300 @@
+//! A browser's host, by chance: it commits into memory and makes that durable before it says anything, its
+//! writes fail or it dies with them, and one record ends it whenever that is merged.
+
+use std::collections::BTreeMap;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use sync_core::record::DocumentError;
+use sync_core::relay::BundleWish;
+use sync_core::seal::StoreKey;
+
+use super::*;
+use crate::bundle::Import;
+use crate::keys::DeviceKeys;
+use crate::system::Randomness;
+use crate::testing::{Buffered, Flush, Network};
+
+/// Steps under faults.
+const STEPS: usize = 24;
+/// Openings after the faults that bring everything across: one for the end of the program with others, one
+/// for the end with the record alone, one more that goes through.
+const TRIES_MAX: usize = 3;
+
+/// A mistake in the host, to see that it is found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plant {
+    /// It says that something is saved before it is durable.
+    AnswersBeforeFlush,
+    /// It marks nothing before it merges, as if it caught panics.
+    ForgetsTheMark,
+}
+
+/// The program ended.
+struct Ended;
+
+struct World {
+    rng: ChaCha8Rng,
+    plant: Option<Plant>,
+    /// Faults happen.
+    bad: bool,
+    neighbour: Phone,
+    theirs: Vec<String>,
+    /// The record of the neighbour's that ends the program.
+    poison: RecordId,
+    place: Buffered,
+    system: Arc<dyn System>,
+    phone: Phone,
+    /// The names of records that somebody was told are saved.
+    saved: BTreeMap<String, String>,
+    /// What was being saved when the program ended.
+    doubtful: BTreeSet<(String, String)>,
+    names: usize,
+}
+
+impl World {
+    fn new(seed: u64, plant: Option<Plant>) -> Self {
+        let system: Arc<dyn System> = match plant {
+            Some(Plant::ForgetsTheMark) => Arc::new(TestSystem::seeded(seed)),
+            _ => Arc::new(TestSystem::of_a_browser(seed)),
+        };
+        let mut network = Network::new(&*system);
+        let keys = [(); 2].map(|()| DeviceKeys::generate(&mut Randomness(&*system)));
+        keys.iter().for_each(|keys| network.enrol(keys, &[UNIT]));
+        let store_key = || Arc::new(StoreKey::generate(&mut Randomness(&*system)));
+        let unlock = Unlock::Key(store_key());
+        let place = Memory::new(Database::default(), unlock, system.clone());
+        let mut neighbour = network.phone(&keys[0], Box::new(place), system.clone());
+        let poison = neighbour.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
+        let place = Buffered::new(Database::default(), store_key(), system.clone());
+        let phone = network.phone(&keys[1], Box::new(place.clone()), system.clone());
+        place.flush(Flush::Done).unwrap();
+        Self {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            plant,
+            bad: true,
+            neighbour,
+            theirs: Vec::new(),
+            poison,
+            place,
+            system,
+            phone,
+            saved: BTreeMap::new(),
+            doubtful: BTreeSet::new(),
+            names: 0,
+        }
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.rng.next_u64() % n
+    }
+
+    fn name(&mut self) -> String {
+        self.names += 1;
+        format!("名{}", self.names)
+    }
+
+    /// The program ends, and is started again.
+    fn restart(&mut self) {
+        self.phone = Phone::unopened(Box::new(self.place.clone()), self.system.clone());
+    }
+
+    /// Makes durable what was committed; memory is dropped if that fails.
+    fn flush(&mut self) -> Result<bool, Ended> {
+        let how = match (self.bad, self.below(12)) {
+            (true, 0) => Flush::Failed,
+            (true, 1) => Flush::DiedBefore,
+            (true, 2) => Flush::DiedAfter,
+            _ => Flush::Done,
+        };
+        let done = self.place.flush(how).is_ok();
+        if !done {
+            self.restart();
+        }
+        match how {
+            Flush::Done | Flush::Failed => Ok(done),
+            Flush::DiedBefore | Flush::DiedAfter => Err(Ended),
+        }
+    }
+
+    /// Somebody saves a record, new or old.
+    fn save(&mut self) -> Result<(), Ended> {
+        let name = self.name();
+        let typed = sets(&[&format!("identity.name={name}")]);
+        let old = self.saved.keys().next().cloned();
+        let id = match old.filter(|_| self.names.is_multiple_of(2)) {
+            Some(id) => {
+                self.phone.edit(&id, &typed).unwrap();
+                id
+            }
+            None => {
+                let id = self.phone.add(Subject::Person, None, &typed).unwrap();
+                id.to_string()
+            }
+        };
+        if self.plant == Some(Plant::AnswersBeforeFlush) {
+            self.saved.insert(id, name);
+            return self.flush().map(drop);
+        }
+        match self.flush() {
+            Ok(true) => {
+                self.saved.insert(id, name);
+            }
+            // Somebody was told that this is not saved.
+            Ok(false) => {
+                let shown = self.phone.show(&id).ok();
+                let name = text(&name);
+                assert!(shown.is_none_or(|shown| shown.fields["identity.name"] != name));
+            }
+            // Nobody was told anything: it may be there or not.
+            Err(Ended) => {
+                self.doubtful.insert((id, name));
+                return Err(Ended);
+            }
+        }
+        Ok(())
+    }
+
+    /// The neighbour writes something more.
+    fn neighbour_writes(&mut self) {
+        let name = self.name();
+        let typed = sets(&[&format!("identity.name={name}")]);
+        match self.below(3) {
+            0 => drop(
+                self.neighbour
+                    .edit(&self.poison.to_string(), &typed)
+                    .unwrap(),
+            ),
+            _ => {
+                let id = self.neighbour.add(Subject::Person, None, &typed).unwrap();
+                self.theirs.push(id.to_string());
+            }
+        }
+    }
+
+    /// Whether the next step of an import merges the record that ends the program.
+    fn is_deadly(&mut self, file: &[u8]) -> bool {
+        let poison = self.poison;
+        let open = self.phone.opened().unwrap();
+        let merges = open.replica.merges_of_bundle(open.keys.sealing(), file);
+        merges.unwrap().iter().any(|(space, record)| {
+            let state = open.replica.record(space, *record);
+            *record == poison && state.is_none_or(|state| state.parked().is_none())
+        })
+    }
+
+    /// The neighbour's bundle is taken, step by step.
+    fn import(&mut self) -> Result<(), Ended> {
+        let wish = BundleWish {
+            bytes_max: None,
+            short: false,
+            everything: true,
+        };
+        let file = self.neighbour.export_bundle(wish).unwrap().bytes;
+        let mut import = Import::of(&file);
+        // An import whose mark is made merges next; one that proves merges what it has marked.
+        let mut merged = false;
+        let mut first = true;
+        loop {
+            let deadly = match merged {
+                false if first => false,
+                false => self.is_deadly(&file),
+                true => import
+                    .marked()
+                    .is_some_and(|(_, record)| *record == self.poison),
+            };
+            if deadly {
+                self.restart();
+                return Err(Ended);
+            }
+            merged |= !first;
+            first = false;
+            let done = import.step(&mut self.phone).unwrap().is_some();
+            if !self.flush()? {
+                return Ok(());
+            }
+            if done {
+                return Ok(());
+            }
+        }
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        for _ in 0..STEPS {
+            let ended = match self.below(4) {
+                0 => {
+                    self.neighbour_writes();
+                    Ok(())
+                }
+                1 => self.import(),
+                _ => self.save(),
+            };
+            if ended.is_err() {
+                self.restart();
+            }
+        }
+        self.bad = false;
+        let mut tries = 0;
+        while self.import().is_err() {
+            tries += 1;
+            if tries > TRIES_MAX {
+                return Err("R15: the same bundle ends the program again and again".into());
+            }
+        }
+        self.restart();
+        for (id, name) in &self.saved {
+            let shown = self.phone.show(id);
+            let shown = shown.map_err(|_| format!("R5: {name} is not there"))?;
+            let mut names: Vec<&String> = vec![name];
+            let doubtful = self.doubtful.iter().filter(|(of, _)| of == id);
+            names.extend(doubtful.map(|(_, name)| name));
+            let shown = &shown.fields["identity.name"];
+            if !names.iter().any(|name| *shown == text(name)) {
+                return Err(format!("R5: {name} was said to be saved: {shown:?}"));
+            }
+        }
+        let replica = &self.phone.opened().unwrap().replica;
+        for space in replica.spaces() {
+            for (record, state) in replica.records(space) {
+                match state.parked() {
+                    None => {}
+                    Some(DocumentError::Ended) if record == self.poison => {}
+                    Some(why) => return Err(format!("R15: {record} is parked: {why}")),
+                }
+            }
+        }
+        for id in &self.theirs {
+            let shown = self.phone.show(id);
+            shown.map_err(|_| format!("R15: {id} did not come across"))?;
+        }
+        Ok(())
+    }
+}
+
+fn text(text: &str) -> ShownValue {
+    ShownValue::Text(text.into())
+}
+
+/// The seeds of a mistake.
+fn found(plant: Plant, seeds: u64) -> String {
+    let mut broken = (0..seeds).filter_map(|seed| World::new(seed, Some(plant)).run().err());
+    broken.next().expect("the mistake is found")
+}
+
+#[test]
+fn a_browser_keeps_what_it_said_is_saved_and_takes_all_but_the_record_that_ends_it() {
+    for seed in 0..60 {
+        let ended = World::new(seed, None).run();
+        assert_eq!(ended, Ok(()), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_host_that_answers_before_it_is_durable_is_found() {
+    assert!(found(Plant::AnswersBeforeFlush, 20).starts_with("R5"));
+}
+
+#[test]
+fn a_host_that_forgets_the_mark_is_found() {
+    assert!(found(Plant::ForgetsTheMark, 20).starts_with("R15"));
+}

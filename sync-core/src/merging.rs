@@ -1,0 +1,149 @@
+//! Merges that may end the program: for hosts where a panic can't be caught (R15).
+//!
+//! Such a host writes down which records it is about to merge before it does so, and that it has done so
+//! with what came of it. What it finds written down when it opens its store ended the program. Those
+//! records are parked as suspects, so that everything else goes on; one by one they are then merged from
+//! the batches held, and only one that ends the program alone stays parked.
+
+use std::collections::BTreeSet;
+
+use crate::batch::Batch;
+use crate::bundle;
+use crate::control::Control;
+use crate::document::DocumentError;
+use crate::exchange::{Arrival, Work};
+use crate::id::{DeviceId, RecordId, Space};
+use crate::record::RecordState;
+use crate::relay::ImportError;
+use crate::replica::{Prepared, Replica, Step};
+use crate::row::{ReadRows, Row, Unreadable};
+use crate::seal::SealingKey;
+use crate::stored;
+
+/// A record in a space.
+pub type Place = (Space, RecordId);
+
+impl Arrival {
+    /// The records that the next slice merges on a host that marks its merges: none before all batches are
+    /// taken, then no more than a slice has work for.
+    pub fn merges(&self) -> BTreeSet<Place> {
+        match self.at < self.heard.answer.batches.len() {
+            true => BTreeSet::new(),
+            false => self.pending.first(Work::RECORDS).cloned().collect(),
+        }
+    }
+}
+
+impl Replica {
+    /// Has what is held and not merged yet kept as suspected, since it can't be merged at an opening: for a
+    /// host that marks its merges. It takes answers with [`Work::slice_of`].
+    pub fn mark_merges(&mut self) {
+        self.marks_merges = true;
+    }
+
+    /// The row of a record that is behind: none, so that whoever opens the store makes it again; or what it
+    /// shows, as suspected.
+    pub(crate) fn behind_row(&self, space: &Space, record: RecordId, state: &RecordState) -> Row {
+        if !self.marks_merges {
+            return stored::no_record_row(space, record);
+        }
+        let suspected = state.clone().parked_for(DocumentError::Suspected);
+        stored::record_row(space, record, &suspected)
+    }
+
+    /// The records that [`Replica::prepare_import`] may merge. Nothing is merged to find out.
+    pub fn merges_of_bundle(
+        &self,
+        key: &SealingKey,
+        file: &[u8],
+    ) -> Result<BTreeSet<Place>, ImportError> {
+        let contents = bundle::unseal(self.me.network, [key], file)?.contents;
+        let mut places = BTreeSet::new();
+        for content in &contents {
+            places.extend(self.merges(&content.control, &content.batches));
+        }
+        Ok(places)
+    }
+
+    fn merges(&self, control: &[Vec<u8>], batches: &[Vec<u8>]) -> BTreeSet<Place> {
+        let behind = self.spaces.iter().flat_map(|(space, held)| {
+            let behind = held.behind.keys();
+            behind.map(|record| (space.clone(), *record))
+        });
+        let mut places: BTreeSet<Place> = behind.collect();
+        let stashed = self.spaces.values().flat_map(|held| held.stash.values());
+        for bytes in batches.iter().chain(stashed) {
+            if let Ok(batch) = Batch::from_store(self.me.network, bytes) {
+                let space = &batch.header.space;
+                let records = batch.entries.iter().map(|entry| entry.record);
+                places.extend(records.map(|record| (space.clone(), record)));
+            }
+        }
+        let mut after = self.control.clone();
+        for bytes in control {
+            if let Ok(Some(entry)) = after.check(bytes) {
+                after.apply(entry);
+            }
+        }
+        let decided = after.left_out_since(&self.control);
+        places.extend(decided.map(|(space, record)| (space.clone(), record)));
+        let cut = |control: &Control| control.cut_devices().collect::<BTreeSet<_>>().len();
+        if cut(&after) != cut(&self.control) || cut(&after) > 0 {
+            // Whatever was made on what no longer counts is made again.
+            for (space, held) in &self.spaces {
+                places.extend(held.touched.keys().map(|record| (space.clone(), *record)));
+            }
+        }
+        places
+    }
+
+    /// Prepares to park records whose merge ended the program: as [`DocumentError::Suspected`], or for good as
+    /// [`DocumentError::Ended`] if it was a suspect that was merged alone.
+    pub fn prepare_suspect(&self, places: &BTreeSet<Place>, reason: DocumentError) -> Prepared<()> {
+        let mut out = Prepared::default();
+        for (space, record) in places {
+            let state = self.record(space, *record).cloned().unwrap_or_default();
+            self.put_state(space, *record, state.parked_for(reason), &mut out);
+        }
+        out
+    }
+
+    /// The records that wait to be merged one by one.
+    pub fn suspects(&self) -> impl Iterator<Item = Place> {
+        self.spaces.iter().flat_map(|(space, held)| {
+            let suspected = held
+                .records
+                .iter()
+                .filter(|(_, state)| state.parked() == Some(DocumentError::Suspected));
+            suspected.map(|(record, _)| (space.clone(), *record))
+        })
+    }
+
+    /// Prepares to merge everything held of a record anew. Mark it alone before.
+    pub fn prepare_rebuild(
+        &self,
+        rows: &dyn ReadRows,
+        (space, record): &Place,
+    ) -> Result<Prepared<()>, Unreadable> {
+        let uncounted = self.uncounted(&self.control, space, &Default::default());
+        let changes = self.changes_of(rows, space, *record, &[], &uncounted, &self.control)?;
+        let changes: Vec<(DeviceId, &[u8])> = changes
+            .iter()
+            .map(|(device, raw)| (*device, raw.as_slice()))
+            .collect();
+        let mut out = Prepared::default();
+        self.put_state(space, *record, RecordState::rebuild(&changes), &mut out);
+        Ok(out)
+    }
+
+    fn put_state(
+        &self,
+        space: &Space,
+        record: RecordId,
+        state: RecordState,
+        out: &mut Prepared<()>,
+    ) {
+        let row = stored::record_row(space, record, &state);
+        out.put(row, Step::Merged(space.clone(), record, Box::new(state)));
+    }
+}
