@@ -146,7 +146,7 @@ impl Database {
     /// `fence` was taken: all or none.
     pub fn write(&self, fence: u64, changes: Changes) -> Result<(), StoreError> {
         let mut inner = self.inner();
-        if inner.fence() != Some(fence) {
+        if inner.fence().unwrap_or_default() != fence {
             return Err(StoreError::Fenced);
         }
         for (name, value) in changes {

@@ -49,6 +49,10 @@ struct World {
     saved: BTreeMap<String, String>,
     /// What was being saved when the program ended.
     doubtful: BTreeSet<(String, String)>,
+    /// A record that was said to be saved and could not be edited.
+    lost: Option<String>,
+    /// Records that were merged alone when the program ended for another reason.
+    unlucky: BTreeSet<RecordId>,
     names: usize,
 }
 
@@ -61,14 +65,18 @@ impl World {
         let mut network = Network::new(&*system);
         let keys = [(); 2].map(|()| DeviceKeys::generate(&mut Randomness(&*system)));
         keys.iter().for_each(|keys| network.enrol(keys, &[UNIT]));
-        let store_key = || Arc::new(StoreKey::generate(&mut Randomness(&*system)));
-        let unlock = Unlock::Key(store_key());
-        let place = Memory::new(Database::default(), unlock, system.clone());
-        let mut neighbour = network.phone(&keys[0], Box::new(place), system.clone());
+        let key = Arc::new(StoreKey::generate(&mut Randomness(&*system)));
+        let disks = [(); 2].map(|()| Database::default());
+        let made = |of: usize| {
+            let unlock = Unlock::Key(key.clone());
+            let place = Memory::new(disks[of].clone(), unlock, system.clone());
+            network.phone(&keys[of], Box::new(place), system.clone())
+        };
+        let mut neighbour = made(0);
         let poison = neighbour.add(Subject::Person, None, &sets(&WOMAN)).unwrap();
-        let place = Buffered::new(Database::default(), store_key(), system.clone());
-        let phone = network.phone(&keys[1], Box::new(place.clone()), system.clone());
-        place.flush(Flush::Done).unwrap();
+        drop(made(1));
+        let place = Buffered::new(disks[1].clone(), key.clone(), system.clone());
+        let phone = Phone::open(Box::new(place.clone()), system.clone()).unwrap();
         Self {
             rng: ChaCha8Rng::seed_from_u64(seed),
             plant,
@@ -81,6 +89,8 @@ impl World {
             phone,
             saved: BTreeMap::new(),
             doubtful: BTreeSet::new(),
+            lost: None,
+            unlucky: BTreeSet::new(),
             names: 0,
         }
     }
@@ -124,7 +134,10 @@ impl World {
         let old = self.saved.keys().next().cloned();
         let id = match old.filter(|_| self.names.is_multiple_of(2)) {
             Some(id) => {
-                self.phone.edit(&id, &typed).unwrap();
+                if self.phone.edit(&id, &typed).is_err() {
+                    self.lost = Some(id);
+                    return Ok(());
+                }
                 id
             }
             None => {
@@ -209,11 +222,14 @@ impl World {
             }
             merged |= !first;
             first = false;
+            let alone = import.marked().cloned();
             let done = import.step(&mut self.phone).unwrap().is_some();
-            if !self.flush()? {
-                return Ok(());
+            let flushed = self.flush();
+            if !matches!(flushed, Ok(true)) {
+                let marked = alone.into_iter().chain(import.marked().cloned());
+                self.unlucky.extend(marked.map(|(_, record)| record));
             }
-            if done {
+            if !flushed? || done {
                 return Ok(());
             }
         }
@@ -242,6 +258,9 @@ impl World {
             }
         }
         self.restart();
+        if let Some(id) = &self.lost {
+            return Err(format!("R5: {id} was said to be saved"));
+        }
         for (id, name) in &self.saved {
             let shown = self.phone.show(id);
             let shown = shown.map_err(|_| format!("R5: {name} is not there"))?;
@@ -258,7 +277,8 @@ impl World {
             for (record, state) in replica.records(space) {
                 match state.parked() {
                     None => {}
-                    Some(DocumentError::Ended) if record == self.poison => {}
+                    Some(DocumentError::Ended)
+                        if record == self.poison || self.unlucky.contains(&record) => {}
                     Some(why) => return Err(format!("R15: {record} is parked: {why}")),
                 }
             }
