@@ -8,12 +8,15 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use sync_core::record::DocumentError;
 use sync_core::relay::BundleWish;
 use sync_core::seal::StoreKey;
+use sync_core::wire;
 
 use super::*;
 use crate::bundle::Import;
 use crate::keys::DeviceKeys;
+use crate::sync::Course;
 use crate::system::Randomness;
 use crate::testing::{Buffered, Flush, Network};
+use crate::walk::{Answer, Next, Request, Walk as _};
 
 /// Steps under faults.
 const STEPS: usize = 24;
@@ -317,4 +320,53 @@ fn a_host_that_answers_before_it_is_durable_is_found() {
 #[test]
 fn a_host_that_forgets_the_mark_is_found() {
     assert!(found(Plant::ForgetsTheMark, 20).starts_with("R15"));
+}
+
+/// A conversation up to its next request.
+fn asked(course: &mut Course, phone: &mut Phone) -> Request {
+    loop {
+        match course.next(phone).unwrap() {
+            Next::More => {}
+            Next::Ask(request) => return request,
+            next => panic!("{next:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_browser_holds_what_an_answer_brings_then_marks_the_records_of_a_slice_then_merges_them() {
+    let mut world = World::new(1, None);
+    world
+        .neighbour
+        .add(Subject::Person, None, &sets(&WOMAN))
+        .unwrap();
+    let network = world.neighbour.opened().unwrap().replica.me().network;
+    let mut theirs = Course::begin(&mut world.neighbour).unwrap();
+    let sent = asked(&mut theirs, &mut world.neighbour).body.unwrap();
+    let (sent, _) = wire::Request::decode(network, &sent).unwrap();
+    let answer = wire::Answer {
+        batches: sent.batches,
+        ..wire::Answer::at(world.system.now())
+    };
+    let mut course = Course::begin(&mut world.phone).unwrap();
+    asked(&mut course, &mut world.phone);
+    let answer = Answer {
+        body: answer.encode(network),
+        presented: None,
+    };
+    let mut next = course.heard(&mut world.phone, Ok(answer)).unwrap();
+    let mut steps = Vec::new();
+    while matches!(next, Next::More) {
+        next = course.next(&mut world.phone).unwrap();
+        let open = world.phone.opened().unwrap();
+        let marked = open.store.row(Table::Meta, b"merging").unwrap().is_some();
+        let spaces: Vec<_> = open.replica.spaces().collect();
+        let behind = spaces.iter().flat_map(|space| open.replica.behind(space));
+        steps.push((marked, behind.count()));
+    }
+    let done = matches!(next, Next::Done(report) if report.batches_down > 0);
+    assert!(done);
+    assert_eq!(steps, [(false, 2), (true, 2), (false, 0), (false, 0)]);
+    let listed = world.phone.list(Subject::Person, None, None).unwrap();
+    assert_eq!(listed.len(), 2);
 }
