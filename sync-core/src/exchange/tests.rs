@@ -70,10 +70,8 @@ fn village() -> (Station, Vec<RecordId>, Answer) {
 
 fn arrival(station: &Station, outgoing: &Outgoing, answer: &Answer) -> Arrival {
     let bytes = answer.encode(station.replica.me().network);
-    station
-        .replica
-        .read_answer(&station.rows, outgoing, &bytes)
-        .unwrap()
+    let unopened = station.replica.read_answer(&station.rows, outgoing, &bytes);
+    unopened.unwrap().open().unwrap()
 }
 
 /// Takes an answer in the smallest slices; `between` may break it off.
