@@ -6,7 +6,7 @@
 //! gets everything across, piece by piece. As long as nothing is cut each round carries more than
 //! the one before: a new phone of a village needs three.
 
-use sync_core::exchange::{Arrival, Budget, Outgoing, Received, References, Slice, Work};
+use sync_core::exchange::{Arrival, Budget, Outgoing, Received, References, Slice, Unopened, Work};
 use sync_core::id::DeviceId;
 
 use crate::cancel::Cancel;
@@ -58,6 +58,8 @@ pub struct Progress {
 
 /// What an answer has come to.
 enum Taken {
+    /// Its batches are still compact.
+    Answer(Box<Unopened>),
     /// The rest of it is still to be merged.
     Arrival(Box<Arrival>),
     /// Its round is over; whether another one is needed.
@@ -154,6 +156,13 @@ pub fn exchange(
         let again = loop {
             match taken {
                 Taken::Round(again) => break again,
+                // Its batches are made again while others have the phone.
+                Taken::Answer(unopened) => {
+                    taken = match unopened.open() {
+                        Ok(arrival) => Taken::Arrival(Box::new(arrival)),
+                        Err(error) => course.not_taken(error.into())?,
+                    };
+                }
                 Taken::Arrival(arrival) => {
                     taken = phone.turn(|phone| course.merge(phone, &outgoing, &arrival))?;
                 }
@@ -251,7 +260,7 @@ impl Course {
         self.report.round_trips += 1;
         let open = phone.opened()?;
         match open.replica.read_answer(&open.store, outgoing, &answer) {
-            Ok(arrival) => Ok(Taken::Arrival(Box::new(arrival))),
+            Ok(unopened) => Ok(Taken::Answer(Box::new(unopened))),
             Err(error) => self.not_taken(error.into()),
         }
     }
