@@ -37,6 +37,7 @@ use crate::store::control::{self, meta};
 use crate::store::event::{self, Event};
 use crate::store::journaled;
 use crate::store::{FILE_NAME, Store, StoreError};
+use crate::transaction::ReadTx;
 use crate::verify::{self, Verified};
 use crate::writer::Writer;
 
@@ -235,9 +236,8 @@ impl App {
 
     /// Where a restored server stands.
     pub async fn recovery_status(&self) -> Result<RecoveryStatus, CommandError> {
-        let mut tx = self.shared.store.read().await?;
-        let roster = self.shared.roster.current(&mut tx).await?;
-        Ok(recovery::status(&mut tx, &roster.control).await?)
+        let ReadTx { mut conn, control } = self.shared.read().await?;
+        Ok(recovery::status(&mut conn, &control).await?)
     }
 
     /// Has everybody on the roster served again; gives where the server stood before.
@@ -362,9 +362,8 @@ impl App {
 
     /// Makes everything that follows from the batches again and compares it with what is stored.
     pub async fn verify(&self) -> Result<Verified, CommandError> {
-        let mut tx = self.shared.store.read().await?;
-        let roster = self.shared.roster.current(&mut tx).await?;
-        Ok(verify::verify(&mut tx, self.network(), &roster.control).await?)
+        let ReadTx { mut conn, control } = self.shared.read().await?;
+        Ok(verify::verify(&mut conn, self.network(), &control).await?)
     }
 
     /// Counts the figures by the newest plan where that is not done yet, a unit at a time; phones are
@@ -390,9 +389,8 @@ impl App {
         asked: Asked,
     ) -> Result<Vec<Figure>, CommandError> {
         self.count_figures().await?;
-        let mut tx = self.shared.store.read().await?;
-        let roster = self.shared.roster.current(&mut tx).await?;
-        let shown = Shown::current(&mut tx, &roster.control).await?;
+        let ReadTx { mut conn, control } = self.shared.read().await?;
+        let shown = Shown::current(&mut conn, &control).await?;
         let shown = shown.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
         let package = shown.package();
         let banner = package
@@ -414,7 +412,7 @@ impl App {
         })?;
         let mut figures = Vec::new();
         for year in years {
-            let totals = shown.totals(&mut tx, org, year).await?;
+            let totals = shown.totals(&mut conn, org, year).await?;
             figures.extend(package.indicators.iter().map(|indicator| Figure {
                 tally: totals.get(&indicator.key).copied().unwrap_or_default(),
                 indicator: indicator.clone(),
@@ -429,11 +427,10 @@ impl App {
     /// once they are counted. Nothing is changed.
     pub async fn verify_cells(&self) -> Result<Recounted, CommandError> {
         self.count_figures().await?;
-        let mut tx = self.shared.store.read().await?;
-        let roster = self.shared.roster.current(&mut tx).await?;
-        let shown = Shown::current(&mut tx, &roster.control).await?;
+        let ReadTx { mut conn, control } = self.shared.read().await?;
+        let shown = Shown::current(&mut conn, &control).await?;
         let shown = shown.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
-        Ok(recount::recount(&mut tx, &shown, &roster.control).await?)
+        Ok(recount::recount(&mut conn, &shown, &control).await?)
     }
 
     /// Counts every figure anew beside those that are shown, which the new ones then replace; gives

@@ -23,6 +23,7 @@ use crate::order::OrderWish;
 use crate::show::load;
 use crate::store::wipe::{self, WipeState};
 use crate::store::{Conn, StoreError, contact, erasure, feed, link, record};
+use crate::transaction::ReadTx;
 
 /// How long an erasure waits for readers to let go of the log, a try at a time.
 const LOG_TRIES: u32 = 40;
@@ -135,15 +136,10 @@ pub(crate) async fn leave_no_trace(shared: &Shared) -> Result<bool, StoreError> 
 /// Does what is left to do when a data directory is opened: orders may have come into it with a backup,
 /// and a process may have been killed before it emptied its log.
 pub(crate) async fn finish(shared: &Shared) -> Result<(), StoreError> {
-    let mut tx = shared.store.read().await?;
-    let roster = shared.roster.current(&mut tx).await?;
-    let gone = erasure::erased(&mut tx).await?;
-    drop(tx);
-    if roster
-        .control
-        .erased()
-        .all(|record| gone.contains_key(&record))
-    {
+    let ReadTx { mut conn, control } = shared.read().await?;
+    let gone = erasure::erased(&mut conn).await?;
+    drop(conn);
+    if control.erased().all(|record| gone.contains_key(&record)) {
         let mut tx = shared.store.read().await?;
         return shared.journal.drop_old(&mut tx).await;
     }
@@ -256,19 +252,16 @@ impl App {
         alone: bool,
     ) -> Result<OrderWish, CommandError> {
         let shared = self.shared();
-        let mut tx = shared.store.read().await?;
-        let roster = shared.roster.current(&mut tx).await?;
-        wish(&mut tx, shared, &roster.control, records, alone).await
+        let ReadTx { mut conn, control } = shared.read().await?;
+        wish(&mut conn, shared, &control, records, alone).await
     }
 
     /// The orders of erasure, and who has heard.
     pub async fn erasures(&self) -> Result<Vec<Erasure>, CommandError> {
         let shared = self.shared();
-        let mut tx = shared.store.read().await?;
-        let roster = shared.roster.current(&mut tx).await?;
-        let control = &roster.control;
-        let gone = erasure::erased(&mut tx).await?;
-        let heard = contact::heard(&mut tx).await?;
+        let ReadTx { mut conn, control } = shared.read().await?;
+        let gone = erasure::erased(&mut conn).await?;
+        let heard = contact::heard(&mut conn).await?;
         let mut erasures = Vec::new();
         for (entry, kind, order) in control.orders() {
             if kind != OrderKind::Erase {
@@ -282,10 +275,10 @@ impl App {
             let (mut done, mut silent) = (BTreeSet::new(), BTreeSet::new());
             for (device, _) in concerned {
                 let position = heard.get(&device).and_then(|(_, position)| *position);
-                let heard = position.is_some_and(|at| has_heard(control, device, at, entry));
+                let heard = position.is_some_and(|at| has_heard(&control, device, at, entry));
                 // Who has wiped its store holds nothing of anybody.
                 let wiped = matches!(
-                    wipe::state(&mut tx, device).await?,
+                    wipe::state(&mut conn, device).await?,
                     Some((WipeState::Wiped, _))
                 );
                 let among = if heard || wiped {

@@ -74,6 +74,7 @@ mod snapshot;
 mod standing;
 mod store;
 mod tls;
+mod transaction;
 mod verify;
 mod wipe;
 mod writer;

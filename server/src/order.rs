@@ -15,6 +15,7 @@ use crate::figures::Touched;
 use crate::follow::follow;
 use crate::keys::public_text;
 use crate::store::{Conn, StoreError, control};
+use crate::transaction::ReadTx;
 
 /// What a person wants to order.
 #[derive(Clone, Debug)]
@@ -166,12 +167,11 @@ impl App {
         key: &SigningKey,
         wish: &OrderWish,
     ) -> Result<Vec<u8>, CommandError> {
-        let mut tx = self.shared().store.read().await?;
-        let roster = self.shared().roster.current(&mut tx).await?;
-        if !roster.control.is_order_key(&key.public().bytes) {
+        let ReadTx { control, .. } = self.shared().read().await?;
+        if !control.is_order_key(&key.public().bytes) {
             return Err(CommandError::wrong("not_an_order_key", file));
         }
-        Ok(make(&roster.control, key, wish))
+        Ok(make(&control, key, wish))
     }
 
     /// Stores an order that is signed by whom it needs. `file` is where it was read from.
@@ -188,9 +188,8 @@ impl App {
 
     /// The orders held, in the order in which they came in.
     pub async fn orders(&self) -> Result<Vec<HeldOrder>, CommandError> {
-        let mut tx = self.shared().store.read().await?;
-        let roster = self.shared().roster.current(&mut tx).await?;
-        Ok(held(&roster.control))
+        let ReadTx { control, .. } = self.shared().read().await?;
+        Ok(held(&control))
     }
 
     /// Renews the root statement so that it lists these order keys; gives its version. `file` is

@@ -16,6 +16,7 @@ use crate::revoke::take;
 use crate::roster::Roster;
 use crate::standing::{counting_changes, remake};
 use crate::store::{Conn, StoreError, record};
+use crate::transaction::ReadTx;
 
 /// A record that shows what it said before a change that can't be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,11 +89,10 @@ pub(crate) async fn leave_out(
 impl App {
     /// The records that are parked.
     pub async fn parked(&self) -> Result<Vec<ParkedRecord>, CommandError> {
-        let mut tx = self.shared().store.read().await?;
-        let roster = self.shared().roster.current(&mut tx).await?;
+        let ReadTx { mut conn, control } = self.shared().read().await?;
         let mut parked = Vec::new();
-        for space in record::spaces(&mut tx).await? {
-            parked.extend(of_space(&mut tx, &roster, &space).await?);
+        for space in record::spaces(&mut conn).await? {
+            parked.extend(of_space(&mut conn, &control, &space).await?);
         }
         Ok(parked)
     }

@@ -19,6 +19,7 @@ use crate::roster::Roster;
 use crate::standing::cut;
 use crate::store::wipe::{self, WipeState};
 use crate::store::{Conn, StoreError, contact, control, device, uncounted};
+use crate::transaction::ReadTx;
 
 /// What is to be taken from a device.
 #[derive(Clone, Debug)]
@@ -237,23 +238,20 @@ impl App {
 
     /// What a person signs to have a device's store wiped.
     pub async fn wish_wipe(&self, device: DeviceId) -> Result<OrderWish, CommandError> {
-        let mut tx = self.shared().store.read().await?;
-        let roster = self.shared().roster.current(&mut tx).await?;
-        crate::wipe::wish(&roster.control, device)
+        let ReadTx { control, .. } = self.shared().read().await?;
+        crate::wipe::wish(&control, device)
     }
 
     /// The devices that were let in, revoked ones too.
     pub async fn devices(&self) -> Result<Vec<ListedDevice>, CommandError> {
-        let mut tx = self.shared().store.read().await?;
-        let roster = self.shared().roster.current(&mut tx).await?;
-        Ok(devices(&mut tx, &roster.control).await?)
+        let ReadTx { mut conn, control } = self.shared().read().await?;
+        Ok(devices(&mut conn, &control).await?)
     }
 
     /// The batches of revoked devices that wait for the office.
     pub async fn waiting_batches(&self) -> Result<Vec<WaitingBatch>, CommandError> {
-        let mut tx = self.shared().store.read().await?;
-        let roster = self.shared().roster.current(&mut tx).await?;
-        Ok(waiting(&mut tx, &roster.control).await?)
+        let ReadTx { mut conn, control } = self.shared().read().await?;
+        Ok(waiting(&mut conn, &control).await?)
     }
 
     /// Accepts or refuses batches that wait; with a person's key where they are many.

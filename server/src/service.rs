@@ -17,6 +17,7 @@ use crate::clock;
 use crate::enrol::CodeRefusal;
 use crate::exchange;
 use crate::store::{StoreError, contact, recovery as held_back};
+use crate::transaction::ReadTx;
 use crate::wipe::Farewell;
 use crate::writer::Job;
 
@@ -163,46 +164,44 @@ impl App {
     async fn prepare_exchange(&self, packed: Vec<u8>) -> Result<Prepared, ServeError> {
         let now = self.shared().clock.now();
         let me = &self.shared().me;
-        let mut tx = self.shared().store.read().await?;
-        let roster = self.shared().roster.current(&mut tx).await?;
-        let opened = hub::open(me, &roster.control, &packed, now).map_err(Refused::from)?;
+        let ReadTx { mut conn, control } = self.shared().read().await?;
+        let opened = hub::open(me, &control, &packed, now).map_err(Refused::from)?;
         let unopened = match opened {
             Opened::StaleNonce(answer) => return Ok(Prepared::Answered(Reply::Exchange(answer))),
             Opened::Taught(_) => return Ok(Prepared::ToWrite(Job::Taught { packed, now })),
             Opened::Wipe(device, parting) => {
-                drop(tx);
+                drop(conn);
                 let keys = &self.shared().seal_keys;
-                let farewell = Farewell::read(keys, &roster.control, device, parting)?;
+                let farewell = Farewell::read(keys, &control, device, parting)?;
                 return Ok(Prepared::ToWrite(Job::Farewell {
                     farewell: Box::new(farewell?),
-                    roster,
+                    roster: control,
                     now,
                 }));
             }
             Opened::Request(unopened) => unopened,
         };
-        let control = &roster.control;
-        let incoming = exchange::take_apart(&mut tx, me, control, *unopened).await?;
+        let incoming = exchange::take_apart(&mut conn, me, &control, *unopened).await?;
         let incoming = incoming.map_err(Refused::from)?;
         let request = &incoming.request;
         // What brings nothing is read only, but for the note once in a while that the phone was here.
         // After a restore it is noted who came back.
         let brings = !request.batches.is_empty()
             || request.renewal.is_some()
-            || held_back::is_on(&mut tx).await?;
-        if brings || contact::is_due(&mut tx, request.device, now, request.control).await? {
-            drop(tx);
+            || held_back::is_on(&mut conn).await?;
+        if brings || contact::is_due(&mut conn, request.device, now, request.control).await? {
+            drop(conn);
             let incoming = Box::new(incoming);
             return Ok(Prepared::ToWrite(Job::Exchange {
                 packed,
                 incoming,
-                roster,
+                roster: control,
                 now,
             }));
         }
         // Nothing was brought, so nothing was touched.
         let node = &self.shared().node;
-        let (answer, _) = exchange::serve(now, &mut tx, me, node, control, &incoming).await?;
+        let (answer, _) = exchange::serve(now, &mut conn, me, node, &control, &incoming).await?;
         Ok(Prepared::Answered(Reply::Exchange(Box::new(answer))))
     }
 
@@ -226,12 +225,11 @@ impl App {
         let now = self.shared().clock.now();
         let keys = self.shared().seal_keys.read().map_err(StoreError::from)?;
         let unsealed = unseal(self.network(), keys.values(), file).map_err(Refused::from)?;
-        let mut tx = self.shared().store.read().await?;
-        let roster = self.shared().roster.current(&mut tx).await?;
-        let unpacked = Box::new(Unpacked::check(&roster.control, unsealed));
+        let ReadTx { control, .. } = self.shared().read().await?;
+        let unpacked = Box::new(Unpacked::check(&control, unsealed));
         Ok(Job::Bundle {
             unpacked,
-            roster,
+            roster: control,
             now,
         })
     }

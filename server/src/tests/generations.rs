@@ -7,6 +7,7 @@ use super::recounting::{
 };
 use super::*;
 use crate::figures::{Built, Shown, build_next};
+use crate::transaction::ReadTx;
 
 /// The plan of [`counting`], which asks for no age any more.
 fn of_every_age(version: u32) -> Package {
@@ -27,10 +28,9 @@ fn girl(number: &str) -> Vec<(&'static str, sync_core::value::Value)> {
 /// What is shown of 2026 at this moment, whatever is being counted.
 async fn shown(station: &Station) -> Tally {
     let shared = station.app.shared();
-    let mut tx = shared.store.read().await.unwrap();
-    let roster = shared.roster.current(&mut tx).await.unwrap();
-    let shown = Shown::current(&mut tx, &roster.control).await.unwrap();
-    shown.unwrap().totals(&mut tx, GACHA, 2026).await.unwrap()[SCREENED]
+    let ReadTx { mut conn, control } = shared.read().await.unwrap();
+    let shown = Shown::current(&mut conn, &control).await.unwrap();
+    shown.unwrap().totals(&mut conn, GACHA, 2026).await.unwrap()[SCREENED]
 }
 
 async fn build(station: &Station) -> Built {

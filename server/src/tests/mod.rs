@@ -34,6 +34,7 @@ use sync_core::seal::PublicKey;
 use tempfile::TempDir;
 use tower::ServiceExt;
 
+use crate::transaction::ReadTx;
 use crate::{App, Clock, CodeWish, Options, router};
 
 /// A day in November, at noon.
@@ -191,9 +192,8 @@ impl Station {
     /// The control feed that it holds now.
     pub(super) async fn control(&self) -> Control {
         let shared = self.app.shared();
-        let mut tx = shared.store.read().await.unwrap();
-        let roster = shared.roster.current(&mut tx).await.unwrap();
-        roster.control.clone()
+        let ReadTx { control, .. } = shared.read().await.unwrap();
+        control.control.clone()
     }
 
     /// The key that bundles for the server are sealed to now.
