@@ -18,31 +18,28 @@ use sync_core::show;
 use crate::app::{App, Shared};
 use crate::error::CommandError;
 use crate::exchange;
-use crate::figures::{self, Touched};
+use crate::figures::Touched;
 use crate::order::OrderWish;
 use crate::show::load;
 use crate::store::wipe::{self, WipeState};
 use crate::store::{Conn, StoreError, contact, erasure, feed, link, record};
-use crate::transaction::ReadTx;
+use crate::transaction::{ReadTx, WriteTx};
 
 /// How long an erasure waits for readers to let go of the log, a try at a time.
 const LOG_TRIES: u32 = 40;
 const LOG_TRY: Duration = Duration::from_millis(50);
 
-/// Clears the store of every record that an order names and that is still there; gives what changed for
-/// the figures, or `None` if there was nothing to do. Afterwards, once committed, [`leave_no_trace`].
-pub(crate) async fn execute(
-    now: i64,
-    conn: &mut Conn,
-    control: &Control,
-) -> Result<Option<Touched>, StoreError> {
+/// Clears the store of every record that an order names and that is still there.
+pub(crate) async fn execute(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
+    let now = tx.node.clock.now();
+    let (conn, control) = (&mut tx.conn, &tx.control);
     let gone = erasure::erased(conn).await?;
     let records: BTreeSet<RecordId> = control
         .erased()
         .filter(|record| !gone.contains_key(record))
         .collect();
     if records.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
     let mut touched = Touched::default();
     for space in feed::spaces(conn).await? {
@@ -51,7 +48,8 @@ pub(crate) async fn execute(
     for record in &records {
         erasure::add(conn, *record, now).await?;
     }
-    Ok(Some(touched))
+    tx.note_erased(touched);
+    Ok(())
 }
 
 async fn clear(
@@ -135,24 +133,17 @@ pub(crate) async fn leave_no_trace(shared: &Shared) -> Result<bool, StoreError> 
 
 /// Does what is left to do when a data directory is opened: orders may have come into it with a backup,
 /// and a process may have been killed before it emptied its log.
-pub(crate) async fn finish(shared: &Shared) -> Result<(), StoreError> {
+pub(crate) async fn finish(app: &App) -> Result<(), CommandError> {
+    let shared = app.shared();
     let ReadTx { mut conn, control } = shared.read().await?;
     let gone = erasure::erased(&mut conn).await?;
     drop(conn);
     if control.erased().all(|record| gone.contains_key(&record)) {
         let mut tx = shared.store.read().await?;
-        return shared.journal.drop_old(&mut tx).await;
+        return Ok(shared.journal.drop_old(&mut tx).await?);
     }
-    let mut tx = shared.store.write().await?;
-    let roster = shared.roster.last().current(&mut tx).await?;
-    let now = shared.clock.now();
-    if let Some(touched) = execute(now, &mut tx, &roster.control).await? {
-        figures::update(&mut tx, shared, &roster.control, touched).await?;
-    }
-    shared.journal.begin_again(&mut tx).await?;
-    tx.commit().await?;
-    leave_no_trace(shared).await?;
-    Ok(())
+    app.write(async |tx: &mut WriteTx<'_>| Ok(execute(tx).await?))
+        .await
 }
 
 /// An order of erasure, and who has heard of it.

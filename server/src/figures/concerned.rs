@@ -28,6 +28,11 @@ pub(crate) struct Touched(pub(super) BTreeMap<String, Changed>);
 pub(super) type Changed = BTreeMap<RecordId, BTreeSet<String>>;
 
 impl Touched {
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Notes that a record shows something else in these parts.
     pub(crate) fn note(&mut self, unit: &str, record: RecordId, parts: BTreeSet<String>) {
         let records = self.0.entry(unit.to_owned()).or_default();

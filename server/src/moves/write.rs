@@ -9,12 +9,11 @@ use sync_core::record::RecordState;
 use sync_core::value::{Key, Value};
 use sync_core::wire::SpaceClaim;
 
-use crate::app::Shared;
 use crate::clock::random;
-use crate::figures::Touched;
+use crate::exchange;
 use crate::standing::{counting_changes, rebuild};
-use crate::store::{Conn, StoreError, feed, record};
-use crate::{exchange, ingest};
+use crate::store::{StoreError, feed, record};
+use crate::transaction::WriteTx;
 
 /// Keys in one change: a batch of a node is small enough for every message.
 const KEYS_MAX: usize = 64;
@@ -36,38 +35,31 @@ impl Place {
     }
 
     /// What is stored of it; made again from its batches if that does not read.
-    pub(super) async fn state(
-        &self,
-        conn: &mut Conn,
-        shared: &Shared,
-    ) -> Result<RecordState, StoreError> {
+    pub(super) async fn state(&self, tx: &mut WriteTx<'_>) -> Result<RecordState, StoreError> {
         let name = self.space.to_string();
-        let stored = record::states(conn, &name, &[self.record]).await?;
+        let stored = record::states(&mut tx.conn, &name, &[self.record]).await?;
         let Some((_, bytes)) = stored.first() else {
             return Ok(RecordState::empty());
         };
         if let Ok(state) = RecordState::from_cbor(bytes) {
             return Ok(state);
         }
-        let roster = shared.roster.last().current(conn).await?;
-        let held = counting_changes(conn, &roster.control, &self.space, self.record).await?;
+        let held = counting_changes(&mut tx.conn, &tx.control, &self.space, self.record).await?;
         Ok(rebuild(&held))
     }
 }
 
-/// Writes values to a record as somebody who has seen `seen` of it, or all of it; gives what shows
-/// something else since. What can't be written stays where it was, and the log says so.
+/// Writes values to a record as somebody who has seen `seen` of it, or all of it. What can't be written stays where it was, and the log says so.
 pub(super) async fn write(
-    conn: &mut Conn,
-    shared: &Shared,
+    tx: &mut WriteTx<'_>,
     package: &Package,
     place: &Place,
     seen: Option<Vec<ChangeHash>>,
     puts: Vec<(Key, Value)>,
-) -> Result<Touched, StoreError> {
-    let now = shared.clock.now();
-    let node = DeviceId::of_key(&shared.node.public().bytes);
-    let mut state = place.state(conn, shared).await?;
+) -> Result<(), StoreError> {
+    let now = tx.node.clock.now();
+    let node = DeviceId::of_key(&tx.node.node.public().bytes);
+    let mut state = place.state(tx).await?;
     let mut seen = seen.unwrap_or_else(|| state.heads().to_vec());
     let actor = ActorId::new(node, random()?);
     let mut changes = Vec::new();
@@ -93,7 +85,7 @@ pub(super) async fn write(
         change,
     });
     let entries: Vec<Entry> = entries.collect();
-    hold(conn, shared, package.version, &place.space, entries).await
+    hold(tx, package.version, &place.space, entries).await
 }
 
 /// Values in pieces that each make one change.
@@ -117,15 +109,15 @@ fn pieces(puts: Vec<(Key, Value)>) -> Vec<Vec<(Key, Value)>> {
 
 /// Signs each entry as a batch behind what this node has written, and takes it in as everybody's are.
 async fn hold(
-    conn: &mut Conn,
-    shared: &Shared,
+    tx: &mut WriteTx<'_>,
     dictionary: u32,
     space: &Space,
     entries: Vec<Entry>,
-) -> Result<Touched, StoreError> {
+) -> Result<(), StoreError> {
     if entries.is_empty() {
-        return Ok(Touched::default());
+        return Ok(());
     }
+    let (conn, shared) = (&mut tx.conn, tx.node);
     let (now, network) = (shared.clock.now(), shared.me.network);
     let node = DeviceId::of_key(&shared.node.public().bytes);
     let name = space.to_string();
@@ -159,8 +151,6 @@ async fn hold(
         ladders: Vec::new(),
     };
     let (mut held, stashes) = exchange::load_all(conn, &[claim], &batches).await?;
-    let roster = shared.roster.last().current(conn).await?;
-    let control = &roster.control;
-    let taken = ingest::take(now, conn, control, &mut held, stashes, &batches).await?;
-    Ok(taken.1)
+    tx.ingest(now, &mut held, stashes, &batches).await?;
+    Ok(())
 }

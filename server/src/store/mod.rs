@@ -45,7 +45,7 @@ const CONNECTIONS_MAX: u32 = 8;
 /// How long a write waits for another process's: an administrator's command is done in moments.
 const BUSY_SECONDS_MAX: u64 = 30;
 /// A transaction that will write says so first: two that find out half-way would refuse each other.
-pub(crate) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 
 const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
@@ -92,6 +92,9 @@ pub(crate) enum StoreError {
 /// is in.
 pub(crate) type Conn = SqliteConnection;
 
+/// A transaction. One that is dropped is rolled back.
+pub(crate) type Tx<'c> = Transaction<'c, Sqlite>;
+
 /// The database.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
@@ -122,13 +125,13 @@ impl Store {
     }
 
     /// A transaction that reads: everything it reads is one snapshot (R50).
-    pub(crate) async fn read(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+    pub(crate) async fn read(&self) -> Result<Tx<'static>, StoreError> {
         Ok(self.pool.begin().await?)
     }
 
-    /// A transaction that writes; waits for its turn.
-    pub(crate) async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.pool.begin_with(BEGIN_WRITE).await?)
+    /// A transaction that writes, on a connection of [`Self::connect`]; waits for its turn.
+    pub(crate) async fn write_on<'c>(&self, conn: &'c mut Conn) -> Result<Tx<'c>, StoreError> {
+        Ok(conn.begin_with(BEGIN_WRITE).await?)
     }
 
     /// A connection of its own, for the writer's thread.
