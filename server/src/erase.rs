@@ -21,6 +21,7 @@ use crate::exchange;
 use crate::figures::Touched;
 use crate::order::OrderWish;
 use crate::show::load;
+use crate::standing::states;
 use crate::store::wipe::{self, WipeState};
 use crate::store::{Conn, StoreError, contact, erasure, feed, link, record};
 use crate::transaction::{ReadTx, WriteTx};
@@ -43,7 +44,7 @@ pub(crate) async fn execute(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     }
     let mut touched = Touched::default();
     for space in feed::spaces(conn).await? {
-        clear(conn, control.network(), &space, &records, &mut touched).await?;
+        clear(conn, control, &space, &records, &mut touched).await?;
     }
     for record in &records {
         erasure::add(conn, *record, now).await?;
@@ -54,13 +55,15 @@ pub(crate) async fn execute(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
 
 async fn clear(
     conn: &mut Conn,
-    network: NetworkId,
+    control: &Control,
     space: &Space,
     records: &BTreeSet<RecordId>,
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
     let name = space.to_string();
+    let network = control.network();
     let named: Vec<RecordId> = records.iter().copied().collect();
+    let shown = states(conn, control, space, &named).await?;
     let touching = record::touching(conn, space, &named).await?;
     let arrivals: BTreeSet<u64> = touching.iter().map(|(_, arrival)| *arrival).collect();
     let arrivals: Vec<u64> = arrivals.into_iter().collect();
@@ -74,9 +77,7 @@ async fn clear(
             erasure::set_stashed(conn, &name, hash, &bytes).await?;
         }
     }
-    for (record, bytes) in record::states(conn, &name, &named).await? {
-        // A state that does not read showed nothing.
-        let before = RecordState::from_cbor(&bytes).unwrap_or_default();
+    for (record, before) in shown {
         let parts = before.view().changed_parts(RecordState::empty().view());
         touched.note(space.unit(), record, parts);
     }

@@ -60,13 +60,9 @@ impl App {
 }
 
 async fn of_space(conn: &mut Conn, space: Space) -> Result<HeldSpace, StoreError> {
-    let unreadable = |_| StoreError::Unreadable {
-        table: "record",
-        column: "state",
-    };
     let mut records = Vec::new();
     for (id, state) in record::of_space(conn, &space).await? {
-        records.push((id, RecordState::from_cbor(&state).map_err(unreadable)?));
+        records.push((id, state?));
     }
     let mut waiting = Vec::new();
     let name = space.to_string();

@@ -11,7 +11,7 @@ use crate::error::CommandError;
 use crate::figures::Touched;
 use crate::follow::follow;
 use crate::roster::Roster;
-use crate::standing::{counting_changes, remake};
+use crate::standing::{counting_changes, remake, state};
 use crate::store::{Conn, StoreError, record};
 use crate::transaction::{ReadTx, WriteTx};
 
@@ -36,9 +36,8 @@ async fn of_space(
     space: &Space,
 ) -> Result<Vec<ParkedRecord>, StoreError> {
     let mut parked = Vec::new();
-    for (id, bytes) in record::of_space(conn, space).await? {
-        let state = RecordState::from_cbor(&bytes).unwrap_or_default();
-        if let Some(reason) = state.parked() {
+    for (id, state) in record::of_space(conn, space).await? {
+        if let Some(reason) = state?.parked() {
             parked.push(ParkedRecord {
                 record: id,
                 space: space.clone(),
@@ -90,11 +89,7 @@ async fn unpark(
     let mut was_parked = false;
     for space in record::spaces_of(&mut tx.conn, id).await? {
         for _ in 0..LEFT_OUT_MAX {
-            let states = record::states(&mut tx.conn, &space.to_string(), &[id]).await?;
-            let state = states
-                .first()
-                .map(|(_, bytes)| RecordState::from_cbor(bytes));
-            let Some(Ok(state)) = state else { break };
+            let state = state(&mut tx.conn, &tx.control, &space, id).await?;
             if state.parked().is_none() {
                 break;
             }

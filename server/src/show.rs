@@ -14,7 +14,7 @@ use words::{Language, Words};
 
 use crate::app::App;
 use crate::error::CommandError;
-use crate::store::record::RawState;
+use crate::store::record::StoredState;
 use crate::store::{Conn, StoreError, record};
 use crate::transaction::ReadTx;
 
@@ -34,16 +34,20 @@ impl<'a> Unit<'a> {
     }
 
     /// Takes records of one class as they are stored.
-    pub(crate) fn take(&mut self, class: Class, states: Vec<RawState>) -> Result<(), StoreError> {
-        for (record, bytes) in states {
-            let unreadable = StoreError::Unreadable {
-                table: "record",
-                column: "state",
-            };
-            let state = RecordState::from_cbor(&bytes).map_err(|_| unreadable)?;
-            self.states.entry(record).or_default().push((class, state));
+    pub(crate) fn take(
+        &mut self,
+        class: Class,
+        states: Vec<StoredState>,
+    ) -> Result<(), StoreError> {
+        for (record, state) in states {
+            self.put(class, record, state?);
         }
         Ok(())
+    }
+
+    /// Takes a record's state in a class.
+    pub(crate) fn put(&mut self, class: Class, record: RecordId, state: RecordState) {
+        self.states.entry(record).or_default().push((class, state));
     }
 
     /// A record's states by class.

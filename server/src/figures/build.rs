@@ -89,7 +89,7 @@ pub(crate) async fn build_next(tx: &mut WriteTx<'_>) -> Result<Built, StoreError
     let parts: BTreeSet<String> = parts.collect();
     let mut touched = Touched::default();
     for space in spaces.iter().filter(|space| space.unit() == unit) {
-        for (record, _) in record::of_space(conn, space).await? {
+        for record in record::ids(conn, space).await? {
             touched.note(unit, record, parts.clone());
         }
     }

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use plan::Package;
 use plan::expression::Facts;
 use sync_core::control::Control;
 use sync_core::facts::{TIES, facts, homes};
@@ -80,7 +79,7 @@ impl Concerned {
         &mut self,
         conn: &mut Conn,
         shared: &Shared,
-        package: &Package,
+        control: &Control,
         reads: &[Arc<Reads>],
         unit: &str,
         changed: Changed,
@@ -97,7 +96,7 @@ impl Concerned {
         });
         let counted =
             those(&|record, parts| reads.iter().any(|of| of.subject(record.subject, parts)));
-        let (numbers, others) = tie(conn, shared, package, unit, &tied).await?;
+        let (numbers, others) = tie(conn, shared, control, unit, &tied).await?;
         self.numbers.extend(&numbers);
         self.tied.extend(numbers);
         let dwellers = link::dwellers(conn, unit, &homes).await?;
@@ -294,16 +293,16 @@ fn clans<'a>(
 async fn tie(
     conn: &mut Conn,
     shared: &Shared,
-    package: &Package,
+    control: &Control,
     unit: &str,
     persons: &[RecordId],
 ) -> Result<(BTreeSet<Blind>, BTreeSet<RecordId>), StoreError> {
-    if persons.is_empty() {
+    let Some(package) = control.package().filter(|_| !persons.is_empty()) else {
         return Ok(Default::default());
-    }
+    };
     let wanted = persons.iter().copied().collect();
     let general = BTreeSet::from([Class::General]);
-    let source = load_records(conn, package, unit, &general, &wanted).await?;
+    let source = load_records(conn, control, unit, &general, &wanted).await?;
     let (mut numbers, mut households) = (BTreeSet::<Holder>::new(), BTreeSet::<Home>::new());
     let mut links = BTreeSet::<Linked>::new();
     for person in persons {

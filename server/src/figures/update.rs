@@ -44,7 +44,7 @@ pub(super) async fn update_in(
     let mut concerned = Concerned::default();
     for (unit, changed) in touched.0 {
         concerned
-            .touched(conn, node, package, &reads, &unit, changed)
+            .touched(conn, node, &control, &reads, &unit, changed)
             .await?;
     }
     concerned.tied_to(conn, &control).await?;
@@ -52,7 +52,7 @@ pub(super) async fn update_in(
     let classes = classes(&control, generations);
     let mut units = BTreeMap::new();
     for (unit, records) in &concerned.records {
-        let source = load(conn, package, unit, &classes, records).await?;
+        let source = load(conn, &control, unit, &classes, records).await?;
         let said = UnitFacts::read(&source, package, unit);
         open_conflicts(conn, &source, unit, &said, records).await?;
         units.insert(unit.clone(), (source, said));

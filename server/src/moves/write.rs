@@ -10,10 +10,9 @@ use sync_core::value::{Key, Value};
 use sync_core::wire::SpaceClaim;
 
 use crate::clock::random;
-use crate::exchange;
-use crate::standing::{counting_changes, rebuild};
-use crate::store::{StoreError, feed, record};
+use crate::store::{StoreError, feed};
 use crate::transaction::WriteTx;
+use crate::{exchange, standing};
 
 /// Keys in one change: a batch of a node is small enough for every message.
 const KEYS_MAX: usize = 64;
@@ -34,18 +33,9 @@ impl Place {
         })
     }
 
-    /// What is stored of it; made again from its batches if that does not read.
+    /// What is stored of it.
     pub(super) async fn state(&self, tx: &mut WriteTx<'_>) -> Result<RecordState, StoreError> {
-        let name = self.space.to_string();
-        let stored = record::states(&mut tx.conn, &name, &[self.record]).await?;
-        let Some((_, bytes)) = stored.first() else {
-            return Ok(RecordState::empty());
-        };
-        if let Ok(state) = RecordState::from_cbor(bytes) {
-            return Ok(state);
-        }
-        let held = counting_changes(&mut tx.conn, &tx.control, &self.space, self.record).await?;
-        Ok(rebuild(&held))
+        standing::state(&mut tx.conn, &tx.control, &self.space, self.record).await
     }
 }
 

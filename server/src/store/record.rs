@@ -2,6 +2,7 @@
 
 use sqlx::sqlite::SqliteRow;
 use sync_core::id::{DeviceId, RecordId, Space};
+use sync_core::record::RecordState;
 
 use super::{Conn, ROWS_MAX, Read, StoreError, over_list, over_rows, rows, statements, stored};
 
@@ -36,14 +37,28 @@ pub(crate) fn built(count: usize) -> [sqlx::AssertSqlSafe<String>; 4] {
     ]
 }
 
-/// A record's row as it stands, for those who judge it.
-pub(crate) type RawState = (RecordId, Vec<u8>);
+/// A state that does not read. The batches say what it should be: who writes makes it again of them
+/// ([`crate::standing::states`]), who shows something to people fails.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unreadable;
 
-fn raw_state(row: &SqliteRow) -> Result<RawState, StoreError> {
+impl From<Unreadable> for StoreError {
+    fn from(Unreadable: Unreadable) -> Self {
+        Self::Unreadable {
+            table: "record",
+            column: "state",
+        }
+    }
+}
+
+/// A record with its state as it is stored.
+pub(crate) type StoredState = (RecordId, Result<RecordState, Unreadable>);
+
+fn stored_state(row: &SqliteRow) -> Result<StoredState, StoreError> {
     let read = Read::of("record", row);
     Ok((
         read.id("record", RecordId::from_slice)?,
-        read.blob("state")?.to_vec(),
+        RecordState::from_cbor(read.blob("state")?).map_err(|_| Unreadable),
     ))
 }
 
@@ -52,7 +67,7 @@ pub(crate) async fn states(
     conn: &mut Conn,
     space: &str,
     records: &[RecordId],
-) -> Result<Vec<RawState>, StoreError> {
+) -> Result<Vec<StoredState>, StoreError> {
     let mut states = Vec::new();
     for chunk in records.chunks(ROWS_MAX) {
         let mut query = sqlx::query(over_list(STATES, 1, chunk.len())).bind(space);
@@ -60,7 +75,11 @@ pub(crate) async fn states(
             query = query.bind(record.to_bytes().to_vec());
         }
         let rows = query.fetch_all(&mut *conn).await?;
-        states.extend(rows.iter().map(raw_state).collect::<Result<Vec<_>, _>>()?);
+        states.extend(
+            rows.iter()
+                .map(stored_state)
+                .collect::<Result<Vec<_>, _>>()?,
+        );
     }
     Ok(states)
 }
@@ -69,11 +88,11 @@ pub(crate) async fn states(
 pub(crate) async fn set_states(
     conn: &mut Conn,
     space: &str,
-    states: Vec<RawState>,
+    states: Vec<(RecordId, Vec<u8>)>,
 ) -> Result<(), StoreError> {
     let mut states = states.into_iter().peekable();
     while states.peek().is_some() {
-        let chunk: Vec<RawState> = states.by_ref().take(ROWS_MAX).collect();
+        let chunk: Vec<(RecordId, Vec<u8>)> = states.by_ref().take(ROWS_MAX).collect();
         let count = chunk.len();
         let mut query = sqlx::query(over_rows(SET_STATES, 3, count));
         for (record, state) in chunk {
@@ -128,12 +147,15 @@ pub(crate) async fn batches(
 }
 
 /// All records of a space with their states as they are stored.
-pub(crate) async fn of_space(conn: &mut Conn, space: &Space) -> Result<Vec<RawState>, StoreError> {
+pub(crate) async fn of_space(
+    conn: &mut Conn,
+    space: &Space,
+) -> Result<Vec<StoredState>, StoreError> {
     let rows = sqlx::query(OF_SPACE)
         .bind(space.to_string())
         .fetch_all(conn)
         .await?;
-    rows.iter().map(raw_state).collect()
+    rows.iter().map(stored_state).collect()
 }
 
 /// The records of a space, without their states.

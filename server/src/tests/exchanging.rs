@@ -8,8 +8,7 @@ const SPACE: &str = "152522100200.general";
 async fn name_of(station: &Station, record: u8) -> Option<Value> {
     let mut conn = station.app.shared().store.connect().await.unwrap();
     let states = crate::store::record::states(&mut conn, SPACE, &[record_id(record)]).await;
-    let (_, state) = states.unwrap().pop()?;
-    let state = sync_core::record::RecordState::from_cbor(&state).unwrap();
+    let state = states.unwrap().pop()?.1.unwrap();
     let slot = state.view().get(&Key::parse("identity.name").unwrap())?;
     Some(slot.winner().clone())
 }
