@@ -35,6 +35,7 @@
 //! ```
 
 mod app;
+mod authored;
 mod backup;
 mod bundle;
 mod clock;

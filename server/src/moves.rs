@@ -13,7 +13,6 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use plan::Package;
 use sync_core::control::{Control, ControlEntry, Moved};
 use sync_core::date::date_in_china;
 use sync_core::group::Group;
@@ -22,7 +21,7 @@ use sync_core::link::{self, Statement};
 use sync_core::show::{self, Source};
 use sync_core::value::{Key, Value};
 
-use self::write::{Place, write};
+use self::write::{Place, say};
 use crate::app::App;
 use crate::clock::random;
 use crate::error::CommandError;
@@ -94,7 +93,6 @@ async fn move_person(
 
 /// What is to be done.
 struct Order<'a> {
-    package: &'a Package,
     held: Unit<'a>,
     group: Group,
     from: String,
@@ -135,7 +133,6 @@ impl<'a> Order<'a> {
         let group = groups.find(|group| group.members().any(|member| member == record));
         let group = group.ok_or_else(|| CommandError::wrong("unknown_record", record))?;
         Ok(Self {
-            package,
             held,
             group,
             from,
@@ -191,7 +188,7 @@ impl<'a> Order<'a> {
             let key = link::state_key(named);
             let puts = key.map(|key| (key, value)).into_iter().collect();
             let place = Place::new(&moved.to, Class::General, holder)?;
-            write(tx, self.package, &place, None, puts).await?;
+            say(tx, &place, puts).await?;
         }
         Ok(())
     }

@@ -76,7 +76,7 @@ async fn carry_one(
         }
         let new = Place::new(&moved.to, class, moved.new)?;
         let seen = carried(&new.state(tx).await?, tx.node);
-        write(tx, package, &new, Some(seen), puts).await?;
+        write(tx, &new, Some(seen), puts).await?;
     }
     // Of a restored server that has only heard of the move, until the phones bring the record.
     if !is_held {
@@ -86,14 +86,13 @@ async fn carry_one(
     let new = Place::new(&moved.to, Class::General, moved.new)?;
     let status = status_of(old.state(tx).await?.view(), &moved.item());
     let away = Some(Value::from(MOVED_AWAY));
-    lives(tx, package, moved, &old, away).await?;
-    lives(tx, package, moved, &new, status).await
+    lives(tx, moved, &old, away).await?;
+    lives(tx, moved, &new, status).await
 }
 
 /// Writes in one of the two records since when and how she lives where, unless it says so already.
 async fn lives(
     tx: &mut WriteTx<'_>,
-    package: &Package,
     moved: &Moved,
     place: &Place,
     status: Option<Value>,
@@ -111,7 +110,7 @@ async fn lives(
     let day = Value::from(moved.on.as_str());
     let puts = [Some((since, day)), status.map(|status| (how, status))];
     let puts = puts.into_iter().flatten().collect();
-    write(tx, package, place, None, puts).await
+    write(tx, place, None, puts).await
 }
 
 /// How she lives where she moves away from: the status of the newest residence but the one that the move

@@ -1,6 +1,7 @@
 //! The server through its router: a data directory in a temporary place, a clock moved by hand, and
 //! phones made of keys and bytes.
 
+mod authoring;
 mod console;
 mod enrolling;
 mod erasing;
