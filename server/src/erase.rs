@@ -18,49 +18,51 @@ use sync_core::show;
 use crate::app::{App, Shared};
 use crate::error::CommandError;
 use crate::exchange;
-use crate::figures::{self, Touched};
+use crate::figures::Touched;
 use crate::order::OrderWish;
 use crate::show::load;
+use crate::standing::states;
 use crate::store::wipe::{self, WipeState};
 use crate::store::{Conn, StoreError, contact, erasure, feed, link, record};
+use crate::transaction::{ReadTx, WriteTx};
 
 /// How long an erasure waits for readers to let go of the log, a try at a time.
 const LOG_TRIES: u32 = 40;
 const LOG_TRY: Duration = Duration::from_millis(50);
 
-/// Clears the store of every record that an order names and that is still there; gives what changed for
-/// the figures, or `None` if there was nothing to do. Afterwards, once committed, [`leave_no_trace`].
-pub(crate) async fn execute(
-    now: i64,
-    conn: &mut Conn,
-    control: &Control,
-) -> Result<Option<Touched>, StoreError> {
+/// Clears the store of every record that an order names and that is still there.
+pub(crate) async fn execute(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
+    let now = tx.node.clock.now();
+    let (conn, control) = (&mut tx.conn, &tx.control);
     let gone = erasure::erased(conn).await?;
     let records: BTreeSet<RecordId> = control
         .erased()
         .filter(|record| !gone.contains_key(record))
         .collect();
     if records.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
     let mut touched = Touched::default();
     for space in feed::spaces(conn).await? {
-        clear(conn, control.network(), &space, &records, &mut touched).await?;
+        clear(conn, control, &space, &records, &mut touched).await?;
     }
     for record in &records {
         erasure::add(conn, *record, now).await?;
     }
-    Ok(Some(touched))
+    tx.note_erased(touched);
+    Ok(())
 }
 
 async fn clear(
     conn: &mut Conn,
-    network: NetworkId,
+    control: &Control,
     space: &Space,
     records: &BTreeSet<RecordId>,
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
+    let network = control.network();
     let named: Vec<RecordId> = records.iter().copied().collect();
+    let shown = states(conn, control, space, &named).await?;
     let touching = record::touching(conn, space, &named).await?;
     let arrivals: BTreeSet<u64> = touching.iter().map(|(_, arrival)| *arrival).collect();
     let arrivals: Vec<u64> = arrivals.into_iter().collect();
@@ -74,9 +76,7 @@ async fn clear(
             erasure::set_stashed(conn, space, hash, &bytes).await?;
         }
     }
-    for (record, bytes) in record::states(conn, space, &named).await? {
-        // A state that does not read showed nothing.
-        let before = RecordState::from_cbor(&bytes).unwrap_or_default();
+    for (record, before) in shown {
         let parts = before.view().changed_parts(RecordState::empty().view());
         touched.note(space.unit(), record, parts);
     }
@@ -133,29 +133,17 @@ pub(crate) async fn leave_no_trace(shared: &Shared) -> Result<bool, StoreError> 
 
 /// Does what is left to do when a data directory is opened: orders may have come into it with a backup,
 /// and a process may have been killed before it emptied its log.
-pub(crate) async fn finish(shared: &Shared) -> Result<(), StoreError> {
-    let mut tx = shared.store.read().await?;
-    let roster = shared.roster.current(&mut tx).await?;
-    let gone = erasure::erased(&mut tx).await?;
-    drop(tx);
-    if roster
-        .control
-        .erased()
-        .all(|record| gone.contains_key(&record))
-    {
+pub(crate) async fn finish(app: &App) -> Result<(), CommandError> {
+    let shared = app.shared();
+    let ReadTx { mut conn, control } = shared.read().await?;
+    let gone = erasure::erased(&mut conn).await?;
+    drop(conn);
+    if control.erased().all(|record| gone.contains_key(&record)) {
         let mut tx = shared.store.read().await?;
-        return shared.journal.drop_old(&mut tx).await;
+        return Ok(shared.journal.drop_old(&mut tx).await?);
     }
-    let mut tx = shared.store.write().await?;
-    let roster = shared.roster.last().current(&mut tx).await?;
-    let now = shared.clock.now();
-    if let Some(touched) = execute(now, &mut tx, &roster.control).await? {
-        figures::update(&mut tx, shared, &roster.control, touched).await?;
-    }
-    shared.journal.begin_again(&mut tx).await?;
-    tx.commit().await?;
-    leave_no_trace(shared).await?;
-    Ok(())
+    app.write(async |tx: &mut WriteTx<'_>| Ok(execute(tx).await?))
+        .await
 }
 
 /// An order of erasure, and who has heard of it.
@@ -255,19 +243,16 @@ impl App {
         alone: bool,
     ) -> Result<OrderWish, CommandError> {
         let shared = self.shared();
-        let mut tx = shared.store.read().await?;
-        let roster = shared.roster.current(&mut tx).await?;
-        wish(&mut tx, shared, &roster.control, records, alone).await
+        let ReadTx { mut conn, control } = shared.read().await?;
+        wish(&mut conn, shared, &control, records, alone).await
     }
 
     /// The orders of erasure, and who has heard.
     pub async fn erasures(&self) -> Result<Vec<Erasure>, CommandError> {
         let shared = self.shared();
-        let mut tx = shared.store.read().await?;
-        let roster = shared.roster.current(&mut tx).await?;
-        let control = &roster.control;
-        let gone = erasure::erased(&mut tx).await?;
-        let heard = contact::heard(&mut tx).await?;
+        let ReadTx { mut conn, control } = shared.read().await?;
+        let gone = erasure::erased(&mut conn).await?;
+        let heard = contact::heard(&mut conn).await?;
         let mut erasures = Vec::new();
         for (entry, kind, order) in control.orders() {
             if kind != OrderKind::Erase {
@@ -281,10 +266,10 @@ impl App {
             let (mut done, mut silent) = (BTreeSet::new(), BTreeSet::new());
             for (device, _) in concerned {
                 let position = heard.get(&device).and_then(|(_, position)| *position);
-                let heard = position.is_some_and(|at| has_heard(control, device, at, entry));
+                let heard = position.is_some_and(|at| has_heard(&control, device, at, entry));
                 // Who has wiped its store holds nothing of anybody.
                 let wiped = matches!(
-                    wipe::state(&mut tx, device).await?,
+                    wipe::state(&mut conn, device).await?,
                     Some((WipeState::Wiped, _))
                 );
                 let among = if heard || wiped {

@@ -19,6 +19,7 @@ use crate::exchange::Stashes;
 use crate::figures::Touched;
 use crate::standing::{counting_changes, rebuild, restand};
 use crate::store::event::{self, EventKind};
+use crate::store::record::Unreadable;
 use crate::store::{Conn, StoreError, feed, record};
 
 /// Batches with a parent missing that are kept for later, per space (R6). A phone that finds the
@@ -312,14 +313,14 @@ async fn update(
     again: &BTreeSet<RecordId>,
 ) -> Result<Vec<(RecordId, BTreeSet<String>)>, StoreError> {
     let touched: Vec<RecordId> = arrived.keys().copied().collect();
-    let mut before: BTreeMap<RecordId, Vec<u8>> = record::states(conn, space, &touched)
+    let mut before: BTreeMap<RecordId, _> = record::states(conn, space, &touched)
         .await?
         .into_iter()
         .collect();
     let mut states = Vec::new();
     let mut changed = Vec::new();
     for (touched, arrived) in arrived {
-        let before = state_of(before.remove(&touched).as_deref());
+        let before = state_of(before.remove(&touched));
         let continued = before
             .as_ref()
             .filter(|_| !again.contains(&touched))
@@ -342,12 +343,9 @@ async fn update(
     Ok(changed)
 }
 
-/// A stored state; `None` for a cache that was damaged: the batches say what it should hold.
-fn state_of(stored: Option<&[u8]>) -> Option<RecordState> {
-    let Some(bytes) = stored else {
-        return Some(RecordState::default());
-    };
-    let state = RecordState::from_cbor(bytes);
+/// A stored state; `None` for one that does not read: it is made again of the batches.
+fn state_of(stored: Option<Result<RecordState, Unreadable>>) -> Option<RecordState> {
+    let state = stored.unwrap_or_else(|| Ok(RecordState::default()));
     if state.is_err() {
         tracing::error!(
             table = "record",

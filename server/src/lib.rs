@@ -35,10 +35,12 @@
 //! ```
 
 mod app;
+mod authored;
 mod backup;
 mod bundle;
 mod clock;
 pub mod command;
+mod commit;
 mod console;
 mod copies;
 mod enrol;
@@ -59,6 +61,7 @@ mod moves;
 mod order;
 mod parked;
 mod private;
+mod reconcile;
 mod recount;
 mod recovery;
 mod replay;
@@ -74,6 +77,7 @@ mod snapshot;
 mod standing;
 mod store;
 mod tls;
+mod transaction;
 mod verify;
 mod wipe;
 mod writer;

@@ -13,8 +13,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use plan::Package;
-use sync_core::control::{Control, ControlEntry, Moved, Signer};
+use sync_core::control::{Control, ControlEntry, Moved};
 use sync_core::date::date_in_china;
 use sync_core::group::Group;
 use sync_core::id::{Class, RecordId, Space, Subject};
@@ -22,13 +21,13 @@ use sync_core::link::{self, Statement};
 use sync_core::show::{self, Source};
 use sync_core::value::{Key, Value};
 
-use self::write::{Place, write};
-use crate::app::{App, Shared};
+use self::write::{Place, say};
+use crate::app::App;
 use crate::clock::random;
 use crate::error::CommandError;
-use crate::figures::{self, Touched};
 use crate::show::{Unit, load};
-use crate::store::{Conn, StoreError, control, record, recovery};
+use crate::store::{Conn, StoreError, record, recovery};
+use crate::transaction::WriteTx;
 
 pub(crate) use carry::carry;
 
@@ -57,34 +56,43 @@ impl App {
         to: &str,
         on: Option<&str>,
     ) -> Result<Gone, CommandError> {
-        let shared = self.shared();
-        let mut tx = shared.store.write().await?;
-        if recovery::is_on(&mut tx).await? {
-            // The phones may still bring back what this node itself has written.
-            return Err(CommandError::wrong("recovery_first", ""));
-        }
-        let roster = shared.roster.last().current(&mut tx).await?;
-        let today = date_in_china(shared.clock.now());
-        let on = on.unwrap_or(&today);
-        let order = Order::read(&mut tx, &roster.control, record, to, on).await?;
-        let (gone, fresh) = order.records(shared.clock.now(), &roster.control)?;
-        order.tell(&mut tx, shared, &roster.control, &fresh).await?;
-        // With the entries that were just added.
-        let roster = roster.current(&mut tx).await?;
-        let mut touched = Touched::default();
-        for moved in &fresh {
-            touched.join(carry::carry_one(&mut tx, shared, &roster.control, moved).await?);
-            touched.join(order.settle(&mut tx, shared, moved, &fresh).await?);
-        }
-        figures::update(&mut tx, shared, &roster.control, touched).await?;
-        self.shared().commit(tx).await?;
-        Ok(gone)
+        let (to, on) = (to.to_owned(), on.map(str::to_owned));
+        let job =
+            async move |tx: &mut WriteTx<'_>| move_person(tx, record, &to, on.as_deref()).await;
+        self.write(job).await
     }
+}
+
+/// Tells the move and what was said of the records among each other; with the commit they are carried.
+async fn move_person(
+    tx: &mut WriteTx<'_>,
+    record: RecordId,
+    to: &str,
+    on: Option<&str>,
+) -> Result<Gone, CommandError> {
+    if recovery::is_on(&mut tx.conn).await? {
+        // The phones may still bring back what this node itself has written.
+        return Err(CommandError::wrong("recovery_first", ""));
+    }
+    let now = tx.node.clock.now();
+    let today = date_in_china(now);
+    let on = on.unwrap_or(&today);
+    let control = tx.control.clone();
+    let order = Order::read(&mut tx.conn, &control, record, to, on).await?;
+    let (gone, fresh) = order.records(now, &control)?;
+    let network = control.network();
+    for moved in &fresh {
+        tx.publish(|signer| ControlEntry::moved(network, moved, signer))
+            .await?;
+    }
+    for moved in &fresh {
+        order.settle(tx, moved, &fresh).await?;
+    }
+    Ok(gone)
 }
 
 /// What is to be done.
 struct Order<'a> {
-    package: &'a Package,
     held: Unit<'a>,
     group: Group,
     from: String,
@@ -125,7 +133,6 @@ impl<'a> Order<'a> {
         let group = groups.find(|group| group.members().any(|member| member == record));
         let group = group.ok_or_else(|| CommandError::wrong("unknown_record", record))?;
         Ok(Self {
-            package,
             held,
             group,
             from,
@@ -164,37 +171,15 @@ impl<'a> Order<'a> {
         Ok((gone, fresh))
     }
 
-    /// Tells the phones of both units.
-    async fn tell(
-        &self,
-        conn: &mut Conn,
-        shared: &Shared,
-        before: &Control,
-        fresh: &[Moved],
-    ) -> Result<(), CommandError> {
-        let sign = |message: &[u8]| shared.node.sign(message);
-        let signer: Signer<'_> = (shared.node.public().bytes, &sign);
-        for moved in fresh {
-            let entry = ControlEntry::moved(shared.me.network, moved, signer);
-            let entry = before.check(&entry).map_err(anyhow::Error::from)?;
-            if let Some(entry) = entry {
-                control::add(conn, &entry).await?;
-            }
-        }
-        Ok(())
-    }
-
     /// Says of the new records what was said of the old ones.
     async fn settle(
         &self,
-        conn: &mut Conn,
-        shared: &Shared,
+        tx: &mut WriteTx<'_>,
         moved: &Moved,
         all: &[Moved],
-    ) -> Result<Touched, StoreError> {
+    ) -> Result<(), StoreError> {
         let renamed: BTreeMap<RecordId, RecordId> =
             all.iter().map(|moved| (moved.record, moved.new)).collect();
-        let mut touched = Touched::default();
         for (key, value) in self.statements(moved.record) {
             let Some(other) = link::other_of(&key).and_then(|other| renamed.get(&other)) else {
                 continue;
@@ -203,9 +188,9 @@ impl<'a> Order<'a> {
             let key = link::state_key(named);
             let puts = key.map(|key| (key, value)).into_iter().collect();
             let place = Place::new(&moved.to, Class::General, holder)?;
-            touched.join(write(conn, shared, self.package, &place, None, puts).await?);
+            say(tx, &place, puts).await?;
         }
-        Ok(touched)
+        Ok(())
     }
 
     /// What was said of this record and others.

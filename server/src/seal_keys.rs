@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sync_core::control::{Control, ControlEntry, SealKey};
+use sync_core::control::{ControlEntry, SealKey};
 use sync_core::date::date_in_china;
-use sync_core::seal::{SealingKey, SigningKey};
+use sync_core::seal::SealingKey;
 
-use crate::install::add;
 use crate::keys::{self, KeyError};
-use crate::store::{Conn, StoreError};
+use crate::store::StoreError;
+use crate::transaction::WriteTx;
 
 /// A private half is kept for so many months after its own.
 const MONTHS_KEPT: u32 = 13;
@@ -40,16 +40,10 @@ impl SealKeys {
 
     /// Sees to it that everybody can seal to a key of this month whose private half is here, and
     /// destroys those that are too old. The private half is on disk before its entry is anywhere.
-    pub(crate) async fn renew(
-        &self,
-        now: i64,
-        conn: &mut Conn,
-        control: &Control,
-        node: &SigningKey,
-    ) -> Result<(), StoreError> {
+    pub(crate) async fn renew(&self, now: i64, tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
         let this_month = month_of(now);
         let held = self.read()?;
-        let told = control.seal_key();
+        let told = tx.control.seal_key();
         let opens = |told: &SealKey| {
             let ours = held.get(&told.month);
             ours.is_some_and(|ours| ours.public() == told.key)
@@ -63,10 +57,9 @@ impl SealKeys {
                 month,
                 key: keys::sealing_key_or_new(&self.dir, month)?.public(),
             };
-            let sign = |message: &[u8]| node.sign(message);
-            let signer = (node.public().bytes, &sign as &dyn Fn(&[u8]) -> [u8; 64]);
-            let entry = ControlEntry::seal_key(control.network(), &key, signer);
-            add(conn, control, &entry).await?;
+            let network = tx.control.network();
+            tx.publish(|signer| ControlEntry::seal_key(network, &key, signer))
+                .await?;
         }
         let oldest = this_month.saturating_sub(MONTHS_KEPT);
         for month in held.keys().filter(|month| **month < oldest) {

@@ -14,8 +14,9 @@ use words::{Language, Words};
 
 use crate::app::App;
 use crate::error::CommandError;
-use crate::store::record::RawState;
+use crate::store::record::StoredState;
 use crate::store::{Conn, StoreError, record};
+use crate::transaction::ReadTx;
 
 /// The records of one unit over all its classes, as they are stored.
 pub(crate) struct Unit<'a> {
@@ -33,16 +34,20 @@ impl<'a> Unit<'a> {
     }
 
     /// Takes records of one class as they are stored.
-    pub(crate) fn take(&mut self, class: Class, states: Vec<RawState>) -> Result<(), StoreError> {
-        for (record, bytes) in states {
-            let unreadable = StoreError::Unreadable {
-                table: "record",
-                column: "state",
-            };
-            let state = RecordState::from_cbor(&bytes).map_err(|_| unreadable)?;
-            self.states.entry(record).or_default().push((class, state));
+    pub(crate) fn take(
+        &mut self,
+        class: Class,
+        states: Vec<StoredState>,
+    ) -> Result<(), StoreError> {
+        for (record, state) in states {
+            self.put(class, record, state?);
         }
         Ok(())
+    }
+
+    /// Takes a record's state in a class.
+    pub(crate) fn put(&mut self, class: Class, record: RecordId, state: RecordState) {
+        self.states.entry(record).or_default().push((class, state));
     }
 
     /// A record's states by class.
@@ -73,13 +78,12 @@ impl Source for Unit<'_> {
 pub(crate) async fn show(app: &App, id: &str) -> Result<Value, CommandError> {
     let record: RecordId = id.parse().map_err(|_| CommandError::wrong("bad_id", id))?;
     let shared = app.shared();
-    let mut tx = shared.store.read().await?;
-    let roster = shared.roster.current(&mut tx).await?;
-    let spaces = record::spaces_of(&mut tx, record).await?;
+    let ReadTx { mut conn, control } = shared.read().await?;
+    let spaces = record::spaces_of(&mut conn, record).await?;
     let Some(unit) = spaces.first().map(|space| space.unit().to_owned()) else {
         return Err(CommandError::wrong("unknown_record", id));
     };
-    let source = load(&mut tx, roster.control.package(), &unit).await?;
+    let source = load(&mut conn, control.package(), &unit).await?;
     let words = Words::new(Language::of_environment());
     let shown = show::record(&source, &unit, record, &date_in_china(shared.clock.now()));
     Ok(json::record(&shown, true, &|problem| say(&words, problem)))
@@ -88,15 +92,14 @@ pub(crate) async fn show(app: &App, id: &str) -> Result<Value, CommandError> {
 /// All records, linked ones as one row, without items.
 pub(crate) async fn records(app: &App) -> Result<Value, CommandError> {
     let shared = app.shared();
-    let mut tx = shared.store.read().await?;
-    let roster = shared.roster.current(&mut tx).await?;
-    let spaces = record::spaces(&mut tx).await?;
+    let ReadTx { mut conn, control } = shared.read().await?;
+    let spaces = record::spaces(&mut conn).await?;
     let units: BTreeSet<&str> = spaces.iter().map(Space::unit).collect();
     let today = date_in_china(shared.clock.now());
     let words = Words::new(Language::of_environment());
     let mut rows = Vec::new();
     for unit in units {
-        let source = load(&mut tx, roster.control.package(), unit).await?;
+        let source = load(&mut conn, control.package(), unit).await?;
         for subject in Subject::ALL {
             for group in show::groups(&source, unit, subject) {
                 let row = show::row(&source, unit, &group, &today);

@@ -83,35 +83,33 @@ pub fn class_of(package: &Package, key: &Key) -> Option<Class> {
     Class::from_key(&package.section(key.section())?.1.class)
 }
 
-/// What keeps an edit from being saved; empty if nothing does. `today` is `YYYY-MM-DD`.
-pub fn check_edit(package: &Package, replica: &Replica, edit: &Edit, today: &str) -> Vec<Problem> {
-    let subject = edit.record.subject;
+/// What keeps `puts` from being saved in a record; empty if nothing does. `shown` is what the record
+/// shows before, `today` is `YYYY-MM-DD`.
+pub fn check_edit(
+    package: &Package,
+    record: RecordId,
+    shown: &Shown<'_>,
+    puts: &[(Key, Value)],
+    today: &str,
+) -> Vec<Problem> {
+    let subject = record.subject;
     let Some(of) = package.subject(subject.key()) else {
-        return edit
-            .puts
-            .iter()
-            .map(|(key, _)| Problem::new(key, "unknown_key"))
-            .collect();
+        let unknown = |(key, _): &(Key, Value)| Problem::new(key, "unknown_key");
+        return puts.iter().map(unknown).collect();
     };
-    let mut problems: Vec<Problem> = edit
-        .puts
+    let mut problems: Vec<Problem> = puts
         .iter()
         .filter_map(|(key, value)| match key.section() {
             link::SECTION => {
-                let wrong = link::wrong(edit.record, key, value);
+                let wrong = link::wrong(record, key, value);
                 wrong.map(|code| Problem::new(key, code).with("value", shown_text(value)))
             }
             _ => value_problem(package, of, key, value, today),
         })
         .collect();
     let bad: BTreeSet<&Key> = problems.iter().map(|problem| &problem.key).collect();
-    let good: Vec<_> = edit
-        .puts
-        .iter()
-        .filter(|(key, _)| !bad.contains(key))
-        .collect();
+    let good: Vec<_> = puts.iter().filter(|(key, _)| !bad.contains(key)).collect();
 
-    let shown = replica.view(&edit.unit, edit.record);
     let before: BTreeMap<&Key, &Value> = shown
         .iter()
         .map(|(key, slot)| (*key, slot.winner()))

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use plan::Package;
 use plan::expression::Facts;
 use sync_core::control::Control;
 use sync_core::facts::{TIES, facts, homes};
@@ -28,6 +27,11 @@ pub(crate) struct Touched(pub(super) BTreeMap<String, Changed>);
 pub(super) type Changed = BTreeMap<RecordId, BTreeSet<String>>;
 
 impl Touched {
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Notes that a record shows something else in these parts.
     pub(crate) fn note(&mut self, unit: &str, record: RecordId, parts: BTreeSet<String>) {
         let records = self.0.entry(unit.to_owned()).or_default();
@@ -77,7 +81,7 @@ impl Concerned {
         &mut self,
         conn: &mut Conn,
         shared: &Shared,
-        package: &Package,
+        control: &Control,
         reads: &[Arc<Reads>],
         unit: &str,
         changed: Changed,
@@ -94,7 +98,7 @@ impl Concerned {
         });
         let counted =
             those(&|record, parts| reads.iter().any(|of| of.subject(record.subject, parts)));
-        let (numbers, others) = tie(conn, shared, package, unit, &tied).await?;
+        let (numbers, others) = tie(conn, shared, control, unit, &tied).await?;
         self.numbers.extend(&numbers);
         self.tied.extend(numbers);
         self.read
@@ -300,16 +304,16 @@ fn clans<'a>(
 async fn tie(
     conn: &mut Conn,
     shared: &Shared,
-    package: &Package,
+    control: &Control,
     unit: &str,
     persons: &[RecordId],
 ) -> Result<(BTreeSet<Blind>, BTreeSet<RecordId>), StoreError> {
-    if persons.is_empty() {
+    let Some(package) = control.package().filter(|_| !persons.is_empty()) else {
         return Ok(Default::default());
-    }
+    };
     let wanted = persons.iter().copied().collect();
     let general = BTreeSet::from([Class::General]);
-    let source = load_records(conn, package, unit, &general, &wanted).await?;
+    let source = load_records(conn, control, unit, &general, &wanted).await?;
     let (mut numbers, mut households) = (BTreeSet::<Holder>::new(), BTreeSet::<Home>::new());
     let mut links = BTreeSet::<Linked>::new();
     for person in persons {

@@ -67,7 +67,8 @@ impl Replica {
         if self.control.is_erased(edit.record) {
             return Err(EditError::Erased);
         }
-        let problems = check::check_edit(package, self, edit, context.today);
+        let shown = self.view(&edit.unit, edit.record);
+        let problems = check::check_edit(package, edit.record, &shown, &edit.puts, context.today);
         if !problems.is_empty() {
             return Err(EditError::Problems(problems));
         }
