@@ -44,6 +44,6 @@ pub(crate) async fn write_before_serving<T, E: From<StoreError>>(
     let mut conn = store.connect().await?;
     let mut tx = store.write_on(&mut conn).await?;
     let done = work(&mut tx).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    tx.commit().await?;
     Ok(done)
 }

@@ -193,14 +193,6 @@ impl Conn {
         }
     }
 
-    /// Commits the transaction that it is.
-    pub(super) async fn commit(self) -> Result<(), Error> {
-        match self.held {
-            Held::Lent(transaction) => transaction.commit().await,
-            Held::Own { .. } => Ok(()),
-        }
-    }
-
     /// Closes a connection of its own; what was not committed is rolled back.
     pub(crate) async fn close(self) -> Result<(), Error> {
         match self.held {

@@ -203,9 +203,9 @@ impl Drop for Part<'_> {
 impl Tx<'_> {
     /// Makes what it wrote durable.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        match self.on {
-            On::Whole(conn) => conn.commit().await?,
-            On::Part(part) => part.0.end().await?,
+        // One that only reads has nothing to make durable.
+        if let On::Part(part) = self.on {
+            part.0.end().await?;
         }
         if let Some((number, seen)) = self.turn {
             seen.note(number);
