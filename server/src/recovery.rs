@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 use sync_core::control::{Control, ControlEntry};
 use sync_core::id::{DeviceId, Space};
 
-use crate::erase;
 use crate::store::event::{self, EventKind};
 use crate::store::{Conn, StoreError, recovery};
 use crate::transaction::WriteTx;
+use crate::{erase, seal_renewal};
 
 /// Joins control entries that were lost here, and does what they ask for before anything is taken or
 /// answered. What they name is erased: an answer refers to batches as they stand afterwards. Where
@@ -32,7 +32,7 @@ pub(crate) async fn learn(
     }
     erase::execute(tx).await?;
     if tx.control.seal_key() != before.seal_key() {
-        tx.node.seal_keys.renew(now, tx).await?;
+        seal_renewal::renew(now, tx).await?;
     }
     Ok(())
 }

@@ -16,8 +16,8 @@ use sqlx::Connection;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::app::Shared;
 use crate::commit;
+use crate::context::Shared;
 use crate::store::{Conn, StoreError};
 use crate::transaction::WriteTx;
 
