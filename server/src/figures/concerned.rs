@@ -277,7 +277,7 @@ async fn tie(
         let blind = ties
             .numbers
             .iter()
-            .map(|number| shared.numbers.blind(number));
+            .map(|number| Blind(shared.numbers.blind(number)));
         numbers.extend(blind.map(|number| (number, unit.to_owned(), *person)));
         links.extend(ties.links.iter().map(|link| (*person, link.other)));
         let values = shown.iter().map(|(key, slot)| (*key, slot.winner()));
