@@ -69,8 +69,7 @@ impl App {
         let kept = kept_journal(&store).await?;
         let shared = Arc::new(Shared {
             dir: dir.to_owned(),
-            // What is in arrears is written when everything else is in order.
-            journal: Journal::new(network, options.clock.clone(), None),
+            journal: Journal::new(network, options.clock.clone(), kept.clone()),
             store,
             me: Node(installed.me),
             node: installed.node,
@@ -88,11 +87,13 @@ impl App {
             tls: Arc::new(installed.tls),
             founded: installed.founded,
         };
+        erase_what_is_due(&app).await?;
+        // The plan and the keys don't wait for a journal that can't be written.
+        app.shared.journal.set(None);
         let package = options.package;
         app.write(async move |tx: &mut WriteTx<'_>| make_current(tx, &package).await)
             .await?;
         app.shared.journal.set(kept.clone());
-        erase_what_is_due(&app).await?;
         drop(opening);
         if kept.is_some()
             && let Err(error) = app.catch_up().await
