@@ -4,77 +4,34 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plan::Package;
 use plan::indicator::Indicator;
 use plan::unit::Level;
 use rcgen::KeyPair;
 use sync_core::date::date_in_china;
 use sync_core::figure::{Asked, Tally};
-use sync_core::hub::HubMe;
 use sync_core::id::NetworkId;
-use sync_core::seal::SigningKey;
 use tokio::task::spawn_blocking;
 
-use crate::backup::{self, BackupMade, InClear};
-use crate::clock::Clock;
+use crate::context::{Node, Options, Shared};
 use crate::erase;
 use crate::error::CommandError;
-use crate::figures::{self, Built, KnownReads, Shown, build_next};
+use crate::figures::{self, Built, Shown, build_next};
 use crate::install::{install, make_current};
 use crate::journal::Journal;
-use crate::keys::MatchKey;
 use crate::private;
+use crate::reads::KnownReads;
 use crate::recount::{self, Recounted};
 use crate::recovery::{self, RecoveryStatus};
+use crate::reply::ServeError;
 use crate::roster::Remembered;
-use crate::seal_keys::SealKeys;
-use crate::service::ServeError;
+use crate::seal_renewal;
 use crate::store::control::{self, meta};
 use crate::store::event::{self, Event};
-use crate::store::journaled;
 use crate::store::{FILE_NAME, Store, StoreError};
+use crate::store::{erasure, journaled};
 use crate::transaction::{ReadTx, WriteTx};
 use crate::verify::{self, Verified};
 use crate::writer::{Job, Unwritten, Writer};
-
-/// How a data directory is served.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where the time comes from.
-    pub clock: Clock,
-    /// Made-up data: devices are let in without an administrator, and their stores may open with a
-    /// PIN alone.
-    pub sample: bool,
-    /// The plan to publish if the installation has an older one.
-    pub package: Package,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            clock: Clock::system(),
-            sample: false,
-            package: Package::builtin(),
-        }
-    }
-}
-
-/// What every request needs.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    /// The data directory.
-    pub(crate) dir: PathBuf,
-    pub(crate) store: Store,
-    pub(crate) journal: Journal,
-    pub(crate) me: Node,
-    pub(crate) node: SigningKey,
-    pub(crate) numbers: MatchKey,
-    pub(crate) seal_keys: SealKeys,
-    pub(crate) reads: KnownReads,
-    pub(crate) roster: Remembered,
-    pub(crate) sample: bool,
-    pub(crate) clock: Clock,
-}
 
 /// An indicator's figure of an org unit in a year.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,23 +44,6 @@ pub struct Figure {
     pub year: u16,
     /// The figure.
     pub tally: Tally,
-}
-
-/// Who this server is. Does not print: the nonces' key stands inside.
-pub(crate) struct Node(HubMe);
-
-impl std::ops::Deref for Node {
-    type Target = HubMe;
-
-    fn deref(&self) -> &HubMe {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Node {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Node({})", self.0.network)
-    }
 }
 
 /// A data directory in use: [`App::exchange`] and [`App::enrol`] serve one request each, given and
@@ -130,8 +70,7 @@ impl App {
         let kept = kept_journal(&store).await?;
         let shared = Arc::new(Shared {
             dir: dir.to_owned(),
-            // What is in arrears is written when everything else is in order.
-            journal: Journal::new(network, options.clock.clone(), None),
+            journal: Journal::new(network, options.clock.clone(), kept.clone()),
             store,
             me: Node(installed.me),
             node: installed.node,
@@ -149,11 +88,13 @@ impl App {
             tls: Arc::new(installed.tls),
             founded: installed.founded,
         };
+        erase_what_is_due(&app).await?;
+        // The plan and the keys don't wait for a journal that can't be written.
+        app.shared.journal.set(None);
         let package = options.package;
         app.write(async move |tx: &mut WriteTx<'_>| make_current(tx, &package).await)
             .await?;
         app.shared.journal.set(kept.clone());
-        erase::finish(&app).await?;
         drop(opening);
         if kept.is_some()
             && let Err(error) = app.catch_up().await
@@ -210,11 +151,6 @@ impl App {
             Ok(())
         };
         self.write(keep_none).await
-    }
-
-    /// Writes a backup to a file and reads it again.
-    pub async fn backup(&self, file: &Path, in_clear: InClear) -> Result<BackupMade, CommandError> {
-        backup::make(self, file, in_clear).await
     }
 
     /// Where a restored server stands.
@@ -298,8 +234,8 @@ impl App {
     /// server that runs does so every hour.
     pub async fn renew_seal_keys(&self) -> Result<(), CommandError> {
         let renew = async |tx: &mut WriteTx<'_>| {
-            let (node, now) = (tx.node, tx.node.clock.now());
-            Ok(node.seal_keys.renew(now, tx).await?)
+            let now = tx.node.clock.now();
+            Ok(seal_renewal::renew(now, tx).await?)
         };
         self.write(renew).await
     }
@@ -307,7 +243,7 @@ impl App {
     /// Empties the database's log of what an erasure overwrote. A server that runs does so every hour,
     /// should somebody have been reading when it was due.
     pub async fn empty_log(&self) -> Result<(), CommandError> {
-        erase::leave_no_trace(&self.shared).await?;
+        self.shared.leave_no_trace().await?;
         Ok(())
     }
 
@@ -406,6 +342,21 @@ impl App {
     pub(crate) fn tls_key(&self) -> &KeyPair {
         &self.tls
     }
+}
+
+/// Does what is left to do when a data directory is opened: orders may have come into it with a backup,
+/// and a process may have been killed before it emptied its log.
+pub(crate) async fn erase_what_is_due(app: &App) -> Result<(), CommandError> {
+    let shared = app.shared();
+    let ReadTx { mut conn, control } = shared.read().await?;
+    let gone = erasure::erased(&mut conn).await?;
+    drop(conn);
+    if control.erased().all(|record| gone.contains_key(&record)) {
+        let mut tx = shared.store.read().await?;
+        return Ok(shared.journal.drop_old(&mut tx).await?);
+    }
+    app.write(async |tx: &mut WriteTx<'_>| Ok(erase::execute(tx).await?))
+        .await
 }
 
 /// Where the journal is kept, if it is.

@@ -17,9 +17,9 @@ use sync_core::show::Source;
 use sync_core::value::{Key, Value};
 
 use crate::clock::random;
-use crate::show::Unit;
 use crate::store::{StoreError, feed};
 use crate::transaction::WriteTx;
+use crate::unit_records::Unit;
 use crate::{exchange, standing};
 
 /// Keys in one change: an entry is small enough for every batch.

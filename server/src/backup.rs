@@ -41,12 +41,15 @@ pub struct BackupMade {
     pub batches: u64,
 }
 
+impl App {
+    /// Writes a backup to a file and reads it again.
+    pub async fn backup(&self, file: &Path, in_clear: InClear) -> Result<BackupMade, CommandError> {
+        make(self, file, in_clear).await
+    }
+}
+
 /// Writes a backup to `file`, which must not be there, and reads it again.
-pub(crate) async fn make(
-    app: &App,
-    file: &Path,
-    in_clear: InClear,
-) -> Result<BackupMade, CommandError> {
+async fn make(app: &App, file: &Path, in_clear: InClear) -> Result<BackupMade, CommandError> {
     let shared = app.shared();
     let failed = |error: io::Error| CommandError::file_failed(file, error);
     let now = shared.clock.now();

@@ -12,8 +12,8 @@ use sync_core::wire::SHOWN_MAX;
 
 use crate::exchange::{self, ANSWER_BATCH_BYTES_MAX};
 use crate::recovery::learn;
+use crate::reply::ServeError;
 use crate::roster::Roster;
-use crate::service::ServeError;
 use crate::store::{StoreError, recovery};
 use crate::transaction::WriteTx;
 use crate::writer::Job;

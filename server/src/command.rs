@@ -42,7 +42,8 @@ use self::sample::SampleArgs;
 use self::serve::ServeArgs;
 use self::shapes::time;
 use self::show::ShowArgs;
-use crate::app::{App, Options};
+use crate::app::App;
+use crate::context::Options;
 use crate::error::CommandError;
 
 /// The request is wrong; nothing has changed.

@@ -1,7 +1,6 @@
 //! Beginning and end of every transaction that writes. Nothing else begins or commits one.
 
-use crate::app::Shared;
-use crate::erase::leave_no_trace;
+use crate::context::Shared;
 use crate::follow::follow;
 use crate::store::{Conn, Store, StoreError, Tx};
 use crate::transaction::WriteTx;
@@ -30,7 +29,7 @@ async fn commit(mut tx: WriteTx<'_>) -> Result<(), StoreError> {
     }
     tx.conn.commit().await?;
     if erases {
-        leave_no_trace(node).await?;
+        node.leave_no_trace().await?;
     }
     Ok(())
 }

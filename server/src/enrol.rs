@@ -13,10 +13,11 @@ use sync_core::control::{ControlEntry, Enrolment, GRANTS_MAX};
 use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link, code_from, six_digits};
 use sync_core::id::{AuthorId, Class, DeviceId, Space};
 
-use crate::app::{App, Shared};
+use crate::app::App;
 use crate::clock::random;
+use crate::context::Shared;
 use crate::error::CommandError;
-use crate::service::{Refused, ServeError};
+use crate::reply::{CodeRefusal, Refused, ServeError};
 use crate::store::control::{self, meta};
 use crate::store::device::{self, Code, Device, Standing};
 use crate::store::{Conn, StoreError};
@@ -30,45 +31,6 @@ const NAME_CHARS_MAX: usize = 100;
 
 fn hash_of(code: &str) -> [u8; 32] {
     Sha256::digest(code.as_bytes()).into()
-}
-
-/// Why a code is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CodeRefusal {
-    /// No such code was made here.
-    #[error("the enrolment code is not known")]
-    Unknown,
-    /// Nobody used it in time.
-    #[error("the enrolment code has expired")]
-    Expired,
-    /// The device's store opens with a secret that is too short for real people's data. The code
-    /// is not used up.
-    #[error("the device's secret is too short")]
-    SecretWeak,
-    /// Another device used it.
-    #[error("the enrolment code was used by another device")]
-    Used,
-    /// The device was revoked: its person makes new keys.
-    #[error("the device was revoked")]
-    Revoked,
-    /// One of the code's spaces was taken from the device: its person makes new keys. The code is not
-    /// used up.
-    #[error("a space of the code was taken from the device")]
-    SpaceTaken,
-}
-
-impl CodeRefusal {
-    /// A stable code.
-    pub fn code(self) -> &'static str {
-        match self {
-            CodeRefusal::Unknown => "code_unknown",
-            CodeRefusal::Expired => "code_expired",
-            CodeRefusal::SecretWeak => "secret_weak",
-            CodeRefusal::Used => "code_used",
-            CodeRefusal::Revoked => "device_revoked",
-            CodeRefusal::SpaceTaken => "space_taken",
-        }
-    }
 }
 
 /// Redeems a code.

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use crate::clock::NoRandomness;
-use crate::service::ServeError;
+use crate::reply::ServeError;
 use crate::store::StoreError;
 use crate::writer::Unwritten;
 

@@ -15,8 +15,9 @@ use sync_core::id::{BatchHash, DeviceId, Space};
 use sync_core::wire::{Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request, SpaceClaim, Unopened};
 
 use self::observe::Observed;
-use crate::app::Shared;
+use crate::context::Shared;
 use crate::explain;
+use crate::ingest::Stashes;
 use crate::store::feed::{self, Placed};
 use crate::store::{Conn, StoreError, space};
 use crate::transaction::WriteTx;
@@ -164,9 +165,6 @@ pub(crate) async fn nothing_asked(
     }
     Ok(claims)
 }
-
-/// What waits in each space for a parent.
-pub(crate) type Stashes = BTreeMap<Space, Vec<(DeviceId, Node)>>;
 
 /// Loads what an exchange or a bundle needs of each space that is claimed, and what waits there: see
 /// [`SpaceHeld`]. What can be asked of all spaces at once is one statement.

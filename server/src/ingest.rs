@@ -15,8 +15,7 @@ use sync_core::record::RecordState;
 use sync_core::standing::is_left_out;
 use sync_core::wire::Refused;
 
-use crate::exchange::Stashes;
-use crate::figures::Touched;
+use crate::changed::Touched;
 use crate::standing::{counting_changes, rebuild, restand};
 use crate::store::event::{self, EventKind};
 use crate::store::record::Unreadable;
@@ -25,6 +24,9 @@ use crate::store::{Conn, StoreError, feed, record};
 /// Batches with a parent missing that are kept for later, per space (R6). A phone that finds the
 /// stash full sends its batch again with the next request.
 pub(crate) const STASH_MAX: usize = 64;
+
+/// What waits in each space for a parent.
+pub(crate) type Stashes = BTreeMap<Space, Vec<(DeviceId, Node)>>;
 
 /// Stores what was brought and moves `held` along. `stashes` is what waits in each space.
 /// Also gives the records whose shown values changed.

@@ -14,14 +14,15 @@ use sync_core::hub::HubMe;
 use sync_core::id::{Incarnation, NetworkId};
 use sync_core::seal::SigningKey;
 
-use crate::app::Options;
 use crate::clock::random;
 use crate::commit::write_before_serving;
+use crate::context::Options;
 use crate::error::CommandError;
 use crate::figures;
 use crate::keys::{self, KeyError, MatchKey, NODE, ORDER, ROOT, TLS, TLS_NEXT};
 use crate::roster::Roster;
 use crate::seal_keys::SealKeys;
+use crate::seal_renewal;
 use crate::store::control::{self, meta};
 use crate::store::{Conn, Store, StoreError};
 use crate::transaction::WriteTx;
@@ -117,8 +118,8 @@ pub(crate) async fn make_current(
         tx.publish(|signer| ControlEntry::package(network, package, signer))
             .await?;
     }
-    let (node, now) = (tx.node, tx.node.clock.now());
-    node.seal_keys.renew(now, tx).await?;
+    let now = tx.node.clock.now();
+    seal_renewal::renew(now, tx).await?;
     Ok(figures::begin(&mut tx.conn, &tx.control).await?)
 }
 

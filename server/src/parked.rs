@@ -7,8 +7,8 @@ use sync_core::id::{ChangeHash, DeviceId, RecordId, Space};
 use sync_core::record::{DocumentError, RecordState};
 
 use crate::app::App;
+use crate::changed::Touched;
 use crate::error::CommandError;
-use crate::figures::Touched;
 use crate::follow::follow;
 use crate::roster::Roster;
 use crate::standing::{counting_changes, remake, state};

@@ -7,8 +7,8 @@ use sync_core::wire::Answer;
 
 use crate::bundle::Unpacked;
 use crate::recovery::learn;
+use crate::reply::{Refused, ServeError};
 use crate::roster::Roster;
-use crate::service::{Refused, ServeError};
 use crate::store::{StoreError, contact};
 use crate::transaction::WriteTx;
 use crate::wipe::{self, Farewell};

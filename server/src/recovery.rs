@@ -13,11 +13,11 @@ use sync_core::id::{DeviceId, Space};
 
 use crate::clock::random;
 use crate::commit::write_before_serving;
-use crate::erase;
 use crate::store::control::{self, meta};
 use crate::store::event::{self, EventKind};
 use crate::store::{Conn, Store, StoreError, journaled, recovery};
 use crate::transaction::WriteTx;
+use crate::{erase, seal_renewal};
 
 /// Joins control entries that were lost here, and does what they ask for before anything is taken or
 /// answered. What they name is erased: an answer refers to batches as they stand afterwards. Where
@@ -35,7 +35,7 @@ pub(crate) async fn learn(
     }
     erase::execute(tx).await?;
     if tx.control.seal_key() != before.seal_key() {
-        tx.node.seal_keys.renew(now, tx).await?;
+        seal_renewal::renew(now, tx).await?;
     }
     Ok(())
 }

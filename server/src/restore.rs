@@ -11,10 +11,11 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
-use crate::app::{App, Options};
+use crate::app::{App, erase_what_is_due};
 use crate::backup::container::{BadBackup, Table, read_part};
 use crate::backup::verify;
 use crate::commit::write_before_serving;
+use crate::context::Options;
 use crate::error::CommandError;
 use crate::journal::Files;
 use crate::private;
@@ -141,7 +142,7 @@ async fn make_ready(app: &App, recovery: bool) -> Result<(), CommandError> {
     };
     app.write(set).await?;
     // Orders of erasure that came with the journal are done before anything is served (R31).
-    crate::erase::finish(app).await?;
+    erase_what_is_due(app).await?;
     app.count_figures().await?;
     let mut conn = app.shared().store.connect().await?;
     copy::checkpoint(&mut conn).await?;

@@ -19,7 +19,7 @@ use words::{Language, Words};
 use crate::app::App;
 use crate::enrol::CodeWish;
 use crate::error::CommandError;
-use crate::service::ServeError;
+use crate::reply::ServeError;
 use crate::store::feed;
 use crate::transaction::ReadTx;
 

@@ -3,89 +3,24 @@
 //! A request is looked at first, in a snapshot and under no lock ([`App::begin_exchange`]); what it
 //! brings is stored by the writer, under the roster of that moment ([`App::finish_exchange`]).
 
-use sync_core::bundle::{BadBundle, unseal};
+use sync_core::bundle::unseal;
 use sync_core::enrol::EnrolRequest;
-use sync_core::hub::{self, Opened, Refusal};
+use sync_core::hub::{self, Opened};
 use sync_core::relay::reply;
-use sync_core::wire::{Answer, BadMessage};
+use sync_core::wire::Answer;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use crate::app::App;
 use crate::bundle::{BundleReport, Import, Unpacked};
 use crate::clock;
-use crate::enrol::{CodeRefusal, Redeem};
+use crate::enrol::Redeem;
 use crate::exchange;
 use crate::reconcile::{Looked, Reconcile};
+use crate::reply::{Refused, ServeError};
 use crate::store::{StoreError, contact, recovery as held_back};
 use crate::transaction::ReadTx;
 use crate::wipe::Farewell;
-use crate::writer::Unwritten;
-
-/// Why a request got no answer of the protocol.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The request's fault; nothing was stored.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// The journal can't be written: nothing was stored, for nothing could be acknowledged. The
-    /// request may be made again.
-    #[error("the journal can't be written")]
-    Unjournaled(#[source] std::io::Error),
-    /// The store's; nothing was stored, or it is not known. The request may be made again.
-    #[error("the store fails")]
-    Failed(#[source] anyhow::Error),
-    /// A mistake in this program stopped the request; nothing was stored.
-    #[error("the request stopped the program")]
-    Panicked,
-}
-
-impl From<Unwritten> for ServeError {
-    fn from(error: Unwritten) -> Self {
-        match error {
-            Unwritten::Store(error) => error.into(),
-            Unwritten::Panicked => Self::Panicked,
-        }
-    }
-}
-
-impl From<StoreError> for ServeError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Journal(error) => Self::Unjournaled(error),
-            other => Self::Failed(other.into()),
-        }
-    }
-}
-
-/// Why a request is not served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// An exchange that the core refuses.
-    #[error(transparent)]
-    Exchange(#[from] Refusal),
-    /// An enrolment's bytes.
-    #[error(transparent)]
-    Message(#[from] BadMessage),
-    /// An enrolment's code.
-    #[error(transparent)]
-    Code(#[from] CodeRefusal),
-    /// A bundle.
-    #[error(transparent)]
-    Bundle(#[from] BadBundle),
-}
-
-impl Refused {
-    /// A stable code.
-    pub fn code(self) -> &'static str {
-        match self {
-            Refused::Exchange(refusal) => refusal.code(),
-            Refused::Message(message) => message.code(),
-            Refused::Code(code) => code.code(),
-            Refused::Bundle(bundle) => bundle.code(),
-        }
-    }
-}
 
 /// A request that was looked at under the roster of that moment; nothing is stored yet.
 pub struct Begun(Prepared);

@@ -10,7 +10,7 @@ use sync_core::id::{BatchHash, DeviceId, RecordId, Space};
 use sync_core::record::RecordState;
 use sync_core::standing::{HeldChange, Standing, counting};
 
-use crate::figures::Touched;
+use crate::changed::Touched;
 use crate::store::record::Unreadable;
 use crate::store::{Conn, StoreError, feed, record, uncounted};
 

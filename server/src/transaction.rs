@@ -12,10 +12,9 @@ use sync_core::control::{Control, ControlEntry, Moved, Signer};
 use sync_core::hub::{SpaceHeld, Taken};
 use sync_core::id::Space;
 
-use crate::app::Shared;
-use crate::exchange::Stashes;
-use crate::figures::Touched;
-use crate::ingest;
+use crate::changed::Touched;
+use crate::context::Shared;
+use crate::ingest::{self, Stashes};
 use crate::roster::Roster;
 use crate::store::{StoreError, Tx, control};
 

@@ -15,8 +15,8 @@ use std::thread;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::app::Shared;
 use crate::commit;
+use crate::context::Shared;
 use crate::store::{Conn, StoreError};
 use crate::transaction::WriteTx;
 

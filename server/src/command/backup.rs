@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use sync_core::id::{DeviceId, Space};
 
 use super::{Cli, time};
-use crate::app::{App, Options};
+use crate::app::App;
 use crate::backup::InClear;
+use crate::context::Options;
 use crate::error::CommandError;
 use crate::recovery::RecoveryStatus;
 use crate::restore::restore as make_of_backup;

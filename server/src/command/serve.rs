@@ -8,7 +8,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Cli, print, say};
-use crate::app::{App, Options};
+use crate::app::App;
+use crate::context::Options;
 use crate::error::CommandError;
 use crate::keys;
 use crate::serve::{self, ServeOptions};

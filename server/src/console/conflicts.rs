@@ -20,9 +20,9 @@ use super::paging::Paging;
 use super::trouble::Trouble;
 use super::value::{Teller, is_shown};
 use super::{org, records};
-use crate::show::Unit as Held;
 use crate::store::link;
 use crate::transaction::ReadTx;
+use crate::unit_records::Unit as Held;
 
 #[derive(Template)]
 #[template(path = "conflicts.html")]

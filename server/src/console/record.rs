@@ -30,9 +30,9 @@ use super::frame::{Frame, Link};
 use super::trouble::Trouble;
 use super::value::{Teller, is_shown};
 use super::{Desk, mask, org, records};
-use crate::show::Unit;
 use crate::store::device::Device;
 use crate::transaction::ReadTx;
+use crate::unit_records::Unit;
 
 #[derive(Template)]
 #[template(path = "record.html")]

@@ -8,7 +8,7 @@ use sync_core::hub::{self, Brought, Plan, SpaceHeld};
 use sync_core::id::Space;
 use sync_core::wire::{Request, Safe};
 
-use crate::app::Shared;
+use crate::context::Shared;
 use crate::copies;
 use crate::store::control::{self, meta};
 use crate::store::{Conn, StoreError, copied, journaled, recovery};

@@ -8,8 +8,8 @@ use plan::dictionary::Field;
 use sync_core::control::Control;
 use sync_core::id::Space;
 
-use super::concerned::Touched;
 use super::update::update_in;
+use crate::changed::Touched;
 use crate::store::figure::{self, ALL_UNITS, Generation};
 use crate::store::{Conn, StoreError, record};
 use crate::transaction::WriteTx;

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use sync_core::control::Control;
 use sync_core::id::{Class, RecordId, Space, Subject};
 
-use crate::show::Unit;
 use crate::standing::readable;
 use crate::store::figure::Generation;
 use crate::store::{Conn, StoreError, link, record};
+use crate::unit_records::Unit;
 
 /// The classes that are read: what the indicators need, and what the office sees.
 pub(super) fn classes(control: &Control, generations: &[Generation]) -> BTreeSet<Class> {

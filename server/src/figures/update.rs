@@ -12,12 +12,13 @@ use sync_core::group::Group;
 use sync_core::id::{Class, RecordId, Space};
 use sync_core::show;
 
-use super::concerned::{AwayOf, Concerned, Touched};
+use super::concerned::{AwayOf, Concerned};
 use super::load::{classes, load};
-use crate::show::Unit;
+use crate::changed::Touched;
 use crate::store::figure::{self, Cell, Generation};
 use crate::store::{Conn, StoreError, link};
 use crate::transaction::WriteTx;
+use crate::unit_records::Unit;
 
 /// Brings everything that follows from the records that the transaction has changed up to date.
 pub(crate) async fn update(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {

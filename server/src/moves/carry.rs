@@ -11,7 +11,7 @@ use sync_core::value::{Key, Value};
 
 use super::write::{Place, write};
 use super::{MOVED_AWAY, RESIDENCE};
-use crate::app::Shared;
+use crate::context::Shared;
 use crate::store::StoreError;
 use crate::transaction::WriteTx;
 

@@ -13,13 +13,13 @@ use crate::store::StoreError;
 use crate::transaction::WriteTx;
 
 /// A record in a space.
-pub(super) struct Place {
+pub(crate) struct Place {
     pub(super) space: Space,
     pub(super) record: RecordId,
 }
 
 impl Place {
-    pub(super) fn new(unit: &str, class: Class, record: RecordId) -> Result<Self, StoreError> {
+    pub(crate) fn new(unit: &str, class: Class, record: RecordId) -> Result<Self, StoreError> {
         Ok(Self {
             space: super::space(unit, class)?,
             record,
@@ -45,7 +45,7 @@ pub(super) async fn write(
 }
 
 /// Says something new of a record, as the office would.
-pub(super) async fn say(
+pub(crate) async fn say(
     tx: &mut WriteTx<'_>,
     place: &Place,
     puts: Vec<(Key, Value)>,
