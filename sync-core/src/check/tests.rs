@@ -16,7 +16,8 @@ fn refused(subject: crate::id::Subject, puts: &[(&str, Value)]) -> Vec<(String, 
     let record = station.draw(subject);
     let edit = Station::edit(record, puts);
     let package = Package::builtin();
-    check_edit(&package, &station.replica, &edit, TODAY)
+    let shown = station.replica.view(&edit.unit, record);
+    check_edit(&package, record, &shown, &edit.puts, TODAY)
         .into_iter()
         .map(|problem| (problem.key.to_string(), problem.code))
         .collect()
