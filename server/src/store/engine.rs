@@ -154,6 +154,8 @@ impl Conn {
 
     /// Begins a transaction that writes on a connection of its own.
     pub(super) async fn begin(&mut self) -> Result<(), Error> {
+        // One that was left half-way by whoever waited for it.
+        self.give_up();
         let Held::Own {
             connection,
             options,
@@ -165,9 +167,12 @@ impl Conn {
             Some(connection) => connection,
             None => connection.insert(SqliteConnection::connect_with(options).await?),
         };
-        sqlx::query(BEGIN_WRITE).execute(connection).await?;
         self.known = Some(Known::default());
-        Ok(())
+        let begun = sqlx::query(BEGIN_WRITE).execute(connection).await;
+        if begun.is_err() {
+            self.known = None;
+        }
+        begun.map(drop)
     }
 
     /// Commits the transaction of a connection of its own.
