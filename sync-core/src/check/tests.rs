@@ -16,11 +16,16 @@ fn refused(subject: crate::id::Subject, puts: &[(&str, Value)]) -> Vec<(String, 
     let record = station.draw(subject);
     let edit = Station::edit(record, puts);
     let package = Package::builtin();
-    let shown = station.replica.view(&edit.unit, record);
-    check_edit(&package, record, &shown, &edit.puts, TODAY)
-        .into_iter()
-        .map(|problem| (problem.key.to_string(), problem.code))
-        .collect()
+    check_edit(
+        &package,
+        edit.record,
+        &station.replica.view(&edit.unit, edit.record),
+        &edit.puts,
+        TODAY,
+    )
+    .into_iter()
+    .map(|problem| (problem.key.to_string(), problem.code))
+    .collect()
 }
 
 fn person(key: &str, value: Value) -> Option<&'static str> {
