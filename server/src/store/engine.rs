@@ -103,13 +103,20 @@ impl Engine {
     /// The statements that were run since they were asked for the last time, of all connections.
     #[cfg(test)]
     pub(super) fn statements(&self) -> Vec<String> {
-        std::mem::take(&mut *self.run.lock().unwrap())
+        std::mem::take(&mut *noted(&self.run))
     }
 
     /// Closes the connections of the pool.
     pub(super) async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// The texts that were noted; whoever panicked meanwhile left them whole.
+#[cfg(test)]
+fn noted(run: &Mutex<Vec<String>>) -> std::sync::MutexGuard<'_, Vec<String>> {
+    run.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// A connection: every function of the store takes one first, and runs in whatever transaction it is
@@ -140,7 +147,7 @@ impl Conn {
     fn run(&mut self, text: &SqlStr) -> Result<&mut SqliteConnection, Error> {
         tracing::trace!(statement = text.as_str());
         #[cfg(test)]
-        self.run.lock().unwrap().push(text.as_str().to_owned());
+        noted(&self.run).push(text.as_str().to_owned());
         match &mut self.held {
             Held::Own { connection, .. } => connection.as_mut().ok_or(Error::WorkerCrashed),
             Held::Lent(transaction) => Ok(transaction),

@@ -136,7 +136,7 @@ impl Store {
 
     /// A transaction that reads: everything it reads is one snapshot (R50).
     pub(crate) async fn read(&self) -> Result<Tx<'static>, StoreError> {
-        let on = On::Whole(self.engine.read().await?);
+        let on = On::Whole(Box::new(self.engine.read().await?));
         Ok(Tx { on, turn: None })
     }
 
@@ -186,7 +186,7 @@ pub(crate) struct Tx<'c> {
 
 #[derive(Debug)]
 enum On<'c> {
-    Whole(Conn),
+    Whole(Box<Conn>),
     Part(Part<'c>),
 }
 
