@@ -10,7 +10,6 @@
 mod build;
 mod concerned;
 mod load;
-mod reads;
 mod update;
 
 use std::collections::BTreeMap;
@@ -24,8 +23,6 @@ use crate::store::figure::{self, Generation};
 use crate::store::{Conn, StoreError};
 
 pub(crate) use build::{Built, begin, begin_again, build_next};
-pub(crate) use concerned::Touched;
-pub(crate) use reads::KnownReads;
 pub(crate) use update::update;
 
 /// The figures that are shown, and the package by which they were counted.

@@ -258,6 +258,18 @@ fn automerge_is_touched_in_one_file_cel_in_one_module_and_sql_in_the_stores() {
 }
 
 #[test]
+fn what_the_server_writes_begins_and_ends_in_one_file_so_that_nobody_forgets_what_follows() {
+    for (path, text) in sources_without("server/src", &["commit.rs"]) {
+        if path.to_string_lossy().contains("server/src/store") {
+            continue;
+        }
+        for banned in [".write_on(", ".begin_with(", ".commit(", "SqliteConnection"] {
+            assert!(!text.contains(banned), "{}: {banned}", path.display());
+        }
+    }
+}
+
+#[test]
 fn what_a_template_shows_is_escaped() {
     let templates = files("server/templates", ".html");
     let sources = files("server/src", ".rs").into_iter();
