@@ -102,7 +102,12 @@ pub fn load(files: &[(&str, &str)]) -> Result<Package, Mistakes> {
     let mut package = read::package(files, &mut notes);
     package.work_out_classes();
     check::package(&package, &mut notes);
-    let package = trial::package(package, &mut notes);
+    let mut package = trial::package(package, &mut notes);
+    if notes.mistakes.is_empty()
+        && let Err((source, why)) = package.parse_expressions()
+    {
+        notes.say("package.yaml", "", format!("`{source}`: {why}"));
+    }
     let mistakes = notes.finish();
     if mistakes.is_empty() {
         Ok(package)

@@ -415,7 +415,7 @@ impl App {
         let mut figures = Vec::new();
         for year in years {
             let totals = shown.totals(&mut tx, org, year).await?;
-            figures.extend(package.indicators.iter().map(|indicator| Figure {
+            figures.extend(package.counted().map(|(_, indicator)| Figure {
                 tally: totals.get(&indicator.key).copied().unwrap_or_default(),
                 indicator: indicator.clone(),
                 org: org.to_owned(),
