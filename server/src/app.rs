@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plan::Package;
+use plan::catalogue::Catalogue;
 use plan::indicator::Indicator;
 use plan::unit::Level;
 use rcgen::KeyPair;
@@ -146,6 +147,7 @@ pub struct App {
     shared: Arc<Shared>,
     writer: Arc<Writer>,
     tls: Arc<KeyPair>,
+    catalogue: &'static Catalogue,
     founded: bool,
 }
 
@@ -178,6 +180,7 @@ impl App {
             shared,
             writer: Arc::new(writer),
             tls: Arc::new(installed.tls),
+            catalogue: Catalogue::builtin(),
             founded: installed.founded,
         };
         if kept.is_some()
@@ -187,6 +190,11 @@ impl App {
             tracing::error!(error = format!("{error:#}"), "the journal lacks something");
         }
         Ok(app)
+    }
+
+    /// The targets of the plan, counted from the registers or not.
+    pub fn catalogue(&self) -> &Catalogue {
+        self.catalogue
     }
 
     /// Writes into the journal what it lacks, whoever stored it.

@@ -1,5 +1,6 @@
 //! What must hold of the plan as a whole: names, references, limits of keys, classes.
 
+pub(super) mod catalogue;
 mod indicator;
 
 use std::collections::BTreeSet;

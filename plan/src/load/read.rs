@@ -1,6 +1,7 @@
 //! From the trees of the files to the structs of the package. Every key that nobody asked for is a
 //! mistake.
 
+pub(super) mod catalogue;
 mod indicator;
 mod rules;
 mod subject;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::dictionary::{Kind, Repeating};
 
+mod catalogue;
 mod indicators;
 mod newer;
 
