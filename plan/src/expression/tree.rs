@@ -127,7 +127,7 @@ impl Package {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "load"))]
 impl Package {
     /// Puts other bytes in place of an expression's tree.
     pub(crate) fn set_tree(&mut self, source: &str, tree: &[u8]) {
@@ -470,6 +470,7 @@ mod tests {
         assert!(read(&tree(&long)).is_ok());
     }
 
+    #[cfg(feature = "load")]
     #[test]
     fn a_tree_is_never_taken_for_that_of_another_source() {
         let mut package = crate::Package::builtin();
