@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use plan::catalogue::Catalogue;
 use plan::indicator::Indicator;
 use plan::unit::Level;
 use rcgen::KeyPair;
@@ -55,6 +56,7 @@ pub struct App {
     shared: Arc<Shared>,
     writer: Arc<Writer>,
     tls: Arc<KeyPair>,
+    catalogue: &'static Catalogue,
     founded: bool,
 }
 
@@ -86,6 +88,7 @@ impl App {
             shared,
             writer: Arc::new(writer),
             tls: Arc::new(installed.tls),
+            catalogue: Catalogue::builtin(),
             founded: installed.founded,
         };
         erase_what_is_due(&app).await?;
@@ -108,6 +111,11 @@ impl App {
     /// Has a job done by the writer and committed, with all that follows from it.
     pub(crate) async fn write<J: Job>(&self, job: J) -> Result<J::Output, J::Error> {
         self.writer.perform(job).await
+    }
+
+    /// The targets of the plan, counted from the registers or not.
+    pub fn catalogue(&self) -> &Catalogue {
+        self.catalogue
     }
 
     /// Writes into the journal what it lacks, whoever stored it.
@@ -297,7 +305,7 @@ impl App {
         let mut figures = Vec::new();
         for year in years {
             let totals = shown.totals(&mut conn, org, year).await?;
-            figures.extend(package.indicators.iter().map(|indicator| Figure {
+            figures.extend(package.counted().map(|(_, indicator)| Figure {
                 tally: totals.get(&indicator.key).copied().unwrap_or_default(),
                 indicator: indicator.clone(),
                 org: org.to_owned(),

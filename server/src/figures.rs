@@ -70,9 +70,9 @@ impl<'a> Shown<'a> {
         org: &str,
         year: u16,
     ) -> Result<BTreeMap<String, Tally>, StoreError> {
-        let nothing = self.package.indicators.iter();
+        let nothing = self.package.counted();
         let mut totals: BTreeMap<String, Tally> = nothing
-            .map(|indicator| (indicator.key.clone(), Tally::default()))
+            .map(|(_, indicator)| (indicator.key.clone(), Tally::default()))
             .collect();
         for (cell, tally) in figure::of_year(conn, self.generation, year, "", org).await? {
             *totals.entry(cell.indicator).or_default() += tally;
@@ -146,7 +146,7 @@ impl<'a> Shown<'a> {
         unit: &str,
         year: u16,
     ) -> Result<Vec<(RecordId, Tally)>, StoreError> {
-        let mut places = (0u16..).zip(&self.package.indicators);
+        let mut places = self.package.counted();
         let Some((place, _)) = places.find(|(_, known)| known.key == indicator) else {
             return Ok(Vec::new());
         };

@@ -21,7 +21,7 @@ pub(crate) struct Reads {
 impl Reads {
     fn of(package: &Package) -> Self {
         let of_subject = |subject: Subject| {
-            let indicators = package.indicators.iter();
+            let indicators = package.counted().map(|(_, indicator)| indicator);
             let of = indicators.filter(|indicator| indicator.count.of == subject.key());
             let sources = of.flat_map(|indicator| indicator.count.expressions());
             let parts = sources.flat_map(|source| package.reads_parts(subject.key(), source));

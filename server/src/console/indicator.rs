@@ -123,6 +123,7 @@ impl<'a> View<'a> {
         behind: Option<&(Chosen, UnitFacts)>,
     ) -> Result<IndicatorPage<'a>, Trouble> {
         let (indicator, language) = (self.indicator, self.asked.language);
+        let span = indicator.period.of(self.year).ok_or(Trouble::NotFound)?;
         let teller = self.teller();
         let total = self.sum(numbers, &self.unit.code);
         let heading = teller.title(&indicator.title).to_owned();
@@ -145,9 +146,9 @@ impl<'a> View<'a> {
                 .unwrap_or_default(),
             responsible: departments.cloned().collect::<Vec<_>>().join("、"),
             inferred: indicator.responsible.inferred,
-            partial: indicator.count.coverage == Coverage::Partial,
+            partial: indicator.count.coverage != Coverage::Full,
             figure: self.figure(&total),
-            rule: Rule::of(teller, indicator, &indicator.period.of(self.year)),
+            rule: Rule::of(teller, indicator, &span),
             below: self.below(numbers),
             breakdowns: self.breakdowns(&numbers.breakdown),
             by_year: self.by_year(numbers, &years),

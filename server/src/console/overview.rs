@@ -165,7 +165,7 @@ impl<'a> View<'a> {
     fn domains(&self, org: Option<&str>, totals: &Sums<'_>, frame: &Frame<'_>) -> Vec<Domain> {
         let mut domains: Vec<Domain> = Vec::new();
         let mut last = "";
-        for indicator in &self.package.indicators {
+        for (_, indicator) in self.package.counted() {
             if indicator.domain != last || domains.is_empty() {
                 domains.push(Domain {
                     title: frame.say(&format!("domain-{}", indicator.domain)),
@@ -204,7 +204,11 @@ impl<'a> View<'a> {
         };
         Matrix {
             units: below.iter().map(head).collect(),
-            rows: self.package.indicators.iter().map(row).collect(),
+            rows: self
+                .package
+                .counted()
+                .map(|(_, indicator)| row(indicator))
+                .collect(),
         }
     }
 
