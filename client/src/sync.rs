@@ -75,6 +75,7 @@ pub(crate) fn lead<W: Walk>(
             Next::More if cancel.is_cancelled() => return Err(PhoneError::cancelled()),
             // What came is merged slice by slice, and between two of them others have the phone.
             Next::More => {
+                walk.apart()?;
                 let next = phone.turn(|phone| walk.next(phone))?;
                 each(walk);
                 next

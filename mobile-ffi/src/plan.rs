@@ -1,6 +1,7 @@
 //! The plan as it reached this device: enough for an app to draw its own forms and lists.
 
 use plan::dictionary::{self, Kind, Repeating};
+use plan::indicator::{Amount, Bound};
 use plan::{indicator, register, unit};
 
 use crate::language::Title;
@@ -37,8 +38,11 @@ impl From<&plan::Package> for Plan {
                 .iter()
                 .map(|register| Register::of(register, plan))
                 .collect(),
-            indicators: plan.indicators.iter().map(Indicator::from).collect(),
-            units: plan.units.iter().map(OrgUnit::from).collect(),
+            indicators: plan
+                .counted()
+                .map(|(_, indicator)| Indicator::from(indicator))
+                .collect(),
+            units: plan.units.iter().filter_map(OrgUnit::of).collect(),
             first_year: plan.years.from.into(),
             last_year: plan.years.to.into(),
         }
@@ -60,11 +64,12 @@ pub struct SubjectOfPlan {
 
 impl From<&dictionary::Subject> for SubjectOfPlan {
     fn from(subject: &dictionary::Subject) -> Self {
+        let known = subject.sections.iter().filter(|section| section.is_known());
         Self {
             key: subject.key.clone(),
             title: (&subject.title).into(),
             label: subject.label.clone(),
-            sections: subject.sections.iter().map(Section::from).collect(),
+            sections: known.map(Section::from).collect(),
         }
     }
 }
@@ -121,7 +126,9 @@ impl From<&Repeating> for Repeats {
         let by_date = repeating.date().map(str::to_owned);
         match repeating {
             Repeating::No => Self::No,
-            Repeating::ByDate(_) | Repeating::Drawn => Self::Items { by_date },
+            Repeating::ByDate(_) | Repeating::Drawn | Repeating::Other(_) => {
+                Self::Items { by_date }
+            }
             Repeating::ByKey(fields, _) => Self::NamedItems {
                 by: fields.clone(),
                 by_date,
@@ -228,6 +235,8 @@ impl From<&Kind> for FieldKind {
                 subject: subject.clone(),
             },
             Kind::Point => Self::Position,
+            // Of a newer plan: a text that takes no character, since nobody could check it.
+            Kind::Other(_) => Self::Words { max_chars: 0 },
         }
     }
 }
@@ -379,12 +388,13 @@ pub struct Indicator {
 impl From<&indicator::Indicator> for Indicator {
     fn from(indicator: &indicator::Indicator) -> Self {
         let target = &indicator.target;
+        let amount = target.bound.as_ref().and_then(Bound::amount);
         Self {
             key: indicator.key.clone(),
             title: (&indicator.title).into(),
             quote: indicator.quote.clone(),
             measure: target.unit.into(),
-            target: target.bound.map(|bound| bound.amount().rounded()),
+            target: amount.map(Amount::rounded),
             target_year: target.year.into(),
         }
     }
@@ -412,7 +422,8 @@ impl From<indicator::Unit> for Measure {
             indicator::Unit::Per1000 => Self::Per1000,
             indicator::Unit::Per100k => Self::Per100k,
             indicator::Unit::Ratio => Self::Ratio,
-            indicator::Unit::Count => Self::Count,
+            // What has another unit is not counted, and none of the plan's indicators.
+            _ => Self::Count,
         }
     }
 }
@@ -430,14 +441,15 @@ pub struct OrgUnit {
     pub keeps_registers: bool,
 }
 
-impl From<&unit::Unit> for OrgUnit {
-    fn from(unit: &unit::Unit) -> Self {
-        Self {
+impl OrgUnit {
+    /// None where the level is one of a newer plan.
+    fn of(unit: &unit::Unit) -> Option<Self> {
+        Some(Self {
             code: unit.code.clone(),
             name: unit.name.clone(),
-            level: unit.level.into(),
+            level: Level::of(unit.level)?,
             keeps_registers: unit.cadres,
-        }
+        })
     }
 }
 
@@ -458,15 +470,16 @@ pub enum Level {
     Community,
 }
 
-impl From<unit::Level> for Level {
-    fn from(level: unit::Level) -> Self {
-        match level {
+impl Level {
+    fn of(level: unit::Level) -> Option<Self> {
+        Some(match level {
             unit::Level::Region => Self::Region,
             unit::Level::League => Self::League,
             unit::Level::Banner => Self::Banner,
             unit::Level::Sumu => Self::Sumu,
             unit::Level::Gacha => Self::Gacha,
             unit::Level::Community => Self::Community,
-        }
+            unit::Level::Other(_) => return None,
+        })
     }
 }

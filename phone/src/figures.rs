@@ -63,7 +63,7 @@ impl Phone {
             let control = open.replica.control();
             let tallies = figure::of_unit(&open.replica.facts(unit), package, control, unit);
             for year in &years {
-                for (at, indicator) in (0u16..).zip(&package.indicators) {
+                for (at, indicator) in package.counted() {
                     let missing = missing_classes(open, indicator, unit);
                     let tally = tallies.get(&(at, *year)).copied().unwrap_or_default();
                     figures.push(Figure {

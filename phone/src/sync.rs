@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use sync_core::enrol::Link;
-use sync_core::exchange::{Arrival, Budget, Outgoing, Received, References, Slice, Work};
+use sync_core::exchange::{Arrival, Budget, Outgoing, Received, References, Slice, Unopened, Work};
 use sync_core::id::DeviceId;
 use sync_core::merging::Place;
 
@@ -95,6 +95,8 @@ enum Stage {
     Round,
     /// A request is under way.
     Asked(Outgoing),
+    /// Its answer is there, with batches that are still compact.
+    Answered(Outgoing, Box<Unopened>),
     /// Its answer is being merged, slice by slice.
     Merge(Outgoing, Box<Arrival>),
     /// What the next slice merges is marked.
@@ -158,7 +160,7 @@ impl Course {
     pub fn progress(&mut self) -> Option<Progress> {
         let under_way = matches!(
             self.stage,
-            Stage::Merge(..) | Stage::Marked(..) | Stage::Wipe(_)
+            Stage::Answered(..) | Stage::Merge(..) | Stage::Marked(..) | Stage::Wipe(_)
         );
         if under_way || self.report.round_trips == self.told {
             return None;
@@ -273,25 +275,25 @@ impl Course {
         }
         let answer = match answer.map_err(PhoneError::from) {
             Ok(answer) => answer.body,
-            Err(error) => return self.not_taken(error),
+            Err(error) => {
+                self.not_taken(error)?;
+                return Ok(Next::More);
+            }
         };
         self.report.bytes_down += answer.len();
         self.report.round_trips += 1;
         let open = phone.opened()?;
         match open.replica.read_answer(&open.store, &outgoing, &answer) {
-            Ok(arrival) => self.stage = Stage::Merge(outgoing, Box::new(arrival)),
-            Err(error) => return self.not_taken(error.into()),
+            Ok(unopened) => self.stage = Stage::Answered(outgoing, Box::new(unopened)),
+            Err(error) => self.not_taken(error.into())?,
         }
         Ok(Next::More)
     }
 
     /// A round that may come through at another try.
-    fn not_taken(&mut self, error: PhoneError) -> Result<Next<SyncReport>, PhoneError> {
+    fn not_taken(&mut self, error: PhoneError) -> Result<(), PhoneError> {
         match error {
-            PhoneError::NoConnection(complaint) => {
-                self.failed(complaint)?;
-                Ok(Next::More)
-            }
+            PhoneError::NoConnection(complaint) => self.failed(complaint),
             error => Err(error),
         }
     }
@@ -339,8 +341,14 @@ impl Course {
                 self.ended(phone, again)
             }
             // The answer was to a replica that is gone; what it brought comes again.
-            Ok(Err(_)) => self.not_taken(PhoneError::NoConnection(Complaint::new("store_fenced"))),
-            Err(error) => self.not_taken(error),
+            Ok(Err(_)) => {
+                self.failed(Complaint::new("store_fenced"))?;
+                Ok(Next::More)
+            }
+            Err(error) => {
+                self.not_taken(error)?;
+                Ok(Next::More)
+            }
         }
     }
 
@@ -407,7 +415,19 @@ impl Course {
 impl Walk for Course {
     type End = SyncReport;
 
+    fn apart(&mut self) -> Result<(), PhoneError> {
+        match std::mem::replace(&mut self.stage, Stage::Round) {
+            Stage::Answered(outgoing, unopened) => match unopened.open() {
+                Ok(arrival) => self.stage = Stage::Merge(outgoing, Box::new(arrival)),
+                Err(error) => self.not_taken(error.into())?,
+            },
+            stage => self.stage = stage,
+        }
+        Ok(())
+    }
+
     fn next(&mut self, phone: &mut Phone) -> Result<Next<SyncReport>, PhoneError> {
+        self.apart()?;
         match std::mem::replace(&mut self.stage, Stage::Round) {
             Stage::Enrol(mut enrolment) => {
                 let next = enrolment.next(phone)?;
@@ -415,7 +435,7 @@ impl Walk for Course {
                 self.enrolled(next)
             }
             Stage::Begin | Stage::Prove(..) => self.first(phone),
-            Stage::Round | Stage::Asked(_) => Ok(Next::Ask(self.ask(phone)?)),
+            Stage::Round | Stage::Asked(_) | Stage::Answered(..) => Ok(Next::Ask(self.ask(phone)?)),
             Stage::Merge(outgoing, arrival) => self.mark(phone, outgoing, arrival),
             Stage::Marked(outgoing, arrival, places) => {
                 self.merge(phone, outgoing, &arrival, Work::slice_of(places))
@@ -470,6 +490,7 @@ impl Walk for Course {
             }
             stage @ (Stage::Begin
             | Stage::Round
+            | Stage::Answered(..)
             | Stage::Merge(..)
             | Stage::Marked(..)
             | Stage::Single(_)) => {

@@ -124,6 +124,14 @@ pub trait Walk {
     /// Those of the store, and what the server has to be asked anew for.
     fn next(&mut self, phone: &mut Phone) -> Result<Next<Self::End>, PhoneError>;
 
+    /// Does what takes no phone before [`Walk::next`], while others have it. `next` does it otherwise.
+    ///
+    /// # Errors
+    /// As [`Walk::next`].
+    fn apart(&mut self) -> Result<(), PhoneError> {
+        Ok(())
+    }
+
     /// Takes what came back for the request that was given out last.
     ///
     /// # Errors

@@ -3,7 +3,11 @@
 //! These structs are also the package's form on the wire: CBOR arrays with numbered fields, new ones
 //! at the end, so that an old phone reads a newer package.
 
+use minicbor::decode::{self, Decoder};
+use minicbor::encode::{self, Encoder, Write};
 use minicbor::{Decode, Encode};
+
+use crate::open::{self, Content, Unknown, numbered};
 
 /// The section in which it stands that two records are one person, or are not. It is the programs' own:
 /// no plan has a section of this name.
@@ -65,21 +69,61 @@ pub struct Section {
 }
 
 /// Whether a section repeats, and what its items are called.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Repeating {
     /// One set of current values.
-    #[n(0)]
     No,
     /// Items with drawn ids, ordered by the date in this field.
-    #[n(1)]
-    ByDate(#[n(0)] String),
+    ByDate(String),
     /// Items named by the values of these fields, joined by `-`; so two people who open the same
     /// one edit one item. Such a section may be ordered by a date all the same.
-    #[n(2)]
-    ByKey(#[n(0)] Vec<String>, #[n(1)] Option<String>),
+    ByKey(Vec<String>, Option<String>),
     /// Items with drawn ids and no date of their own.
-    #[n(3)]
     Drawn,
+    /// One of a newer plan: nobody fills the section in, and expressions do not know it.
+    Other(Unknown),
+}
+
+impl<C> Encode<C> for Repeating {
+    fn encode<W: Write>(
+        &self,
+        encoder: &mut Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        match self {
+            Self::No => encoder.array(2)?.u32(0)?.array(0)?.ok(),
+            Self::ByDate(field) => encoder.array(2)?.u32(1)?.array(1)?.str(field)?.ok(),
+            Self::ByKey(fields, date) => {
+                let length = if date.is_some() { 2 } else { 1 };
+                encoder.array(2)?.u32(2)?.array(length)?;
+                fields.encode(encoder, context)?;
+                date.iter().try_for_each(|date| encoder.str(date)?.ok())
+            }
+            Self::Drawn => encoder.array(2)?.u32(3)?.array(0)?.ok(),
+            Self::Other(unknown) => unknown.write(encoder),
+        }
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Repeating {
+    fn decode(decoder: &mut Decoder<'b>, context: &mut C) -> Result<Self, decode::Error> {
+        let number = open::number(decoder)?;
+        if number > 3 {
+            return open::unknown(decoder, number).map(Self::Other);
+        }
+        let mut content = Content::of(decoder)?;
+        let known = match number {
+            1 => Self::ByDate(content.need(decoder, context)?),
+            2 => Self::ByKey(
+                content.need(decoder, context)?,
+                content.next(decoder, context)?,
+            ),
+            3 => Self::Drawn,
+            _ => Self::No,
+        };
+        content.end(decoder)?;
+        Ok(known)
+    }
 }
 
 impl Repeating {
@@ -88,7 +132,7 @@ impl Repeating {
         match self {
             Repeating::ByDate(field) => Some(field),
             Repeating::ByKey(_, date) => date.as_deref(),
-            Repeating::No | Repeating::Drawn => None,
+            Repeating::No | Repeating::Drawn | Repeating::Other(_) => None,
         }
     }
 }
@@ -120,94 +164,154 @@ pub struct Field {
     pub hint: Option<Words>,
 }
 
-/// Who asks for a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum Origin {
-    /// The plan names it.
-    #[n(0)]
-    Plan,
-    /// Standard practice, or needed to make the register work.
-    #[n(1)]
-    Practice,
-    /// The plan names the matter, practice gives its form.
-    #[n(2)]
-    PlanAndPractice,
+numbered! {
+    /// Who asks for a field.
+    pub enum Origin {
+        /// The plan names it.
+        0 => Plan,
+        /// Standard practice, or needed to make the register work.
+        1 => Practice,
+        /// The plan names the matter, practice gives its form.
+        2 => PlanAndPractice,
+    }
 }
 
 /// What a value is and which values are allowed.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Text.
-    #[n(0)]
     Text {
         /// Most characters (Unicode scalar values).
-        #[n(0)]
         max_chars: u32,
         /// A regular expression that the whole text must match.
-        #[n(1)]
         pattern: Option<String>,
         /// A form that a regular expression can't say.
-        #[n(2)]
         format: Option<Format>,
     },
     /// `YYYY-MM-DD`, not before 1900.
-    #[n(1)]
     Date {
         /// `YYYY-MM` is allowed too.
-        #[n(0)]
         month: bool,
         /// May lie in the future: what is due or expected.
-        #[n(1)]
         future: bool,
     },
     /// A whole number.
-    #[n(2)]
     Integer {
         /// Smallest.
-        #[n(0)]
         min: i64,
         /// Largest.
-        #[n(1)]
         max: i64,
     },
     /// Yes or no.
-    #[n(3)]
     Bool,
     /// One code of a list.
-    #[n(4)]
     Choice {
         /// The list's key.
-        #[n(0)]
         codes: String,
     },
     /// Any number of codes of a list; stored as one Boolean per code.
-    #[n(5)]
     Choices {
         /// The list's key.
-        #[n(0)]
         codes: String,
     },
     /// The id of a record of this subject.
-    #[n(6)]
     Reference {
         /// The subject's key.
-        #[n(0)]
         subject: String,
     },
     /// `latitude,longitude` in degrees, WGS-84, with one decimal at the most: a finer one would name
     /// the household.
-    #[n(7)]
     Point,
+    /// One of a newer plan: what is recorded is shown as text, and nobody fills it in.
+    Other(Unknown),
 }
 
-/// Forms of text that need more than a regular expression.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum Format {
-    /// An 18-character ID number (GB 11643-1999), where the document is an ID card.
-    #[n(0)]
-    IdNumber,
+impl<C> Encode<C> for Kind {
+    fn encode<W: Write>(
+        &self,
+        encoder: &mut Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        match self {
+            Self::Text {
+                max_chars,
+                pattern,
+                format,
+            } => {
+                let length = match (pattern, format) {
+                    (_, Some(_)) => 3,
+                    (Some(_), None) => 2,
+                    (None, None) => 1,
+                };
+                encoder.array(2)?.u32(0)?.array(length)?.u32(*max_chars)?;
+                if length > 1 {
+                    pattern.encode(encoder, context)?;
+                }
+                let mut format = format.iter();
+                format.try_for_each(|format| format.encode(encoder, context))
+            }
+            Self::Date { month, future } => {
+                encoder.array(2)?.u32(1)?.array(2)?;
+                encoder.bool(*month)?.bool(*future)?.ok()
+            }
+            Self::Integer { min, max } => {
+                encoder.array(2)?.u32(2)?.array(2)?;
+                encoder.i64(*min)?.i64(*max)?.ok()
+            }
+            Self::Bool => encoder.array(2)?.u32(3)?.array(0)?.ok(),
+            Self::Choice { codes } => encoder.array(2)?.u32(4)?.array(1)?.str(codes)?.ok(),
+            Self::Choices { codes } => encoder.array(2)?.u32(5)?.array(1)?.str(codes)?.ok(),
+            Self::Reference { subject } => encoder.array(2)?.u32(6)?.array(1)?.str(subject)?.ok(),
+            Self::Point => encoder.array(2)?.u32(7)?.array(0)?.ok(),
+            Self::Other(unknown) => unknown.write(encoder),
+        }
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Kind {
+    fn decode(decoder: &mut Decoder<'b>, context: &mut C) -> Result<Self, decode::Error> {
+        let number = open::number(decoder)?;
+        if number > 7 {
+            return open::unknown(decoder, number).map(Self::Other);
+        }
+        let mut content = Content::of(decoder)?;
+        let known = match number {
+            0 => Self::Text {
+                max_chars: content.need(decoder, context)?,
+                pattern: content.next(decoder, context)?,
+                format: content.next(decoder, context)?,
+            },
+            1 => Self::Date {
+                month: content.need(decoder, context)?,
+                future: content.need(decoder, context)?,
+            },
+            2 => Self::Integer {
+                min: content.need(decoder, context)?,
+                max: content.need(decoder, context)?,
+            },
+            3 => Self::Bool,
+            4 => Self::Choice {
+                codes: content.need(decoder, context)?,
+            },
+            5 => Self::Choices {
+                codes: content.need(decoder, context)?,
+            },
+            6 => Self::Reference {
+                subject: content.need(decoder, context)?,
+            },
+            _ => Self::Point,
+        };
+        content.end(decoder)?;
+        Ok(known)
+    }
+}
+
+numbered! {
+    /// Forms of text that need more than a regular expression.
+    pub enum Format {
+        /// An 18-character ID number (GB 11643-1999), where the document is an ID card.
+        0 => IdNumber,
+    }
 }
 
 /// A rule between the fields of a section.
@@ -270,6 +374,11 @@ impl Subject {
 }
 
 impl Section {
+    /// Whether this program knows how it repeats.
+    pub fn is_known(&self) -> bool {
+        !matches!(self.repeating, Repeating::Other(_))
+    }
+
     /// Whether the value of a field goes along when a person moves to another unit. Of fields that only
     /// a newer plan knows it does, so that nothing is lost.
     pub fn takes_along(&self, field: &str) -> bool {
@@ -280,6 +389,13 @@ impl Section {
     /// The field with this key.
     pub fn field(&self, key: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.key == key)
+    }
+}
+
+impl Field {
+    /// Whether this program knows what its values are.
+    pub fn is_known(&self) -> bool {
+        !matches!(self.kind, Kind::Other(_))
     }
 }
 

@@ -15,6 +15,10 @@
 //! - `item`: the item, in [`Scope::item_holds`] only;
 //! - every computed status of the subject by its name.
 //!
+//! What is evaluated is the tree of an expression that the package carries ([`Parsed`]); its source is
+//! the name under which the rest of the package refers to it. Only with the feature `load` is there a
+//! parser, for what has no tree.
+//!
 //! Besides CEL's own functions there are eight: `age`, `ago`, `ahead`, `held`, `last`,
 //! `newest`, `reached` and `within`; the module `functions` has their borders. Sections and computed statuses are
 //! built when an expression first refers to them and then kept, so that a scope costs what is asked
@@ -31,6 +35,7 @@ mod reads;
 mod scope;
 #[cfg(feature = "load")]
 mod shapes;
+mod tree;
 mod values;
 
 use std::collections::BTreeMap;
@@ -40,10 +45,11 @@ use self::date::Date;
 pub(crate) use self::functions::NAMES as FUNCTIONS;
 pub(crate) use self::programs::Programs;
 #[cfg(feature = "load")]
-pub(crate) use self::programs::whole;
+pub(crate) use self::programs::{CEL_WORDS, whole};
 pub use self::scope::{Day, Recorded, Scope};
 #[cfg(feature = "load")]
 pub(crate) use self::shapes::{Shape, Shapes};
+pub use self::tree::Parsed;
 use crate::register::Gives;
 
 /// Most characters (Unicode scalar values) of an expression.

@@ -10,9 +10,12 @@
 //! the expressions of the [`Count`]: the denominator first, what is known next, the numerator last.
 //! [`Package::reads`](crate::Package::reads) says which sections an answer depends on.
 
+use minicbor::decode::{self, Decoder};
+use minicbor::encode::{self, Encoder, Write};
 use minicbor::{Decode, Encode};
 
 use crate::dictionary::Words;
+use crate::open::{self, Content, Unknown, numbered};
 
 /// A target of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -55,19 +58,16 @@ pub struct Indicator {
     pub note: Option<Words>,
 }
 
-/// Which way a figure should go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum Direction {
-    /// More is better.
-    #[n(0)]
-    Increase,
-    /// Less is better.
-    #[n(1)]
-    Decrease,
-    /// It should stay where it is.
-    #[n(2)]
-    Maintain,
+numbered! {
+    /// Which way a figure should go.
+    pub enum Direction {
+        /// More is better.
+        0 => Increase,
+        /// Less is better.
+        1 => Decrease,
+        /// It should stay where it is.
+        2 => Maintain,
+    }
 }
 
 /// What the plan wants of a figure.
@@ -92,17 +92,48 @@ pub struct Target {
 }
 
 /// An amount and the side on which a figure has reached it; the amount itself has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bound {
     /// At least so much.
-    #[n(0)]
-    AtLeast(#[n(0)] Amount),
+    AtLeast(Amount),
     /// At most so much.
-    #[n(1)]
-    AtMost(#[n(0)] Amount),
+    AtMost(Amount),
     /// About so much; the plan gives no tolerance.
-    #[n(2)]
-    About(#[n(0)] Amount),
+    About(Amount),
+    /// One of a newer plan: the figure is shown and held against nothing.
+    Other(Unknown),
+}
+
+impl<C> Encode<C> for Bound {
+    fn encode<W: Write>(
+        &self,
+        encoder: &mut Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        let (number, amount) = match self {
+            Self::AtLeast(amount) => (0, amount),
+            Self::AtMost(amount) => (1, amount),
+            Self::About(amount) => (2, amount),
+            Self::Other(unknown) => return unknown.write(encoder),
+        };
+        encoder.array(2)?.u32(number)?.array(1)?;
+        amount.encode(encoder, context)
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Bound {
+    fn decode(decoder: &mut Decoder<'b>, context: &mut C) -> Result<Self, decode::Error> {
+        let known = match open::number(decoder)? {
+            0 => Self::AtLeast,
+            1 => Self::AtMost,
+            2 => Self::About,
+            other => return open::unknown(decoder, other).map(Self::Other),
+        };
+        let mut content = Content::of(decoder)?;
+        let amount = content.need(decoder, context)?;
+        content.end(decoder)?;
+        Ok(known(amount))
+    }
 }
 
 /// A fraction: 42.5 is 425/10, a third of a hundred is 100/3. Compared exactly, never as a float.
@@ -116,70 +147,66 @@ pub struct Amount {
     pub denominator: u32,
 }
 
-/// What a figure is measured in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum Unit {
-    /// Numerator per hundred of the denominator.
-    #[n(0)]
-    Percent,
-    /// Per thousand.
-    #[n(1)]
-    Per1000,
-    /// Per hundred thousand.
-    #[n(2)]
-    Per100k,
-    /// Numerator by denominator.
-    #[n(3)]
-    Ratio,
-    /// A number of people, households or things: the numerator alone.
-    #[n(4)]
-    Count,
+numbered! {
+    /// What a figure is measured in.
+    pub enum Unit {
+        /// Numerator per hundred of the denominator.
+        0 => Percent,
+        /// Per thousand.
+        1 => Per1000,
+        /// Per hundred thousand.
+        2 => Per100k,
+        /// Numerator by denominator.
+        3 => Ratio,
+        /// A number of people, households or things: the numerator alone.
+        4 => Count,
+        /// Years of life.
+        5 => Years,
+        /// A difference of two percentages.
+        6 => PercentagePoints,
+        /// Money.
+        7 => Yuan,
+        /// Weight.
+        8 => Tonnes,
+    }
 }
 
-/// What counts as reaching a target that has no number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum Trend {
-    /// Not worse than the year before (逐步, 稳步, 持续).
-    #[n(0)]
-    YearOnYear,
-    /// Not worse than the term before (逐届).
-    #[n(1)]
-    TermOnTerm,
-    /// Higher at the end than at the baseline.
-    #[n(2)]
-    EndAboveBaseline,
-    /// Lower at the end than at the baseline.
-    #[n(3)]
-    EndBelowBaseline,
-    /// Grows more slowly.
-    #[n(4)]
-    SlowerGrowth,
-    /// Kept within a band that the office sets.
-    #[n(5)]
-    KeptWithinReason,
+numbered! {
+    /// What counts as reaching a target that has no number.
+    pub enum Trend {
+        /// Not worse than the year before (逐步, 稳步, 持续).
+        0 => YearOnYear,
+        /// Not worse than the term before (逐届).
+        1 => TermOnTerm,
+        /// Higher at the end than at the baseline.
+        2 => EndAboveBaseline,
+        /// Lower at the end than at the baseline.
+        3 => EndBelowBaseline,
+        /// Grows more slowly.
+        4 => SlowerGrowth,
+        /// Kept within a band that the office sets.
+        5 => KeptWithinReason,
+    }
 }
 
-/// What a year of an indicator is. A figure is as of the last day of its period, never of today.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-#[cbor(index_only)]
-pub enum Period {
-    /// 1 January to 31 December.
-    #[n(0)]
-    CalendarYear,
-    /// The state at 31 December.
-    #[n(1)]
-    YearEnd,
-    /// 1 October of the year before to 30 September, as in maternal and child health.
-    #[n(2)]
-    MchYear,
-    /// 1 September of the year before to 31 August.
-    #[n(3)]
-    SchoolYear,
-    /// The screening rounds that are named after the year.
-    #[n(4)]
-    EachRound,
+numbered! {
+    /// What a year of an indicator is. A figure is as of the last day of its period, never of today.
+    pub enum Period {
+        /// 1 January to 31 December.
+        0 => CalendarYear,
+        /// The state at 31 December.
+        1 => YearEnd,
+        /// 1 October of the year before to 30 September, as in maternal and child health.
+        2 => MchYear,
+        /// 1 September of the year before to 31 August.
+        3 => SchoolYear,
+        /// The screening rounds that are named after the year.
+        4 => EachRound,
+        /// A term of office.
+        5 => Term,
+        /// Whenever a survey or census is held.
+        6 => Survey,
+    }
 }
 
 /// The days of a period, first and last, `YYYY-MM-DD`.
@@ -194,15 +221,17 @@ pub struct Span {
 }
 
 impl Period {
-    /// The period that ends in `year`.
-    pub fn of(self, year: u16) -> Span {
+    /// The period that ends in `year`; none of one that has no days of its own, or that this program
+    /// does not know.
+    pub fn of(self, year: u16) -> Option<Span> {
         let (before, from, to) = match self {
             Self::CalendarYear | Self::YearEnd | Self::EachRound => (year, "01-01", "12-31"),
             Self::MchYear => (year.saturating_sub(1), "10-01", "09-30"),
             Self::SchoolYear => (year.saturating_sub(1), "09-01", "08-31"),
+            Self::Term | Self::Survey | Self::Other(_) => return None,
         };
         let (from, to) = (format!("{before:04}-{from}"), format!("{year:04}-{to}"));
-        Span { year, from, to }
+        Some(Span { year, from, to })
     }
 }
 
@@ -235,16 +264,14 @@ pub struct Count {
     pub classes: Vec<String>,
 }
 
-/// Whether the registers see everybody whom a target is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum Coverage {
-    /// All of them.
-    #[n(0)]
-    Full,
-    /// A part; a department completes it.
-    #[n(1)]
-    Partial,
+numbered! {
+    /// Whether the registers see everybody whom a target is about.
+    pub enum Coverage {
+        /// All of them.
+        0 => Full,
+        /// A part; a department completes it.
+        1 => Partial,
+    }
 }
 
 /// Who answers for a target.
@@ -294,23 +321,34 @@ impl Count {
     }
 }
 
+impl Indicator {
+    /// Whether this program can count it: figures are kept in its unit and for its period. An
+    /// indicator of a newer plan that has others is left out of figures and lists, as if it was not
+    /// there.
+    pub fn is_known(&self) -> bool {
+        let unit = self.target.unit;
+        (unit == Unit::Count || unit.scale().is_some()) && self.period.of(0).is_some()
+    }
+}
+
 impl Bound {
-    /// The amount.
-    pub fn amount(self) -> Amount {
+    /// The amount; none of a bound that this program does not know.
+    pub fn amount(&self) -> Option<Amount> {
         match self {
-            Self::AtLeast(amount) | Self::AtMost(amount) | Self::About(amount) => amount,
+            Self::AtLeast(amount) | Self::AtMost(amount) | Self::About(amount) => Some(*amount),
+            Self::Other(_) => None,
         }
     }
 
     /// Whether `figure` has reached it; a target of "about" has no tolerance of its own and is
     /// reached by nothing but judgement.
-    pub fn reached_by(self, figure: Amount) -> Option<bool> {
+    pub fn reached_by(&self, figure: Amount) -> Option<bool> {
         let (bound, order) = match self {
             Self::AtLeast(bound) => (bound, std::cmp::Ordering::Less),
             Self::AtMost(bound) => (bound, std::cmp::Ordering::Greater),
-            Self::About(_) => return None,
+            Self::About(_) | Self::Other(_) => return None,
         };
-        Some(figure.compared(bound) != order)
+        Some(figure.compared(*bound) != order)
     }
 }
 
@@ -337,14 +375,15 @@ impl Amount {
 }
 
 impl Unit {
-    /// What a quotient is multiplied by; none where the numerator stands alone.
+    /// What a quotient is multiplied by; none where the numerator stands alone, and of what is not
+    /// counted from records.
     pub fn scale(self) -> Option<i64> {
         match self {
             Self::Percent => Some(100),
             Self::Per1000 => Some(1_000),
             Self::Per100k => Some(100_000),
             Self::Ratio => Some(1),
-            Self::Count => None,
+            _ => None,
         }
     }
 }
@@ -355,12 +394,12 @@ mod tests {
 
     #[test]
     fn a_period_ends_in_its_year() {
-        let span = Period::MchYear.of(2027);
+        let span = Period::MchYear.of(2027).expect("a known period");
         assert_eq!(
             (span.from.as_str(), span.to.as_str()),
             ("2026-10-01", "2027-09-30")
         );
-        let span = Period::YearEnd.of(2027);
+        let span = Period::YearEnd.of(2027).expect("a known period");
         assert_eq!(
             (span.from.as_str(), span.to.as_str()),
             ("2027-01-01", "2027-12-31")

@@ -3,8 +3,9 @@
 //! Subjects with their sections, fields and code lists ([`dictionary`]), registers with computed
 //! statuses and dated settings ([`register`]), the targets and how they are counted
 //! ([`indicator`]), the org units ([`mod@unit`]), and the expressions that
-//! tie them together ([`expression`], the only user of CEL). With the feature `load` also the loader
-//! of the YAML in this directory, and the plan that is built in.
+//! tie them together ([`expression`], the only user of CEL). With the feature `load`, which no phone
+//! has, also the loader of the YAML in this directory, the plan that is built in, and the catalogue of
+//! all targets. Whatever a newer plan says that this program does not know is kept ([`Unknown`]).
 //!
 //! A typical call: somebody holds a [`Package`] and the facts of a record, makes a
 //! [`Scope`](expression::Scope) of them as of a date, and asks it for statuses, for the rows of a
@@ -32,13 +33,17 @@
 //!
 //! This crate knows nothing about how data travels.
 
+#[cfg(feature = "load")]
+pub mod catalogue;
 pub mod dictionary;
 pub mod expression;
 pub mod indicator;
 #[cfg(feature = "load")]
 pub mod load;
+mod open;
 mod package;
 pub mod register;
 pub mod unit;
 
+pub use open::Unknown;
 pub use package::{BadPackage, Package};

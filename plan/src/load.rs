@@ -18,6 +18,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use crate::catalogue::Catalogue;
 use crate::indicator::Count;
 use crate::package::Package;
 
@@ -53,6 +54,43 @@ const BUILTIN: [(&str, &str); 12] = [
         include_str!("../indicators/social-security.yaml"),
     ),
     ("units.csv", include_str!("../units.csv")),
+];
+
+/// The files of the built-in catalogue.
+const CATALOGUE: [(&str, &str); 9] = [
+    (
+        "catalogue/catalogue.yaml",
+        include_str!("../catalogue/catalogue.yaml"),
+    ),
+    (
+        "catalogue/health.yaml",
+        include_str!("../catalogue/health.yaml"),
+    ),
+    (
+        "catalogue/education.yaml",
+        include_str!("../catalogue/education.yaml"),
+    ),
+    (
+        "catalogue/economy.yaml",
+        include_str!("../catalogue/economy.yaml"),
+    ),
+    (
+        "catalogue/decision-making.yaml",
+        include_str!("../catalogue/decision-making.yaml"),
+    ),
+    (
+        "catalogue/social-security.yaml",
+        include_str!("../catalogue/social-security.yaml"),
+    ),
+    (
+        "catalogue/family.yaml",
+        include_str!("../catalogue/family.yaml"),
+    ),
+    (
+        "catalogue/environment.yaml",
+        include_str!("../catalogue/environment.yaml"),
+    ),
+    ("catalogue/law.yaml", include_str!("../catalogue/law.yaml")),
 ];
 
 /// Something in the plan's files that has to be put right.
@@ -102,7 +140,12 @@ pub fn load(files: &[(&str, &str)]) -> Result<Package, Mistakes> {
     let mut package = read::package(files, &mut notes);
     package.work_out_classes();
     check::package(&package, &mut notes);
-    let package = trial::package(package, &mut notes);
+    let mut package = trial::package(package, &mut notes);
+    if notes.mistakes.is_empty()
+        && let Err((source, why)) = package.parse_expressions()
+    {
+        notes.say("package.yaml", "", format!("`{source}`: {why}"));
+    }
     let mistakes = notes.finish();
     if mistakes.is_empty() {
         Ok(package)
@@ -161,6 +204,35 @@ fn listed(directory: &Path, name: &str) -> std::io::Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+/// Reads and checks the catalogue from its files, each a name (`catalogue/law.yaml`, …) and its text,
+/// beside the package whose indicators it names.
+pub fn load_catalogue(files: &[(&str, &str)], package: &Package) -> Result<Catalogue, Mistakes> {
+    let mut notes = Notes::default();
+    let catalogue = read::catalogue::catalogue(files, &mut notes);
+    check::catalogue::catalogue(&catalogue, package, &mut notes);
+    let mistakes = notes.finish();
+    if mistakes.is_empty() {
+        Ok(catalogue)
+    } else {
+        Err(Mistakes(mistakes))
+    }
+}
+
+impl Catalogue {
+    /// The catalogue that is built in, of the built-in plan. It is loaded once.
+    ///
+    /// # Panics
+    ///
+    /// If its files have mistakes, which a test of this crate rules out.
+    pub fn builtin() -> &'static Self {
+        static BUILTIN: OnceLock<Catalogue> = OnceLock::new();
+        BUILTIN.get_or_init(|| match load_catalogue(&CATALOGUE, &Package::builtin()) {
+            Ok(catalogue) => catalogue,
+            Err(mistakes) => panic!("the built-in catalogue has mistakes:\n{mistakes}"),
+        })
+    }
 }
 
 impl Package {

@@ -4,7 +4,7 @@ use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
 
 use crate::dictionary::{CodeList, Field, Section, Subject};
-use crate::expression::Programs;
+use crate::expression::{Parsed, Programs};
 use crate::indicator::{Indicator, Years};
 use crate::register::{Computed, Register, Setting};
 use crate::unit::Unit;
@@ -42,6 +42,10 @@ pub struct Package {
     /// The indicators, in the order of the plan.
     #[cbor(n(8), default)]
     pub indicators: Vec<Indicator>,
+    /// The trees of the expressions that the package has, so that nobody who evaluates them has to
+    /// parse. One that is missing or of a newer plan has no answer where there is no parser.
+    #[cbor(n(9), default, skip_if = "Vec::is_empty")]
+    pub expressions: Vec<Parsed>,
     /// Expressions that were compiled already; no part of what the package says.
     #[cbor(skip)]
     pub(crate) programs: Programs,
@@ -71,6 +75,24 @@ impl Package {
             return Err(BadPackage(format!("it is for {years} years")));
         }
         Ok(package)
+    }
+
+    /// Every expression of the package by its source, one as often as it is there.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        let sections = self.subjects.iter().flat_map(|subject| &subject.sections);
+        let fields = sections.clone().flat_map(|section| &section.fields);
+        let asked = fields.filter_map(|field| field.ask_if.as_deref());
+        let checks = sections.flat_map(|section| &section.checks);
+        let checks = checks.map(|check| check.rule.as_str());
+        let computed = self.computed.iter().map(|computed| computed.is.as_str());
+        let rows = self.registers.iter().map(|register| register.rows.as_str());
+        let counts = self.indicators.iter().map(|indicator| &indicator.count);
+        let counts = counts.flat_map(|count| count.expressions());
+        asked
+            .chain(checks)
+            .chain(computed)
+            .chain(rows)
+            .chain(counts)
     }
 
     /// SHA-256 of the bytes: equal packages have equal hashes.
@@ -115,11 +137,16 @@ impl Package {
         self.computed.iter().find(named)
     }
 
-    /// The indicator with this key.
+    /// The indicators that this program can count, with their places in the package.
+    pub fn counted(&self) -> impl Iterator<Item = (u16, &Indicator)> {
+        let placed = (0u16..).zip(&self.indicators);
+        placed.filter(|(_, indicator)| indicator.is_known())
+    }
+
+    /// The indicator with this key, if this program can count it.
     pub fn indicator(&self, key: &str) -> Option<&Indicator> {
-        self.indicators
-            .iter()
-            .find(|indicator| indicator.key == key)
+        let mut known = self.counted().map(|(_, indicator)| indicator);
+        known.find(|indicator| indicator.key == key)
     }
 
     /// Whether a pattern of the dictionary matches the whole text. A pattern that is no regular

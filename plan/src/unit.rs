@@ -2,6 +2,8 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::open::numbered;
+
 /// An org unit.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Unit {
@@ -20,26 +22,20 @@ pub struct Unit {
     pub cadres: bool,
 }
 
-/// The level of an org unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-#[cbor(index_only)]
-pub enum Level {
-    /// 自治区.
-    #[n(0)]
-    Region,
-    /// 盟.
-    #[n(1)]
-    League,
-    /// 旗.
-    #[n(2)]
-    Banner,
-    /// 苏木、镇, or an enterprise unit of that rank.
-    #[n(3)]
-    Sumu,
-    /// 嘎查.
-    #[n(4)]
-    Gacha,
-    /// 社区.
-    #[n(5)]
-    Community,
+numbered! {
+    /// The level of an org unit.
+    pub enum Level {
+        /// 自治区.
+        0 => Region,
+        /// 盟.
+        1 => League,
+        /// 旗.
+        2 => Banner,
+        /// 苏木、镇, or an enterprise unit of that rank.
+        3 => Sumu,
+        /// 嘎查.
+        4 => Gacha,
+        /// 社区.
+        5 => Community,
+    }
 }

@@ -36,6 +36,8 @@ pub mod phone;
 mod place;
 mod register;
 mod screening;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

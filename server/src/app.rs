@@ -4,79 +4,35 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plan::Package;
+use plan::catalogue::Catalogue;
 use plan::indicator::Indicator;
 use plan::unit::Level;
 use rcgen::KeyPair;
 use sync_core::date::date_in_china;
-use sync_core::enrol::Link;
 use sync_core::figure::{Asked, Tally};
-use sync_core::hub::HubMe;
-use sync_core::id::{DeviceId, NetworkId};
-use sync_core::seal::SigningKey;
+use sync_core::id::NetworkId;
 use tokio::task::spawn_blocking;
 
-use crate::backup::{self, BackupMade, InClear};
-use crate::clock::Clock;
-use crate::enrol::{self, CodeWish, PendingDevice};
+use crate::context::{Node, Options, Shared};
 use crate::erase;
 use crate::error::CommandError;
-use crate::figures::{self, Built, KnownReads, Shown, Touched};
-use crate::install::install;
+use crate::figures::{self, Built, Shown, build_next};
+use crate::install::{install, make_current};
 use crate::journal::Journal;
-use crate::keys::MatchKey;
-use crate::moves;
 use crate::private;
+use crate::reads::KnownReads;
 use crate::recount::{self, Recounted};
 use crate::recovery::{self, RecoveryStatus};
+use crate::reply::ServeError;
 use crate::roster::Remembered;
-use crate::seal_keys::SealKeys;
-use crate::service::ServeError;
+use crate::seal_renewal;
 use crate::store::control::{self, meta};
 use crate::store::event::{self, Event};
-use crate::store::journaled;
-use crate::store::{FILE_NAME, Store, StoreError, Tx};
+use crate::store::{FILE_NAME, Store, StoreError};
+use crate::store::{erasure, journaled};
+use crate::transaction::{ReadTx, WriteTx};
 use crate::verify::{self, Verified};
-use crate::writer::Writer;
-
-/// How a data directory is served.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where the time comes from.
-    pub clock: Clock,
-    /// Made-up data: devices are let in without an administrator, and their stores may open with a
-    /// PIN alone.
-    pub sample: bool,
-    /// The plan to publish if the installation has an older one.
-    pub package: Package,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            clock: Clock::system(),
-            sample: false,
-            package: Package::builtin(),
-        }
-    }
-}
-
-/// What every request needs.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    /// The data directory.
-    pub(crate) dir: PathBuf,
-    pub(crate) store: Store,
-    pub(crate) journal: Journal,
-    pub(crate) me: Node,
-    pub(crate) node: SigningKey,
-    pub(crate) numbers: MatchKey,
-    pub(crate) seal_keys: SealKeys,
-    pub(crate) reads: KnownReads,
-    pub(crate) roster: Remembered,
-    pub(crate) sample: bool,
-    pub(crate) clock: Clock,
-}
+use crate::writer::{Job, Unwritten, Writer};
 
 /// An indicator's figure of an org unit in a year.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,48 +47,6 @@ pub struct Figure {
     pub tally: Tally,
 }
 
-impl Shared {
-    /// Commits a transaction that may have added batches or control entries.
-    pub(crate) async fn commit(&self, mut tx: Tx<'static>) -> Result<(), StoreError> {
-        self.journal.append(&mut tx).await?;
-        tx.commit().await
-    }
-
-    /// Commits a transaction in which [`follow`](crate::follow::follow) has erased something, or not.
-    pub(crate) async fn commit_following(
-        &self,
-        mut tx: Tx<'_>,
-        erases: bool,
-    ) -> Result<(), StoreError> {
-        match erases {
-            true => self.journal.begin_again(&mut tx).await?,
-            false => self.journal.append(&mut tx).await?,
-        }
-        tx.commit().await?;
-        if erases {
-            erase::leave_no_trace(self).await?;
-        }
-        Ok(())
-    }
-}
-
-/// Who this server is. Does not print: the nonces' key stands inside.
-pub(crate) struct Node(HubMe);
-
-impl std::ops::Deref for Node {
-    type Target = HubMe;
-
-    fn deref(&self) -> &HubMe {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Node {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Node({})", self.0.network)
-    }
-}
-
 /// A data directory in use: [`App::exchange`] and [`App::enrol`] serve one request each, given and
 /// answered as the bytes of message bodies. Clones serve the same directory.
 ///
@@ -142,6 +56,7 @@ pub struct App {
     shared: Arc<Shared>,
     writer: Arc<Writer>,
     tls: Arc<KeyPair>,
+    catalogue: &'static Catalogue,
     founded: bool,
 }
 
@@ -168,15 +83,22 @@ impl App {
             sample: options.sample,
             clock: options.clock,
         });
-        erase::finish(&shared).await?;
-        drop(opening);
         let writer = Writer::start(shared.clone())?;
         let app = Self {
             shared,
             writer: Arc::new(writer),
             tls: Arc::new(installed.tls),
+            catalogue: Catalogue::builtin(),
             founded: installed.founded,
         };
+        erase_what_is_due(&app).await?;
+        // The plan and the keys don't wait for a journal that can't be written.
+        app.shared.journal.set(None);
+        let package = options.package;
+        app.write(async move |tx: &mut WriteTx<'_>| make_current(tx, &package).await)
+            .await?;
+        app.shared.journal.set(kept.clone());
+        drop(opening);
         if kept.is_some()
             && let Err(error) = app.catch_up().await
         {
@@ -186,10 +108,19 @@ impl App {
         Ok(app)
     }
 
+    /// Has a job done by the writer and committed, with all that follows from it.
+    pub(crate) async fn write<J: Job>(&self, job: J) -> Result<J::Output, J::Error> {
+        self.writer.perform(job).await
+    }
+
+    /// The targets of the plan, counted from the registers or not.
+    pub fn catalogue(&self) -> &Catalogue {
+        self.catalogue
+    }
+
     /// Writes into the journal what it lacks, whoever stored it.
-    async fn catch_up(&self) -> Result<(), StoreError> {
-        let tx = self.shared.store.write().await?;
-        self.shared.commit(tx).await
+    async fn catch_up(&self) -> Result<(), ServeError> {
+        self.write(async |_: &mut WriteTx<'_>| Ok(())).await
     }
 
     /// Keeps the journal in `dir` from now on, in every program on this data directory. One that
@@ -204,52 +135,48 @@ impl App {
             let kind = std::io::ErrorKind::InvalidFilename;
             unusable(std::io::Error::from(kind))
         })?;
-        let mut tx = self.shared.store.write().await?;
-        if control::meta(&mut tx, meta::JOURNAL).await?.as_deref() != Some(name.as_bytes()) {
-            journaled::begin_anew(&mut tx).await?;
-            control::set_meta(&mut tx, meta::JOURNAL, name.as_bytes()).await?;
-        }
-        self.shared.journal.set(Some(dir.clone()));
-        match self.shared.commit(tx).await {
-            Err(StoreError::Journal(error)) => Err(unusable(error)),
+        let (name, kept) = (name.to_owned(), dir.clone());
+        let keep = async move |tx: &mut WriteTx<'_>| {
+            let conn = &mut tx.conn;
+            if control::meta(conn, meta::JOURNAL).await?.as_deref() != Some(name.as_bytes()) {
+                journaled::begin_anew(conn).await?;
+                control::set_meta(conn, meta::JOURNAL, name.as_bytes()).await?;
+            }
+            tx.node.journal.set(Some(kept.clone()));
+            Ok(())
+        };
+        match self.write(keep).await {
+            Err(Unwritten::Store(StoreError::Journal(error))) => Err(unusable(error)),
             other => Ok(other?),
         }
     }
 
     /// Keeps no journal from now on. What is in one stays there.
     pub async fn keep_no_journal(&self) -> Result<(), CommandError> {
-        let mut tx = self.shared.store.write().await?;
-        control::unset_meta(&mut tx, meta::JOURNAL).await?;
-        self.shared.journal.set(None);
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// Writes a backup to a file and reads it again.
-    pub async fn backup(&self, file: &Path, in_clear: InClear) -> Result<BackupMade, CommandError> {
-        backup::make(&self.shared, file, in_clear).await
+        let keep_none = async |tx: &mut WriteTx<'_>| {
+            control::unset_meta(&mut tx.conn, meta::JOURNAL).await?;
+            tx.node.journal.set(None);
+            Ok(())
+        };
+        self.write(keep_none).await
     }
 
     /// Where a restored server stands.
     pub async fn recovery_status(&self) -> Result<RecoveryStatus, CommandError> {
-        let mut tx = self.shared.store.read().await?;
-        let roster = self.shared.roster.current(&mut tx).await?;
-        Ok(recovery::status(&mut tx, &roster.control).await?)
+        let ReadTx { mut conn, control } = self.shared.read().await?;
+        Ok(recovery::status(&mut conn, &control).await?)
     }
 
     /// Has everybody on the roster served again; gives where the server stood before.
     pub async fn confirm_recovery(&self) -> Result<RecoveryStatus, CommandError> {
-        let now = self.shared.clock.now();
-        let mut tx = self.shared.store.write().await?;
-        let roster = self.shared.roster.last().current(&mut tx).await?;
-        let before = recovery::confirm(now, &mut tx, &roster.control).await?;
-        // What came back waited for this: the phones have brought what they had.
-        let told = roster.control.moves().cloned().collect();
-        let mut touched = Touched::default();
-        moves::carry(&mut tx, &self.shared, &roster.control, told, &mut touched).await?;
-        figures::update(&mut tx, &self.shared, &roster.control, touched).await?;
-        self.shared.commit(tx).await?;
-        Ok(before)
+        let confirm = async |tx: &mut WriteTx<'_>| {
+            let (now, control) = (tx.node.clock.now(), tx.control.clone());
+            let before = recovery::confirm(now, &mut tx.conn, &control).await?;
+            // What came back waited for this: the phones have brought what they had.
+            tx.carry(control.moves().cloned());
+            Ok(before)
+        };
+        self.write(confirm).await
     }
 
     /// The newest events, newest first.
@@ -304,64 +231,34 @@ impl App {
 
     /// Remembers the address that enrolment links carry.
     pub async fn remember_address(&self, url: &str) -> Result<(), CommandError> {
-        let mut tx = self.shared.store.write().await?;
-        control::set_meta(&mut tx, meta::URL, url.as_bytes()).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// Makes a single-use enrolment link.
-    pub async fn enrol_code(&self, wish: &CodeWish) -> Result<Link, CommandError> {
-        let now = self.shared.clock.now();
-        let mut tx = self.shared.store.write().await?;
-        let link = enrol::make_code(now, &mut tx, &self.shared, wish).await?;
-        self.shared.commit(tx).await?;
-        Ok(link)
+        let url = url.to_owned();
+        let remember = async move |tx: &mut WriteTx<'_>| {
+            Ok(control::set_meta(&mut tx.conn, meta::URL, url.as_bytes()).await?)
+        };
+        self.write(remember).await
     }
 
     /// Makes this month's key for bundles if there is none, and destroys those that are too old. A
     /// server that runs does so every hour.
     pub async fn renew_seal_keys(&self) -> Result<(), CommandError> {
-        let mut tx = self.shared.store.write().await?;
-        let roster = self.shared.roster.last().current(&mut tx).await?;
-        let Shared {
-            seal_keys,
-            node,
-            clock,
-            ..
-        } = &*self.shared;
-        let renewed = seal_keys.renew(clock.now(), &mut tx, &roster.control, node);
-        renewed.await.map_err(anyhow::Error::from)?;
-        self.shared.commit(tx).await?;
-        Ok(())
+        let renew = async |tx: &mut WriteTx<'_>| {
+            let now = tx.node.clock.now();
+            Ok(seal_renewal::renew(now, tx).await?)
+        };
+        self.write(renew).await
     }
 
     /// Empties the database's log of what an erasure overwrote. A server that runs does so every hour,
     /// should somebody have been reading when it was due.
     pub async fn empty_log(&self) -> Result<(), CommandError> {
-        erase::leave_no_trace(&self.shared).await?;
-        Ok(())
-    }
-
-    /// The devices that wait for an administrator.
-    pub async fn pending(&self) -> Result<Vec<PendingDevice>, CommandError> {
-        let mut tx = self.shared.store.read().await?;
-        Ok(enrol::pending(&mut tx, &self.shared).await?)
-    }
-
-    /// Lets a waiting device in.
-    pub async fn approve(&self, device: DeviceId) -> Result<(), CommandError> {
-        let mut tx = self.shared.store.write().await?;
-        enrol::approve(&mut tx, &self.shared, device).await?;
-        self.shared.commit(tx).await?;
+        self.shared.leave_no_trace().await?;
         Ok(())
     }
 
     /// Makes everything that follows from the batches again and compares it with what is stored.
     pub async fn verify(&self) -> Result<Verified, CommandError> {
-        let mut tx = self.shared.store.read().await?;
-        let roster = self.shared.roster.current(&mut tx).await?;
-        Ok(verify::verify(&mut tx, self.network(), &roster.control).await?)
+        let ReadTx { mut conn, control } = self.shared.read().await?;
+        Ok(verify::verify(&mut conn, self.network(), &control).await?)
     }
 
     /// Counts the figures by the newest plan where that is not done yet, a unit at a time; phones are
@@ -369,11 +266,8 @@ impl App {
     pub async fn count_figures(&self) -> Result<usize, CommandError> {
         let mut units = 0;
         loop {
-            let mut tx = self.shared.store.write().await?;
-            let roster = self.shared.roster.last().current(&mut tx).await?;
-            let built = figures::build_next(&mut tx, &self.shared, &roster.control).await?;
-            self.shared.commit(tx).await?;
-            match built {
+            let next = async |tx: &mut WriteTx<'_>| Ok::<_, CommandError>(build_next(tx).await?);
+            match self.write(next).await? {
                 Built::Done => return Ok(units),
                 Built::More => units += 1,
             }
@@ -387,9 +281,8 @@ impl App {
         asked: Asked,
     ) -> Result<Vec<Figure>, CommandError> {
         self.count_figures().await?;
-        let mut tx = self.shared.store.read().await?;
-        let roster = self.shared.roster.current(&mut tx).await?;
-        let shown = Shown::current(&mut tx, &roster.control).await?;
+        let ReadTx { mut conn, control } = self.shared.read().await?;
+        let shown = Shown::current(&mut conn, &control).await?;
         let shown = shown.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
         let package = shown.package();
         let banner = package
@@ -411,8 +304,8 @@ impl App {
         })?;
         let mut figures = Vec::new();
         for year in years {
-            let totals = shown.totals(&mut tx, org, year).await?;
-            figures.extend(package.indicators.iter().map(|indicator| Figure {
+            let totals = shown.totals(&mut conn, org, year).await?;
+            figures.extend(package.counted().map(|(_, indicator)| Figure {
                 tally: totals.get(&indicator.key).copied().unwrap_or_default(),
                 indicator: indicator.clone(),
                 org: org.to_owned(),
@@ -426,26 +319,27 @@ impl App {
     /// once they are counted. Nothing is changed.
     pub async fn verify_cells(&self) -> Result<Recounted, CommandError> {
         self.count_figures().await?;
-        let mut tx = self.shared.store.read().await?;
-        let roster = self.shared.roster.current(&mut tx).await?;
-        let shown = Shown::current(&mut tx, &roster.control).await?;
+        let ReadTx { mut conn, control } = self.shared.read().await?;
+        let shown = Shown::current(&mut conn, &control).await?;
         let shown = shown.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
-        Ok(recount::recount(&mut tx, &shown, &roster.control).await?)
+        Ok(recount::recount(&mut conn, &shown, &control).await?)
     }
 
     /// Counts every figure anew beside those that are shown, which the new ones then replace; gives
     /// the number of units.
     pub async fn recount(&self) -> Result<usize, CommandError> {
         self.count_figures().await?;
-        let mut tx = self.shared.store.write().await?;
-        let roster = self.shared.roster.last().current(&mut tx).await?;
-        figures::begin_again(&mut tx, &roster.control).await?;
-        tx.commit().await?;
+        let begin = async |tx: &mut WriteTx<'_>| {
+            figures::begin_again(&mut tx.conn, &tx.control).await?;
+            Ok::<_, CommandError>(())
+        };
+        self.write(begin).await?;
         self.count_figures().await
     }
 
-    /// Closes the database's connections for reading; the writer's is closed with the last clone.
+    /// Closes the connections to the database. What is asked of a clone later opens the writer's again.
     pub async fn close(&self) {
+        self.writer.rest().await;
         self.shared.store.close().await;
     }
 
@@ -453,13 +347,24 @@ impl App {
         &self.shared
     }
 
-    pub(crate) fn writer(&self) -> &Writer {
-        &self.writer
-    }
-
     pub(crate) fn tls_key(&self) -> &KeyPair {
         &self.tls
     }
+}
+
+/// Does what is left to do when a data directory is opened: orders may have come into it with a backup,
+/// and a process may have been killed before it emptied its log.
+pub(crate) async fn erase_what_is_due(app: &App) -> Result<(), CommandError> {
+    let shared = app.shared();
+    let ReadTx { mut conn, control } = shared.read().await?;
+    let gone = erasure::erased(&mut conn).await?;
+    drop(conn);
+    if control.erased().all(|record| gone.contains_key(&record)) {
+        let mut tx = shared.store.read().await?;
+        return Ok(shared.journal.drop_old(&mut tx).await?);
+    }
+    app.write(async |tx: &mut WriteTx<'_>| Ok(erase::execute(tx).await?))
+        .await
 }
 
 /// Where the journal is kept, if it is.

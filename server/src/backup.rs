@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 use sync_core::id::{Incarnation, Space};
 
 use self::container::{BadBackup, Part, Table, read_part};
-use crate::app::Shared;
+use crate::app::App;
 use crate::error::CommandError;
 use crate::keys;
 use crate::private;
 use crate::store::control::{self, meta};
 use crate::store::{Conn, FILE_NAME, copy, journaled};
+use crate::transaction::WriteTx;
 
 /// Whether a backup of real people's data may lie in clear where it is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +41,16 @@ pub struct BackupMade {
     pub batches: u64,
 }
 
+impl App {
+    /// Writes a backup to a file and reads it again.
+    pub async fn backup(&self, file: &Path, in_clear: InClear) -> Result<BackupMade, CommandError> {
+        make(self, file, in_clear).await
+    }
+}
+
 /// Writes a backup to `file`, which must not be there, and reads it again.
-pub(crate) async fn make(
-    shared: &Shared,
-    file: &Path,
-    in_clear: InClear,
-) -> Result<BackupMade, CommandError> {
+async fn make(app: &App, file: &Path, in_clear: InClear) -> Result<BackupMade, CommandError> {
+    let shared = app.shared();
     let failed = |error: io::Error| CommandError::file_failed(file, error);
     let now = shared.clock.now();
     let mut conn = shared.store.connect().await?;
@@ -91,11 +96,13 @@ pub(crate) async fn make(
         parts,
     };
     let bytes = write(file, &table, &paths).map_err(failed)?;
-    note(&mut conn, &held).await?;
+    let batches = held.iter().map(|(_, counter)| counter).sum();
+    app.write(async move |tx: &mut WriteTx<'_>| note(&mut tx.conn, &held).await)
+        .await?;
     Ok(BackupMade {
         bytes,
         parts: table.parts.len(),
-        batches: held.iter().map(|(_, counter)| counter).sum(),
+        batches,
     })
 }
 

@@ -1,6 +1,8 @@
 //! Bundles as the server takes them, from whoever carried them, and the bundle that goes back: what
 //! the maker lacks, and the acknowledgement.
 
+use std::sync::Arc;
+
 use sync_core::batch::{Batch, Unfit};
 use sync_core::bundle::{Claims, Content, Unsealed};
 use sync_core::control::{Control, ControlEntry};
@@ -8,11 +10,13 @@ use sync_core::hub::{self, Place};
 use sync_core::relay::reply::{self, Letter};
 use sync_core::wire::SHOWN_MAX;
 
-use crate::app::Shared;
 use crate::exchange::{self, ANSWER_BATCH_BYTES_MAX};
-use crate::figures::Touched;
-use crate::ingest;
-use crate::store::{Conn, StoreError, recovery};
+use crate::recovery::learn;
+use crate::reply::ServeError;
+use crate::roster::Roster;
+use crate::store::{StoreError, recovery};
+use crate::transaction::WriteTx;
+use crate::writer::Job;
 
 /// The code of a batch that would have to wait for others and finds no room.
 const STASH_FULL: &str = "bundle_stash_full";
@@ -93,21 +97,18 @@ struct Back {
     room: usize,
 }
 
-/// Takes a bundle in the transaction of `conn`; the report and the letters back may leave once that has
-/// committed. Also gives the records whose shown values changed.
+/// Takes a bundle; the report and the letters back may leave once the transaction has committed.
 pub(crate) async fn take(
     now: i64,
-    conn: &mut Conn,
-    shared: &Shared,
-    control: &Control,
+    tx: &mut WriteTx<'_>,
     unpacked: &Unpacked,
     is_current: bool,
-) -> Result<(BundleReport, Vec<Letter>, Touched), StoreError> {
+) -> Result<(BundleReport, Vec<Letter>), StoreError> {
     let again;
     let parts = match is_current {
         true => &unpacked.parts,
         false => {
-            again = unpacked.check_again(control);
+            again = unpacked.check_again(&tx.control);
             &again
         }
     };
@@ -122,32 +123,49 @@ pub(crate) async fn take(
         letters: Vec::new(),
         room: ANSWER_BATCH_BYTES_MAX,
     };
-    let mut touched = Touched::default();
     for part in parts {
-        let taken = take_part(now, conn, shared, control, part, &mut report, &mut back);
-        touched.join(taken.await?);
+        take_part(now, tx, part, &mut report, &mut back).await?;
     }
-    Ok((report, back.letters, touched))
+    Ok((report, back.letters))
+}
+
+/// A bundle to be taken, as it was checked under a roster.
+pub(crate) struct Import {
+    /// What it brings.
+    pub(crate) unpacked: Unpacked,
+    /// Under which it was checked.
+    pub(crate) roster: Arc<Roster>,
+    /// When it came.
+    pub(crate) now: i64,
+}
+
+impl Job for Import {
+    type Output = (BundleReport, Vec<Letter>);
+    type Error = ServeError;
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, ServeError> {
+        learn(self.now, tx, self.unpacked.taught()).await?;
+        let is_current = self.roster.arrival == tx.control.arrival;
+        Ok(take(self.now, tx, &self.unpacked, is_current).await?)
+    }
 }
 
 async fn take_part(
     now: i64,
-    conn: &mut Conn,
-    shared: &Shared,
-    control: &Control,
+    tx: &mut WriteTx<'_>,
     part: &Part,
     report: &mut BundleReport,
     back: &mut Back,
-) -> Result<Touched, StoreError> {
+) -> Result<(), StoreError> {
     // Of a file that asks again and again no more goes back than of one that asks once.
     let claims = part.claims.as_ref().filter(|_| back.room > 0);
     let request = reply::as_request(claims, back.room);
     let bases = reply::bases(&request);
+    let conn = &mut tx.conn;
     let claims = exchange::with_unclaimed(conn, &request.spaces, &part.batches).await?;
     let (mut held, stashes) = exchange::load_all(conn, &claims, &part.batches).await?;
     let before: u64 = held.values().map(|held| held.counter).sum();
-    let taken = ingest::take(now, conn, control, &mut held, stashes, &part.batches);
-    let (taken, touched) = taken.await?;
+    let taken = tx.ingest(now, &mut held, stashes, &part.batches).await?;
     let unkept = taken.unkept.clone();
     let after: u64 = held.values().map(|held| held.counter).sum();
     report.batches += part.batches.len();
@@ -163,7 +181,8 @@ async fn take_part(
     };
     report.waiting += part.batches.iter().flatten().filter(waits).count();
 
-    let (me, node) = (&shared.me, &shared.node);
+    let (conn, control) = (&mut tx.conn, &tx.control);
+    let (me, node) = (&tx.node.me, &tx.node.node);
     let mut plan = hub::plan(me, control, &request, Some(&bases), &held, taken, now);
     if recovery::holds_back(conn, request.device).await? {
         plan = plan.held_back();
@@ -174,5 +193,5 @@ async fn take_part(
     let held_back = recovery::returned(conn).await?;
     back.letters
         .extend(reply::letters(me, node, control, &held, &held_back, answer));
-    Ok(touched)
+    Ok(())
 }

@@ -7,15 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::batch::{Batch, Unfit};
-use sync_core::control::{Control, ControlEntry};
+use sync_core::control::{ControlEntry, Signer};
 use sync_core::feed::Tip;
 use sync_core::hub::{Brought, SpaceHeld};
 use sync_core::id::{BatchHash, Space};
 use sync_core::wire::{Request, SpaceClaim};
 
-use crate::app::Shared;
 use crate::store::event::{self, EventKind};
-use crate::store::{Conn, StoreError, control, copied, device, recovery};
+use crate::store::{Conn, StoreError, copied, device, recovery};
+use crate::transaction::WriteTx;
 
 /// After an exchange brought something: notes where the device and its own feed were apart, and whether
 /// that tells two phones with its keys.
@@ -93,30 +93,27 @@ fn apart(incoming: &Brought, claim: &SpaceClaim, counter: u64, held: &SpaceHeld)
 /// itself gets none.
 pub(crate) async fn renew(
     now: i64,
-    conn: &mut Conn,
-    shared: &Shared,
-    roster: &Control,
+    tx: &mut WriteTx<'_>,
     request: &Request,
 ) -> Result<(), StoreError> {
     let Some(renewal) = &request.renewal else {
         return Ok(());
     };
-    let Some(enrolment) = renewal.enrolment(roster, request.device) else {
+    let Some(enrolment) = renewal.enrolment(&tx.control, request.device) else {
         return Ok(());
     };
-    if recovery::holds_back(conn, request.device).await? {
+    if recovery::holds_back(&mut tx.conn, request.device).await? {
         return Ok(());
     }
-    let sign = |message: &[u8]| shared.node.sign(message);
-    let signer = (
-        shared.node.public().bytes,
-        &sign as &dyn Fn(&[u8]) -> [u8; 64],
-    );
-    let entry = ControlEntry::enrol(shared.me.network, &enrolment, signer);
-    let Ok(Some(entry)) = roster.check(&entry) else {
-        return Ok(());
-    };
-    control::add(conn, &entry).await?;
+    let network = tx.control.network();
+    let enrol = |signer: Signer<'_>| ControlEntry::enrol(network, &enrolment, signer);
+    match tx.publish(enrol).await {
+        Ok(true) => {}
+        // It asks for what no entry can say, or is done.
+        Ok(false) | Err(StoreError::Entry(_)) => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    let conn = &mut tx.conn;
     let new = enrolment.device();
     if let Some(old) = device::device(conn, request.device).await? {
         let renewed = device::Device {
@@ -128,7 +125,7 @@ pub(crate) async fn renew(
         };
         device::set_device(conn, &renewed).await?;
     }
-    if !shared.sample {
+    if !tx.node.sample {
         recovery::add_returned(now, conn, new).await?;
     }
     event::add(now, conn, EventKind::KeysRenewed, Some(new), None).await

@@ -13,14 +13,16 @@ use sync_core::control::{ControlEntry, Enrolment, GRANTS_MAX};
 use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link, code_from, six_digits};
 use sync_core::id::{AuthorId, Class, DeviceId, Space};
 
-use crate::app::Shared;
+use crate::app::App;
 use crate::clock::random;
+use crate::context::Shared;
 use crate::error::CommandError;
-use crate::roster::Roster;
-use crate::service::Refused;
+use crate::reply::{CodeRefusal, Refused, ServeError};
 use crate::store::control::{self, meta};
 use crate::store::device::{self, Code, Device, Standing};
 use crate::store::{Conn, StoreError};
+use crate::transaction::WriteTx;
+use crate::writer::Job;
 
 /// How long a code is good for.
 pub(crate) const CODE_SECONDS_MAX: i64 = 24 * 3600;
@@ -31,83 +33,43 @@ fn hash_of(code: &str) -> [u8; 32] {
     Sha256::digest(code.as_bytes()).into()
 }
 
-/// Why a code is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CodeRefusal {
-    /// No such code was made here.
-    #[error("the enrolment code is not known")]
-    Unknown,
-    /// Nobody used it in time.
-    #[error("the enrolment code has expired")]
-    Expired,
-    /// The device's store opens with a secret that is too short for real people's data. The code
-    /// is not used up.
-    #[error("the device's secret is too short")]
-    SecretWeak,
-    /// Another device used it.
-    #[error("the enrolment code was used by another device")]
-    Used,
-    /// The device was revoked: its person makes new keys.
-    #[error("the device was revoked")]
-    Revoked,
-    /// One of the code's spaces was taken from the device: its person makes new keys. The code is not
-    /// used up.
-    #[error("a space of the code was taken from the device")]
-    SpaceTaken,
-}
-
-impl CodeRefusal {
-    /// A stable code.
-    pub fn code(self) -> &'static str {
-        match self {
-            CodeRefusal::Unknown => "code_unknown",
-            CodeRefusal::Expired => "code_expired",
-            CodeRefusal::SecretWeak => "secret_weak",
-            CodeRefusal::Used => "code_used",
-            CodeRefusal::Revoked => "device_revoked",
-            CodeRefusal::SpaceTaken => "space_taken",
-        }
-    }
-}
-
 /// Redeems a code.
-pub(crate) async fn redeem(
+async fn redeem(
     now: i64,
-    conn: &mut Conn,
-    shared: &Shared,
-    roster: &std::sync::Arc<Roster>,
+    tx: &mut WriteTx<'_>,
     request: &EnrolRequest,
 ) -> Result<Result<EnrolAnswer, Refused>, StoreError> {
+    let (node, control) = (tx.node, tx.control.clone());
     let hash = hash_of(&request.code);
     let id = DeviceId::of_key(&request.signing_key);
     let refused = |refusal: CodeRefusal| Ok(Err(Refused::from(refusal)));
-    let Some(code) = device::code(conn, &hash).await? else {
+    let Some(code) = device::code(&mut tx.conn, &hash).await? else {
         return refused(CodeRefusal::Unknown);
     };
-    if roster.control.revoked(id).is_some() {
+    if control.revoked(id).is_some() {
         return refused(CodeRefusal::Revoked);
     }
-    let known = device::device(conn, id).await?;
+    let known = device::device(&mut tx.conn, id).await?;
     let same_keys = known
         .as_ref()
         .is_none_or(|known| known.sealing_key == request.sealing_key);
     // What a device signs after the cut of a space counts for nothing there, whatever it holds later.
-    let was_taken = |space: &Space| roster.control.cut(id, space).is_some();
+    let was_taken = |space: &Space| control.cut(id, space).is_some();
     match code.used_by {
         Some(key) if key == request.signing_key && same_keys => {}
         Some(key) => {
-            count_redeemer(conn, DeviceId::of_key(&key)).await?;
+            count_redeemer(&mut tx.conn, DeviceId::of_key(&key)).await?;
             return refused(CodeRefusal::Used);
         }
         None if code.expires <= now => return refused(CodeRefusal::Expired),
-        None if !shared.sample && !request.strong_secret => {
+        None if !node.sample && !request.strong_secret => {
             return refused(CodeRefusal::SecretWeak);
         }
         None if code.spaces.iter().any(was_taken) => return refused(CodeRefusal::SpaceTaken),
         // A device's keys are made together: one of them with another is somebody else's try.
         None if !same_keys => return refused(CodeRefusal::Used),
         None => {
-            device::use_code(conn, &hash, &request.signing_key).await?;
+            device::use_code(&mut tx.conn, &hash, &request.signing_key).await?;
             let mut spaces = code.spaces.clone();
             spaces.extend(known.iter().flat_map(|known| known.spaces.iter().cloned()));
             let device = Device {
@@ -116,7 +78,7 @@ pub(crate) async fn redeem(
                 spaces,
                 author: code.author,
                 name: code.name,
-                standing: if shared.sample {
+                standing: if node.sample {
                     Standing::Approved
                 } else {
                     Standing::Pending
@@ -124,27 +86,26 @@ pub(crate) async fn redeem(
                 since: now,
                 redeemers: known.map_or(0, |known| known.redeemers),
             };
-            device::set_device(conn, &device).await?;
-            if shared.sample {
-                let_in(conn, shared, roster, &device).await?;
+            device::set_device(&mut tx.conn, &device).await?;
+            if node.sample {
+                let_in(tx, &device).await?;
             }
         }
     }
-    let roster = roster.current(conn).await?;
-    let standing = device::device(conn, id)
+    let standing = device::device(&mut tx.conn, id)
         .await?
         .map(|device| device.standing);
-    let enrolment = roster.control.enrolment(id);
+    let enrolment = tx.control.enrolment(id);
     let enrolment = enrolment.filter(|_| standing == Some(Standing::Approved));
     let control = enrolment
         .into_iter()
-        .flat_map(|_| roster.control.for_device(id));
+        .flat_map(|_| tx.control.for_device(id));
     Ok(Ok(EnrolAnswer {
         pending: enrolment.is_none(),
-        pin_only: shared.sample,
+        pin_only: node.sample,
         author: code.author,
-        incarnation: shared.me.incarnation,
-        nonce: shared.me.nonce(id, now),
+        incarnation: node.me.incarnation,
+        nonce: node.me.nonce(id, now),
         time: now,
         control: control.map(|entry| entry.bytes().to_vec()).collect(),
     }))
@@ -160,33 +121,17 @@ async fn count_redeemer(conn: &mut Conn, id: DeviceId) -> Result<(), StoreError>
 }
 
 /// Signs and stores the entry that lets a device in.
-async fn let_in(
-    conn: &mut Conn,
-    shared: &Shared,
-    roster: &Roster,
-    device: &Device,
-) -> Result<(), StoreError> {
+async fn let_in(tx: &mut WriteTx<'_>, device: &Device) -> Result<(), StoreError> {
     let enrolment = Enrolment {
         signing_key: device.signing_key,
         sealing_key: device.sealing_key,
         spaces: device.spaces.clone(),
         authors: BTreeSet::from([device.author]),
     };
-    let sign = |message: &[u8]| shared.node.sign(message);
-    let signer = (
-        shared.node.public().bytes,
-        &sign as &dyn Fn(&[u8]) -> [u8; 64],
-    );
-    let entry = ControlEntry::enrol(shared.me.network, &enrolment, signer);
-    let unfit = StoreError::Unreadable {
-        table: "device",
-        column: "spaces",
-    };
-    match roster.control.check(&entry) {
-        Ok(Some(entry)) => control::add(conn, &entry).await,
-        Ok(None) => Ok(()),
-        Err(_) => Err(unfit),
-    }
+    let network = tx.control.network();
+    tx.publish(|signer| ControlEntry::enrol(network, &enrolment, signer))
+        .await?;
+    Ok(())
 }
 
 /// A device that waits for an administrator.
@@ -205,10 +150,7 @@ pub struct PendingDevice {
 }
 
 /// The devices that wait.
-pub(crate) async fn pending(
-    conn: &mut Conn,
-    shared: &Shared,
-) -> Result<Vec<PendingDevice>, StoreError> {
+async fn pending(conn: &mut Conn, shared: &Shared) -> Result<Vec<PendingDevice>, StoreError> {
     let waiting = device::pending(conn)
         .await?
         .into_iter()
@@ -223,22 +165,16 @@ pub(crate) async fn pending(
 }
 
 /// Lets a waiting device in. One that is in already stays in.
-pub(crate) async fn approve(
-    conn: &mut Conn,
-    shared: &Shared,
-    id: DeviceId,
-) -> Result<(), CommandError> {
-    let Some(mut device) = device::device(conn, id).await? else {
+async fn approve(tx: &mut WriteTx<'_>, id: DeviceId) -> Result<(), CommandError> {
+    let Some(mut device) = device::device(&mut tx.conn, id).await? else {
         return Err(CommandError::wrong("device_unknown", id));
     };
     if device.standing == Standing::Approved {
         return Ok(());
     }
     device.standing = Standing::Approved;
-    device::set_device(conn, &device).await?;
-    let roster = shared.roster.last().current(conn).await?;
-    let_in(conn, shared, &roster, &device).await?;
-    Ok(())
+    device::set_device(&mut tx.conn, &device).await?;
+    Ok(let_in(tx, &device).await?)
 }
 
 /// What a code is made for.
@@ -253,14 +189,10 @@ pub struct CodeWish {
 }
 
 /// Makes a code and the link that carries it.
-pub(crate) async fn make_code(
-    now: i64,
-    conn: &mut Conn,
-    shared: &Shared,
-    wish: &CodeWish,
-) -> Result<Link, CommandError> {
-    let roster = shared.roster.last().current(conn).await?;
-    let package = roster.control.package();
+async fn make_code(tx: &mut WriteTx<'_>, wish: &CodeWish) -> Result<Link, CommandError> {
+    let now = tx.node.clock.now();
+    let conn = &mut tx.conn;
+    let package = tx.control.package();
     let package = package.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
     let mut spaces = BTreeSet::new();
     for wished in &wish.spaces {
@@ -297,9 +229,47 @@ pub(crate) async fn make_code(
     device::add_code(conn, &hash_of(&code), &row, now).await?;
     Ok(Link {
         server,
-        network: shared.me.network,
+        network: tx.control.network(),
         code,
     })
+}
+
+/// Redeems a code, as a job of the writer.
+pub(crate) struct Redeem {
+    /// What the phone says.
+    pub(crate) request: EnrolRequest,
+    /// When it said so.
+    pub(crate) now: i64,
+}
+
+impl Job for Redeem {
+    type Output = Result<EnrolAnswer, Refused>;
+    type Error = ServeError;
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, ServeError> {
+        Ok(redeem(self.now, tx, &self.request).await?)
+    }
+}
+
+impl App {
+    /// Makes a single-use enrolment link.
+    pub async fn enrol_code(&self, wish: &CodeWish) -> Result<Link, CommandError> {
+        let wish = wish.clone();
+        self.write(async move |tx: &mut WriteTx<'_>| make_code(tx, &wish).await)
+            .await
+    }
+
+    /// The devices that wait for an administrator.
+    pub async fn pending(&self) -> Result<Vec<PendingDevice>, CommandError> {
+        let mut tx = self.shared().store.read().await?;
+        Ok(pending(&mut tx, self.shared()).await?)
+    }
+
+    /// Lets a waiting device in.
+    pub async fn approve(&self, device: DeviceId) -> Result<(), CommandError> {
+        self.write(async move |tx: &mut WriteTx<'_>| approve(tx, device).await)
+            .await
+    }
 }
 
 /// The spaces that `CODE[.class]` means: a 苏木's code means all its units with cadres, no class

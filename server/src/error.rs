@@ -4,7 +4,9 @@ use std::fmt::Display;
 use std::path::Path;
 
 use crate::clock::NoRandomness;
+use crate::reply::ServeError;
 use crate::store::StoreError;
+use crate::writer::Unwritten;
 
 /// Every code that a wrong request can have.
 pub(crate) const CODES: [&str; 48] = [
@@ -97,6 +99,15 @@ impl CommandError {
             args.push((name, value.to_string()));
         }
         self
+    }
+}
+
+impl From<Unwritten> for CommandError {
+    fn from(error: Unwritten) -> Self {
+        match error {
+            Unwritten::Store(error) => error.into(),
+            Unwritten::Panicked => Self::Data(ServeError::Panicked.into()),
+        }
     }
 }
 

@@ -1,25 +1,26 @@
-//! One exchange inside one transaction: load, take, plan, fill.
+//! One exchange inside one transaction: load, take, plan, observe, fill.
 //!
 //! The order is that of [`sync_core::hub`]; what is loaded is what its [`SpaceHeld`] asks for and
 //! nothing that grows with the number of records or with a feed's length below what differs.
+
+mod observe;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::batch::{Batch, Reference, Unfit};
 use sync_core::control::Control;
 use sync_core::feed::{Feed, Node, Tip, Vector, short};
-use sync_core::hub::{self, Brought, HubMe, Plan, Refusal, SpaceHeld};
+use sync_core::hub::{self, Brought, HubMe, Plan, Refusal, SpaceHeld, Taken};
 use sync_core::id::{BatchHash, DeviceId, Space};
-use sync_core::seal::SigningKey;
-use sync_core::wire::{
-    Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request, Safe, SpaceClaim, Unopened,
-};
+use sync_core::wire::{Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request, SpaceClaim, Unopened};
 
-use crate::figures::Touched;
-use crate::store::control::{self, meta};
+use self::observe::Observed;
+use crate::context::Shared;
+use crate::explain;
+use crate::ingest::Stashes;
 use crate::store::feed::{self, Placed};
-use crate::store::{Conn, StoreError, copied, journaled, recovery, space};
-use crate::{copies, explain, ingest};
+use crate::store::{Conn, StoreError, space};
+use crate::transaction::WriteTx;
 
 /// Bytes of batches in one answer, whatever the phone asks for: half a message, so that control and
 /// vectors always find room beside them.
@@ -49,101 +50,88 @@ pub(crate) async fn take_apart(
     Ok(hub::take_apart(me, control, unopened, &mut find))
 }
 
-/// Serves a request in the transaction of `conn`; the answer may leave once that has committed. Also
-/// gives the records whose shown values changed, from which the figures follow.
+/// Serves a request that brings something; the answer may leave once the transaction has committed.
 pub(crate) async fn serve(
     now: i64,
+    tx: &mut WriteTx<'_>,
+    incoming: &Brought,
+) -> Result<Answer, StoreError> {
+    let mut loaded = Loaded::of(&mut tx.conn, &tx.node.me, incoming).await?;
+    let stashes = std::mem::take(&mut loaded.stashes);
+    let taken = tx.ingest(now, &mut loaded.held, stashes, &incoming.batches);
+    let taken = taken.await?;
+    let (conn, control) = (&mut tx.conn, &tx.control);
+    loaded
+        .answer(now, conn, tx.node, control, incoming, taken)
+        .await
+}
+
+/// Answers a request that brings nothing, from one snapshot.
+pub(crate) async fn answer(
+    now: i64,
     conn: &mut Conn,
-    me: &HubMe,
-    node: &SigningKey,
+    node: &Shared,
     control: &Control,
     incoming: &Brought,
-) -> Result<(Answer, Touched), StoreError> {
-    let request = &incoming.request;
-    let claims = with_unclaimed(conn, &request.spaces, &incoming.batches).await?;
-    let (mut held, stashes) = load_all(conn, &claims, &incoming.batches).await?;
-    let bases = hub::bases(me, request, &held);
-    let counter = |(space, held): (&Space, &SpaceHeld)| (space.clone(), held.counter);
-    let before: BTreeMap<Space, u64> = held.iter().map(counter).collect();
-    let (taken, touched) =
-        ingest::take(now, conn, control, &mut held, stashes, &incoming.batches).await?;
-    let mut plan = hub::plan(me, control, request, bases.as_ref(), &held, taken, now);
-    if !request.batches.is_empty() {
-        copies::look(now, conn, incoming, &before, &held).await?;
-    }
-    plan.answer.renew_keys = copied::is_copied(conn, request.device).await?;
-    plan.answer.safe = safe(conn, request, &held).await?;
-    if recovery::is_on(conn).await? {
-        note_survivor(conn, request, bases.as_ref(), &held, &plan).await?;
-    }
-    if recovery::holds_back(conn, request.device).await? {
-        plan = plan.held_back();
-    }
-    if request.receipts {
-        let claimed = |space: &Space| request.spaces.iter().any(|claim| claim.space == *space);
-        let told = held.iter().filter(|(space, _)| claimed(space));
-        plan.answer.receipts = hub::receipts(me, told, node);
-    }
-    Ok((fill(conn, me, request, plan).await?, touched))
+) -> Result<Answer, StoreError> {
+    let loaded = Loaded::of(conn, &node.me, incoming).await?;
+    let nothing = Taken::default();
+    loaded
+        .answer(now, conn, node, control, incoming, nothing)
+        .await
 }
 
-/// What of the spaces of a request stands in the journal or in a verified backup too. A journal holds
-/// this very transaction before it is committed.
-async fn safe(
-    conn: &mut Conn,
-    request: &Request,
-    held: &BTreeMap<Space, SpaceHeld>,
-) -> Result<Option<Safe>, StoreError> {
-    if control::meta(conn, meta::JOURNAL).await?.is_some() {
-        return Ok(Some(Safe::All));
-    }
-    let (mut all, mut counters) = (true, Vec::new());
-    for (place, claim) in (0u32..).zip(&request.spaces) {
-        let counter = held.get(&claim.space).map_or(0, |held| held.counter);
-        let safe = journaled::safe(conn, &claim.space).await?;
-        all &= safe >= counter;
-        if safe > 0 {
-            counters.push((place, safe));
-        }
-    }
-    Ok(match (counters.is_empty(), all) {
-        (true, _) => None,
-        (false, true) => Some(Safe::All),
-        (false, false) => Some(Safe::UpTo(counters)),
-    })
+/// What was loaded for a request.
+struct Loaded {
+    held: BTreeMap<Space, SpaceHeld>,
+    stashes: Stashes,
+    bases: Option<BTreeMap<Space, Vector>>,
+    /// The counter of each space before anything was taken.
+    before: BTreeMap<Space, u64>,
 }
 
-/// After a restore: notes which spaces a phone comes back with, and which of them are here whole by
-/// now: everything that it holds, if that is no less than the backup held. A phone that came in
-/// since then begins with this server's own life, and counts for nothing.
-async fn note_survivor(
-    conn: &mut Conn,
-    request: &Request,
-    bases: Option<&BTreeMap<Space, Vector>>,
-    held: &BTreeMap<Space, SpaceHeld>,
-    plan: &Plan,
-) -> Result<(), StoreError> {
-    for claim in &request.spaces {
-        let Some(bases) = bases else {
-            recovery::add_survivor(conn, &claim.space, request.device).await?;
-            continue;
-        };
-        let base = bases.get(&claim.space);
-        let (Some(base), Some(space)) = (base, held.get(&claim.space)) else {
-            continue;
-        };
-        let restored = journaled::restored(conn, &claim.space).await?;
-        let was_here = |hash| {
-            let arrival = space.arrivals.get(hash);
-            arrival.is_some_and(|arrival| *arrival <= restored)
-        };
-        let mut lacks = plan.send.iter();
-        let is_older = lacks.any(|(of, hash)| *of == claim.space && was_here(hash));
-        if !is_older && hub::holds_all(claim, base, space) {
-            recovery::set_whole(conn, &claim.space, request.device).await?;
-        }
+impl Loaded {
+    async fn of(conn: &mut Conn, me: &HubMe, incoming: &Brought) -> Result<Self, StoreError> {
+        let request = &incoming.request;
+        let claims = with_unclaimed(conn, &request.spaces, &incoming.batches).await?;
+        let (held, stashes) = load_all(conn, &claims, &incoming.batches).await?;
+        let counter = |(space, held): (&Space, &SpaceHeld)| (space.clone(), held.counter);
+        Ok(Self {
+            bases: hub::bases(me, request, &held),
+            before: held.iter().map(counter).collect(),
+            held,
+            stashes,
+        })
     }
-    Ok(())
+
+    async fn answer(
+        &self,
+        now: i64,
+        conn: &mut Conn,
+        node: &Shared,
+        control: &Control,
+        incoming: &Brought,
+        taken: Taken,
+    ) -> Result<Answer, StoreError> {
+        let (me, request) = (&node.me, &incoming.request);
+        let plan = hub::plan(
+            me,
+            control,
+            request,
+            self.bases.as_ref(),
+            &self.held,
+            taken,
+            now,
+        );
+        let exchange = Observed {
+            incoming,
+            before: &self.before,
+            bases: self.bases.as_ref(),
+            held: &self.held,
+        };
+        let plan = exchange.observe(now, conn, node, plan).await?;
+        fill(conn, me, request, plan).await
+    }
 }
 
 /// The claims, and one that asks for nothing for each space that only the batches name: their bringer
@@ -177,9 +165,6 @@ pub(crate) async fn nothing_asked(
     }
     Ok(claims)
 }
-
-/// What waits in each space for a parent.
-pub(crate) type Stashes = BTreeMap<Space, Vec<(DeviceId, Node)>>;
 
 /// Loads what an exchange or a bundle needs of each space that is claimed, and what waits there: see
 /// [`SpaceHeld`]. What can be asked of all spaces at once is one statement.
@@ -232,14 +217,14 @@ pub(crate) async fn load_all(
 
 /// A space's nodes on their way into a [`SpaceHeld`].
 #[derive(Default)]
-struct Loaded {
+struct Nodes {
     nodes: BTreeMap<DeviceId, BTreeMap<BatchHash, Node>>,
     arrivals: BTreeMap<BatchHash, u64>,
     /// The same as phones name them.
     names: BTreeSet<(DeviceId, Tip)>,
 }
 
-impl Loaded {
+impl Nodes {
     fn take(&mut self, placed: Placed) {
         let hash = placed.node.hash;
         self.arrivals.insert(hash, placed.arrival);
@@ -285,7 +270,7 @@ struct Load<'c> {
     since: Vec<(DeviceId, Node)>,
     /// The batches that the exchange may have to do with, held or not.
     named: BTreeSet<BatchHash>,
-    loaded: Loaded,
+    loaded: Nodes,
 }
 
 impl<'c> Load<'c> {
@@ -298,7 +283,7 @@ impl<'c> Load<'c> {
     ) -> Result<Self, StoreError> {
         let space = &claim.space;
         let counter = feed::counter(conn, space).await?;
-        let mut loaded = Loaded::default();
+        let mut loaded = Nodes::default();
         let mut of_feed: BTreeMap<DeviceId, Vec<(u32, BatchHash)>> = BTreeMap::new();
         for tip in tips {
             let of_feed = of_feed.entry(tip.device).or_default();

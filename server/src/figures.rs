@@ -10,7 +10,6 @@
 mod build;
 mod concerned;
 mod load;
-mod reads;
 mod update;
 
 use std::collections::BTreeMap;
@@ -24,8 +23,6 @@ use crate::store::figure::{self, Generation};
 use crate::store::{Conn, StoreError};
 
 pub(crate) use build::{Built, begin, begin_again, build_next};
-pub(crate) use concerned::Touched;
-pub(crate) use reads::KnownReads;
 pub(crate) use update::update;
 
 /// The figures that are shown, and the package by which they were counted.
@@ -73,9 +70,9 @@ impl<'a> Shown<'a> {
         org: &str,
         year: u16,
     ) -> Result<BTreeMap<String, Tally>, StoreError> {
-        let nothing = self.package.indicators.iter();
+        let nothing = self.package.counted();
         let mut totals: BTreeMap<String, Tally> = nothing
-            .map(|indicator| (indicator.key.clone(), Tally::default()))
+            .map(|(_, indicator)| (indicator.key.clone(), Tally::default()))
             .collect();
         for (cell, tally) in figure::of_year(conn, self.generation, year, "", org).await? {
             *totals.entry(cell.indicator).or_default() += tally;
@@ -149,7 +146,7 @@ impl<'a> Shown<'a> {
         unit: &str,
         year: u16,
     ) -> Result<Vec<(RecordId, Tally)>, StoreError> {
-        let mut places = (0u16..).zip(&self.package.indicators);
+        let mut places = self.package.counted();
         let Some((place, _)) = places.find(|(_, known)| known.key == indicator) else {
             return Ok(Vec::new());
         };

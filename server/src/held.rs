@@ -9,6 +9,7 @@ use sync_core::record::RecordState;
 use crate::app::App;
 use crate::error::CommandError;
 use crate::store::{Conn, StoreError, feed, record, recovery};
+use crate::transaction::ReadTx;
 
 /// All that an installation holds.
 #[derive(Clone, Debug, Default)]
@@ -41,33 +42,27 @@ impl App {
     /// installations.
     pub async fn held(&self) -> Result<Held, CommandError> {
         let shared = self.shared();
-        let mut tx = shared.store.read().await?;
-        let roster = shared.roster.current(&mut tx).await?;
+        let ReadTx { mut conn, control } = shared.read().await?;
         let mut held = Held {
-            control: roster
-                .control
+            control: control
                 .entries()
                 .map(|entry| entry.bytes().to_vec())
                 .collect(),
-            recovery: recovery::is_on(&mut tx).await?,
-            returned: recovery::returned(&mut tx).await?,
+            recovery: recovery::is_on(&mut conn).await?,
+            returned: recovery::returned(&mut conn).await?,
             spaces: Vec::new(),
         };
-        for space in feed::spaces(&mut tx).await? {
-            held.spaces.push(of_space(&mut tx, space).await?);
+        for space in feed::spaces(&mut conn).await? {
+            held.spaces.push(of_space(&mut conn, space).await?);
         }
         Ok(held)
     }
 }
 
 async fn of_space(conn: &mut Conn, space: Space) -> Result<HeldSpace, StoreError> {
-    let unreadable = |_| StoreError::Unreadable {
-        table: "record",
-        column: "state",
-    };
     let mut records = Vec::new();
     for (id, state) in record::of_space(conn, &space).await? {
-        records.push((id, RecordState::from_cbor(&state).map_err(unreadable)?));
+        records.push((id, state?));
     }
     let mut waiting = Vec::new();
     for (_, node) in feed::stashed(conn, &space).await? {

@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::service::{Refused, ServeError};
+use crate::reply::{Refused, ServeError};
 
 /// Longest body: a message that does not compress, and its algorithm byte.
 pub const BODY_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 1024;

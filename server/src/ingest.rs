@@ -15,15 +15,18 @@ use sync_core::record::RecordState;
 use sync_core::standing::is_left_out;
 use sync_core::wire::Refused;
 
-use crate::exchange::Stashes;
-use crate::figures::Touched;
+use crate::changed::Touched;
 use crate::standing::{counting_changes, rebuild, restand};
 use crate::store::event::{self, EventKind};
+use crate::store::record::Unreadable;
 use crate::store::{Conn, StoreError, feed, record};
 
 /// Batches with a parent missing that are kept for later, per space (R6). A phone that finds the
 /// stash full sends its batch again with the next request.
 pub(crate) const STASH_MAX: usize = 64;
+
+/// What waits in each space for a parent.
+pub(crate) type Stashes = BTreeMap<Space, Vec<(DeviceId, Node)>>;
 
 /// Stores what was brought and moves `held` along. `stashes` is what waits in each space.
 /// Also gives the records whose shown values changed.
@@ -312,14 +315,14 @@ async fn update(
     again: &BTreeSet<RecordId>,
 ) -> Result<Vec<(RecordId, BTreeSet<String>)>, StoreError> {
     let touched: Vec<RecordId> = arrived.keys().copied().collect();
-    let mut before: BTreeMap<RecordId, Vec<u8>> = record::states(conn, space, &touched)
+    let mut before: BTreeMap<RecordId, _> = record::states(conn, space, &touched)
         .await?
         .into_iter()
         .collect();
     let mut states = Vec::new();
     let mut changed = Vec::new();
     for (touched, arrived) in arrived {
-        let before = state_of(before.remove(&touched).as_deref());
+        let before = state_of(before.remove(&touched));
         let continued = before
             .as_ref()
             .filter(|_| !again.contains(&touched))
@@ -342,12 +345,9 @@ async fn update(
     Ok(changed)
 }
 
-/// A stored state; `None` for a cache that was damaged: the batches say what it should hold.
-fn state_of(stored: Option<&[u8]>) -> Option<RecordState> {
-    let Some(bytes) = stored else {
-        return Some(RecordState::default());
-    };
-    let state = RecordState::from_cbor(bytes);
+/// A stored state; `None` for one that does not read: it is made again of the batches.
+fn state_of(stored: Option<Result<RecordState, Unreadable>>) -> Option<RecordState> {
+    let state = stored.unwrap_or_else(|| Ok(RecordState::default()));
     if state.is_err() {
         tracing::error!(
             table = "record",

@@ -1,25 +1,31 @@
 //! The first start: keys, root statement, network, plan; and what every start checks again.
 //!
-//! Killed at any moment the next start goes on: keys are files that are made once, and everything
-//! that the database says of an installation is written in one transaction.
+//! Killed at any moment the next start goes on: keys are files that are made once, everything that the
+//! database says of a new installation is written in one transaction, and what [`make_current`] lacks
+//! each start makes up for.
 
 use std::path::Path;
-
-use rcgen::KeyPair;
 use std::sync::Arc;
+
+use plan::Package;
+use rcgen::KeyPair;
 use sync_core::control::{Control, ControlEntry, RootStatement};
 use sync_core::hub::HubMe;
 use sync_core::id::{Incarnation, NetworkId};
 use sync_core::seal::SigningKey;
 
-use crate::app::Options;
 use crate::clock::random;
+use crate::commit::write_before_serving;
+use crate::context::Options;
+use crate::error::CommandError;
 use crate::figures;
 use crate::keys::{self, KeyError, MatchKey, NODE, ORDER, ROOT, TLS, TLS_NEXT};
 use crate::roster::Roster;
 use crate::seal_keys::SealKeys;
+use crate::seal_renewal;
 use crate::store::control::{self, meta};
 use crate::store::{Conn, Store, StoreError};
+use crate::transaction::WriteTx;
 
 /// An installation that may serve.
 pub(crate) struct Installed {
@@ -45,21 +51,24 @@ pub(crate) enum InstallError {
     OtherKey(&'static str),
 }
 
-/// Makes what is missing and reads what is there. The options' package is published if it is newer
-/// than what the installation has.
+/// Makes what is missing and reads what is there; then [`make_current`] is left to do.
 pub(crate) async fn install(
     dir: &Path,
     store: &Store,
     options: &Options,
 ) -> Result<Installed, InstallError> {
-    let mut tx = store.write().await?;
-    let network = control::meta_bytes(&mut tx, meta::NETWORK)
-        .await?
-        .map(NetworkId);
-    let (network, founded) = match network {
+    let mut tx = store.read().await?;
+    let held = control::meta_bytes(&mut tx, meta::NETWORK).await?;
+    drop(tx);
+    let (network, founded) = match held.map(NetworkId) {
         Some(network) => (network, false),
-        None => (found(dir, &mut tx, options.sample).await?, true),
+        None => {
+            let sample = options.sample;
+            let found = write_before_serving(store, async |conn| found(dir, conn, sample).await);
+            (found.await?, true)
+        }
     };
+    let mut tx = store.read().await?;
     let roster = Arc::new(Roster::empty(network)).current(&mut tx).await?;
     let node = keys::signing_key(dir, NODE)?.ok_or_else(|| missing(dir, NODE))?;
     let tls = keys::tls_key(dir, TLS)?.ok_or_else(|| missing(dir, TLS))?;
@@ -71,22 +80,6 @@ pub(crate) async fn install(
     if !root.is_some_and(|root| root.tls_keys.contains(&keys::tls_key_hash(&tls))) {
         return Err(InstallError::OtherKey(TLS));
     }
-    if roster
-        .control
-        .package()
-        .is_none_or(|held| held.version < options.package.version)
-    {
-        let sign = |message: &[u8]| node.sign(message);
-        let entry = ControlEntry::package(network, &options.package, (node.public().bytes, &sign));
-        add(&mut tx, &roster.control, &entry).await?;
-    }
-    let seal_keys = SealKeys::new(dir);
-    let now = options.clock.now();
-    seal_keys
-        .renew(now, &mut tx, &roster.control, &node)
-        .await?;
-    let roster = roster.current(&mut tx).await?;
-    figures::begin(&mut tx, &roster.control).await?;
     let life = |value: Option<[u8; 8]>| value.map(Incarnation);
     let incarnation = life(control::meta_bytes(&mut tx, meta::INCARNATION).await?);
     let nonce_key = control::meta_bytes(&mut tx, meta::NONCE_KEY).await?;
@@ -97,7 +90,6 @@ pub(crate) async fn install(
     let (Some(incarnation), Some(nonce_key)) = (incarnation, nonce_key) else {
         return Err(unreadable.into());
     };
-    tx.commit().await?;
     let me = HubMe {
         network,
         incarnation,
@@ -108,10 +100,27 @@ pub(crate) async fn install(
         node,
         tls,
         numbers,
-        seal_keys,
+        seal_keys: SealKeys::new(dir),
         roster,
         founded,
     })
+}
+
+/// Publishes the package if it is newer than what the installation has, and this month's key for
+/// bundles; has the figures counted by that package.
+pub(crate) async fn make_current(
+    tx: &mut WriteTx<'_>,
+    package: &Package,
+) -> Result<(), CommandError> {
+    let held = tx.control.package();
+    if held.is_none_or(|held| held.version < package.version) {
+        let network = tx.control.network();
+        tx.publish(|signer| ControlEntry::package(network, package, signer))
+            .await?;
+    }
+    let now = tx.node.clock.now();
+    seal_renewal::renew(now, tx).await?;
+    Ok(figures::begin(&mut tx.conn, &tx.control).await?)
 }
 
 /// Founds a network. The statement follows from the keys alone, so that a start which is repeated
@@ -137,7 +146,12 @@ async fn found(dir: &Path, conn: &mut Conn, sample: bool) -> Result<NetworkId, I
     let network = statement.network();
     let sign = |message: &[u8]| root.sign(message);
     let entry = ControlEntry::root(network, &statement, (root.public().bytes, &sign));
-    add(conn, &Control::new(network), &entry).await?;
+    if let Some(entry) = Control::new(network)
+        .check(&entry)
+        .map_err(StoreError::from)?
+    {
+        control::add(conn, &entry).await?;
+    }
     control::set_meta(conn, meta::NETWORK, network.as_bytes()).await?;
     if sample {
         control::set_meta(conn, meta::SAMPLE, &[1]).await?;
@@ -147,18 +161,6 @@ async fn found(dir: &Path, conn: &mut Conn, sample: bool) -> Result<NetworkId, I
     let nonce_key = random::<32>().map_err(KeyError::from)?;
     control::set_meta(conn, meta::NONCE_KEY, &nonce_key).await?;
     Ok(network)
-}
-
-/// Adds an entry that this server made, through the same check as everybody's.
-pub(crate) async fn add(
-    conn: &mut Conn,
-    control: &Control,
-    entry: &[u8],
-) -> Result<(), StoreError> {
-    if let Some(entry) = control.check(entry)? {
-        control::add(conn, &entry).await?;
-    }
-    Ok(())
 }
 
 fn missing(dir: &Path, name: &str) -> KeyError {

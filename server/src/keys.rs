@@ -20,7 +20,6 @@ use zeroize::Zeroizing;
 
 use crate::clock::{NoRandomness, random};
 use crate::private;
-use crate::store::link::Blind;
 
 /// The root key: signs root statements, needed at the first start only.
 pub(crate) const ROOT: &str = "root.key";
@@ -169,16 +168,16 @@ pub(crate) struct MatchKey(Zeroizing<[u8; KEY_BYTES]>);
 
 impl MatchKey {
     /// The number as the index has it.
-    pub(crate) fn blind(&self, number: &IdNumber) -> Blind {
+    pub(crate) fn blind(&self, number: &IdNumber) -> [u8; 16] {
         // HMAC takes keys of any length.
         let mut mac = match Hmac::<Sha256>::new_from_slice(self.0.as_slice()) {
             Ok(mac) => mac,
-            Err(_) => return Blind([0; 16]),
+            Err(_) => return [0; 16],
         };
         mac.update(number.as_str().as_bytes());
         let mut blind = [0; 16];
         blind.copy_from_slice(&mac.finalize().into_bytes()[..16]);
-        Blind(blind)
+        blind
     }
 }
 

@@ -11,10 +11,9 @@ use sync_core::seal::SigningKey;
 
 use crate::app::App;
 use crate::error::CommandError;
-use crate::figures::Touched;
-use crate::follow::follow;
 use crate::keys::public_text;
-use crate::store::{Conn, StoreError, control};
+use crate::store::StoreError;
+use crate::transaction::{ReadTx, WriteTx};
 
 /// What a person wants to order.
 #[derive(Clone, Debug)]
@@ -72,17 +71,17 @@ pub(crate) fn sign(
 
 /// Stores an order whose signatures suffice; `file` is how who asks calls it.
 pub(crate) async fn submit(
-    conn: &mut Conn,
-    control: &Control,
+    tx: &mut WriteTx<'_>,
     file: &str,
     bytes: &[u8],
 ) -> Result<EntryHash, CommandError> {
     let not_one = |_| CommandError::wrong("not_an_order", file);
-    let read = OrderFile::read(control.network(), bytes).map_err(not_one)?;
-    match control.check(bytes) {
+    let read = OrderFile::read(tx.control.network(), bytes).map_err(not_one)?;
+    match tx.control.check(bytes) {
         Ok(Some(entry)) => {
-            control::add(conn, &entry).await?;
-            Ok(entry.hash)
+            let hash = entry.hash;
+            tx.add(&[entry]).await?;
+            Ok(hash)
         }
         // Held already: to submit it twice is no mistake.
         Ok(None) => Ok(read.entry),
@@ -123,8 +122,7 @@ pub(crate) fn held(control: &Control) -> Vec<HeldOrder> {
 /// Signs and stores the next root statement, which lists these order keys too; gives its version.
 /// `file` is where the root key is.
 pub(crate) async fn renew_root(
-    conn: &mut Conn,
-    control: &Control,
+    tx: &mut WriteTx<'_>,
     file: &str,
     root_key: &SigningKey,
     order_keys: &[[u8; 32]],
@@ -133,7 +131,7 @@ pub(crate) async fn renew_root(
         table: "control",
         column: "bytes",
     };
-    let held = control.root().ok_or(unreadable)?;
+    let held = tx.control.root().ok_or(unreadable)?;
     if held.threshold > 1 {
         return Err(CommandError::wrong("root_threshold", held.threshold));
     }
@@ -149,9 +147,9 @@ pub(crate) async fn renew_root(
     };
     let sign = |message: &[u8]| root_key.sign(message);
     let signer = (root_key.public().bytes, &sign as &dyn Fn(&[u8]) -> [u8; 64]);
-    let entry = ControlEntry::root(control.network(), &next, signer);
-    match control.check(&entry) {
-        Ok(Some(entry)) => control::add(conn, &entry).await?,
+    let entry = ControlEntry::root(tx.control.network(), &next, signer);
+    match tx.control.check(&entry) {
+        Ok(Some(entry)) => tx.add(&[entry]).await?,
         Ok(None) => {}
         Err(_) => return Err(CommandError::wrong("root_key_wrong", file)),
     }
@@ -166,31 +164,25 @@ impl App {
         key: &SigningKey,
         wish: &OrderWish,
     ) -> Result<Vec<u8>, CommandError> {
-        let mut tx = self.shared().store.read().await?;
-        let roster = self.shared().roster.current(&mut tx).await?;
-        if !roster.control.is_order_key(&key.public().bytes) {
+        let ReadTx { control, .. } = self.shared().read().await?;
+        if !control.is_order_key(&key.public().bytes) {
             return Err(CommandError::wrong("not_an_order_key", file));
         }
-        Ok(make(&roster.control, key, wish))
+        Ok(make(&control, key, wish))
     }
 
     /// Stores an order that is signed by whom it needs. `file` is where it was read from.
     pub async fn submit_order(&self, file: &str, bytes: &[u8]) -> Result<EntryHash, CommandError> {
-        let mut tx = self.shared().store.write().await?;
-        let before = self.shared().roster.last().current(&mut tx).await?;
-        let entry = submit(&mut tx, &before.control, file, bytes).await?;
-        let shared = self.shared();
+        let (file, bytes) = (file.to_owned(), bytes.to_vec());
         // What it orders is done where it is known.
-        let erases = follow(&mut tx, shared, &before, Touched::default()).await?;
-        shared.commit_following(tx, erases).await?;
-        Ok(entry)
+        self.write(async move |tx: &mut WriteTx<'_>| submit(tx, &file, &bytes).await)
+            .await
     }
 
     /// The orders held, in the order in which they came in.
     pub async fn orders(&self) -> Result<Vec<HeldOrder>, CommandError> {
-        let mut tx = self.shared().store.read().await?;
-        let roster = self.shared().roster.current(&mut tx).await?;
-        Ok(held(&roster.control))
+        let ReadTx { control, .. } = self.shared().read().await?;
+        Ok(held(&control))
     }
 
     /// Renews the root statement so that it lists these order keys; gives its version. `file` is
@@ -201,10 +193,10 @@ impl App {
         root_key: &SigningKey,
         order_keys: &[[u8; 32]],
     ) -> Result<u32, CommandError> {
-        let mut tx = self.shared().store.write().await?;
-        let roster = self.shared().roster.last().current(&mut tx).await?;
-        let version = renew_root(&mut tx, &roster.control, file, root_key, order_keys).await?;
-        self.shared().commit(tx).await?;
-        Ok(version)
+        let (file, root_key) = (file.to_owned(), root_key.clone());
+        let order_keys = order_keys.to_vec();
+        let renew =
+            async move |tx: &mut WriteTx<'_>| renew_root(tx, &file, &root_key, &order_keys).await;
+        self.write(renew).await
     }
 }

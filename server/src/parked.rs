@@ -1,21 +1,19 @@
 //! Records that are parked because Automerge can't take a change of theirs, and the server's verdict on them:
 //! everybody leaves that change out (R14).
 
-use std::sync::Arc;
-
 use sync_core::change::Change;
 use sync_core::control::{ControlEntry, LEFT_OUT_MAX, LeftOut};
 use sync_core::id::{ChangeHash, DeviceId, RecordId, Space};
 use sync_core::record::{DocumentError, RecordState};
 
-use crate::app::{App, Shared};
+use crate::app::App;
+use crate::changed::Touched;
 use crate::error::CommandError;
-use crate::figures::Touched;
 use crate::follow::follow;
-use crate::revoke::take;
 use crate::roster::Roster;
-use crate::standing::{counting_changes, remake};
+use crate::standing::{counting_changes, remake, state};
 use crate::store::{Conn, StoreError, record};
+use crate::transaction::{ReadTx, WriteTx};
 
 /// A record that shows what it said before a change that can't be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,9 +36,8 @@ async fn of_space(
     space: &Space,
 ) -> Result<Vec<ParkedRecord>, StoreError> {
     let mut parked = Vec::new();
-    for (id, bytes) in record::of_space(conn, space).await? {
-        let state = RecordState::from_cbor(&bytes).unwrap_or_default();
-        if let Some(reason) = state.parked() {
+    for (id, state) in record::of_space(conn, space).await? {
+        if let Some(reason) = state?.parked() {
             parked.push(ParkedRecord {
                 record: id,
                 space: space.clone(),
@@ -73,26 +70,59 @@ async fn first_bad(
 
 /// Has everybody leave changes of a record out, and makes it anew.
 pub(crate) async fn leave_out(
-    conn: &mut Conn,
-    shared: &Shared,
-    roster: &Arc<Roster>,
+    tx: &mut WriteTx<'_>,
     space: &Space,
     verdict: &LeftOut,
 ) -> Result<(), CommandError> {
-    let sign = |message: &[u8]| shared.node.sign(message);
-    let signer: sync_core::control::Signer<'_> = (shared.node.public().bytes, &sign);
-    let entry = ControlEntry::left_out(shared.me.network, space, verdict, signer);
-    take(conn, shared, roster, &entry).await
+    let network = tx.control.network();
+    tx.publish(|signer| ControlEntry::left_out(network, space, verdict, signer))
+        .await?;
+    Ok(follow(tx).await?)
+}
+
+/// Leaves out the changes for which a record is parked, one after the other until it is not any more.
+async fn unpark(
+    tx: &mut WriteTx<'_>,
+    id: RecordId,
+) -> Result<Vec<(Space, ChangeHash)>, CommandError> {
+    let mut left_out = Vec::new();
+    let mut was_parked = false;
+    for space in record::spaces_of(&mut tx.conn, id).await? {
+        for _ in 0..LEFT_OUT_MAX {
+            let state = state(&mut tx.conn, &tx.control, &space, id).await?;
+            if state.parked().is_none() {
+                break;
+            }
+            was_parked = true;
+            let bad = first_bad(&mut tx.conn, &tx.control, &space, id).await?;
+            let Some((change, _)) = bad else {
+                // Another program could not take it.
+                let mut touched = Touched::default();
+                remake(&mut tx.conn, &tx.control, &space, [id], &mut touched).await?;
+                tx.note(touched);
+                break;
+            };
+            let verdict = LeftOut {
+                record: id,
+                changes: [change].into(),
+            };
+            leave_out(tx, &space, &verdict).await?;
+            left_out.push((space.clone(), change));
+        }
+    }
+    match was_parked {
+        true => Ok(left_out),
+        false => Err(CommandError::wrong("not_parked", id)),
+    }
 }
 
 impl App {
     /// The records that are parked.
     pub async fn parked(&self) -> Result<Vec<ParkedRecord>, CommandError> {
-        let mut tx = self.shared().store.read().await?;
-        let roster = self.shared().roster.current(&mut tx).await?;
+        let ReadTx { mut conn, control } = self.shared().read().await?;
         let mut parked = Vec::new();
-        for space in record::spaces(&mut tx).await? {
-            parked.extend(of_space(&mut tx, &roster, &space).await?);
+        for space in record::spaces(&mut conn).await? {
+            parked.extend(of_space(&mut conn, &control, &space).await?);
         }
         Ok(parked)
     }
@@ -103,41 +133,7 @@ impl App {
     /// # Errors
     /// [`CommandError::Wrong`] with `not_parked`.
     pub async fn unpark(&self, id: RecordId) -> Result<Vec<(Space, ChangeHash)>, CommandError> {
-        let shared = self.shared();
-        let mut tx = shared.store.write().await?;
-        let mut left_out = Vec::new();
-        let mut was_parked = false;
-        for space in record::spaces_of(&mut tx, id).await? {
-            for _ in 0..LEFT_OUT_MAX {
-                let roster = shared.roster.last().current(&mut tx).await?;
-                let states = record::states(&mut tx, &space, &[id]).await?;
-                let state = states
-                    .first()
-                    .map(|(_, bytes)| RecordState::from_cbor(bytes));
-                let Some(Ok(state)) = state else { break };
-                if state.parked().is_none() {
-                    break;
-                }
-                was_parked = true;
-                let Some((change, _)) = first_bad(&mut tx, &roster, &space, id).await? else {
-                    // Another program could not take it.
-                    let mut touched = Touched::default();
-                    remake(&mut tx, &roster.control, &space, [id], &mut touched).await?;
-                    follow(&mut tx, shared, &roster, touched).await?;
-                    break;
-                };
-                let verdict = LeftOut {
-                    record: id,
-                    changes: [change].into(),
-                };
-                leave_out(&mut tx, shared, &roster, &space, &verdict).await?;
-                left_out.push((space.clone(), change));
-            }
-        }
-        if !was_parked {
-            return Err(CommandError::wrong("not_parked", id));
-        }
-        shared.commit(tx).await?;
-        Ok(left_out)
+        self.write(async move |tx: &mut WriteTx<'_>| unpark(tx, id).await)
+            .await
     }
 }

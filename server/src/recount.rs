@@ -82,10 +82,12 @@ pub(crate) async fn recount(
 fn count(package: &Package, unit: &str, records: &Unit, elsewhere: &Elsewhere, cells: &mut Cells) {
     for group in &records.groups {
         let subject = group.first.subject.key();
-        let indicators = package.indicators.iter();
+        let indicators = package.counted().map(|(_, indicator)| indicator);
         for indicator in indicators.filter(|indicator| indicator.count.of == subject) {
             for year in package.years.iter() {
-                let span = indicator.period.of(year);
+                let Some(span) = indicator.period.of(year) else {
+                    continue;
+                };
                 if elsewhere.holds(unit, group, &span.to) {
                     continue;
                 }

@@ -12,36 +12,56 @@ use sync_core::control::{Control, ControlEntry};
 use sync_core::id::{DeviceId, Space};
 
 use crate::clock::random;
+use crate::commit::write_before_serving;
 use crate::store::control::{self, meta};
 use crate::store::event::{self, EventKind};
 use crate::store::{Conn, Store, StoreError, journaled, recovery};
+use crate::transaction::WriteTx;
+use crate::{erase, seal_renewal};
+
+/// Joins control entries that were lost here, and does what they ask for before anything is taken or
+/// answered. What they name is erased: an answer refers to batches as they stand afterwards. Where
+/// they tell a key whose private half was lost with them, the next one is told at once: somebody may
+/// be about to seal to the lost one what is nowhere else.
+pub(crate) async fn learn(
+    now: i64,
+    tx: &mut WriteTx<'_>,
+    taught: &[ControlEntry],
+) -> Result<(), StoreError> {
+    let before = tx.control.clone();
+    join(now, tx, taught).await?;
+    if tx.control.arrival == before.arrival {
+        return Ok(());
+    }
+    erase::execute(tx).await?;
+    if tx.control.seal_key() != before.seal_key() {
+        seal_renewal::renew(now, tx).await?;
+    }
+    Ok(())
+}
 
 /// Stores control entries that somebody showed. Whoever is let in by one of them, or gets more than it
 /// is known to hold, is held back, for what nobody shows may be that it was revoked. An old enrolment of
 /// a device that the office has let in again since says nothing new.
-pub(crate) async fn learn(
-    now: i64,
-    conn: &mut Conn,
-    held: &Control,
-    entries: &[ControlEntry],
-) -> Result<(), StoreError> {
+async fn join(now: i64, tx: &mut WriteTx<'_>, entries: &[ControlEntry]) -> Result<(), StoreError> {
+    let conn = &mut tx.conn;
+    let mut joined: Control = Control::clone(&tx.control);
+    let mut new = Vec::new();
     for entry in entries {
         // What another request of the same transaction brought.
-        if !matches!(held.check(entry.bytes()), Ok(Some(_))) {
+        if !matches!(joined.check(entry.bytes()), Ok(Some(_))) {
             continue;
         }
-        control::add(conn, entry).await?;
-        let Some(device) = entry.enrols() else {
-            continue;
-        };
-        let mut joined = held.clone();
+        let device = entry.enrols();
+        let held = device.and_then(|device| joined.grants(device));
         joined.apply(entry.clone());
-        if joined.grants(device) != held.grants(device) {
+        new.push(entry.clone());
+        if let Some(device) = device.filter(|device| joined.grants(*device) != held) {
             recovery::add_returned(now, conn, device).await?;
             event::add(now, conn, EventKind::DeviceReturned, Some(device), None).await?;
         }
     }
-    Ok(())
+    tx.add(&new).await
 }
 
 /// Begins another life with what is here (R22): no phone takes older counters for what it knew, and
@@ -60,10 +80,11 @@ pub(crate) async fn notice_set_back(now: i64, store: &Store) -> Result<(), Store
         return Ok(());
     }
     tracing::error!("the database was set back: it lacks what this server has committed");
-    let mut tx = store.write().await?;
-    begin(now, &mut tx, EventKind::SetBack).await?;
-    store.go_on_above(&mut tx).await?;
-    tx.commit().await
+    let begun = write_before_serving(store, async |tx| {
+        begin(now, tx, EventKind::SetBack).await?;
+        store.go_on_above(tx).await
+    });
+    begun.await
 }
 
 /// How far a restored server is.

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use sync_core::hub;
 use sync_core::id::Space;
-use sync_core::wire::SpaceClaim;
 
-use crate::app::Shared;
+use crate::app::App;
 use crate::error::CommandError;
+use crate::exchange;
 use crate::journal::{BadJournal, Files, Record};
-use crate::store::{Conn, StoreError, control, feed};
-use crate::{exchange, figures, ingest, standing};
+use crate::store::StoreError;
+use crate::transaction::WriteTx;
+use crate::writer::Unwritten;
 
 /// Batches that share a transaction.
 const BATCHES_AT_ONCE: usize = 256;
@@ -33,9 +34,8 @@ pub struct Replayed {
 }
 
 /// Replays a journal into an installation that nobody else uses yet.
-pub(crate) async fn replay(shared: &Shared, mut files: Files) -> Result<Replayed, CommandError> {
+pub(crate) async fn replay(app: &App, mut files: Files) -> Result<Replayed, CommandError> {
     let bad = |error: BadJournal| CommandError::wrong("journal_unusable", error);
-    let mut conn = shared.store.connect().await?;
     let mut done = Replayed {
         files: files.count(),
         ..Replayed::default()
@@ -48,7 +48,8 @@ pub(crate) async fn replay(shared: &Shared, mut files: Files) -> Result<Replayed
         };
         entries.extend(files.records(file, true, control).map_err(bad)?);
     }
-    done.control = join(shared, &mut conn, &entries).await?;
+    let joined = async move |tx: &mut WriteTx<'_>| Ok::<_, Unwritten>(join(tx, &entries).await?);
+    done.control = app.write(joined).await?;
 
     // Files of several processes may hold a batch before its parent; what found no room to wait for
     // it fits the next time.
@@ -61,9 +62,13 @@ pub(crate) async fn replay(shared: &Shared, mut files: Files) -> Result<Replayed
                 Record::Batch(bytes) => Some(bytes),
                 Record::Control(_) => None,
             };
-            let batches = files.records(file, false, batch).map_err(bad)?;
-            for group in batches.chunks(BATCHES_AT_ONCE) {
-                let taken = take(shared, &mut conn, group).await?;
+            let mut batches = files.records(file, false, batch).map_err(bad)?;
+            while !batches.is_empty() {
+                let rest = batches.split_off(BATCHES_AT_ONCE.min(batches.len()));
+                let group = std::mem::replace(&mut batches, rest);
+                let take =
+                    async move |tx: &mut WriteTx<'_>| Ok::<_, Unwritten>(take(tx, &group).await?);
+                let taken = app.write(take).await?;
                 done.batches += taken.new;
                 done.bad += taken.refused;
                 left |= taken.waiting;
@@ -77,18 +82,10 @@ pub(crate) async fn replay(shared: &Shared, mut files: Files) -> Result<Replayed
     Ok(done)
 }
 
-async fn join(shared: &Shared, conn: &mut Conn, entries: &[Vec<u8>]) -> Result<usize, StoreError> {
-    let mut tx = shared.store.write_on(conn).await?;
-    let before = shared.roster.last().current(&mut tx).await?;
-    let (_, new) = hub::join(&before.control, entries);
-    for entry in &new {
-        control::add(&mut tx, entry).await?;
-    }
-    let roster = before.current(&mut tx).await?;
-    let touched = standing::follow(&mut tx, &before.control, &roster.control).await?;
-    figures::update(&mut tx, shared, &roster.control, touched).await?;
-    figures::begin(&mut tx, &roster.control).await?;
-    tx.commit().await?;
+/// Control entries of a journal.
+async fn join(tx: &mut WriteTx<'_>, entries: &[Vec<u8>]) -> Result<usize, StoreError> {
+    let (_, new) = hub::join(&tx.control, entries);
+    tx.add(&new).await?;
     Ok(new.len())
 }
 
@@ -98,30 +95,18 @@ struct Taken {
     waiting: bool,
 }
 
-async fn take(shared: &Shared, conn: &mut Conn, group: &[Vec<u8>]) -> Result<Taken, StoreError> {
-    let mut tx = shared.store.write_on(conn).await?;
-    let roster = shared.roster.last().current(&mut tx).await?;
-    let receive = |bytes: &Vec<u8>| roster.control.receive(bytes);
+/// Batches of a journal.
+async fn take(tx: &mut WriteTx<'_>, group: &[Vec<u8>]) -> Result<Taken, StoreError> {
+    let now = tx.node.clock.now();
+    let receive = |bytes: &Vec<u8>| tx.control.receive(bytes);
     let batches: Vec<_> = group.iter().map(receive).collect();
     let brought = batches.iter().flatten();
-    let spaces: BTreeSet<&Space> = brought.map(|batch| &batch.header.space).collect();
-    let mut claims = Vec::new();
-    for space in spaces {
-        claims.push(SpaceClaim {
-            space: space.clone(),
-            counter: feed::counter(&mut tx, space).await?,
-            changes: Vec::new(),
-            ladders: Vec::new(),
-        });
-    }
-    let now = shared.clock.now();
-    let (mut held, stashes) = exchange::load_all(&mut tx, &claims, &batches).await?;
+    let spaces: BTreeSet<Space> = brought.map(|batch| batch.header.space.clone()).collect();
+    let claims = exchange::nothing_asked(&mut tx.conn, &spaces).await?;
+    let (mut held, stashes) = exchange::load_all(&mut tx.conn, &claims, &batches).await?;
     let before: u64 = held.values().map(|held| held.counter).sum();
-    let (taken, touched) =
-        ingest::take(now, &mut tx, &roster.control, &mut held, stashes, &batches).await?;
+    let taken = tx.ingest(now, &mut held, stashes, &batches).await?;
     let after: u64 = held.values().map(|held| held.counter).sum();
-    figures::update(&mut tx, shared, &roster.control, touched).await?;
-    tx.commit().await?;
     Ok(Taken {
         new: after.saturating_sub(before),
         refused: taken.refused.len(),

@@ -11,9 +11,11 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
-use crate::app::{App, Options};
+use crate::app::{App, erase_what_is_due};
 use crate::backup::container::{BadBackup, Table, read_part};
 use crate::backup::verify;
+use crate::commit::write_before_serving;
+use crate::context::Options;
 use crate::error::CommandError;
 use crate::journal::Files;
 use crate::private;
@@ -21,6 +23,8 @@ use crate::replay::{Replayed, replay};
 use crate::store::control::{self, meta};
 use crate::store::event::EventKind;
 use crate::store::{Store, copy, journaled, recovery};
+use crate::transaction::WriteTx;
+use crate::writer::Unwritten;
 
 /// An installation that was restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +68,7 @@ pub async fn restore(
     begin_another_life(&beside, &options).await?;
     let app = App::open_existing(&beside, options).await?;
     let replayed = match files {
-        Some(files) => Some(replay(app.shared(), files).await?),
+        Some(files) => Some(replay(&app, files).await?),
         None => None,
     };
     let recovery = !replayed.is_some_and(|replayed| replayed.complete);
@@ -116,14 +120,15 @@ fn unpack(file: &Path, table: &Table, dir: &Path) -> Result<(), BadBackup> {
 /// Draws a new incarnation and begins the recovery, before anything is served from the directory.
 async fn begin_another_life(dir: &Path, options: &Options) -> Result<(), CommandError> {
     let store = Store::open(dir).await?;
-    let mut tx = store.write().await?;
-    // The journal's path is that of the machine that was lost; a new one is given everything.
-    control::unset_meta(&mut tx, meta::JOURNAL).await?;
-    journaled::begin_anew(&mut tx).await?;
-    journaled::all_backed_up(&mut tx).await?;
     let now = options.clock.now();
-    crate::recovery::begin(now, &mut tx, EventKind::Restored).await?;
-    tx.commit().await?;
+    let begun = write_before_serving(&store, async |conn| {
+        // The journal's path is that of the machine that was lost; a new one is given everything.
+        control::unset_meta(conn, meta::JOURNAL).await?;
+        journaled::begin_anew(conn).await?;
+        journaled::all_backed_up(conn).await?;
+        crate::recovery::begin(now, conn, EventKind::Restored).await
+    });
+    begun.await?;
     store.close().await;
     Ok(())
 }
@@ -131,11 +136,13 @@ async fn begin_another_life(dir: &Path, options: &Options) -> Result<(), Command
 /// What has to be done with everything that came out of backup and journal before any of it is
 /// served. The one place where a restore forgets what must not come back.
 async fn make_ready(app: &App, recovery: bool) -> Result<(), CommandError> {
-    let mut tx = app.shared().store.write().await?;
-    recovery::set(&mut tx, recovery).await?;
-    tx.commit().await?;
+    let set = async move |tx: &mut WriteTx<'_>| {
+        recovery::set(&mut tx.conn, recovery).await?;
+        Ok::<_, Unwritten>(())
+    };
+    app.write(set).await?;
     // Orders of erasure that came with the journal are done before anything is served (R31).
-    crate::erase::finish(app.shared()).await?;
+    erase_what_is_due(app).await?;
     app.count_figures().await?;
     let mut conn = app.shared().store.connect().await?;
     copy::checkpoint(&mut conn).await?;

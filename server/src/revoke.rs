@@ -1,24 +1,21 @@
 //! Revoking devices, and deciding on what they signed beside the cut.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use sync_core::batch::Batch;
 use sync_core::control::{
-    Control, ControlEntry, Order, OrderKind, Revocation, RevokeReason, VERDICT_NODE_MAX, Verdict,
+    Control, ControlEntry, OrderKind, Revocation, RevokeReason, VERDICT_NODE_MAX, Verdict,
 };
 use sync_core::id::{BatchHash, DeviceId, Space};
 use sync_core::seal::SigningKey;
 
-use crate::app::{App, Shared};
+use crate::app::App;
 use crate::error::CommandError;
-use crate::figures::Touched;
-use crate::follow::follow;
-use crate::order::OrderWish;
-use crate::roster::Roster;
+use crate::order::{OrderWish, make};
 use crate::standing::cut;
 use crate::store::wipe::{self, WipeState};
-use crate::store::{Conn, StoreError, contact, control, device, uncounted};
+use crate::store::{Conn, StoreError, contact, device, uncounted};
+use crate::transaction::{ReadTx, WriteTx};
 
 /// What is to be taken from a device.
 #[derive(Clone, Debug)]
@@ -65,15 +62,9 @@ pub struct WaitingBatch {
     pub records: BTreeSet<sync_core::id::RecordId>,
 }
 
-/// Signs and stores a revocation, with what follows from it. Once this has committed the device is
-/// not served (R25).
-pub(crate) async fn revoke(
-    conn: &mut Conn,
-    shared: &Shared,
-    roster: &Arc<Roster>,
-    wish: &RevokeWish,
-) -> Result<(), CommandError> {
-    let held = roster.control.grants(wish.device);
+/// Signs and stores a revocation. Once this has committed the device is not served (R25).
+pub(crate) async fn revoke(tx: &mut WriteTx<'_>, wish: &RevokeWish) -> Result<(), CommandError> {
+    let held = tx.control.grants(wish.device);
     let Some(granted) = held else {
         return Err(CommandError::wrong("device_unknown", wish.device));
     };
@@ -90,7 +81,7 @@ pub(crate) async fn revoke(
     }
     let mut cuts = BTreeMap::new();
     for space in spaces {
-        cuts.insert(space.clone(), cut(conn, space, wish.device).await?);
+        cuts.insert(space.clone(), cut(&mut tx.conn, space, wish.device).await?);
     }
     let revocation = Revocation {
         device: wish.device,
@@ -98,29 +89,9 @@ pub(crate) async fn revoke(
         cut: cuts,
         reason: wish.reason,
     };
-    let sign = |message: &[u8]| shared.node.sign(message);
-    let signer = (
-        shared.node.public().bytes,
-        &sign as &dyn Fn(&[u8]) -> [u8; 64],
-    );
-    let entry = ControlEntry::revoke(shared.me.network, &revocation, signer);
-    take(conn, shared, roster, &entry).await
-}
-
-/// Stores an entry that this server made, and brings up to date what counts.
-pub(crate) async fn take(
-    conn: &mut Conn,
-    shared: &Shared,
-    roster: &Arc<Roster>,
-    entry: &[u8],
-) -> Result<(), CommandError> {
-    let checked = roster.control.check(entry).map_err(anyhow::Error::from)?;
-    let Some(entry) = checked else {
-        return Ok(());
-    };
-    control::add(conn, &entry).await?;
-    // Nothing that a node signs has anything erased.
-    follow(conn, shared, roster, Touched::default()).await?;
+    let network = tx.control.network();
+    tx.publish(|signer| ControlEntry::revoke(network, &revocation, signer))
+        .await?;
     Ok(())
 }
 
@@ -199,9 +170,7 @@ async fn wish(
 
 /// Decides on batches with the node's key; more than [`VERDICT_NODE_MAX`] need a person's.
 pub(crate) async fn decide(
-    conn: &mut Conn,
-    shared: &Shared,
-    roster: &Arc<Roster>,
+    tx: &mut WriteTx<'_>,
     batches: &BTreeSet<BatchHash>,
     accepted: bool,
     key: Option<&SigningKey>,
@@ -210,50 +179,37 @@ pub(crate) async fn decide(
         let error = CommandError::wrong("verdict_needs_key", batches.len());
         return Err(error.with("max", VERDICT_NODE_MAX));
     }
-    let wish = wish(conn, &roster.control, batches, accepted).await?;
-    let key = key.unwrap_or(&shared.node);
-    let issuer = key.public().bytes;
-    let order = Order {
-        issuer,
-        number: roster.control.next_order_number(issuer),
-        names: wish.names,
-        content: wish.content,
-    };
-    let sign = |message: &[u8]| key.sign(message);
-    let network = shared.me.network;
-    let entry = ControlEntry::order(network, wish.kind, &wish.scope, &order, (issuer, &sign));
-    take(conn, shared, roster, &entry).await
+    let wish = wish(&mut tx.conn, &tx.control, batches, accepted).await?;
+    let order = make(&tx.control, key.unwrap_or(&tx.node.node), &wish);
+    let checked = tx.control.check(&order).map_err(anyhow::Error::from)?;
+    tx.add(checked.as_slice()).await?;
+    Ok(())
 }
 
 impl App {
     /// Takes spaces from a device, or all it has.
     pub async fn revoke(&self, wish: &RevokeWish) -> Result<(), CommandError> {
-        let mut tx = self.shared().store.write().await?;
-        let roster = self.shared().roster.last().current(&mut tx).await?;
-        revoke(&mut tx, self.shared(), &roster, wish).await?;
-        self.shared().commit(tx).await?;
-        Ok(())
+        let wish = wish.clone();
+        self.write(async move |tx: &mut WriteTx<'_>| revoke(tx, &wish).await)
+            .await
     }
 
     /// What a person signs to have a device's store wiped.
     pub async fn wish_wipe(&self, device: DeviceId) -> Result<OrderWish, CommandError> {
-        let mut tx = self.shared().store.read().await?;
-        let roster = self.shared().roster.current(&mut tx).await?;
-        crate::wipe::wish(&roster.control, device)
+        let ReadTx { control, .. } = self.shared().read().await?;
+        crate::wipe::wish(&control, device)
     }
 
     /// The devices that were let in, revoked ones too.
     pub async fn devices(&self) -> Result<Vec<ListedDevice>, CommandError> {
-        let mut tx = self.shared().store.read().await?;
-        let roster = self.shared().roster.current(&mut tx).await?;
-        Ok(devices(&mut tx, &roster.control).await?)
+        let ReadTx { mut conn, control } = self.shared().read().await?;
+        Ok(devices(&mut conn, &control).await?)
     }
 
     /// The batches of revoked devices that wait for the office.
     pub async fn waiting_batches(&self) -> Result<Vec<WaitingBatch>, CommandError> {
-        let mut tx = self.shared().store.read().await?;
-        let roster = self.shared().roster.current(&mut tx).await?;
-        Ok(waiting(&mut tx, &roster.control).await?)
+        let ReadTx { mut conn, control } = self.shared().read().await?;
+        Ok(waiting(&mut conn, &control).await?)
     }
 
     /// Accepts or refuses batches that wait; with a person's key where they are many.
@@ -263,10 +219,9 @@ impl App {
         accepted: bool,
         key: Option<&SigningKey>,
     ) -> Result<(), CommandError> {
-        let mut tx = self.shared().store.write().await?;
-        let roster = self.shared().roster.last().current(&mut tx).await?;
-        decide(&mut tx, self.shared(), &roster, batches, accepted, key).await?;
-        self.shared().commit(tx).await?;
-        Ok(())
+        let (batches, key) = (batches.clone(), key.cloned());
+        let decide =
+            async move |tx: &mut WriteTx<'_>| decide(tx, &batches, accepted, key.as_ref()).await;
+        self.write(decide).await
     }
 }

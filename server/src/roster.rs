@@ -4,6 +4,7 @@
 //! must see it (R25). So every transaction compares the number of the newest entry, which costs one
 //! look-up, and reads what is new.
 
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sync_core::control::Control;
@@ -17,6 +18,14 @@ pub(crate) struct Roster {
     pub(crate) control: Control,
     /// The newest entry's number; equal numbers mean equal rosters.
     pub(crate) arrival: u64,
+}
+
+impl Deref for Roster {
+    type Target = Control;
+
+    fn deref(&self) -> &Control {
+        &self.control
+    }
 }
 
 impl Roster {

@@ -19,8 +19,9 @@ use words::{Language, Words};
 use crate::app::App;
 use crate::enrol::CodeWish;
 use crate::error::CommandError;
-use crate::service::ServeError;
+use crate::reply::ServeError;
 use crate::store::feed;
+use crate::transaction::ReadTx;
 
 /// Goes into the links of phones that are in this process and call nobody.
 const NOWHERE: &str = "https://sample.invalid";
@@ -31,10 +32,9 @@ const LINE_PERCENT: usize = 10;
 pub(crate) async fn make(app: &App, people: usize, seed: u64) -> Result<Value, CommandError> {
     app.keep_sample_apart().await?;
     let shared = app.shared();
-    let mut tx = shared.store.read().await?;
-    let roster = shared.roster.current(&mut tx).await?;
-    let empty = feed::spaces(&mut tx).await?.is_empty();
-    drop(tx);
+    let ReadTx { mut conn, control } = shared.read().await?;
+    let empty = feed::spaces(&mut conn).await?.is_empty();
+    drop(conn);
     if !empty {
         return Err(CommandError::wrong("sample_not_empty", "--data"));
     }
@@ -50,7 +50,7 @@ pub(crate) async fn make(app: &App, people: usize, seed: u64) -> Result<Value, C
     let started = Instant::now();
     // Threads of its own; they wait for the runtime's.
     let recorded = spawn_blocking(move || {
-        let package = roster.control.package();
+        let package = control.package();
         let package = package.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
         let shown = Shown::new();
         let recorded = sample::record(&way, package, &wish, &|done, of| shown.tell(done, of));

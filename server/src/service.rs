@@ -3,94 +3,33 @@
 //! A request is looked at first, in a snapshot and under no lock ([`App::begin_exchange`]); what it
 //! brings is stored by the writer, under the roster of that moment ([`App::finish_exchange`]).
 
-use sync_core::bundle::{BadBundle, unseal};
-use sync_core::enrol::{EnrolAnswer, EnrolRequest};
-use sync_core::hub::{self, Opened, Refusal};
-use sync_core::relay::reply::{self, Letter};
-use sync_core::wire::{Answer, BadMessage};
+use sync_core::bundle::unseal;
+use sync_core::enrol::EnrolRequest;
+use sync_core::hub::{self, Opened};
+use sync_core::relay::reply;
+use sync_core::wire::Answer;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use crate::app::App;
-use crate::bundle::{BundleReport, Unpacked};
+use crate::bundle::{BundleReport, Import, Unpacked};
 use crate::clock;
-use crate::enrol::CodeRefusal;
+use crate::enrol::Redeem;
 use crate::exchange;
+use crate::reconcile::{Looked, Reconcile};
+use crate::reply::{Refused, ServeError};
 use crate::store::{StoreError, contact, recovery as held_back};
+use crate::transaction::ReadTx;
 use crate::wipe::Farewell;
-use crate::writer::Job;
-
-/// Why a request got no answer of the protocol.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The request's fault; nothing was stored.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// The journal can't be written: nothing was stored, for nothing could be acknowledged. The
-    /// request may be made again.
-    #[error("the journal can't be written")]
-    Unjournaled(#[source] std::io::Error),
-    /// The store's; nothing was stored, or it is not known. The request may be made again.
-    #[error("the store fails")]
-    Failed(#[source] anyhow::Error),
-    /// A mistake in this program stopped the request; nothing was stored.
-    #[error("the request stopped the program")]
-    Panicked,
-}
-
-impl From<StoreError> for ServeError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Journal(error) => Self::Unjournaled(error),
-            other => Self::Failed(other.into()),
-        }
-    }
-}
-
-/// Why a request is not served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// An exchange that the core refuses.
-    #[error(transparent)]
-    Exchange(#[from] Refusal),
-    /// An enrolment's bytes.
-    #[error(transparent)]
-    Message(#[from] BadMessage),
-    /// An enrolment's code.
-    #[error(transparent)]
-    Code(#[from] CodeRefusal),
-    /// A bundle.
-    #[error(transparent)]
-    Bundle(#[from] BadBundle),
-}
-
-impl Refused {
-    /// A stable code.
-    pub fn code(self) -> &'static str {
-        match self {
-            Refused::Exchange(refusal) => refusal.code(),
-            Refused::Message(message) => message.code(),
-            Refused::Code(code) => code.code(),
-            Refused::Bundle(bundle) => bundle.code(),
-        }
-    }
-}
-
-/// What is answered, before it is packed or sealed.
-pub(crate) enum Reply {
-    Exchange(Box<Answer>),
-    Enrol(EnrolAnswer),
-    Bundle(BundleReport, Vec<Letter>),
-}
-
-/// What a request comes to before anything is written.
-enum Prepared {
-    Answered(Reply),
-    ToWrite(Job),
-}
 
 /// A request that was looked at under the roster of that moment; nothing is stored yet.
 pub struct Begun(Prepared);
+
+/// What a request comes to before anything is written.
+enum Prepared {
+    Answered(Box<Answer>),
+    ToWrite(Reconcile),
+}
 
 impl Begun {
     /// Whether it brings nothing, and is answered with what was held when it was looked at.
@@ -125,7 +64,12 @@ impl App {
 
     /// The second half: what was brought is durable when the answer is given.
     pub async fn finish_exchange(&self, begun: Begun) -> Result<Vec<u8>, ServeError> {
-        self.reply(begun.0).await
+        let answer = match begun.0 {
+            Prepared::Answered(answer) => answer,
+            Prepared::ToWrite(job) => self.write(job).await??,
+        };
+        let network = self.network();
+        pack(move || answer.encode(network)).await
     }
 
     /// Serves `POST /v1/enrol`.
@@ -136,74 +80,42 @@ impl App {
             .map_err(|_| ServeError::Panicked)?
             .map_err(Refused::from)?;
         let now = self.shared().clock.now();
-        self.reply(Prepared::ToWrite(Job::Enrol {
-            request: Box::new(request),
-            now,
-        }))
-        .await
-    }
-
-    async fn reply(&self, prepared: Prepared) -> Result<Vec<u8>, ServeError> {
-        let reply = match prepared {
-            Prepared::Answered(reply) => reply,
-            Prepared::ToWrite(job) => self.writer().perform(job).await?,
-        };
-        let network = self.network();
-        let packed = spawn_blocking(move || match reply {
-            Reply::Exchange(answer) => Ok(answer.encode(network)),
-            Reply::Enrol(answer) => Ok(answer.encode()),
-            Reply::Bundle(_, letters) => {
-                clock::rng().map(|mut rng| reply::seal(&mut rng, network, &letters))
-            }
-        });
-        let packed = packed.await.map_err(|_| ServeError::Panicked)?;
-        packed.map_err(|error| ServeError::Failed(error.into()))
+        let answer = self.write(Redeem { request, now }).await??;
+        pack(move || answer.encode()).await
     }
 
     async fn prepare_exchange(&self, packed: Vec<u8>) -> Result<Prepared, ServeError> {
         let now = self.shared().clock.now();
         let me = &self.shared().me;
-        let mut tx = self.shared().store.read().await?;
-        let roster = self.shared().roster.current(&mut tx).await?;
-        let opened = hub::open(me, &roster.control, &packed, now).map_err(Refused::from)?;
+        let ReadTx { mut conn, control } = self.shared().read().await?;
+        let opened = hub::open(me, &control, &packed, now).map_err(Refused::from)?;
         let unopened = match opened {
-            Opened::StaleNonce(answer) => return Ok(Prepared::Answered(Reply::Exchange(answer))),
-            Opened::Taught(_) => return Ok(Prepared::ToWrite(Job::Taught { packed, now })),
+            Opened::StaleNonce(answer) => return Ok(Prepared::Answered(answer)),
+            Opened::Taught(_) => return Ok(to_write(packed, Looked::Teaches, now)),
             Opened::Wipe(device, parting) => {
-                drop(tx);
+                drop(conn);
                 let keys = &self.shared().seal_keys;
-                let farewell = Farewell::read(keys, &roster.control, device, parting)?;
-                return Ok(Prepared::ToWrite(Job::Farewell {
-                    farewell: Box::new(farewell?),
-                    roster,
-                    now,
-                }));
+                let farewell = Farewell::read(keys, &control, device, parting)?;
+                let looked = Looked::Parts(Box::new(farewell?), control);
+                return Ok(to_write(packed, looked, now));
             }
             Opened::Request(unopened) => unopened,
         };
-        let control = &roster.control;
-        let incoming = exchange::take_apart(&mut tx, me, control, *unopened).await?;
+        let incoming = exchange::take_apart(&mut conn, me, &control, *unopened).await?;
         let incoming = incoming.map_err(Refused::from)?;
         let request = &incoming.request;
         // What brings nothing is read only, but for the note once in a while that the phone was here.
         // After a restore it is noted who came back.
         let brings = !request.batches.is_empty()
             || request.renewal.is_some()
-            || held_back::is_on(&mut tx).await?;
-        if brings || contact::is_due(&mut tx, request.device, now, request.control).await? {
-            drop(tx);
-            let incoming = Box::new(incoming);
-            return Ok(Prepared::ToWrite(Job::Exchange {
-                packed,
-                incoming,
-                roster,
-                now,
-            }));
+            || held_back::is_on(&mut conn).await?;
+        if brings || contact::is_due(&mut conn, request.device, now, request.control).await? {
+            drop(conn);
+            let looked = Looked::Brings(Box::new(incoming), control);
+            return Ok(to_write(packed, looked, now));
         }
-        // Nothing was brought, so nothing was touched.
-        let node = &self.shared().node;
-        let (answer, _) = exchange::serve(now, &mut tx, me, node, control, &incoming).await?;
-        Ok(Prepared::Answered(Reply::Exchange(Box::new(answer))))
+        let answer = exchange::answer(now, &mut conn, self.shared(), &control, &incoming).await?;
+        Ok(Prepared::Answered(Box::new(answer)))
     }
 
     /// Takes a bundle, whoever carried it: everything that it brought is durable before the report
@@ -213,26 +125,40 @@ impl App {
         let handle = Handle::current();
         let opened = spawn_blocking(move || handle.block_on(app.prepare_bundle(&file))).await;
         let job = opened.map_err(|_| ServeError::Panicked)??;
-        let reply = self.writer().perform(job).await?;
-        let report = match &reply {
-            Reply::Bundle(report, _) => report.clone(),
-            Reply::Exchange(_) | Reply::Enrol(_) => BundleReport::default(),
-        };
-        let reply = self.reply(Prepared::Answered(reply)).await?;
+        let (report, letters) = self.write(job).await?;
+        let network = self.network();
+        let sealed =
+            pack(move || clock::rng().map(|mut rng| reply::seal(&mut rng, network, &letters)));
+        let reply = sealed.await?.map_err(StoreError::from)?;
         Ok(BundleReport { reply, ..report })
     }
 
-    async fn prepare_bundle(&self, file: &[u8]) -> Result<Job, ServeError> {
+    async fn prepare_bundle(&self, file: &[u8]) -> Result<Import, ServeError> {
         let now = self.shared().clock.now();
         let keys = self.shared().seal_keys.read().map_err(StoreError::from)?;
         let unsealed = unseal(self.network(), keys.values(), file).map_err(Refused::from)?;
-        let mut tx = self.shared().store.read().await?;
-        let roster = self.shared().roster.current(&mut tx).await?;
-        let unpacked = Box::new(Unpacked::check(&roster.control, unsealed));
-        Ok(Job::Bundle {
+        let ReadTx { control, .. } = self.shared().read().await?;
+        let unpacked = Unpacked::check(&control, unsealed);
+        Ok(Import {
             unpacked,
-            roster,
+            roster: control,
             now,
         })
     }
+}
+
+fn to_write(packed: Vec<u8>, looked: Looked, now: i64) -> Prepared {
+    Prepared::ToWrite(Reconcile {
+        packed,
+        looked,
+        now,
+    })
+}
+
+/// Packs or seals what is answered: not on the runtime's threads.
+async fn pack<T: Send + 'static>(
+    pack: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ServeError> {
+    let packed = spawn_blocking(pack).await;
+    packed.map_err(|_| ServeError::Panicked)
 }

@@ -13,6 +13,7 @@ use crate::enrol::spaces_of;
 use crate::error::CommandError;
 use crate::exchange;
 use crate::store::{feed, recovery};
+use crate::transaction::ReadTx;
 
 /// A snapshot, sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,29 +34,27 @@ impl App {
     pub async fn snapshot(&self, wished: &[String]) -> Result<Snapshot, CommandError> {
         let shared = self.shared();
         // Control, vectors and batches as they stood together (R50).
-        let mut tx = shared.store.read().await?;
-        if recovery::is_on(&mut tx).await? {
+        let ReadTx { mut conn, control } = shared.read().await?;
+        if recovery::is_on(&mut conn).await? {
             return Err(CommandError::wrong("recovery_first", ""));
         }
-        let roster = shared.roster.current(&mut tx).await?;
-        let control = &roster.control;
         let package = control.package();
         let package = package.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
         let mut spaces = BTreeSet::new();
         for wished in wished {
             spaces.extend(spaces_of(package, wished)?);
         }
-        let claims = exchange::nothing_asked(&mut tx, &spaces).await?;
-        let (held, _) = exchange::load_all(&mut tx, &claims, &[]).await?;
+        let claims = exchange::nothing_asked(&mut conn, &spaces).await?;
+        let (held, _) = exchange::load_all(&mut conn, &claims, &[]).await?;
         let mut batches = Vec::new();
         for space in &spaces {
-            batches.extend(feed::all(&mut tx, space).await?);
+            batches.extend(feed::all(&mut conn, space).await?);
         }
-        let held_back = recovery::returned(&mut tx).await?;
+        let held_back = recovery::returned(&mut conn).await?;
         let letters = reply::snapshot(
             &shared.me,
             &shared.node,
-            control,
+            &control,
             &held,
             &held_back,
             batches,

@@ -10,7 +10,8 @@ use sync_core::id::{BatchHash, DeviceId, RecordId, Space};
 use sync_core::record::RecordState;
 use sync_core::standing::{HeldChange, Standing, counting};
 
-use crate::figures::Touched;
+use crate::changed::Touched;
+use crate::store::record::Unreadable;
 use crate::store::{Conn, StoreError, feed, record, uncounted};
 
 /// Brings up to date which batches of a feed count by themselves; gives the records of those that do
@@ -80,6 +81,55 @@ pub(crate) async fn follow(
     Ok(touched)
 }
 
+/// The states of these records that what is written next follows from, as far as anything of them is held.
+/// One that does not read is made again of its batches: a damaged cache must not keep a phone's batch
+/// out, and `verify` names it.
+pub(crate) async fn states(
+    conn: &mut Conn,
+    control: &Control,
+    space: &Space,
+    records: &[RecordId],
+) -> Result<BTreeMap<RecordId, RecordState>, StoreError> {
+    let mut states = BTreeMap::new();
+    for (id, stored) in record::states(conn, space, records).await? {
+        states.insert(id, readable(conn, control, space, id, stored).await?);
+    }
+    Ok(states)
+}
+
+/// A state as it is stored, or made again if that does not read.
+pub(crate) async fn readable(
+    conn: &mut Conn,
+    control: &Control,
+    space: &Space,
+    record: RecordId,
+    stored: Result<RecordState, Unreadable>,
+) -> Result<RecordState, StoreError> {
+    match stored {
+        Ok(state) => Ok(state),
+        Err(Unreadable) => {
+            tracing::error!(
+                table = "record",
+                column = "state",
+                "a row does not read and is made again"
+            );
+            let changes = counting_changes(conn, control, space, record).await?;
+            Ok(rebuild(&changes))
+        }
+    }
+}
+
+/// The same of one record; an empty one if nothing of it is held.
+pub(crate) async fn state(
+    conn: &mut Conn,
+    control: &Control,
+    space: &Space,
+    record: RecordId,
+) -> Result<RecordState, StoreError> {
+    let mut states = states(conn, control, space, &[record]).await?;
+    Ok(states.remove(&record).unwrap_or_default())
+}
+
 /// Makes records of a space anew; notes those that show something else, for the figures.
 pub(crate) async fn remake(
     conn: &mut Conn,
@@ -90,11 +140,10 @@ pub(crate) async fn remake(
 ) -> Result<(), StoreError> {
     for id in records {
         let next = rebuild(&counting_changes(conn, control, space, id).await?);
-        let before = record::states(conn, space, &[id]).await?;
-        let before = before.first().map(|(_, state)| state.as_slice());
-        let before = before.and_then(|state| RecordState::from_cbor(state).ok());
-        let parts = before.unwrap_or_default();
-        let parts = parts.view().changed_parts(next.view());
+        let before = record::states(conn, space, &[id]).await?.pop();
+        // Of one that does not read everything may be new.
+        let before = before.and_then(|(_, state)| state.ok()).unwrap_or_default();
+        let parts = before.view().changed_parts(next.view());
         record::set_states(conn, space, vec![(id, next.to_cbor())]).await?;
         if !parts.is_empty() {
             touched.note(space.unit(), id, parts);

@@ -7,16 +7,16 @@ use sync_core::control::{Control, OrderKind};
 use sync_core::hub::Refusal;
 use sync_core::id::DeviceId;
 use sync_core::parting::{self, Parting};
+use sync_core::wire::Answer;
 
-use crate::app::Shared;
 use crate::bundle::{self, Unpacked};
 use crate::error::CommandError;
-use crate::figures::Touched;
 use crate::order::OrderWish;
+use crate::reply::Refused;
 use crate::seal_keys::SealKeys;
-use crate::service::{Refused, Reply};
 use crate::store::wipe::{self, WipeState};
-use crate::store::{Conn, StoreError, contact};
+use crate::store::{StoreError, contact};
+use crate::transaction::WriteTx;
 
 /// What a phone says that is to wipe itself.
 pub(crate) struct Farewell {
@@ -61,18 +61,13 @@ impl Farewell {
 /// Takes what a phone hands over, in the transaction of `conn`, and answers it.
 pub(crate) async fn take(
     now: i64,
-    conn: &mut Conn,
-    shared: &Shared,
-    control: &Control,
+    tx: &mut WriteTx<'_>,
     farewell: &Farewell,
     is_current: bool,
-) -> Result<(Result<Reply, Refused>, Touched), StoreError> {
-    let mut touched = Touched::default();
+) -> Result<Result<Box<Answer>, Refused>, StoreError> {
     let mut taken = farewell.state > WipeState::Told;
     if let Some(unpacked) = &farewell.unpacked {
-        let (report, _, of_bundle) =
-            bundle::take(now, conn, shared, control, unpacked, is_current).await?;
-        touched = of_bundle;
+        let (report, _) = bundle::take(now, tx, unpacked, is_current).await?;
         // A restored server may lack who wrote it, and the phone holds what may be the last copy.
         taken &= report.not_held.is_empty();
     }
@@ -81,11 +76,11 @@ pub(crate) async fn take(
     } else {
         WipeState::Told
     };
+    let conn = &mut tx.conn;
     contact::note(conn, farewell.device, now, None).await?;
     wipe::note(conn, farewell.device, state, now).await?;
-    let answer = parting::answer(&shared.me, control, farewell.device, taken, now);
-    let answer = answer.map(|answer| Reply::Exchange(Box::new(answer)));
-    Ok((answer.ok_or(Refusal::UnknownDevice.into()), touched))
+    let answer = parting::answer(&tx.node.me, &tx.control, farewell.device, taken, now);
+    Ok(answer.map(Box::new).ok_or(Refusal::UnknownDevice.into()))
 }
 
 /// What a person signs to have a phone wiped.

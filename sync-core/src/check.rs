@@ -212,8 +212,8 @@ fn problems_of(
     today: &str,
 ) -> Vec<Problem> {
     let known = |key: &Key| {
-        of.section(key.section())
-            .is_some_and(|s| s.field(key.field()).is_some())
+        let section = of.section(key.section()).filter(|s| s.is_known());
+        section.is_some_and(|s| s.field(key.field()).is_some_and(Field::is_known))
     };
     let mut problems: Vec<Problem> = values
         .iter()
@@ -297,6 +297,7 @@ impl Part<'_> {
     /// Whether a field is asked here.
     fn asks(&self, scope: &Scope<'_>, section: &Section, field: &Field) -> bool {
         match (&field.ask_if, self.item) {
+            _ if !field.is_known() => false,
             (None, _) => true,
             (Some(rule), None) => scope.holds(rule) == Ok(true),
             (Some(rule), Some(item)) => scope.item_holds(rule, &section.key, item) == Ok(true),

@@ -11,11 +11,11 @@ use crate::feed::{Node, Vector};
 use crate::id::{BatchHash, DeviceId, EntryHash, Incarnation, Space};
 pub use crate::incoming::Work;
 use crate::incoming::{Incoming, Pending};
-use crate::replica::{Context, HubState, Prepared, Replica, Step};
+use crate::replica::{Context, HubState, Me, Prepared, Replica, Step};
 use crate::row::{ReadRows, Unreadable};
 use crate::stored;
 use crate::wire::{BadMessage, Request, Safe, SpaceClaim, base_digest};
-pub use hear::Arrival;
+pub use hear::{Arrival, Unopened};
 
 /// How much one round trip may carry. After a cut the host halves both, down to one batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -52,9 +52,10 @@ impl Tally {
 
     /// The figure in its unit; none where nobody is counted.
     pub fn value(&self, unit: Unit) -> Option<Amount> {
-        let Some(scale) = unit.scale() else {
+        if unit == Unit::Count {
             return Some(Amount::whole(self.numerator));
-        };
+        }
+        let scale = unit.scale()?;
         let denominator = u32::try_from(self.denominator).ok().filter(|d| *d > 0)?;
         Some(Amount {
             numerator: self.numerator.saturating_mul(scale),

@@ -79,6 +79,6 @@ pub mod value;
 #[cfg(test)]
 mod station;
 
-pub use exchange::{Arrival, Budget, ExchangeError, Outgoing, Received, Slice, Work};
+pub use exchange::{Arrival, Budget, ExchangeError, Outgoing, Received, Slice, Unopened, Work};
 pub use replica::{Context, Edit, HubState, Me, OpenError, OpenReport, Prepared, Replica};
 pub use row::{ReadRows, Row, Table, Unreadable};

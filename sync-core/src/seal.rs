@@ -132,6 +132,7 @@ pub fn verify(key: &[u8; KEY_BYTES], message: &[u8], signature: &[u8; SIGNATURE_
 }
 
 /// The private half of a signing key. Wiped when dropped; never prints.
+#[derive(Clone)]
 pub struct SigningKey(ed25519_dalek::SigningKey);
 
 impl SigningKey {

@@ -9,7 +9,8 @@ use cel::parser::Expression;
 use regex_lite::{Regex, RegexBuilder};
 
 use super::reads::Named;
-use super::{SOURCE_CHARS_MAX, functions};
+use super::tree;
+use crate::package::Package;
 
 /// Most programs and most patterns that are kept. The plan has a few hundred expressions; when the
 /// number is reached, all are dropped and compiled again as they are needed.
@@ -19,14 +20,39 @@ const PROGRAMS_MAX: usize = 2_048;
 const PATTERN_BYTES_MAX: usize = 1 << 18;
 
 /// Most levels of an expression. Evaluation recurses, and phones have small stacks.
-const DEPTH_MAX: usize = 64;
+pub(super) const DEPTH_MAX: usize = 64;
 
 /// Most loops inside each other. Together with the items of a section this bounds what an
 /// expression can cost, since CEL has no budget.
 const LOOPS_MAX: usize = 2;
 
+/// Words that CEL keeps for itself.
+pub(crate) const CEL_WORDS: [&str; 21] = [
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "false",
+    "for",
+    "function",
+    "if",
+    "import",
+    "in",
+    "let",
+    "loop",
+    "namespace",
+    "null",
+    "package",
+    "return",
+    "true",
+    "var",
+    "void",
+    "while",
+];
+
 /// A compiled expression.
-pub(super) struct Program {
+pub(crate) struct Program {
     pub(super) expression: Expression,
     /// The identifiers in it, ascending; also those that a loop declares.
     #[cfg(feature = "load")]
@@ -46,15 +72,24 @@ struct Kept {
     patterns: HashMap<String, Option<Regex>>,
 }
 
-impl Programs {
-    /// The program for this source, or why there is none.
-    pub(super) fn compile(&self, source: &str) -> Result<Arc<Program>, String> {
-        if let Some(program) = self.lock().programs.get(source) {
+impl Package {
+    /// The program for this source, or why there is none: of the tree in the package, or of a name
+    /// alone; what is neither needs the loader's parser.
+    pub(crate) fn compile(&self, source: &str) -> Result<Arc<Program>, String> {
+        let programs = &self.programs;
+        if let Some(program) = programs.lock().programs.get(source) {
             return Ok(Arc::clone(program));
         }
         // Not under the lock: compiling takes far longer than evaluating.
-        let program = Arc::new(compile(source)?);
-        let programs = &mut self.lock().programs;
+        let expression = match self.tree_of(source) {
+            Some(tree) => tree::read(tree)?,
+            None => match is_name(source) {
+                true => name(source),
+                false => parse(source)?,
+            },
+        };
+        let program = Arc::new(Program::new(expression)?);
+        let programs = &mut programs.lock().programs;
         if programs.len() >= PROGRAMS_MAX {
             programs.clear();
         }
@@ -65,11 +100,12 @@ impl Programs {
     /// The identifiers in an expression, as far as it compiles.
     #[cfg(feature = "load")]
     pub(crate) fn names(&self, source: &str) -> Option<Vec<String>> {
-        self.compile(source)
-            .ok()
-            .map(|program| program.names.clone())
+        let program = self.compile(source).ok()?;
+        Some(program.names.clone())
     }
+}
 
+impl Programs {
     /// Whether the pattern matches the whole text; one that is no regular expression matches
     /// everything.
     pub(crate) fn pattern_matches(&self, pattern: &str, text: &str) -> bool {
@@ -115,26 +151,52 @@ pub(crate) fn whole(pattern: &str) -> Result<Regex, regex_lite::Error> {
         .build()
 }
 
-fn compile(source: &str) -> Result<Program, String> {
-    if source.chars().nth(SOURCE_CHARS_MAX).is_some() {
-        return Err(format!("it is longer than {SOURCE_CHARS_MAX} characters"));
+impl Program {
+    fn new(expression: Expression) -> Result<Self, String> {
+        bounded(&expression, 0, 0)?;
+        Ok(Self {
+            #[cfg(feature = "load")]
+            names: names_of(&expression),
+            named: Named::of(&expression),
+            expression,
+        })
     }
-    let program = functions::env()
-        .compile(source)
-        .map_err(|errors| errors.to_string())?;
-    let expression = program.expression().clone();
-    bounded(&expression, 0, 0)?;
-    Ok(Program {
-        #[cfg(feature = "load")]
-        names: names_of(&program),
-        named: Named::of(&expression),
-        expression,
-    })
+}
+
+/// Whether the source is the name of a status or section alone, which needs no parser.
+pub(super) fn is_name(source: &str) -> bool {
+    let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_';
+    let first = source.bytes().next();
+    first.is_some_and(|first| first.is_ascii_lowercase())
+        && source.bytes().all(good)
+        && !CEL_WORDS.contains(&source)
+}
+
+fn name(source: &str) -> Expression {
+    let expr = Expr::Ident(source.to_owned());
+    Expression { id: 0, expr }
+}
+
+/// The tree of a source. A phone is built without the parser.
+#[cfg(any(feature = "load", test))]
+pub(super) fn parse(source: &str) -> Result<Expression, String> {
+    if source.chars().nth(super::SOURCE_CHARS_MAX).is_some() {
+        let most = super::SOURCE_CHARS_MAX;
+        return Err(format!("it is longer than {most} characters"));
+    }
+    let program = super::functions::env().compile(source);
+    let program = program.map_err(|errors| errors.to_string())?;
+    Ok(program.expression().clone())
+}
+
+#[cfg(not(any(feature = "load", test)))]
+fn parse(_: &str) -> Result<Expression, String> {
+    Err("the package has no tree of it".to_owned())
 }
 
 #[cfg(feature = "load")]
-fn names_of(program: &cel::Program) -> Vec<String> {
-    let references = program.references();
+fn names_of(expression: &Expression) -> Vec<String> {
+    let references = expression.references();
     let names = references.variables().into_iter().map(str::to_owned);
     let mut names: Vec<String> = names.collect();
     names.sort();

@@ -35,7 +35,7 @@ impl Package {
         };
         let (mut parts, mut seen, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![source]);
         while let Some(source) = open.pop() {
-            let Ok(program) = self.programs.compile(source) else {
+            let Ok(program) = self.compile(source) else {
                 continue;
             };
             for path in &program.named.paths {

@@ -25,7 +25,7 @@ use super::{COMPUTED_DEPTH_MAX, Datum, ExpressionError, Facts, HOME, PERIOD};
 use crate::dictionary::Subject;
 use crate::indicator::Span;
 use crate::package::Package;
-use crate::register::Computed;
+use crate::register::{Computed, Gives};
 
 /// A date, with what is in force on it; of a figure, the last day of its period.
 pub struct Day<'a> {
@@ -136,8 +136,12 @@ impl<'a> Recorded<'a> {
         })
     }
 
+    /// A section's value; none of one that this program does not know how to read.
     fn section(&self, at: usize) -> Option<&(dyn Val + 'a)> {
         let section = self.subject.sections.get(at)?;
+        if !section.is_known() {
+            return None;
+        }
         let value = self.sections.get(at)?;
         let value = value.get_or_init(|| section_value(section, self.facts));
         Some(value.as_ref())
@@ -146,7 +150,8 @@ impl<'a> Recorded<'a> {
     fn home(&self) -> &CelMap<'a> {
         self.as_home.get_or_init(|| {
             let mut sections = Entries::with_capacity(self.subject.sections.len());
-            for section in &self.subject.sections {
+            let known = self.subject.sections.iter();
+            for section in known.filter(|section| section.is_known()) {
                 let value = section_value(section, self.facts);
                 sections.insert(section.key.as_str().into(), value);
             }
@@ -170,7 +175,7 @@ impl<'a> Recorded<'a> {
         let Some((computed, program)) = self.statuses.get(status) else {
             return Err("unknown status".into());
         };
-        let compile = || self.package.programs.compile(&computed.is);
+        let compile = || self.package.compile(&computed.is);
         program.get_or_init(compile).clone()
     }
 }
@@ -310,7 +315,7 @@ impl<'a> Scope<'a> {
     pub(crate) fn trial(&self, source: &str, item: Option<(&str, &str)>) -> Result<Datum, String> {
         let item = item.map(|(section, item)| self.record.item(section, item));
         let item = item.transpose().map_err(|error| error.to_string())?;
-        let program = self.record.package.programs.compile(source)?;
+        let program = self.record.package.compile(source)?;
         let given = self.evaluate(&program, item, datum_of);
         given
             .map_err(|error| error.to_string())?
@@ -324,7 +329,7 @@ impl<'a> Scope<'a> {
         item: Option<CelMap<'a>>,
         read: impl FnOnce(&(dyn Val + '_)) -> T,
     ) -> Result<T, ExpressionError> {
-        let program = self.record.package.programs.compile(source);
+        let program = self.record.package.compile(source);
         let program = program.map_err(ExpressionError::Compile)?;
         self.evaluate(&program, item, read)
             .map_err(|error| self.explain(error))
@@ -366,6 +371,11 @@ impl<'a> Scope<'a> {
     }
 
     fn work_out(&self, at: usize) -> Result<Box<dyn Val>, ExpressionError> {
+        if let Some((computed, _)) = self.record.statuses.get(at)
+            && let Gives::Other(_) = computed.gives
+        {
+            return Err(ExpressionError::Type);
+        }
         let program = self.record.program(at).map_err(ExpressionError::Compile)?;
         let given = self.evaluate(&program, None, datum_of);
         Ok(owned(given.map_err(|error| self.explain(error))??))

@@ -10,7 +10,7 @@ use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValu
 use cel::parser::Expression;
 
 use super::date::Date;
-use super::{ITEM_DATE, ITEM_ID, PERIOD};
+use super::{ITEM_DATE, ITEM_ID, PERIOD, tree};
 use crate::dictionary::{Kind, Repeating, Section, Subject};
 use crate::package::Package;
 use crate::register::{Computed, Constant, Gives};
@@ -74,7 +74,7 @@ impl<'a> Shapes<'a> {
             (Gives::Integer, ..) => Shape::Int,
             (Gives::Text, _, Some(codes)) => Shape::Code(codes.clone()),
             (Gives::Text | Gives::Item, Some(given), _) => given,
-            (Gives::Text | Gives::Item, None, _) => Shape::Any,
+            (Gives::Text | Gives::Item, None, _) | (Gives::Other(_), ..) => Shape::Any,
         };
         self.variables.insert(computed.key.clone(), shape);
     }
@@ -93,11 +93,7 @@ impl<'a> Shapes<'a> {
 
     /// What the expression gives, or everything that is wrong with it.
     pub(crate) fn check(&self, source: &str, item: Option<&Section>) -> Result<Shape, Vec<String>> {
-        let program = self
-            .package
-            .programs
-            .compile(source)
-            .map_err(|why| vec![why])?;
+        let program = self.package.compile(source).map_err(|why| vec![why])?;
         let mut walk = Walk {
             shapes: self,
             inner: Vec::new(),
@@ -108,6 +104,8 @@ impl<'a> Shapes<'a> {
         }
         let shape = walk.shape(&program.expression);
         if walk.wrong.is_empty() {
+            // Phones evaluate the tree and not the source.
+            tree::write(&program.expression).map_err(|why| vec![why])?;
             Ok(shape)
         } else {
             Err(walk.wrong)
@@ -124,6 +122,7 @@ impl<'a> Shapes<'a> {
             (Gives::Text, None) => Shape::Text,
             (Gives::Item, _) if matches!(shape, Shape::Map(_)) => return Ok(()),
             (Gives::Item, _) => Shape::Map(BTreeMap::new()),
+            (Gives::Other(_), _) => return Err("nobody knows what it is to give".to_owned()),
         };
         let fits = comparable(self.package, shape, &wanted);
         fits.map_err(|why| format!("it gives something else than it says ({why})"))
@@ -515,6 +514,7 @@ fn fields(section: &Section) -> BTreeMap<String, Shape> {
         Kind::Bool => Shape::Bool,
         Kind::Choice { codes } => Shape::Code(codes.clone()),
         Kind::Choices { codes } => Shape::List(Box::new(Shape::Code(codes.clone()))),
+        Kind::Other(_) => Shape::Any,
     };
     section
         .fields
@@ -549,5 +549,6 @@ fn constant_shape(constant: &Constant) -> Shape {
                 .map(|(key, value)| (key.clone(), constant_shape(value)))
                 .collect(),
         ),
+        Constant::Other(_) => Shape::Any,
     }
 }

@@ -114,7 +114,12 @@ pub(super) fn settings_value(settings: &[Setting], as_of: Date) -> CelMap<'stati
         // A start that is no date never comes into force: the loader refuses it.
         let begun = |from: &str| Date::parse(from).is_some_and(|from| from <= as_of);
         let dated = setting.values.iter().rev().find(|dated| begun(&dated.from));
-        let value = dated.map_or_else(|| Box::new(CelNull) as _, |dated| constant(&dated.value));
+        let value = match dated.map(|dated| &dated.value) {
+            None => Box::new(CelNull) as _,
+            Some(value) if value.is_known() => constant(value),
+            // Left out: null would be an answer, and a wrong one.
+            Some(_) => continue,
+        };
         entries.insert(setting.key.clone().into(), value);
     }
     CelMap::from(entries)
@@ -122,6 +127,7 @@ pub(super) fn settings_value(settings: &[Setting], as_of: Date) -> CelMap<'stati
 
 fn constant(value: &Constant) -> Box<dyn Val> {
     match value {
+        Constant::Other(_) => Box::new(CelNull),
         Constant::Integer(value) => Box::new(CelInt::from(*value)),
         Constant::Text(text) => Box::new(CelString::from(text.clone())),
         Constant::Bool(value) => Box::new(CelBool::from(*value)),

@@ -1,5 +1,6 @@
 //! What must hold of the plan as a whole: names, references, limits of keys, classes.
 
+pub(super) mod catalogue;
 mod indicator;
 
 use std::collections::BTreeSet;
@@ -7,9 +8,9 @@ use std::collections::BTreeSet;
 use super::Notes;
 use super::read::{ADDED, SOURCES, indicator_file};
 use crate::dictionary::{CodeList, Field, Kind, Repeating, STATEMENTS, Section, Subject};
-use crate::expression::{FUNCTIONS, ITEM_DATE, ITEM_ID, VARIABLES, whole};
+use crate::expression::{CEL_WORDS, FUNCTIONS, ITEM_DATE, ITEM_ID, VARIABLES, whole};
 use crate::package::Package;
-use crate::register::{Constant, Gives, Register, Setting};
+use crate::register::{CONSTANT_DEPTH_MAX, Constant, Gives, Register, Setting};
 
 /// Most bytes of a document's key, such as `section#item.field` or `section.field/CODE`.
 const KEY_BYTES_MAX: usize = 200;
@@ -28,31 +29,6 @@ const ROLES: [&[&str]; 3] = [
 
 /// What `section#item.NAME` means something else for.
 const FIELD_NAMES: [&str; 3] = ["void", ITEM_ID, ITEM_DATE];
-
-/// Words that CEL keeps for itself.
-const CEL_WORDS: [&str; 21] = [
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "false",
-    "for",
-    "function",
-    "if",
-    "import",
-    "in",
-    "let",
-    "loop",
-    "namespace",
-    "null",
-    "package",
-    "return",
-    "true",
-    "var",
-    "void",
-    "while",
-];
 
 pub(super) fn package(package: &Package, notes: &mut Notes) {
     for subject in &package.subjects {
@@ -225,7 +201,7 @@ impl At<'_> {
             }
         }
         match &section.repeating {
-            Repeating::No => 0,
+            Repeating::No | Repeating::Other(_) => 0,
             Repeating::ByDate(_) | Repeating::Drawn => 1 + DRAWN_ID_CHARS,
             Repeating::ByKey(fields, _) => {
                 let key = format!("{key}.key");
@@ -398,6 +374,10 @@ impl At<'_> {
                 self.say(&format!("{key}.from"), "must be later than the one before");
             }
             before = Some(&dated.from);
+            if dated.value.depth() > CONSTANT_DEPTH_MAX {
+                let why = format!("it has more than {CONSTANT_DEPTH_MAX} levels");
+                self.say(&format!("{key}.value"), why);
+            }
             if let Constant::List(values) = &dated.value
                 && values.windows(2).any(|pair| {
                     std::mem::discriminant(&pair[0]) != std::mem::discriminant(&pair[1])

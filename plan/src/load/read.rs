@@ -1,6 +1,7 @@
 //! From the trees of the files to the structs of the package. Every key that nobody asked for is a
 //! mistake.
 
+pub(super) mod catalogue;
 mod indicator;
 mod rules;
 mod subject;
@@ -39,6 +40,7 @@ pub(super) fn package(files: &[(&str, &str)], notes: &mut Notes) -> Package {
         units: Vec::new(),
         years: Default::default(),
         indicators: Vec::new(),
+        expressions: Vec::new(),
         programs: Default::default(),
     };
     for (at, (file, text)) in files.iter().enumerate() {
@@ -50,19 +52,8 @@ pub(super) fn package(files: &[(&str, &str)], notes: &mut Notes) -> Package {
             package.units = units::read(text, notes, file);
             continue;
         }
-        let root = match yaml::parse(text) {
-            Ok(root) => root,
-            Err(bad) => {
-                notes
-                    .lines
-                    .insert((file.to_string(), String::new()), bad.line);
-                notes.say(
-                    file,
-                    "",
-                    format!("line {} column {}: {}", bad.line, bad.column, bad.reason),
-                );
-                continue;
-            }
+        let Some(root) = root(file, text, notes) else {
+            continue;
         };
         let mut reader = Reader { notes, file };
         match *file {
@@ -106,6 +97,19 @@ pub(super) fn package(files: &[(&str, &str)], notes: &mut Notes) -> Package {
         .indicators
         .sort_by_key(|indicator| place(&indicator.domain));
     package
+}
+
+/// The tree of a file, unless it is no YAML, which is said then.
+fn root(file: &str, text: &str, notes: &mut Notes) -> Option<Node> {
+    let bad = match yaml::parse(text) {
+        Ok(root) => return Some(root),
+        Err(bad) => bad,
+    };
+    let place = (file.to_owned(), String::new());
+    notes.lines.insert(place, bad.line);
+    let why = format!("line {} column {}: {}", bad.line, bad.column, bad.reason);
+    notes.say(file, "", why);
+    None
 }
 
 /// The domain whose indicators stand in a file.

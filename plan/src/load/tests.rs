@@ -3,7 +3,9 @@
 use super::*;
 use crate::dictionary::{Kind, Repeating};
 
+mod catalogue;
 mod indicators;
+mod newer;
 
 /// The line with the years of the small plan.
 const YEARS: &str = "years: {from: 2021, to: 2030}\n";
@@ -291,6 +293,7 @@ fn a_package_from_before_there_were_indicators_still_decodes() {
     let without = Package {
         years: Default::default(),
         indicators: Vec::new(),
+        expressions: Vec::new(),
         ..plan
     };
     assert_eq!(read, without);

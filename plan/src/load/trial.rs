@@ -41,7 +41,7 @@ fn ordered(package: &Package, notes: &mut Notes) -> Vec<Computed> {
     for computed in &left {
         uses.insert(
             &computed.key,
-            package.programs.names(&computed.is).unwrap_or_default(),
+            package.names(&computed.is).unwrap_or_default(),
         );
     }
     let mut sorted: Vec<Computed> = Vec::new();
@@ -242,7 +242,7 @@ impl<'a> Trial<'a> {
 
     /// Whether an expression uses a status that has a mistake of its own, which was told already.
     fn rests_on(&self, broken: &BTreeSet<&str>, source: &str) -> bool {
-        let names = self.package.programs.names(source).unwrap_or_default();
+        let names = self.package.names(source).unwrap_or_default();
         names.iter().any(|name| broken.contains(name.as_str()))
     }
 
@@ -314,7 +314,7 @@ impl<'a> Trial<'a> {
     /// Whether the expression uses a status that has no value here, such as the observation of
     /// record where none is recent enough.
     fn rests_on_unknown(&self, scope: &Scope<'_>, source: &str) -> bool {
-        let names = self.package.programs.names(source).unwrap_or_default();
+        let names = self.package.names(source).unwrap_or_default();
         let status = |name: &String| self.package.status(&self.subject.key, name);
         let unknown = |used: &Computed| !matches!(scope.computed(&used.key), Ok(value) if value != Datum::Null);
         names.iter().filter_map(status).any(unknown)
@@ -396,5 +396,6 @@ fn value(package: &Package, field: &Field, variant: usize, at: usize) -> Datum {
         Kind::Choices { codes } => Datum::Codes(code(codes).into_iter().collect()),
         Kind::Reference { .. } => Datum::Text("h00000000000000000000000000".into()),
         Kind::Point => Datum::Text("44.0,115.0".into()),
+        Kind::Other(_) => Datum::Null,
     }
 }

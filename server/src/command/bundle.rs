@@ -10,7 +10,7 @@ use sync_core::bundle::BUNDLE_BYTES_MAX;
 
 use crate::app::App;
 use crate::error::CommandError;
-use crate::service::ServeError;
+use crate::reply::ServeError;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BundleVerb {

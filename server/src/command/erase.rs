@@ -8,7 +8,7 @@ use sync_core::id::{DeviceId, RecordId};
 
 use super::{order, record_id, time};
 use crate::app::App;
-use crate::erase::Erasure;
+use crate::erasures::Erasure;
 use crate::error::CommandError;
 
 #[derive(Debug, Args)]

@@ -8,9 +8,9 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::app::Figure;
 use crate::enrol::PendingDevice;
-use crate::moves::Gone;
 use crate::parked::ParkedRecord;
 use crate::recount::{CellDifference, Recounted};
+use crate::relocate::Gone;
 use crate::verify::{Difference, Verified};
 
 /// `{"from","to","records":{OLD: NEW}}`.

@@ -20,7 +20,7 @@ use super::form_data::FormData;
 use super::frame::Frame;
 use super::trouble::Trouble;
 use crate::bundle::BundleReport;
-use crate::service::{Refused, ServeError};
+use crate::reply::{Refused, ServeError};
 
 /// The file, and what a browser puts around it.
 const FORM_BYTES_MAX: usize = BUNDLE_BYTES_MAX + 16 * 1024;

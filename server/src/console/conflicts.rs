@@ -20,8 +20,9 @@ use super::paging::Paging;
 use super::trouble::Trouble;
 use super::value::{Teller, is_shown};
 use super::{org, records};
-use crate::show::Unit as Held;
 use crate::store::link;
+use crate::transaction::ReadTx;
+use crate::unit_records::Unit as Held;
 
 #[derive(Template)]
 #[template(path = "conflicts.html")]
@@ -70,11 +71,10 @@ pub(super) fn apart(teller: Teller<'_>, conflicts: &[ShownConflict]) -> Vec<Apar
 /// `GET /zh/conflicts?org&page`.
 pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
     let shared = desk.app.shared();
-    let mut tx = shared.store.read().await?;
-    let roster = shared.roster.current(&mut tx).await?;
-    let package = roster.control.package().ok_or(Trouble::NotFound)?;
+    let ReadTx { mut conn, control } = shared.read().await?;
+    let package = control.package().ok_or(Trouble::NotFound)?;
     let org = org::chosen(package, asked.org())?.map_or("", |unit| unit.code.as_str());
-    let mut open = link::open_all(&mut tx).await?;
+    let mut open = link::open_all(&mut conn).await?;
     open.retain(|(unit, _)| unit.starts_with(org));
     let paging = Paging::of(asked.page()?, open.len())?;
     let mut on_page: BTreeMap<&str, Vec<RecordId>> = BTreeMap::new();
@@ -83,10 +83,10 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
     }
     let mut held = BTreeMap::new();
     for (unit, ids) in on_page {
-        let loaded = records::load_some(&mut tx, package, unit, ids).await?;
+        let loaded = records::load_some(&mut conn, package, unit, ids).await?;
         held.insert(unit, loaded);
     }
-    drop(tx);
+    drop(conn);
     let view = View {
         desk: &desk,
         asked: &asked,

@@ -15,6 +15,7 @@ use super::trouble::Trouble;
 use super::{Desk, ids, mask, when};
 use crate::store::contact::{self, Phone};
 use crate::store::event::{self, Event};
+use crate::transaction::ReadTx;
 
 /// Events on the page; the command `events` lists more.
 const EVENTS_MAX: u64 = 200;
@@ -36,13 +37,12 @@ struct Line {
 /// `GET /zh/events`.
 pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
     let shared = desk.app.shared();
-    let mut tx = shared.store.read().await?;
-    let roster = shared.roster.current(&mut tx).await?;
-    let events = event::newest(&mut tx, EVENTS_MAX).await?;
-    let phones = contact::phones(&mut tx).await?;
-    drop(tx);
+    let ReadTx { mut conn, control } = shared.read().await?;
+    let events = event::newest(&mut conn, EVENTS_MAX).await?;
+    let phones = contact::phones(&mut conn).await?;
+    drop(conn);
     let words = desk.words(asked.language);
-    let package = roster.control.package();
+    let package = control.package();
     let line = |event: &Event| Line {
         at: when::in_china(event.at),
         what: words.say(&format!("event_{}", event.kind), "", &[("", "")]),

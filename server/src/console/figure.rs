@@ -46,7 +46,7 @@ impl Figure {
     pub(super) fn of(words: &Words, indicator: &Indicator, tally: &Tally) -> Self {
         let unit = indicator.target.unit;
         let value = tally.value(unit);
-        let bound = indicator.target.bound.map(Bound::amount);
+        let bound = indicator.target.bound.as_ref().and_then(Bound::amount);
         let at_least = match unit.scale() {
             Some(_) if tally.unknown > 0 => tally.value_at_least(unit),
             _ => None,
@@ -86,10 +86,10 @@ pub(super) fn amount(words: &Words, unit: Unit, amount: Amount) -> String {
 /// What the plan wants, in words.
 pub(super) fn target(words: &Words, indicator: &Indicator) -> String {
     let target = &indicator.target;
-    let Some(bound) = target.bound else {
+    let bound = target.bound.as_ref();
+    let Some((bound, exact)) = bound.and_then(|bound| Some((bound, bound.amount()?))) else {
         return target.wording.clone().unwrap_or_default();
     };
-    let exact = bound.amount();
     // As the plan writes it: 70, not 70.0.
     let number = decimal(
         exact.numerator.into(),
@@ -103,7 +103,7 @@ pub(super) fn target(words: &Words, indicator: &Indicator) -> String {
     let name = match bound {
         Bound::AtLeast(_) => "console-at-least",
         Bound::AtMost(_) => "console-at-most",
-        Bound::About(_) => "console-about",
+        Bound::About(_) | Bound::Other(_) => "console-about",
     };
     words.sentence(name, &[("amount", &in_unit(words, target.unit, number))])
 }
@@ -139,7 +139,7 @@ fn in_unit(words: &Words, unit: Unit, number: &str) -> String {
         Unit::Percent => "console-percent",
         Unit::Per1000 => "console-per-1000",
         Unit::Per100k => "console-per-100k",
-        Unit::Ratio | Unit::Count => return number.to_owned(),
+        _ => return number.to_owned(),
     };
     words.sentence(name, &[("number", number)])
 }
@@ -149,7 +149,7 @@ fn places(unit: Unit) -> u32 {
     match unit {
         Unit::Percent | Unit::Per1000 | Unit::Per100k => 1,
         Unit::Ratio => 2,
-        Unit::Count => 0,
+        _ => 0,
     }
 }
 

@@ -19,6 +19,7 @@ use super::org;
 use super::trouble::Trouble;
 use super::{Desk, ids, mask, when};
 use crate::store::contact::{self, Phone};
+use crate::transaction::ReadTx;
 
 /// A 嘎查 none of whose phones was heard of for longer is marked.
 const LATE_DAYS: i64 = 14;
@@ -71,19 +72,18 @@ struct Found {
 /// `GET /zh/freshness`.
 pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
     let shared = desk.app.shared();
-    let mut tx = shared.store.read().await?;
-    let roster = shared.roster.current(&mut tx).await?;
-    let package = roster.control.package().ok_or(Trouble::NotFound)?;
+    let ReadTx { mut conn, control } = shared.read().await?;
+    let package = control.package().ok_or(Trouble::NotFound)?;
     let found = Found {
-        phones: contact::phones(&mut tx).await?,
-        moved: contact::moved(&mut tx).await?,
-        records: contact::records(&mut tx).await?,
+        phones: contact::phones(&mut conn).await?,
+        moved: contact::moved(&mut conn).await?,
+        records: contact::records(&mut conn).await?,
     };
-    drop(tx);
+    drop(conn);
     let view = View {
         words: desk.words(asked.language),
         package,
-        control: &roster.control,
+        control: &control,
         found: &found,
         now: shared.clock.now(),
     };

@@ -30,6 +30,7 @@ use super::trouble::Trouble;
 use super::value::Teller;
 use super::{org, records};
 use crate::figures::Shown;
+use crate::transaction::ReadTx;
 
 #[derive(Template)]
 #[template(path = "indicator.html")]
@@ -71,32 +72,30 @@ struct Numbers {
 /// `GET /zh/indicator/KEY?org&year&part&page`.
 pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
     let shared = desk.app.shared();
-    let mut tx = shared.store.read().await?;
-    let roster = shared.roster.current(&mut tx).await?;
-    let shown = Shown::current(&mut tx, &roster.control).await?;
+    let ReadTx { mut conn, control } = shared.read().await?;
+    let shown = Shown::current(&mut conn, &control).await?;
     let shown = shown.ok_or(Trouble::NotCounted)?;
     let package = shown.package();
     let indicator = package.indicator(&asked.name).ok_or(Trouble::NotFound)?;
     let unit = org::chosen(package, asked.org())?.ok_or(Trouble::NotFound)?;
     let year = year(package, asked.year()?, shared.clock.now())?;
 
-    let conn = &mut tx;
     let (key, code) = (indicator.key.as_str(), unit.code.as_str());
     let numbers = Numbers {
-        cells: shown.by_unit(conn, code, year).await?,
-        by_year: shown.by_year(conn, key, code).await?,
-        breakdown: shown.breakdown(conn, key, code, year).await?,
+        cells: shown.by_unit(&mut conn, code, year).await?,
+        by_year: shown.by_year(&mut conn, key, code).await?,
+        breakdown: shown.breakdown(&mut conn, key, code, year).await?,
     };
     let behind = match org::keeps_registers(unit) {
         true => {
-            let behind = shown.behind(conn, key, code, year).await?;
+            let behind = shown.behind(&mut conn, key, code, year).await?;
             let chosen = Chosen::of(&behind, asked.part()?, asked.page()?)?;
-            let held = records::load_some(conn, package, code, chosen.ids()).await?;
+            let held = records::load_some(&mut conn, package, code, chosen.ids()).await?;
             Some((chosen, UnitFacts::read(&held, package, code)))
         }
         false => None,
     };
-    drop(tx);
+    drop(conn);
     let view = View {
         desk: &desk,
         asked: &asked,
@@ -124,6 +123,7 @@ impl<'a> View<'a> {
         behind: Option<&(Chosen, UnitFacts)>,
     ) -> Result<IndicatorPage<'a>, Trouble> {
         let (indicator, language) = (self.indicator, self.asked.language);
+        let span = indicator.period.of(self.year).ok_or(Trouble::NotFound)?;
         let teller = self.teller();
         let total = self.sum(numbers, &self.unit.code);
         let heading = teller.title(&indicator.title).to_owned();
@@ -146,9 +146,9 @@ impl<'a> View<'a> {
                 .unwrap_or_default(),
             responsible: departments.cloned().collect::<Vec<_>>().join("、"),
             inferred: indicator.responsible.inferred,
-            partial: indicator.count.coverage == Coverage::Partial,
+            partial: indicator.count.coverage != Coverage::Full,
             figure: self.figure(&total),
-            rule: Rule::of(teller, indicator, &indicator.period.of(self.year)),
+            rule: Rule::of(teller, indicator, &span),
             below: self.below(numbers),
             breakdowns: self.breakdowns(&numbers.breakdown),
             by_year: self.by_year(numbers, &years),

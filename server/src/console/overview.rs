@@ -20,6 +20,7 @@ use super::frame::{Frame, Link, title};
 use super::org;
 use super::trouble::Trouble;
 use crate::figures::Shown;
+use crate::transaction::ReadTx;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -64,20 +65,19 @@ type Sums<'a> = BTreeMap<&'a str, BTreeMap<&'a str, Tally>>;
 /// `GET /zh/?org&year`.
 pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
     let shared = desk.app.shared();
-    let mut tx = shared.store.read().await?;
-    let roster = shared.roster.current(&mut tx).await?;
-    let shown = Shown::current(&mut tx, &roster.control).await?;
-    let newest = roster.control.package();
+    let ReadTx { mut conn, control } = shared.read().await?;
+    let shown = Shown::current(&mut conn, &control).await?;
+    let newest = control.package();
     let Some(package) = shown.as_ref().map(Shown::package).or(newest) else {
         return Err(Trouble::NotFound);
     };
     let unit = org::chosen(package, asked.org())?;
     let year = year(package, asked.year()?, shared.clock.now())?;
     let cells = match (&shown, unit) {
-        (Some(shown), Some(unit)) => shown.by_unit(&mut tx, &unit.code, year).await?,
+        (Some(shown), Some(unit)) => shown.by_unit(&mut conn, &unit.code, year).await?,
         _ => BTreeMap::new(),
     };
-    drop(tx);
+    drop(conn);
     let below = unit.map(|unit| org::children(package, &unit.code));
     let page = View {
         desk: &desk,
@@ -165,7 +165,7 @@ impl<'a> View<'a> {
     fn domains(&self, org: Option<&str>, totals: &Sums<'_>, frame: &Frame<'_>) -> Vec<Domain> {
         let mut domains: Vec<Domain> = Vec::new();
         let mut last = "";
-        for indicator in &self.package.indicators {
+        for (_, indicator) in self.package.counted() {
             if indicator.domain != last || domains.is_empty() {
                 domains.push(Domain {
                     title: frame.say(&format!("domain-{}", indicator.domain)),
@@ -204,7 +204,11 @@ impl<'a> View<'a> {
         };
         Matrix {
             units: below.iter().map(head).collect(),
-            rows: self.package.indicators.iter().map(row).collect(),
+            rows: self
+                .package
+                .counted()
+                .map(|(_, indicator)| row(indicator))
+                .collect(),
         }
     }
 

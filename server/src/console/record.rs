@@ -30,8 +30,9 @@ use super::frame::{Frame, Link};
 use super::trouble::Trouble;
 use super::value::{Teller, is_shown};
 use super::{Desk, mask, org, records};
-use crate::show::Unit;
 use crate::store::device::Device;
+use crate::transaction::ReadTx;
+use crate::unit_records::Unit;
 
 #[derive(Template)]
 #[template(path = "record.html")]
@@ -63,16 +64,15 @@ struct Linked {
 pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
     let (unit, record) = desk.seal.open(&asked.name).ok_or(Trouble::Stale)?;
     let shared = desk.app.shared();
-    let mut tx = shared.store.read().await?;
-    let roster = shared.roster.current(&mut tx).await?;
-    let package = roster.control.package().ok_or(Trouble::NotFound)?;
-    let held = records::load_family(&mut tx, package, &unit, record).await?;
+    let ReadTx { mut conn, control } = shared.read().await?;
+    let package = control.package().ok_or(Trouble::NotFound)?;
+    let held = records::load_family(&mut conn, package, &unit, record).await?;
     if !held.records_of(&unit).contains(&record) {
         return Err(Trouble::Stale);
     }
-    let events = history::events(&mut tx, desk.app.network(), &held, &unit, record).await?;
-    let devices = history::devices(&mut tx, &events).await?;
-    drop(tx);
+    let events = history::events(&mut conn, desk.app.network(), &held, &unit, record).await?;
+    let devices = history::devices(&mut conn, &events).await?;
+    drop(conn);
     let view = View {
         desk: &desk,
         asked: &asked,

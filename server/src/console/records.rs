@@ -7,9 +7,9 @@ use sync_core::figure::{Said, UnitFacts};
 use sync_core::id::{Class, RecordId, Space};
 use sync_core::show::Source;
 
-use crate::show::Unit;
 use crate::store::link::{self, Blind};
 use crate::store::{Conn, StoreError, record};
+use crate::unit_records::Unit;
 
 /// What the console shows: what the cadres hold. Results of examinations and protected data are for
 /// named persons, and until there are accounts nobody is named.

@@ -25,6 +25,7 @@ use super::trouble::Trouble;
 use super::value::Teller;
 use super::{org, records};
 use crate::store::link;
+use crate::transaction::ReadTx;
 
 #[derive(Template)]
 #[template(path = "registers.html")]
@@ -62,9 +63,8 @@ struct RegisterPage<'a> {
 /// `GET /zh/registers?org`: the registers of the plan.
 pub(super) async fn list(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
     let shared = desk.app.shared();
-    let mut tx = shared.store.read().await?;
-    let roster = shared.roster.current(&mut tx).await?;
-    let package = roster.control.package().ok_or(Trouble::NotFound)?;
+    let ReadTx { control, .. } = shared.read().await?;
+    let package = control.package().ok_or(Trouble::NotFound)?;
     let org = org::chosen(package, asked.org())?.map(|unit| unit.code.clone());
     let here = Address::Registers { org: org.clone() };
     let frame = Frame::new(&desk, asked.language, String::new(), &here);
@@ -98,9 +98,8 @@ pub(super) async fn search(
 
 async fn made(desk: &Desk, asked: &Asked, search: Search) -> Result<Html<String>, Trouble> {
     let shared = desk.app.shared();
-    let mut tx = shared.store.read().await?;
-    let roster = shared.roster.current(&mut tx).await?;
-    let package = roster.control.package().ok_or(Trouble::NotFound)?;
+    let ReadTx { mut conn, control } = shared.read().await?;
+    let package = control.package().ok_or(Trouble::NotFound)?;
     let by_key = |register: &&Register| register.key == asked.name;
     let register = package.registers.iter().find(by_key);
     let register = register.ok_or(Trouble::NotFound)?;
@@ -115,10 +114,10 @@ async fn made(desk: &Desk, asked: &Asked, search: Search) -> Result<Html<String>
     if !org::keeps_registers(unit) {
         return Ok(Html(view.units().render()?));
     }
-    let facts = records::facts(&mut tx, package, &unit.code).await?;
+    let facts = records::facts(&mut conn, package, &unit.code).await?;
     let ids: Vec<RecordId> = facts.groups.keys().copied().collect();
-    let open = link::open_of(&mut tx, &unit.code, &ids).await?;
-    drop(tx);
+    let open = link::open_of(&mut conn, &unit.code, &ids).await?;
+    drop(conn);
     Ok(Html(view.of(&facts, &open, search)?.render()?))
 }
 

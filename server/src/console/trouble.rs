@@ -8,7 +8,7 @@ use words::Language;
 use super::Desk;
 use super::address::Address;
 use super::frame::Frame;
-use crate::service::ServeError;
+use crate::reply::ServeError;
 use crate::store::StoreError;
 
 /// Why there is no page.

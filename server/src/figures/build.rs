@@ -8,11 +8,11 @@ use plan::dictionary::Field;
 use sync_core::control::Control;
 use sync_core::id::Space;
 
-use super::concerned::Touched;
 use super::update::update_in;
-use crate::app::Shared;
+use crate::changed::Touched;
 use crate::store::figure::{self, ALL_UNITS, Generation};
 use crate::store::{Conn, StoreError, record};
+use crate::transaction::WriteTx;
 
 /// How far a count is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +59,8 @@ pub(crate) async fn begin_again(conn: &mut Conn, control: &Control) -> Result<()
 
 /// Counts the next unit of the generation that is being counted, or lets it take the place of the
 /// one that is shown.
-pub(crate) async fn build_next(
-    conn: &mut Conn,
-    shared: &Shared,
-    control: &Control,
-) -> Result<Built, StoreError> {
+pub(crate) async fn build_next(tx: &mut WriteTx<'_>) -> Result<Built, StoreError> {
+    let (conn, control) = (&mut tx.conn, &tx.control);
     let generations = figure::generations(conn).await?;
     let Some(building) = generations.iter().find(|generation| !generation.live) else {
         return Ok(Built::Done);
@@ -92,7 +89,7 @@ pub(crate) async fn build_next(
     let parts: BTreeSet<String> = parts.collect();
     let mut touched = Touched::default();
     for space in spaces.iter().filter(|space| space.unit() == unit) {
-        for (record, _) in record::of_space(conn, space).await? {
+        for record in record::ids(conn, space).await? {
             touched.note(unit, record, parts.clone());
         }
     }
@@ -100,6 +97,6 @@ pub(crate) async fn build_next(
         reached: unit.to_owned(),
         ..building.clone()
     };
-    update_in(conn, shared, control, touched, &[building]).await?;
+    update_in(tx, touched, &[building]).await?;
     Ok(Built::More)
 }

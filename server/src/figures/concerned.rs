@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use plan::Package;
 use plan::expression::Facts;
 use sync_core::control::Control;
 use sync_core::facts::{TIES, facts, homes};
@@ -14,41 +13,12 @@ use sync_core::id::{Class, RecordId, Subject};
 use sync_core::show::{self, Source};
 
 use super::load::{load_records, persons};
-use super::reads::Reads;
-use crate::app::Shared;
-use crate::show::Unit;
+use crate::changed::Changed;
+use crate::context::Shared;
+use crate::reads::Reads;
 use crate::store::link::{self, Blind, Holder, Home, Linked, Ties};
 use crate::store::{Conn, StoreError};
-
-/// The records whose shown values changed, by unit, with the parts that did: `section.field`, or
-/// `section` of a repeating one.
-#[derive(Debug, Default)]
-pub(crate) struct Touched(pub(super) BTreeMap<String, Changed>);
-
-pub(super) type Changed = BTreeMap<RecordId, BTreeSet<String>>;
-
-impl Touched {
-    /// Notes that a record shows something else in these parts.
-    pub(crate) fn note(&mut self, unit: &str, record: RecordId, parts: BTreeSet<String>) {
-        let records = self.0.entry(unit.to_owned()).or_default();
-        records.entry(record).or_default().extend(parts);
-    }
-
-    /// The records, by unit.
-    pub(crate) fn records(&self) -> impl Iterator<Item = (String, RecordId)> {
-        let units = self.0.iter();
-        units.flat_map(|(unit, records)| records.keys().map(|record| (unit.clone(), *record)))
-    }
-
-    /// Takes in what another part of the transaction touched.
-    pub(crate) fn join(&mut self, other: Self) {
-        for (unit, records) in other.0 {
-            for (record, parts) in records {
-                self.note(&unit, record, parts);
-            }
-        }
-    }
-}
+use crate::unit_records::Unit;
 
 /// Who counts elsewhere and when, by unit and group; those who always count where they are too.
 pub(super) type AwayOf = BTreeMap<(String, RecordId), Away>;
@@ -77,7 +47,7 @@ impl Concerned {
         &mut self,
         conn: &mut Conn,
         shared: &Shared,
-        package: &Package,
+        control: &Control,
         reads: &[Arc<Reads>],
         unit: &str,
         changed: Changed,
@@ -94,7 +64,7 @@ impl Concerned {
         });
         let counted =
             those(&|record, parts| reads.iter().any(|of| of.subject(record.subject, parts)));
-        let (numbers, others) = tie(conn, shared, package, unit, &tied).await?;
+        let (numbers, others) = tie(conn, shared, control, unit, &tied).await?;
         self.numbers.extend(&numbers);
         self.tied.extend(numbers);
         self.read
@@ -300,16 +270,16 @@ fn clans<'a>(
 async fn tie(
     conn: &mut Conn,
     shared: &Shared,
-    package: &Package,
+    control: &Control,
     unit: &str,
     persons: &[RecordId],
 ) -> Result<(BTreeSet<Blind>, BTreeSet<RecordId>), StoreError> {
-    if persons.is_empty() {
+    let Some(package) = control.package().filter(|_| !persons.is_empty()) else {
         return Ok(Default::default());
-    }
+    };
     let wanted = persons.iter().copied().collect();
     let general = BTreeSet::from([Class::General]);
-    let source = load_records(conn, package, unit, &general, &wanted).await?;
+    let source = load_records(conn, control, unit, &general, &wanted).await?;
     let (mut numbers, mut households) = (BTreeSet::<Holder>::new(), BTreeSet::<Home>::new());
     let mut links = BTreeSet::<Linked>::new();
     for person in persons {
@@ -318,7 +288,7 @@ async fn tie(
         let blind = ties
             .numbers
             .iter()
-            .map(|number| shared.numbers.blind(number));
+            .map(|number| Blind(shared.numbers.blind(number)));
         numbers.extend(blind.map(|number| (number, unit.to_owned(), *person)));
         links.extend(ties.links.iter().map(|link| (*person, link.other)));
         let values = shown.iter().map(|(key, slot)| (*key, slot.winner()));

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use plan::Package;
 use sync_core::control::Control;
-use sync_core::id::{Class, RecordId, Subject};
+use sync_core::id::{Class, RecordId, Space, Subject};
 
-use crate::show::Unit;
+use crate::standing::readable;
 use crate::store::figure::Generation;
 use crate::store::{Conn, StoreError, link, record};
+use crate::unit_records::Unit;
 
 /// The classes that are read: what the indicators need, and what the office sees.
 pub(super) fn classes(control: &Control, generations: &[Generation]) -> BTreeSet<Class> {
@@ -25,7 +25,7 @@ pub(super) fn classes(control: &Control, generations: &[Generation]) -> BTreeSet
 /// The records of a unit that are concerned, with the households that their persons name.
 pub(super) async fn load<'a>(
     conn: &mut Conn,
-    package: &'a Package,
+    control: &'a Control,
     unit: &str,
     classes: &BTreeSet<Class>,
     records: &BTreeSet<RecordId>,
@@ -33,23 +33,24 @@ pub(super) async fn load<'a>(
     let homes = link::homes_of(conn, unit, &persons(records)).await?;
     let mut wanted = records.clone();
     wanted.extend(homes.into_iter().map(|(household, _)| household));
-    load_records(conn, package, unit, classes, &wanted).await
+    load_records(conn, control, unit, classes, &wanted).await
 }
 
 pub(super) async fn load_records<'a>(
     conn: &mut Conn,
-    package: &'a Package,
+    control: &'a Control,
     unit: &str,
     classes: &BTreeSet<Class>,
     records: &BTreeSet<RecordId>,
 ) -> Result<Unit<'a>, StoreError> {
     let records: Vec<RecordId> = records.iter().copied().collect();
-    let mut source = Unit::empty(Some(package));
-    for (class, state) in record::states_in(conn, unit, classes, &records).await? {
-        // A damaged cache must not keep a phone's batch out; `verify` names it.
-        if source.take(class, vec![state]).is_err() {
-            tracing::error!(table = "record", column = "state", "a row does not read");
-        }
+    let mut source = Unit::empty(control.package());
+    for (class, (record, stored)) in record::states_in(conn, unit, classes, &records).await? {
+        let Ok(space) = Space::new(unit, class) else {
+            continue;
+        };
+        let state = readable(conn, control, &space, record, stored).await?;
+        source.put(class, record, state);
     }
     Ok(source)
 }

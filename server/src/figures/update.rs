@@ -6,61 +6,62 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sync_core::control::{Control, ControlEntry, Elsewhere};
+use sync_core::control::{ControlEntry, Elsewhere, Signer};
 use sync_core::figure::{Change, Contribution, Counter, UnitFacts};
 use sync_core::group::Group;
 use sync_core::id::{Class, RecordId, Space};
 use sync_core::show;
 
-use super::concerned::{AwayOf, Concerned, Touched};
+use super::concerned::{AwayOf, Concerned};
 use super::load::{classes, load};
-use crate::app::Shared;
-use crate::show::Unit;
+use crate::changed::Touched;
 use crate::store::figure::{self, Cell, Generation};
-use crate::store::{Conn, StoreError, control, link};
+use crate::store::{Conn, StoreError, link};
+use crate::transaction::WriteTx;
+use crate::unit_records::Unit;
 
-/// Brings everything that follows from the touched records up to date.
-pub(crate) async fn update(
-    conn: &mut Conn,
-    shared: &Shared,
-    control: &Control,
-    touched: Touched,
-) -> Result<(), StoreError> {
-    let generations = figure::generations(conn).await?;
-    update_in(conn, shared, control, touched, &generations).await
+/// Brings everything that follows from the records that the transaction has changed up to date.
+pub(crate) async fn update(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
+    let touched = tx.take_changed();
+    if touched.is_empty() {
+        return Ok(());
+    }
+    let generations = figure::generations(&mut tx.conn).await?;
+    update_in(tx, touched, &generations).await
 }
 
 /// The same in these generations alone.
 pub(super) async fn update_in(
-    conn: &mut Conn,
-    shared: &Shared,
-    control: &Control,
+    tx: &mut WriteTx<'_>,
     touched: Touched,
     generations: &[Generation],
 ) -> Result<(), StoreError> {
-    let Some(package) = control.package().filter(|_| !touched.0.is_empty()) else {
+    let control = tx.control.clone();
+    let Some(package) = control.package().filter(|_| !touched.is_empty()) else {
         return Ok(());
     };
-    let reads = shared.reads.of(control, generations);
+    let (conn, node) = (&mut tx.conn, tx.node);
+    let reads = node.reads.of(&control, generations);
     let mut concerned = Concerned::default();
     for (unit, changed) in touched.0 {
         concerned
-            .touched(conn, shared, package, &reads, &unit, changed)
+            .touched(conn, node, &control, &reads, &unit, changed)
             .await?;
     }
-    concerned.tied_to(conn, control).await?;
+    concerned.tied_to(conn, &control).await?;
 
-    let classes = classes(control, generations);
+    let classes = classes(&control, generations);
     let mut units = BTreeMap::new();
     for (unit, records) in &concerned.records {
-        let source = load(conn, package, unit, &classes, records).await?;
+        let source = load(conn, &control, unit, &classes, records).await?;
         let said = UnitFacts::read(&source, package, unit);
         open_conflicts(conn, &source, unit, &said, records).await?;
         units.insert(unit.clone(), (source, said));
     }
     let counter = Counter::new(package);
     let away = concerned.away(&counter, &units);
-    tell(conn, shared, control, &away).await?;
+    tell(tx, &away).await?;
+    let conn = &mut tx.conn;
     for generation in generations {
         let Some(package) = control.package_of(generation.package) else {
             continue;
@@ -116,15 +117,11 @@ async fn open_conflicts(
 }
 
 /// Tells the phones of a unit, by the control feed, who counts elsewhere from now on.
-async fn tell(
-    conn: &mut Conn,
-    shared: &Shared,
-    control: &Control,
-    away: &AwayOf,
-) -> Result<(), StoreError> {
-    let sign = |message: &[u8]| shared.node.sign(message);
+async fn tell(tx: &mut WriteTx<'_>, away: &AwayOf) -> Result<(), StoreError> {
+    let network = tx.control.network();
+    let mut told = Vec::new();
     for ((unit, record), away) in away {
-        let (said, number) = control.elsewhere(unit, *record);
+        let (said, number) = tx.control.elsewhere(unit, *record);
         let Ok(space) = Space::new(unit, Class::General) else {
             continue;
         };
@@ -135,23 +132,17 @@ async fn tell(
             record: *record,
             away: away.clone(),
         };
-        let signer: sync_core::control::Signer<'_> = (shared.node.public().bytes, &sign);
-        let network = shared.me.network;
-        let entry = ControlEntry::elsewhere(
-            network,
-            &space,
-            &statement,
-            number.saturating_add(1),
-            signer,
-        );
-        match control.check(&entry) {
-            Ok(Some(entry)) => control::add(conn, &entry).await?,
-            Ok(None) => {}
+        let number = number.saturating_add(1);
+        let entry = |signer: Signer<'_>| {
+            ControlEntry::elsewhere(network, &space, &statement, number, signer)
+        };
+        match tx.signed(entry) {
+            Ok(entry) => told.extend(entry),
             // The figures here stand all the same; the phones of the unit count her on.
             Err(error) => tracing::error!(%error, "who counts elsewhere cannot be told"),
         }
     }
-    Ok(())
+    tx.add(&told).await
 }
 
 /// One unit's part in one generation.

@@ -11,26 +11,21 @@ use sync_core::value::{Key, Value};
 
 use super::write::{Place, write};
 use super::{MOVED_AWAY, RESIDENCE};
-use crate::app::Shared;
-use crate::figures::Touched;
-use crate::store::{Conn, StoreError};
+use crate::context::Shared;
+use crate::store::StoreError;
+use crate::transaction::WriteTx;
 
 /// Places of one person that are told apart in the order in which they are carried on.
 const PLACES_MAX: usize = 64;
 
 /// Carries on what was touched of records that have moved and the moves that were `told` just now, and
 /// notes what that touches.
-pub(crate) async fn carry(
-    conn: &mut Conn,
-    shared: &Shared,
-    control: &Control,
-    told: Vec<Moved>,
-    touched: &mut Touched,
-) -> Result<(), StoreError> {
-    let mut due: Vec<(String, RecordId)> = touched.records().collect();
+pub(crate) async fn carry(tx: &mut WriteTx<'_>, told: Vec<Moved>) -> Result<(), StoreError> {
+    let control = tx.control.clone();
+    let mut due: Vec<(String, RecordId)> = tx.changed().records().collect();
     due.extend(told.into_iter().map(|moved| (moved.from, moved.record)));
     // From the first place of everybody on: what comes to the second goes on from there.
-    due.sort_by_key(|(unit, record)| places_after(control, unit, *record));
+    due.sort_by_key(|(unit, record)| places_after(&control, unit, *record));
     // Each once: who moved on carries on, and nobody comes back to a record that was left.
     let mut done = BTreeSet::new();
     while let Some((unit, record)) = due.pop() {
@@ -46,9 +41,10 @@ pub(crate) async fn carry(
         {
             continue;
         }
-        let brought = carry_one(conn, shared, control, moved).await?;
-        due.extend(brought.records());
-        touched.join(brought);
+        let before = tx.take_changed();
+        carry_one(tx, &control, moved).await?;
+        due.extend(tx.changed().records());
+        tx.note(before);
     }
     Ok(())
 }
@@ -61,66 +57,60 @@ fn places_after(control: &Control, unit: &str, record: RecordId) -> usize {
 }
 
 /// Brings a new record to what the old one says, and both to say where she lives from that day on.
-pub(super) async fn carry_one(
-    conn: &mut Conn,
-    shared: &Shared,
+async fn carry_one(
+    tx: &mut WriteTx<'_>,
     control: &Control,
     moved: &Moved,
-) -> Result<Touched, StoreError> {
-    let mut touched = Touched::default();
+) -> Result<(), StoreError> {
     let Some(package) = control.package() else {
-        return Ok(touched);
+        return Ok(());
     };
     let mut is_held = false;
     for class in Class::ALL {
         let old = Place::new(&moved.from, class, moved.record)?;
-        let said = old.state(conn, shared).await?;
+        let said = old.state(tx).await?;
         is_held |= !said.view().is_empty();
         let puts = travelling(package, class, moved, &said);
         if puts.is_empty() {
             continue;
         }
         let new = Place::new(&moved.to, class, moved.new)?;
-        let seen = carried(&new.state(conn, shared).await?, shared);
-        let written = write(conn, shared, package, &new, Some(seen), puts);
-        touched.join(written.await?);
+        let seen = carried(&new.state(tx).await?, tx.node);
+        write(tx, &new, Some(seen), puts).await?;
     }
     // Of a restored server that has only heard of the move, until the phones bring the record.
     if !is_held {
-        return Ok(touched);
+        return Ok(());
     }
     let old = Place::new(&moved.from, Class::General, moved.record)?;
     let new = Place::new(&moved.to, Class::General, moved.new)?;
-    let status = status_of(old.state(conn, shared).await?.view(), &moved.item());
+    let status = status_of(old.state(tx).await?.view(), &moved.item());
     let away = Some(Value::from(MOVED_AWAY));
-    touched.join(lives(conn, shared, package, moved, &old, away).await?);
-    touched.join(lives(conn, shared, package, moved, &new, status).await?);
-    Ok(touched)
+    lives(tx, moved, &old, away).await?;
+    lives(tx, moved, &new, status).await
 }
 
 /// Writes in one of the two records since when and how she lives where, unless it says so already.
 async fn lives(
-    conn: &mut Conn,
-    shared: &Shared,
-    package: &Package,
+    tx: &mut WriteTx<'_>,
     moved: &Moved,
     place: &Place,
     status: Option<Value>,
-) -> Result<Touched, StoreError> {
+) -> Result<(), StoreError> {
     let [section, since, how] = RESIDENCE;
     let item = moved.item();
     let key = |field| Key::item_field(section, &item, field).ok();
     let (Some(since), Some(how)) = (key(since), key(how)) else {
-        return Ok(Touched::default());
+        return Ok(());
     };
-    let state = place.state(conn, shared).await?;
+    let state = place.state(tx).await?;
     if state.view().get(&since).is_some() {
-        return Ok(Touched::default());
+        return Ok(());
     }
     let day = Value::from(moved.on.as_str());
     let puts = [Some((since, day)), status.map(|status| (how, status))];
     let puts = puts.into_iter().flatten().collect();
-    write(conn, shared, package, place, None, puts).await
+    write(tx, place, None, puts).await
 }
 
 /// How she lives where she moves away from: the status of the newest residence but the one that the move
@@ -173,8 +163,8 @@ fn travelling(
 }
 
 /// What was carried last: this node's last change of the record, on which its next one follows.
-fn carried(new: &RecordState, shared: &Shared) -> Vec<ChangeHash> {
-    let node = DeviceId::of_key(&shared.node.public().bytes);
+fn carried(new: &RecordState, node: &Shared) -> Vec<ChangeHash> {
+    let node = DeviceId::of_key(&node.node.public().bytes);
     // A document that can't be read has no history: what is carried then stands beside what was.
     let events = new.history().unwrap_or_default();
     let own = |event: &Event| event.actor.is_of(node);

@@ -1,163 +1,83 @@
-//! How this node writes: as a device like any other, whose batches lie in the feeds of the spaces.
+//! What a move writes: values of one record brought into another.
 
-use plan::Package;
-use sync_core::batch::{Batch, Entry, Header};
-use sync_core::change::Change;
-use sync_core::feed::Feed;
-use sync_core::id::{ActorId, AuthorId, ChangeHash, Class, DeviceId, RecordId, Space};
+use std::collections::BTreeMap;
+
+use sync_core::id::{AuthorId, ChangeHash, Class, DeviceId, RecordId, Space};
 use sync_core::record::RecordState;
+use sync_core::replica::Edit;
 use sync_core::value::{Key, Value};
-use sync_core::wire::SpaceClaim;
 
-use crate::app::Shared;
-use crate::clock::random;
-use crate::figures::Touched;
-use crate::standing::{counting_changes, rebuild};
-use crate::store::{Conn, StoreError, feed, record};
-use crate::{exchange, ingest};
-
-/// Keys in one change: a batch of a node is small enough for every message.
-const KEYS_MAX: usize = 64;
-/// Bytes of keys and values in one change.
-const BYTES_MAX: usize = 12 * 1024;
+use crate::authored::{Unauthored, author, copy};
+use crate::standing;
+use crate::store::StoreError;
+use crate::transaction::WriteTx;
 
 /// A record in a space.
-pub(super) struct Place {
+pub(crate) struct Place {
     pub(super) space: Space,
     pub(super) record: RecordId,
 }
 
 impl Place {
-    pub(super) fn new(unit: &str, class: Class, record: RecordId) -> Result<Self, StoreError> {
+    pub(crate) fn new(unit: &str, class: Class, record: RecordId) -> Result<Self, StoreError> {
         Ok(Self {
             space: super::space(unit, class)?,
             record,
         })
     }
 
-    /// What is stored of it; made again from its batches if that does not read.
-    pub(super) async fn state(
-        &self,
-        conn: &mut Conn,
-        shared: &Shared,
-    ) -> Result<RecordState, StoreError> {
-        let stored = record::states(conn, &self.space, &[self.record]).await?;
-        let Some((_, bytes)) = stored.first() else {
-            return Ok(RecordState::empty());
-        };
-        if let Ok(state) = RecordState::from_cbor(bytes) {
-            return Ok(state);
-        }
-        let roster = shared.roster.last().current(conn).await?;
-        let held = counting_changes(conn, &roster.control, &self.space, self.record).await?;
-        Ok(rebuild(&held))
+    /// What is stored of it.
+    pub(super) async fn state(&self, tx: &mut WriteTx<'_>) -> Result<RecordState, StoreError> {
+        standing::state(&mut tx.conn, &tx.control, &self.space, self.record).await
     }
 }
 
-/// Writes values to a record as somebody who has seen `seen` of it, or all of it; gives what shows
-/// something else since. What can't be written stays where it was, and the log says so.
+/// Brings values to a record as somebody who has seen `seen` of it, or all of it. What can't be written
+/// stays where it was, and the log says so.
 pub(super) async fn write(
-    conn: &mut Conn,
-    shared: &Shared,
-    package: &Package,
+    tx: &mut WriteTx<'_>,
     place: &Place,
     seen: Option<Vec<ChangeHash>>,
     puts: Vec<(Key, Value)>,
-) -> Result<Touched, StoreError> {
-    let now = shared.clock.now();
-    let node = DeviceId::of_key(&shared.node.public().bytes);
-    let mut state = place.state(conn, shared).await?;
-    let mut seen = seen.unwrap_or_else(|| state.heads().to_vec());
-    let actor = ActorId::new(node, random()?);
-    let mut changes = Vec::new();
-    for puts in pieces(puts) {
-        let written = match state.write(actor, &seen, &puts, now) {
-            Ok(written) => written,
-            Err(error) => {
-                tracing::error!(%error, "a moved record is not written");
-                break;
-            }
-        };
-        let Some((change, next)) = written else {
-            continue;
-        };
-        if let Ok(read) = Change::parse(&change) {
-            seen = vec![read.hash];
-        }
-        changes.push(change);
-        state = next;
-    }
-    let entries = changes.into_iter().map(|change| Entry {
+) -> Result<(), StoreError> {
+    let edit = edit(tx, place, seen, puts);
+    written(copy(tx, &[edit]).await)
+}
+
+/// Says something new of a record, as the office would.
+pub(crate) async fn say(
+    tx: &mut WriteTx<'_>,
+    place: &Place,
+    puts: Vec<(Key, Value)>,
+) -> Result<(), StoreError> {
+    let edit = edit(tx, place, None, puts);
+    written(author(tx, &[edit]).await)
+}
+
+fn edit(
+    tx: &WriteTx<'_>,
+    place: &Place,
+    seen: Option<Vec<ChangeHash>>,
+    puts: Vec<(Key, Value)>,
+) -> Edit {
+    let seen = seen.map(|seen| (place.space.class, seen));
+    Edit {
         record: place.record,
-        change,
-    });
-    let entries: Vec<Entry> = entries.collect();
-    hold(conn, shared, package.version, &place.space, entries).await
+        unit: place.space.unit().to_owned(),
+        // Nobody's but the node's: people have said it elsewhere.
+        author: AuthorId(DeviceId::of_key(&tx.node.node.public().bytes).0),
+        puts,
+        seen: BTreeMap::from_iter(seen),
+    }
 }
 
-/// Values in pieces that each make one change.
-fn pieces(puts: Vec<(Key, Value)>) -> Vec<Vec<(Key, Value)>> {
-    let mut pieces: Vec<Vec<(Key, Value)>> = Vec::new();
-    let mut room = 0;
-    for (key, value) in puts {
-        let bytes = key.as_str().len() + value.as_text().map_or(8, str::len);
-        let full = pieces.last().is_none_or(|piece| piece.len() == KEYS_MAX);
-        if full || bytes > room {
-            pieces.push(Vec::new());
-            room = BYTES_MAX;
+fn written(done: Result<(), Unauthored>) -> Result<(), StoreError> {
+    match done {
+        Err(Unauthored::Refused(error)) => {
+            tracing::error!(%error, "a moved record is not written");
+            Ok(())
         }
-        room = room.saturating_sub(bytes);
-        if let Some(piece) = pieces.last_mut() {
-            piece.push((key, value));
-        }
+        Err(Unauthored::Store(error)) => Err(error),
+        Ok(()) => Ok(()),
     }
-    pieces
-}
-
-/// Signs each entry as a batch behind what this node has written, and takes it in as everybody's are.
-async fn hold(
-    conn: &mut Conn,
-    shared: &Shared,
-    dictionary: u32,
-    space: &Space,
-    entries: Vec<Entry>,
-) -> Result<Touched, StoreError> {
-    if entries.is_empty() {
-        return Ok(Touched::default());
-    }
-    let (now, network) = (shared.clock.now(), shared.me.network);
-    let node = DeviceId::of_key(&shared.node.public().bytes);
-    let own = feed::tips(conn, space).await?.into_iter();
-    let own: Vec<_> = own.filter(|tip| tip.device == node).collect();
-    let tips: Vec<_> = own.iter().map(|tip| tip.node.hash).collect();
-    let nodes = own.into_iter().map(|tip| tip.node);
-    let (mut seq, mut prev) = Feed::from_parts(nodes, &tips).next();
-    let mut batches = Vec::new();
-    for entry in entries {
-        let header = Header {
-            space: space.clone(),
-            device: node,
-            author: AuthorId(node.0),
-            seq,
-            prev,
-            dictionary,
-            time: now,
-        };
-        let seed = random()?;
-        let sign = |message: &[u8]| shared.node.sign(message);
-        let batch = Batch::sign(network, header, vec![entry], seed, &sign);
-        (seq, prev) = (seq.saturating_add(1), vec![batch.hash]);
-        batches.push(Ok(batch));
-    }
-    let claim = SpaceClaim {
-        space: space.clone(),
-        counter: feed::counter(conn, space).await?,
-        changes: Vec::new(),
-        ladders: Vec::new(),
-    };
-    let (mut held, stashes) = exchange::load_all(conn, &[claim], &batches).await?;
-    let roster = shared.roster.last().current(conn).await?;
-    let control = &roster.control;
-    let taken = ingest::take(now, conn, control, &mut held, stashes, &batches).await?;
-    Ok(taken.1)
 }

@@ -144,14 +144,13 @@ impl Claimant {
 
 /// The dates that figures about people are as of.
 fn dates(package: &Package) -> BTreeSet<String> {
-    let indicators = package.indicators.iter();
+    let indicators = package.counted().map(|(_, indicator)| indicator);
     let of_people = indicators.filter(|indicator| indicator.count.of == Subject::Person.key());
     of_people
         .flat_map(|indicator| {
-            package
-                .years
-                .iter()
-                .map(|year| indicator.period.of(year).to)
+            let spans = package.years.iter();
+            let spans = spans.filter_map(|year| indicator.period.of(year));
+            spans.map(|span| span.to)
         })
         .collect()
 }

@@ -6,7 +6,7 @@ use plan::Package;
 use plan::dictionary::{Kind, Repeating};
 use plan::expression::{Datum, Facts, Fields, Item};
 use sync_core::id::{RecordId, Space, Subject};
-use sync_core::record::{RecordState, View};
+use sync_core::record::View;
 use sync_core::value::{Key, Value};
 
 use super::number::{Day, Pairs, day, firsts, id_number};
@@ -53,14 +53,9 @@ impl Unit {
             if !classes.contains(class) {
                 continue;
             }
-            for (id, bytes) in record::of_space(conn, space).await? {
-                let state = RecordState::from_cbor(&bytes);
-                let state = state.map_err(|_| StoreError::Unreadable {
-                    table: "record",
-                    column: "state",
-                })?;
+            for (id, state) in record::of_space(conn, space).await? {
                 let record = records.entry(id).or_default();
-                record.take(package, id, class, state.view());
+                record.take(package, id, class, state?.view());
             }
         }
         Ok(Self::of(package, &records))

@@ -34,7 +34,6 @@ const PREPARED_MAX: usize = 512;
 /// A transaction that will write says so first: two that find out half-way would refuse each other.
 const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 const COMMIT: &str = "COMMIT";
-const ROLLBACK: &str = "ROLLBACK";
 const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 const COPY: &str = "VACUUM INTO $1";
 
@@ -83,18 +82,12 @@ impl Engine {
         Ok(self.conn(held))
     }
 
-    /// A transaction that writes; it waits for the one before it.
-    pub(super) async fn write(&self) -> Result<Conn, Error> {
-        let held = Held::Lent(self.pool.begin_with(BEGIN_WRITE).await?);
-        Ok(self.conn(held))
-    }
-
     /// A connection of its own, in no transaction.
     pub(super) async fn connect(&self) -> Result<Conn, Error> {
         let own = SqliteConnection::connect_with(&self.options).await?;
         Ok(self.conn(Held::Own {
-            connection: own,
-            begun: false,
+            connection: Some(own),
+            options: Box::new(self.options.clone()),
         }))
     }
 
@@ -110,13 +103,20 @@ impl Engine {
     /// The statements that were run since they were asked for the last time, of all connections.
     #[cfg(test)]
     pub(super) fn statements(&self) -> Vec<String> {
-        std::mem::take(&mut *self.run.lock().unwrap())
+        std::mem::take(&mut *noted(&self.run))
     }
 
     /// Closes the connections of the pool.
     pub(super) async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// The texts that were noted; whoever panicked meanwhile left them whole.
+#[cfg(test)]
+fn noted(run: &Mutex<Vec<String>>) -> std::sync::MutexGuard<'_, Vec<String>> {
+    run.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// A connection: every function of the store takes one first, and runs in whatever transaction it is
@@ -134,9 +134,9 @@ pub(crate) struct Conn {
 enum Held {
     /// A connection of its own, whose transactions are begun and ended here.
     Own {
-        connection: SqliteConnection,
-        /// It is in a transaction that writes.
-        begun: bool,
+        /// None after a transaction was given up: the next one begins with another connection.
+        connection: Option<SqliteConnection>,
+        options: Box<SqliteConnectOptions>,
     },
     /// A transaction on one of the pool's, rolled back when it is dropped.
     Lent(Transaction<'static, Sqlite>),
@@ -144,13 +144,13 @@ enum Held {
 
 impl Conn {
     /// The engine's connection, for a statement.
-    fn run(&mut self, text: &SqlStr) -> &mut SqliteConnection {
+    fn run(&mut self, text: &SqlStr) -> Result<&mut SqliteConnection, Error> {
         tracing::trace!(statement = text.as_str());
         #[cfg(test)]
-        self.run.lock().unwrap().push(text.as_str().to_owned());
+        noted(&self.run).push(text.as_str().to_owned());
         match &mut self.held {
-            Held::Own { connection, .. } => connection,
-            Held::Lent(transaction) => transaction,
+            Held::Own { connection, .. } => connection.as_mut().ok_or(Error::WorkerCrashed),
+            Held::Lent(transaction) => Ok(transaction),
         }
     }
 
@@ -159,44 +159,60 @@ impl Conn {
         self.known.as_mut()
     }
 
-    /// Begins a transaction that writes on a connection of its own. One that was dropped half-way
-    /// is rolled back first.
+    /// Begins a transaction that writes on a connection of its own.
     pub(super) async fn begin(&mut self) -> Result<(), Error> {
-        let Held::Own { connection, begun } = &mut self.held else {
+        // One that was left half-way by whoever waited for it.
+        self.give_up();
+        let Held::Own {
+            connection,
+            options,
+        } = &mut self.held
+        else {
             return Ok(());
         };
-        if std::mem::take(begun) {
-            sqlx::query(ROLLBACK).execute(&mut *connection).await?;
-        }
-        self.known = None;
-        sqlx::query(BEGIN_WRITE).execute(connection).await?;
-        *begun = true;
+        let connection = match connection {
+            Some(connection) => connection,
+            None => connection.insert(SqliteConnection::connect_with(options).await?),
+        };
         self.known = Some(Known::default());
-        Ok(())
+        let begun = sqlx::query(BEGIN_WRITE).execute(connection).await;
+        if begun.is_err() {
+            self.known = None;
+        }
+        begun.map(drop)
     }
 
     /// Commits the transaction of a connection of its own.
     pub(super) async fn end(&mut self) -> Result<(), Error> {
-        if let Held::Own { connection, begun } = &mut self.held {
+        if let Held::Own {
+            connection: Some(connection),
+            ..
+        } = &mut self.held
+        {
             sqlx::query(COMMIT).execute(connection).await?;
-            *begun = false;
             self.known = None;
         }
         Ok(())
     }
 
-    /// Commits the transaction that it is.
-    pub(super) async fn commit(self) -> Result<(), Error> {
-        match self.held {
-            Held::Lent(transaction) => transaction.commit().await,
-            Held::Own { .. } => Ok(()),
+    /// Gives up the transaction of a connection of its own, if it is in one: the engine rolls back what
+    /// somebody begins and hangs up.
+    pub(super) fn give_up(&mut self) {
+        if let Held::Own { connection, .. } = &mut self.held
+            && self.known.take().is_some()
+        {
+            drop(connection.take());
         }
     }
 
     /// Closes a connection of its own; what was not committed is rolled back.
     pub(crate) async fn close(self) -> Result<(), Error> {
         match self.held {
-            Held::Own { connection, .. } => connection.close().await,
+            Held::Own {
+                connection: Some(own),
+                ..
+            } => own.close().await,
+            Held::Own { .. } => Ok(()),
             Held::Lent(transaction) => transaction.rollback().await,
         }
     }
@@ -292,28 +308,28 @@ impl Query {
 
     /// Runs it.
     pub(super) async fn execute(self, conn: &mut Conn) -> Result<Done, Error> {
-        let on = conn.run(&self.text);
+        let on = conn.run(&self.text)?;
         let done = self.given().execute(on).await?;
         Ok(Done(done.rows_affected()))
     }
 
     /// Runs it and gives all its rows.
     pub(super) async fn fetch_all(self, conn: &mut Conn) -> Result<Vec<Row>, Error> {
-        let on = conn.run(&self.text);
+        let on = conn.run(&self.text)?;
         let rows = self.given().fetch_all(on).await?;
         Ok(rows.into_iter().map(Row).collect())
     }
 
     /// Runs it and gives its row, if there is one.
     pub(super) async fn fetch_optional(self, conn: &mut Conn) -> Result<Option<Row>, Error> {
-        let on = conn.run(&self.text);
+        let on = conn.run(&self.text)?;
         let row = self.given().fetch_optional(on).await?;
         Ok(row.map(Row))
     }
 
     /// Runs it and gives its row.
     pub(super) async fn fetch_one(self, conn: &mut Conn) -> Result<Row, Error> {
-        let on = conn.run(&self.text);
+        let on = conn.run(&self.text)?;
         Ok(Row(self.given().fetch_one(on).await?))
     }
 
@@ -321,7 +337,7 @@ impl Query {
     #[cfg(test)]
     pub(super) async fn prepare(self, conn: &mut Conn) -> Result<(), Error> {
         use sqlx::Executor;
-        let on = conn.run(&self.text);
+        let on = conn.run(&self.text)?;
         on.prepare(self.text).await.map(drop)
     }
 }

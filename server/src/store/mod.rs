@@ -4,8 +4,7 @@
 //! UPDATE`, no functions of one engine. What differs (types of columns, pragmas) is in the
 //! migrations and in [`Store::open`].
 //!
-//! Whoever writes takes the installation's turn first, which [`Store::write`] and
-//! [`Store::write_on`] do and nobody else.
+//! Whoever writes takes the installation's turn first, which [`Store::write_on`] does and nobody else.
 //!
 //! To add a query: a constant inside `statements!` (a test prepares them all, since a misspelt
 //! column is otherwise found by the first user), a function that takes the connection first, and a
@@ -137,22 +136,14 @@ impl Store {
 
     /// A transaction that reads: everything it reads is one snapshot (R50).
     pub(crate) async fn read(&self) -> Result<Tx<'static>, StoreError> {
-        let on = On::Whole(self.engine.read().await?);
+        let on = On::Whole(Box::new(self.engine.read().await?));
         Ok(Tx { on, turn: None })
-    }
-
-    /// A transaction that writes; waits for its turn.
-    pub(crate) async fn write(&self) -> Result<Tx<'static>, StoreError> {
-        self.take_turn(On::Whole(self.engine.write().await?)).await
     }
 
     /// A transaction that writes, on a connection of [`Self::connect`]; waits for its turn.
     pub(crate) async fn write_on<'c>(&self, conn: &'c mut Conn) -> Result<Tx<'c>, StoreError> {
         conn.begin().await?;
-        self.take_turn(On::Part(conn)).await
-    }
-
-    async fn take_turn<'c>(&self, on: On<'c>) -> Result<Tx<'c>, StoreError> {
+        let on = On::Part(Part(conn));
         let mut tx = Tx { on, turn: None };
         let number = turn::take(&mut tx).await?;
         tx.turn = Some((number, self.seen.clone()));
@@ -195,16 +186,26 @@ pub(crate) struct Tx<'c> {
 
 #[derive(Debug)]
 enum On<'c> {
-    Whole(Conn),
-    Part(&'c mut Conn),
+    Whole(Box<Conn>),
+    Part(Part<'c>),
+}
+
+/// A connection in a transaction of its own making, which is given up unless that is committed.
+#[derive(Debug)]
+struct Part<'c>(&'c mut Conn);
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
 }
 
 impl Tx<'_> {
     /// Makes what it wrote durable.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        match self.on {
-            On::Whole(conn) => conn.commit().await?,
-            On::Part(conn) => conn.end().await?,
+        // One that only reads has nothing to make durable.
+        if let On::Part(part) = self.on {
+            part.0.end().await?;
         }
         if let Some((number, seen)) = self.turn {
             seen.note(number);
@@ -219,7 +220,7 @@ impl Deref for Tx<'_> {
     fn deref(&self) -> &Conn {
         match &self.on {
             On::Whole(conn) => conn,
-            On::Part(conn) => conn,
+            On::Part(part) => part.0,
         }
     }
 }
@@ -228,7 +229,7 @@ impl DerefMut for Tx<'_> {
     fn deref_mut(&mut self) -> &mut Conn {
         match &mut self.on {
             On::Whole(conn) => conn,
-            On::Part(conn) => conn,
+            On::Part(part) => part.0,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use sync_core::id::{Class, DeviceId, RecordId, Space};
+use sync_core::record::RecordState;
 
 use super::{
     Conn, ROWS_MAX, Read, Row, StoreError, assembled, over_list, over_rows, query, rows,
@@ -53,14 +54,28 @@ pub(crate) fn built(count: usize) -> [String; 5] {
     ]
 }
 
-/// A record's row as it stands, for those who judge it.
-pub(crate) type RawState = (RecordId, Vec<u8>);
+/// A state that does not read. The batches say what it should be: who writes makes it again of them
+/// ([`crate::standing::states`]), who shows something to people fails.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unreadable;
 
-fn raw_state(row: &Row) -> Result<RawState, StoreError> {
+impl From<Unreadable> for StoreError {
+    fn from(Unreadable: Unreadable) -> Self {
+        Self::Unreadable {
+            table: "record",
+            column: "state",
+        }
+    }
+}
+
+/// A record with its state as it is stored.
+pub(crate) type StoredState = (RecordId, Result<RecordState, Unreadable>);
+
+fn stored_state(row: &Row) -> Result<StoredState, StoreError> {
     let read = Read::of("record", row);
     Ok((
         read.id("record", RecordId::from_slice)?,
-        read.blob("state")?.to_vec(),
+        RecordState::from_cbor(read.blob("state")?).map_err(|_| Unreadable),
     ))
 }
 
@@ -69,7 +84,7 @@ pub(crate) async fn states(
     conn: &mut Conn,
     space: &Space,
     records: &[RecordId],
-) -> Result<Vec<RawState>, StoreError> {
+) -> Result<Vec<StoredState>, StoreError> {
     let mut states = Vec::new();
     for chunk in records.chunks(ROWS_MAX) {
         let mut query = assembled(over_list(STATES, 2, chunk.len())).space(space);
@@ -77,7 +92,11 @@ pub(crate) async fn states(
             query = query.bind(record.to_bytes().to_vec());
         }
         let rows = query.fetch_all(&mut *conn).await?;
-        states.extend(rows.iter().map(raw_state).collect::<Result<Vec<_>, _>>()?);
+        states.extend(
+            rows.iter()
+                .map(stored_state)
+                .collect::<Result<Vec<_>, _>>()?,
+        );
     }
     Ok(states)
 }
@@ -98,7 +117,7 @@ pub(crate) async fn states_in(
     unit: &str,
     classes: &BTreeSet<Class>,
     records: &[RecordId],
-) -> Result<Vec<(Class, RawState)>, StoreError> {
+) -> Result<Vec<(Class, StoredState)>, StoreError> {
     let mut states = Vec::new();
     for chunk in records.chunks(ROWS_MAX) {
         let mut query = assembled(in_classes(classes.len(), chunk.len())).bind(unit);
@@ -109,7 +128,7 @@ pub(crate) async fn states_in(
             query = query.bind(record.to_bytes().to_vec());
         }
         for row in query.fetch_all(conn).await? {
-            states.push((Read::of("record", &row).class()?, raw_state(&row)?));
+            states.push((Read::of("record", &row).class()?, stored_state(&row)?));
         }
     }
     Ok(states)
@@ -119,11 +138,11 @@ pub(crate) async fn states_in(
 pub(crate) async fn set_states(
     conn: &mut Conn,
     space: &Space,
-    states: Vec<RawState>,
+    states: Vec<(RecordId, Vec<u8>)>,
 ) -> Result<(), StoreError> {
     let mut states = states.into_iter().peekable();
     while states.peek().is_some() {
-        let chunk: Vec<RawState> = states.by_ref().take(ROWS_MAX).collect();
+        let chunk: Vec<(RecordId, Vec<u8>)> = states.by_ref().take(ROWS_MAX).collect();
         let count = chunk.len();
         let mut query = assembled(over_rows(SET_STATES, 4, count));
         for (record, state) in chunk {
@@ -176,9 +195,12 @@ pub(crate) async fn batches(
 }
 
 /// All records of a space with their states as they are stored.
-pub(crate) async fn of_space(conn: &mut Conn, space: &Space) -> Result<Vec<RawState>, StoreError> {
+pub(crate) async fn of_space(
+    conn: &mut Conn,
+    space: &Space,
+) -> Result<Vec<StoredState>, StoreError> {
     let rows = query(OF_SPACE).space(space).fetch_all(conn).await?;
-    rows.iter().map(raw_state).collect()
+    rows.iter().map(stored_state).collect()
 }
 
 /// The records of a space, without their states.

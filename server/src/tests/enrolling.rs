@@ -4,6 +4,7 @@ use sync_core::id::Class;
 use super::phone::Phone;
 use super::*;
 use crate::CommandError;
+use crate::transaction::ReadTx;
 
 const CARE: &str = "152522100200.care";
 
@@ -116,14 +117,8 @@ async fn a_unit_without_a_class_is_what_a_cadre_holds_and_a_sumu_is_all_its_unit
             .await
             .body();
         phone.join(&answer);
-        let mut tx = station.app.shared().store.read().await.unwrap();
-        let roster = station.app.shared().roster.current(&mut tx).await.unwrap();
-        roster
-            .control
-            .enrolment(phone.device())
-            .unwrap()
-            .spaces
-            .clone()
+        let ReadTx { control, .. } = station.app.shared().read().await.unwrap();
+        control.enrolment(phone.device()).unwrap().spaces.clone()
     };
     let one = spaces(GACHA).await;
     assert_eq!(

@@ -10,8 +10,7 @@ async fn name_of(station: &Station, record: u8) -> Option<Value> {
     let states =
         crate::store::record::states(&mut conn, &SPACE.parse().unwrap(), &[record_id(record)])
             .await;
-    let (_, state) = states.unwrap().pop()?;
-    let state = sync_core::record::RecordState::from_cbor(&state).unwrap();
+    let state = states.unwrap().pop()?.1.unwrap();
     let slot = state.view().get(&Key::parse("identity.name").unwrap())?;
     Some(slot.winner().clone())
 }

@@ -6,7 +6,9 @@ use super::recounting::{
     Cadre, SCREENED, counting, figures, household, id_number, person, station, woman,
 };
 use super::*;
+use crate::CommandError;
 use crate::figures::{Built, Shown, build_next};
+use crate::transaction::{ReadTx, WriteTx};
 
 /// The plan of [`counting`], which asks for no age any more.
 fn of_every_age(version: u32) -> Package {
@@ -27,19 +29,14 @@ fn girl(number: &str) -> Vec<(&'static str, sync_core::value::Value)> {
 /// What is shown of 2026 at this moment, whatever is being counted.
 async fn shown(station: &Station) -> Tally {
     let shared = station.app.shared();
-    let mut tx = shared.store.read().await.unwrap();
-    let roster = shared.roster.current(&mut tx).await.unwrap();
-    let shown = Shown::current(&mut tx, &roster.control).await.unwrap();
-    shown.unwrap().totals(&mut tx, GACHA, 2026).await.unwrap()[SCREENED]
+    let ReadTx { mut conn, control } = shared.read().await.unwrap();
+    let shown = Shown::current(&mut conn, &control).await.unwrap();
+    shown.unwrap().totals(&mut conn, GACHA, 2026).await.unwrap()[SCREENED]
 }
 
 async fn build(station: &Station) -> Built {
-    let shared = station.app.shared();
-    let mut tx = shared.store.write().await.unwrap();
-    let roster = shared.roster.last().current(&mut tx).await.unwrap();
-    let built = build_next(&mut tx, shared, &roster.control).await.unwrap();
-    tx.commit().await.unwrap();
-    built
+    let next = async |tx: &mut WriteTx<'_>| Ok::<_, CommandError>(build_next(tx).await?);
+    station.app.write(next).await.unwrap()
 }
 
 fn women(count: i64) -> Tally {

@@ -4,6 +4,7 @@ use super::*;
 use crate::CommandError;
 use crate::keys::{NODE, ORDER, ROOT, TLS, TLS_NEXT};
 use crate::store::FILE_NAME;
+use crate::transaction::ReadTx;
 
 async fn open(dir: &std::path::Path, version: u32) -> Result<App, anyhow::Error> {
     let clock = Arc::new(AtomicI64::new(NOON));
@@ -16,9 +17,8 @@ async fn open(dir: &std::path::Path, version: u32) -> Result<App, anyhow::Error>
 
 /// The version of the plan that a server has published.
 async fn published(app: &App) -> u32 {
-    let mut tx = app.shared().store.read().await.unwrap();
-    let roster = app.shared().roster.current(&mut tx).await.unwrap();
-    roster.control.package().unwrap().version
+    let ReadTx { control, .. } = app.shared().read().await.unwrap();
+    control.package().unwrap().version
 }
 
 #[tokio::test]
@@ -107,12 +107,8 @@ async fn a_root_key_given_beforehand_is_used() {
     let given = sync_core::seal::SigningKey::from_bytes(&[5; 32]);
     fs::write(dir.path().join(ROOT), format!("01{}\n", "05".repeat(32))).unwrap();
     let app = open(dir.path(), 1).await.unwrap();
-    let mut tx = app.shared().store.read().await.unwrap();
-    let roster = app.shared().roster.current(&mut tx).await.unwrap();
-    assert_eq!(
-        roster.control.root().unwrap().root_keys,
-        [given.public().bytes]
-    );
+    let ReadTx { control, .. } = app.shared().read().await.unwrap();
+    assert_eq!(control.root().unwrap().root_keys, [given.public().bytes]);
 }
 
 #[tokio::test]

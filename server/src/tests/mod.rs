@@ -1,6 +1,7 @@
 //! The server through its router: a data directory in a temporary place, a clock moved by hand, and
 //! phones made of keys and bytes.
 
+mod authoring;
 mod console;
 mod enrolling;
 mod erasing;
@@ -36,6 +37,7 @@ use sync_core::seal::PublicKey;
 use tempfile::TempDir;
 use tower::ServiceExt;
 
+use crate::transaction::ReadTx;
 use crate::{App, Clock, CodeWish, Options, router};
 
 /// A day in November, at noon.
@@ -193,9 +195,8 @@ impl Station {
     /// The control feed that it holds now.
     pub(super) async fn control(&self) -> Control {
         let shared = self.app.shared();
-        let mut tx = shared.store.read().await.unwrap();
-        let roster = shared.roster.current(&mut tx).await.unwrap();
-        roster.control.clone()
+        let ReadTx { control, .. } = shared.read().await.unwrap();
+        control.control.clone()
     }
 
     /// The key that bundles for the server are sealed to now.

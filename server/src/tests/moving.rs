@@ -6,7 +6,6 @@ use serde_json::json;
 use sync_core::figure::Asked;
 use sync_core::id::RecordId;
 use sync_core::link::{Statement, pair, state_key};
-use sync_core::record::RecordState;
 use sync_core::value::Value;
 
 use super::phone::Phone;
@@ -135,10 +134,10 @@ async fn each_class_goes_to_its_own_space_and_what_is_protected_to_none() {
         ("referral", &["screening"]),
         ("health", &["screening_result"]),
     ] {
-        let states = record::states(&mut tx, &there(class).parse().unwrap(), &[new])
+        let mut states = record::states(&mut tx, &there(class).parse().unwrap(), &[new])
             .await
             .unwrap();
-        let state = RecordState::from_cbor(&states[0].1).unwrap();
+        let state = states.remove(0).1.unwrap();
         for (key, _) in state.view().iter() {
             assert!(sections.contains(&key.section()), "{class}: {key:?}");
         }

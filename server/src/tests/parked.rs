@@ -10,6 +10,7 @@ use super::recounting::person;
 use super::*;
 use crate::parked::leave_out;
 use crate::store::record;
+use crate::transaction::WriteTx;
 use crate::{CommandError, show};
 
 const SPACE: &str = "152522100200.general";
@@ -26,17 +27,13 @@ async fn with_a_record() -> (Station, RecordId) {
 
 /// Has a change left out that nothing is wrong with: no change is known that Automerge can't take.
 async fn decide(station: &Station, id: RecordId, change: ChangeHash) {
-    let shared = station.app.shared();
-    let mut tx = shared.store.write().await.unwrap();
-    let roster = shared.roster.last().current(&mut tx).await.unwrap();
     let space: Space = SPACE.parse().unwrap();
     let verdict = LeftOut {
         record: id,
         changes: [change].into(),
     };
-    let left_out = leave_out(&mut tx, shared, &roster, &space, &verdict);
-    left_out.await.unwrap();
-    shared.commit(tx).await.unwrap();
+    let decide = async move |tx: &mut WriteTx<'_>| leave_out(tx, &space, &verdict).await;
+    station.app.write(decide).await.unwrap();
 }
 
 async fn name(station: &Station, id: RecordId) -> Value {
@@ -99,18 +96,18 @@ async fn nothing_is_left_out_of_a_record_that_is_not_parked() {
 async fn a_record_that_another_program_could_not_take_comes_back() {
     let (station, id) = with_a_record().await;
     // As an older program left it, whose Automerge failed on the change.
-    let shared = station.app.shared();
-    let mut tx = shared.store.write().await.unwrap();
     let mut parked = RecordState::empty().to_cbor();
     // One field more: number 5, that Automerge panicked.
     parked[0] += 1;
     parked.extend([5, 0]);
     assert!(RecordState::from_cbor(&parked).unwrap().parked().is_some());
-    let states = vec![(id, parked)];
-    record::set_states(&mut tx, &SPACE.parse().unwrap(), states)
-        .await
-        .unwrap();
-    shared.commit(tx).await.unwrap();
+    let set = async move |tx: &mut WriteTx<'_>| {
+        let states = vec![(id, parked.clone())];
+        Ok::<_, CommandError>(
+            record::set_states(&mut tx.conn, &SPACE.parse().unwrap(), states).await?,
+        )
+    };
+    station.app.write(set).await.unwrap();
     let listed = station.app.parked().await.unwrap();
     assert_eq!((listed[0].record, listed[0].change), (id, None));
     assert_eq!(station.app.unpark(id).await.unwrap(), []);

@@ -7,7 +7,7 @@ use sync_core::control::SealKey;
 use sync_core::seal::PublicKey;
 
 use super::{NOON, Station};
-use crate::service::ServeError;
+use crate::reply::ServeError;
 
 const MONTH_SECONDS: i64 = 31 * 86_400;
 

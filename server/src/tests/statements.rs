@@ -38,10 +38,6 @@ async fn exchanged(station: &Station, phone: &mut Phone) -> Vec<String> {
     run
 }
 
-fn at_most(max: usize, run: &[String]) {
-    assert!(run.len() <= max, "{} statements: {run:#?}", run.len());
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exchange_of_twenty_edits_runs_few_statements() {
     let station = Station::sample().await;
@@ -65,16 +61,16 @@ async fn an_exchange_of_twenty_edits_runs_few_statements() {
         ];
         save(&mut phone, *record, &puts);
     }
-    at_most(26, &exchanged(&station, &mut phone).await);
+    let new_households = exchanged(&station, &mut phone).await;
 
     for record in &households {
         let puts = [("water#4ar8my87.source", "03".into())];
         save(&mut phone, *record, &puts);
     }
-    at_most(26, &exchanged(&station, &mut phone).await);
+    let edits = exchanged(&station, &mut phone).await;
 
     let persons = draw(&mut phone, Subject::Person, 10);
-    for (number, record) in (0..).zip(persons) {
+    for ((number, record), household) in (0..).zip(persons).zip(&households) {
         let id_no = id_number("19900102", 2 * number);
         let puts = [
             ("identity.name", "其其格".into()),
@@ -82,10 +78,28 @@ async fn an_exchange_of_twenty_edits_runs_few_statements() {
             ("identity.id_type", "01".into()),
             ("identity.id_no", id_no.as_str().into()),
             ("identity.birth_date", "1990-01-02".into()),
+            ("residence#4ar8my87.since", "2020-05-01".into()),
+            ("residence#4ar8my87.status", "1".into()),
+            (
+                "residence#4ar8my87.household",
+                household.to_string().as_str().into(),
+            ),
         ];
         save(&mut phone, record, &puts);
     }
-    at_most(26, &exchanged(&station, &mut phone).await);
+    let new_persons = exchanged(&station, &mut phone).await;
+    let nothing = exchanged(&station, &mut phone).await;
 
-    at_most(6, &exchanged(&station, &mut phone).await);
+    for (what, run, max) in [
+        ("20 new households", new_households, 26),
+        ("20 edits", edits, 26),
+        (
+            "10 new persons, whose ID numbers tie them to others",
+            new_persons,
+            29,
+        ),
+        ("nothing new", nothing, 6),
+    ] {
+        assert!(run.len() <= max, "{what}: {} of {run:#?}", run.len());
+    }
 }

@@ -322,3 +322,49 @@ fn what_is_missing_is_flagged_and_not_refused() {
             .any(|key| key.starts_with("spouse_away"))
     );
 }
+
+/// The built-in plan with a field and a section that only newer programs know.
+fn newer_plan() -> Package {
+    // The number 99, with nothing in it.
+    let unknown = [0x82, 0x18, 99, 0x80];
+    let mut package = Package::builtin();
+    for section in package.subjects.iter_mut().flat_map(|of| &mut of.sections) {
+        match section.key.as_str() {
+            "identity" => {
+                let name = section.fields.iter_mut().find(|field| field.key == "name");
+                name.unwrap().kind = minicbor::decode(&unknown).unwrap();
+            }
+            "service" => section.repeating = minicbor::decode(&unknown).unwrap(),
+            _ => {}
+        }
+    }
+    package
+}
+
+#[test]
+fn nobody_edits_a_field_or_section_of_an_unknown_kind_and_what_stands_there_is_no_problem() {
+    let mut station = station();
+    let record = station.draw(crate::id::Subject::Person);
+    let name = [("identity.name", text("其其格"))];
+    station.save(record, &name).unwrap();
+    let package = newer_plan();
+    for (key, value) in [
+        ("identity.name", text("乌云")),
+        ("identity.name", Value::Null),
+        ("service#a.remark", text("x")),
+        ("service#a.void", Value::Bool(true)),
+    ] {
+        let edit = Station::edit(record, &[(key, value)]);
+        let problems = check_edit(&package, &station.replica, &edit, TODAY);
+        let codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect();
+        assert_eq!(codes, ["unknown_key"], "{key}");
+    }
+    let shown = station.replica.view(UNIT, record);
+    let problems = check_record(&package, record, &shown, TODAY);
+    let told: Vec<String> = problems
+        .iter()
+        .map(|problem| problem.key.to_string())
+        .collect();
+    assert!(!told.iter().any(|key| key == "identity.name"), "{told:?}");
+    assert!(told.iter().any(|key| key == "identity.sex"), "{told:?}");
+}

@@ -29,6 +29,7 @@ pub(super) fn value_problem(
         });
     };
     match (&section.repeating, key.item()) {
+        (Repeating::Other(_), _) => return problem("unknown_key"),
         (Repeating::No, Some(_)) => return problem("not_repeating"),
         (Repeating::No, None) => {}
         (_, None) => return problem("item_needed"),
@@ -45,7 +46,8 @@ pub(super) fn value_problem(
     let Some(field) = section.field(key.field()) else {
         return problem("unknown_key");
     };
-    if key.code().is_some() != matches!(field.kind, Kind::Choices { .. }) {
+    let chosen = key.code().is_some();
+    if !field.is_known() || chosen != matches!(field.kind, Kind::Choices { .. }) {
         return problem("unknown_key");
     }
     if value.is_null() {
@@ -92,7 +94,7 @@ fn kind_problem(
                 (!is_point(text)).then(|| Problem::new(key, "bad_point").with("value", text))
             }
             // Taken above, with every value that they can have.
-            Kind::Integer { .. } | Kind::Bool | Kind::Choices { .. } => None,
+            Kind::Integer { .. } | Kind::Bool | Kind::Choices { .. } | Kind::Other(_) => None,
         },
         _ => Some(Problem::new(key, "not_text")),
     }

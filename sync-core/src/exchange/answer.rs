@@ -14,7 +14,7 @@ impl Replica {
         outgoing: &Outgoing,
         bytes: &[u8],
     ) -> Result<Prepared<Received>, ExchangeError> {
-        let arrival = self.read_answer(rows, outgoing, bytes)?;
+        let arrival = self.read_answer(rows, outgoing, bytes)?.open()?;
         let (out, slice) = self.slice(context, rows, outgoing, &arrival, Work::ALL)?;
         Ok(match slice {
             Slice::Whole(received) => out.with(received),

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::batch::Known;
+use crate::batch::compact::reference::Reference;
 use crate::batch::compact::referring::{self, Frame};
 use crate::incoming::Pending;
 use crate::wire::{Answer, bad_batches, open_batches};
@@ -30,66 +32,81 @@ pub struct Arrival {
     pub(crate) received: Received,
 }
 
+/// An answer whose batches are still compact, with what they refer to. Making them again takes no replica, so
+/// whoever waits for that one need not wait for this.
+#[derive(Debug)]
+pub struct Unopened {
+    answer: Answer,
+    compact: Option<Vec<u8>>,
+    me: Me,
+    spaces: Vec<Space>,
+    known: BTreeMap<Reference, Known>,
+    refers: bool,
+}
+
 impl Replica {
-    /// Reads an answer and rebuilds its batches; nothing is taken yet.
+    /// Reads an answer as far as it takes what is held here; [`Unopened::open`] goes on.
     pub fn read_answer(
         &self,
         rows: &dyn ReadRows,
         outgoing: &Outgoing,
         bytes: &[u8],
-    ) -> Result<Arrival, ExchangeError> {
+    ) -> Result<Unopened, ExchangeError> {
+        let (answer, compact) = Answer::read(bytes)?;
+        let mut unopened = Unopened {
+            answer,
+            compact,
+            me: self.me,
+            spaces: outgoing.spaces().cloned().collect(),
+            known: BTreeMap::new(),
+            refers: false,
+        };
+        let references = match &unopened.compact {
+            Some(compact) => referring::references(&unopened.frame(), compact),
+            None => Ok(Vec::new()),
+        };
+        for reference in references.map_err(bad_batches)? {
+            unopened.refers = true;
+            if let Some(known) = self.held_at(rows, &reference)? {
+                unopened.known.insert(reference, known);
+            }
+        }
+        Ok(unopened)
+    }
+}
+
+impl Unopened {
+    fn frame(&self) -> Frame<'_> {
+        Frame {
+            network: self.me.network,
+            device: self.me.device,
+            spaces: &self.spaces,
+        }
+    }
+
+    /// Makes the batches again; nothing is taken yet.
+    pub fn open(mut self) -> Result<Arrival, ExchangeError> {
+        let mut unread = false;
+        if let Some(compact) = &self.compact {
+            let find = |reference: &Reference| self.known.get(reference).cloned();
+            match open_batches(&self.frame(), compact, &mut { find }) {
+                Ok(batches) => self.answer.batches = batches,
+                // With references that mean something else here, anything can come out.
+                Err(_) if self.refers => unread = true,
+                Err(bad) => return Err(bad.into()),
+            }
+        }
+        let heard = Heard {
+            answer: self.answer,
+            refers: self.refers,
+            unread,
+        };
         Ok(Arrival {
-            heard: Arc::new(self.hear(rows, outgoing, bytes)?),
+            heard: Arc::new(heard),
             begun: false,
             at: 0,
             pending: Pending::default(),
             received: Received::default(),
-        })
-    }
-
-    fn hear(
-        &self,
-        rows: &dyn ReadRows,
-        outgoing: &Outgoing,
-        bytes: &[u8],
-    ) -> Result<Heard, ExchangeError> {
-        let (mut answer, compact) = Answer::read(bytes)?;
-        let mut heard = (false, false);
-        if let Some(compact) = compact {
-            let spaces: Vec<Space> = outgoing.spaces().cloned().collect();
-            let frame = Frame {
-                network: self.me.network,
-                device: self.me.device,
-                spaces: &spaces,
-            };
-            let references = referring::references(&frame, &compact);
-            let refers = !references.map_err(bad_batches)?.is_empty();
-            let mut unreadable = None;
-            let opened = open_batches(&frame, &compact, &mut |reference| {
-                let found = self.held_at(rows, reference);
-                found.unwrap_or_else(|error| {
-                    unreadable = Some(error);
-                    None
-                })
-            });
-            if let Some(error) = unreadable {
-                return Err(error.into());
-            }
-            heard = match opened {
-                Ok(batches) => {
-                    answer.batches = batches;
-                    (refers, false)
-                }
-                // With references that mean something else here, anything can come out.
-                Err(_) if refers => (true, true),
-                Err(bad) => return Err(bad.into()),
-            };
-        }
-        let (refers, unread) = heard;
-        Ok(Heard {
-            answer,
-            refers,
-            unread,
         })
     }
 }

@@ -70,10 +70,8 @@ fn village() -> (Station, Vec<RecordId>, Answer) {
 
 fn arrival(station: &Station, outgoing: &Outgoing, answer: &Answer) -> Arrival {
     let bytes = answer.encode(station.replica.me().network);
-    station
-        .replica
-        .read_answer(&station.rows, outgoing, &bytes)
-        .unwrap()
+    let unopened = station.replica.read_answer(&station.rows, outgoing, &bytes);
+    unopened.unwrap().open().unwrap()
 }
 
 /// Takes an answer in the smallest slices; `between` may break it off.
@@ -97,7 +95,8 @@ fn in_slices(
 }
 
 fn states(station: &Station) -> Vec<(RecordId, RecordState)> {
-    let records = station.replica.records(&general());
+    let space = general();
+    let records = station.replica.records(&space);
     records.map(|(id, state)| (id, state.clone())).collect()
 }
 
@@ -133,7 +132,8 @@ fn cut_between_any_two_slices_nothing_is_lost_and_the_answer_may_come_again() {
                 station.reopen();
                 assert_eq!(station.replica.vector(&general()), held);
                 let touched = station.replica.spaces[&general()].touched.keys();
-                let shown = station.replica.records(&general()).map(|(id, _)| id);
+                let space = general();
+                let shown = station.replica.records(&space).map(|(id, _)| id);
                 assert!(touched.copied().eq(shown), "what is held is shown");
             }
             let outgoing = station.ask();

@@ -36,15 +36,15 @@ impl<'a> Counter<'a> {
     /// Of a package.
     pub fn new(package: &'a Package) -> Self {
         let mut of: BTreeMap<&str, BTreeMap<Period, OfPeriod<'_>>> = BTreeMap::new();
-        for (at, indicator) in (0u16..).zip(&package.indicators) {
+        for (at, indicator) in package.counted() {
             let period = indicator.period;
             let span = |year| {
-                let span = period.of(year);
+                let span = period.of(year)?;
                 let day = Day::of_period(package, &span).ok().map(Arc::new);
-                (span, day)
+                Some((span, day))
             };
             let fresh = || OfPeriod {
-                spans: package.years.iter().map(span).collect(),
+                spans: package.years.iter().filter_map(span).collect(),
                 indicators: Vec::new(),
             };
             let of_subject = of.entry(&indicator.count.of).or_default();

@@ -44,8 +44,8 @@ pub fn missing(indicator: &Indicator, org: &str, year: u16, classes: &[&str]) ->
 }
 
 fn target(indicator: &Indicator) -> Option<f64> {
-    let bound = indicator.target.bound?;
-    Some(bound.amount().rounded())
+    let bound = indicator.target.bound.as_ref()?;
+    Some(bound.amount()?.rounded())
 }
 
 #[cfg(test)]

@@ -321,3 +321,24 @@ fn a_share_of_more_years_than_a_plan_can_have_is_refused() {
     let many: Vec<_> = (0..3_000).map(|_| share(2021, 2030)).collect();
     assert!(read(&many).is_err());
 }
+
+#[test]
+fn an_indicator_of_an_unknown_unit_counts_nobody_and_the_others_count_as_before() {
+    let known = Package::builtin();
+    let mut package = known.clone();
+    let place = package.indicators.iter().position(|i| i.key == CERVICAL);
+    let place = place.unwrap();
+    package.indicators[place].target.unit = plan::indicator::Unit::Other(99);
+    let facts = woman(&[("2015-01-01", "1")]);
+    let never = Away::default();
+    let counted = |package: &Package, key: &str| {
+        let counter = Counter::new(package);
+        let adds = counter.contribution(Subject::Person, &facts, &|date| no_home(date), &never);
+        years_of(package, &adds, key)
+    };
+    assert!(!counted(&known, CERVICAL).is_empty());
+    assert_eq!(counted(&package, CERVICAL), []);
+    let after = "health.breast-screening-rate";
+    assert!(!counted(&package, after).is_empty());
+    assert_eq!(counted(&package, after), counted(&known, after));
+}

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use ed25519_dalek::Signer;
 use sync_core::batch::{Reference, Unfit};
 use sync_core::date::date_in_china;
-use sync_core::exchange::{ExchangeError, Received, References, Slice, Work};
+use sync_core::exchange::{ExchangeError, Received, References, Slice, Unopened, Work};
 use sync_core::id::Space;
 use sync_core::replica::Context;
 use sync_core::row::Table;
@@ -398,8 +398,8 @@ impl World {
             return Ok(None);
         };
         let store = self.phones[p].disk.as_seen_by(&process.writer);
-        let arrival = process.replica.read_answer(&store, outgoing, &packet.bytes);
-        let mut arrival = match arrival {
+        let unopened = process.replica.read_answer(&store, outgoing, &packet.bytes);
+        let mut arrival = match unopened.and_then(Unopened::open) {
             Ok(arrival) => Box::new(arrival),
             Err(_) if packet.cut => {
                 self.cut_seen(p)?;

@@ -280,6 +280,37 @@ fn automerge_is_touched_in_one_file_cel_in_one_module_and_sql_in_the_stores() {
 }
 
 #[test]
+fn what_the_server_writes_begins_and_ends_in_one_file_so_that_nobody_forgets_what_follows() {
+    for (path, text) in sources_without("server/src", &["commit.rs"]) {
+        if path.to_string_lossy().contains("server/src/store") {
+            continue;
+        }
+        for banned in [".write_on(", ".begin_with(", ".commit(", "SqliteConnection"] {
+            assert!(!text.contains(banned), "{}: {banned}", path.display());
+        }
+    }
+}
+
+#[test]
+fn what_phones_are_built_of_has_neither_the_loader_with_its_parser_nor_the_catalogue() {
+    for name in ["sync-core", "client", "cli", "mobile-ffi"] {
+        let manifest = read(&root().join(name).join("Cargo.toml"));
+        let used = manifest
+            .split("[dev-dependencies]")
+            .next()
+            .unwrap_or_default();
+        let loads = used
+            .lines()
+            .any(|line| line.starts_with("plan") && line.contains("load"));
+        assert!(!loads, "{name} needs the plan's loader");
+        for (path, text) in sources_without(&format!("{name}/src"), &[]) {
+            let named = paths(&text).any(|path| path == "catalogue");
+            assert!(!named, "{} names the catalogue", path.display());
+        }
+    }
+}
+
+#[test]
 fn what_a_template_shows_is_escaped() {
     let templates = files("server/templates", ".html");
     let sources = files("server/src", ".rs").into_iter();

@@ -46,6 +46,15 @@ impl At<'_> {
     }
 
     fn id(&mut self, key: &str, domain: &str) {
+        self.named(key, domain);
+        let same = |other: &&Indicator| other.key == key;
+        if self.package.indicators.iter().filter(same).count() > 1 {
+            self.say(key, "the id is there twice");
+        }
+    }
+
+    /// Checks an id that begins with its domain.
+    pub(super) fn named(&mut self, key: &str, domain: &str) {
         let own = key
             .strip_prefix(domain)
             .and_then(|rest| rest.strip_prefix('.'));
@@ -61,14 +70,10 @@ impl At<'_> {
             let why = "after its domain an id has a to z, 0 to 9 and -, a letter first";
             self.say(key, why);
         }
-        let same = |other: &&Indicator| other.key == key;
-        if self.package.indicators.iter().filter(same).count() > 1 {
-            self.say(key, "the id is there twice");
-        }
     }
 
     fn target(&mut self, target: &Target, quote: &str, key: &str) {
-        match (target.bound, target.trend) {
+        match (&target.bound, target.trend) {
             (Some(_), Some(_)) => {
                 let why = "it has an amount: a trend is for targets without one";
                 self.say(&format!("{key}.trend"), why);

@@ -11,7 +11,7 @@ fn adds(indicator: &str, year: u16, facts: &Facts, home: Option<&Facts>) -> Stri
     let plan = Package::builtin();
     let indicator = plan.indicator(indicator).expect("the indicator");
     let count = &indicator.count;
-    let span = indicator.period.of(year);
+    let span = indicator.period.of(year).expect("a known period");
     let scope = Scope::for_period(&plan, &count.of, facts, home, &span).expect("a scope");
     let number = |source: &str| match scope.value(source) {
         Ok(Datum::Bool(truth)) => Ok(i64::from(truth)),

@@ -13,21 +13,28 @@ const DIGITS_MAX: usize = 12;
 /// Most digits of what an amount is divided by: six after a point, or of the number below a line.
 const BELOW_DIGITS_MAX: usize = 7;
 
-const DIRECTIONS: [(&str, Direction); 3] = [
+pub(super) const DIRECTIONS: [(&str, Direction); 3] = [
     ("increase", Direction::Increase),
     ("decrease", Direction::Decrease),
     ("maintain", Direction::Maintain),
 ];
 
-const UNITS: [(&str, Unit); 5] = [
+/// The units that figures are counted in.
+const COUNTED_UNITS: usize = 5;
+
+pub(super) const UNITS: [(&str, Unit); 9] = [
     ("percent", Unit::Percent),
     ("per_1000", Unit::Per1000),
     ("per_100k", Unit::Per100k),
     ("ratio", Unit::Ratio),
     ("count", Unit::Count),
+    ("years", Unit::Years),
+    ("percentage_points", Unit::PercentagePoints),
+    ("yuan", Unit::Yuan),
+    ("tonnes", Unit::Tonnes),
 ];
 
-const TRENDS: [(&str, Trend); 6] = [
+pub(super) const TRENDS: [(&str, Trend); 6] = [
     ("year_on_year", Trend::YearOnYear),
     ("term_on_term", Trend::TermOnTerm),
     ("end_above_baseline", Trend::EndAboveBaseline),
@@ -36,12 +43,17 @@ const TRENDS: [(&str, Trend); 6] = [
     ("kept_within_reason", Trend::KeptWithinReason),
 ];
 
-const PERIODS: [(&str, Period); 5] = [
+/// The periods that have days, as of which figures are counted.
+const COUNTED_PERIODS: usize = 5;
+
+pub(super) const PERIODS: [(&str, Period); 7] = [
     ("calendar_year", Period::CalendarYear),
     ("year_end", Period::YearEnd),
     ("mch_year", Period::MchYear),
     ("school_year", Period::SchoolYear),
     ("each_round", Period::EachRound),
+    ("term", Period::Term),
+    ("survey", Period::Survey),
 ];
 
 const COVERAGES: [(&str, Coverage); 2] = [("full", Coverage::Full), ("partial", Coverage::Partial)];
@@ -86,7 +98,7 @@ impl Reader<'_> {
         let clause = self.some_text(&mut entries, "source_clause");
         let direction = self.word(&mut entries, "direction", &DIRECTIONS);
         let target = self.target(&mut entries)?;
-        let period = self.word(&mut entries, "period", &PERIODS);
+        let period = self.word(&mut entries, "period", &PERIODS[..COUNTED_PERIODS]);
         let count = self.count(&mut entries)?;
         let responsible = self.responsible(&mut entries)?;
         let note = entries
@@ -113,7 +125,7 @@ impl Reader<'_> {
         let node = self.need(entries, "target")?;
         let mut entries = self.entries(node, &entries.key("target"))?;
         let bound = self.bound(&mut entries);
-        let unit = self.word(&mut entries, "unit", &UNITS);
+        let unit = self.word(&mut entries, "unit", &UNITS[..COUNTED_UNITS]);
         let year = self.year(&mut entries, "year");
         let trend = self.word_if(&mut entries, "trend", &TRENDS);
         let wording = self.text_if(&mut entries, "wording");
@@ -127,7 +139,7 @@ impl Reader<'_> {
         })
     }
 
-    fn bound(&mut self, entries: &mut Entries<'_>) -> Option<Bound> {
+    pub(super) fn bound(&mut self, entries: &mut Entries<'_>) -> Option<Bound> {
         let sides = [
             ("at_least", Bound::AtLeast as fn(Amount) -> Bound),
             ("at_most", Bound::AtMost),
@@ -149,7 +161,7 @@ impl Reader<'_> {
     }
 
     /// A whole number, or a decimal or a fraction as quoted text.
-    fn amount(&mut self, node: &Node, key: &str) -> Option<Amount> {
+    pub(super) fn amount(&mut self, node: &Node, key: &str) -> Option<Amount> {
         let amount = match &node.value {
             Value::Integer(number) => amount(&number.to_string()),
             Value::Text(text) if node.quoted => amount(text),
@@ -182,7 +194,7 @@ impl Reader<'_> {
         })
     }
 
-    fn responsible(&mut self, entries: &mut Entries<'_>) -> Option<Responsible> {
+    pub(super) fn responsible(&mut self, entries: &mut Entries<'_>) -> Option<Responsible> {
         let node = self.need(entries, "responsible")?;
         let mut entries = self.entries(node, &entries.key("responsible"))?;
         let lead = self.some_text(&mut entries, "lead");
@@ -197,7 +209,7 @@ impl Reader<'_> {
     }
 
     /// A year with four digits; 0 if it isn't, which was said then.
-    fn year(&mut self, entries: &mut Entries<'_>, name: &str) -> u16 {
+    pub(super) fn year(&mut self, entries: &mut Entries<'_>, name: &str) -> u16 {
         let Some(node) = self.need(entries, name) else {
             return 0;
         };
@@ -214,7 +226,7 @@ impl Reader<'_> {
         year.and_then(good).unwrap_or(0)
     }
 
-    fn positive(&mut self, node: &Node, key: &str) -> Option<u32> {
+    pub(super) fn positive(&mut self, node: &Node, key: &str) -> Option<u32> {
         let number = self.integer_of(node, key)?;
         let positive = u32::try_from(number).ok().filter(|number| *number > 0);
         if positive.is_none() {
@@ -224,7 +236,7 @@ impl Reader<'_> {
     }
 
     /// One of some words.
-    fn word<T: Copy>(
+    pub(super) fn word<T: Copy>(
         &mut self,
         entries: &mut Entries<'_>,
         name: &str,
@@ -234,7 +246,7 @@ impl Reader<'_> {
         self.word_of(&text, &entries.key(name), words)
     }
 
-    fn word_if<T: Copy>(
+    pub(super) fn word_if<T: Copy>(
         &mut self,
         entries: &mut Entries<'_>,
         name: &str,
@@ -258,7 +270,7 @@ impl Reader<'_> {
 }
 
 /// The id by which mistakes in an entry are named.
-fn id_of(node: &Node) -> Option<&str> {
+pub(super) fn id_of(node: &Node) -> Option<&str> {
     let Value::Map(pairs) = &node.value else {
         return None;
     };

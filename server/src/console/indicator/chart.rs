@@ -36,7 +36,7 @@ impl Chart {
     ) -> Option<Self> {
         let unit = indicator.target.unit;
         let value = |year: &u16| by_year.get(year).and_then(|tally| tally.value(unit));
-        let bound = indicator.target.bound.map(Bound::amount);
+        let bound = indicator.target.bound.as_ref().and_then(Bound::amount);
         let full = full(unit, years.iter().filter_map(value).chain(bound))?;
         let step = WIDTH / i64::try_from(years.len()).ok()?.max(1);
         let across = |at: usize| i64::try_from(at).unwrap_or_default() * step + step / 2;

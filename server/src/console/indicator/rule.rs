@@ -166,6 +166,7 @@ fn constant(teller: Teller<'_>, value: &Constant) -> String {
                 .map(|(name, value)| format!("{name} {}", constant(teller, value)));
             entries.collect::<Vec<_>>().join("；")
         }
+        Constant::Other(_) => "?".to_owned(),
     }
 }
 
@@ -201,7 +202,7 @@ mod tests {
             words: &words,
         };
         let indicator = package.indicator("health.cervical-screening-rate").unwrap();
-        let rule = Rule::of(teller, indicator, &indicator.period.of(2026));
+        let rule = Rule::of(teller, indicator, &indicator.period.of(2026).unwrap());
         let statuses: Vec<&str> = rule.statuses.iter().map(|s| s.key.as_str()).collect();
         for name in ["woman", "resident", "residence_now", "cervical_screened"] {
             assert!(statuses.contains(&name), "{name}: {statuses:?}");

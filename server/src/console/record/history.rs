@@ -18,9 +18,9 @@ use crate::console::mask;
 use crate::console::trouble::Trouble;
 use crate::console::value::Teller;
 use crate::console::when;
-use crate::show::Unit;
 use crate::store::device::{self, Device};
 use crate::store::{Conn, StoreError, record};
+use crate::unit_records::Unit;
 
 /// Everything that was written under one key, oldest first.
 pub(super) struct KeyHistory {

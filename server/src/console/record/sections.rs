@@ -56,7 +56,8 @@ pub(super) fn of(
     let is_shown = |section: &&dictionary::Section| {
         Class::from_key(&section.class).is_some_and(|class| SHOWN.contains(&class))
     };
-    let sections = sections.filter(is_shown).map(|section| {
+    let known = sections.filter(|section| section.is_known());
+    let sections = known.filter(is_shown).map(|section| {
         let of_section = Teller::title(&teller, &section.title).to_owned();
         match section.repeating {
             Repeating::No => Section {

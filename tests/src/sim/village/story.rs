@@ -61,6 +61,8 @@ pub(super) fn small_plan() -> Package {
     plan.registers.truncate(1);
     plan.indicators.truncate(1);
     plan.units.retain(|unit| UNIT.starts_with(&unit.code));
+    // Those of the whole plan.
+    plan.expressions.clear();
     plan
 }
 

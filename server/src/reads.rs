@@ -21,7 +21,7 @@ pub(crate) struct Reads {
 impl Reads {
     fn of(package: &Package) -> Self {
         let of_subject = |subject: Subject| {
-            let indicators = package.indicators.iter();
+            let indicators = package.counted().map(|(_, indicator)| indicator);
             let of = indicators.filter(|indicator| indicator.count.of == subject.key());
             let sources = of.flat_map(|indicator| indicator.count.expressions());
             let parts = sources.flat_map(|source| package.reads_parts(subject.key(), source));
@@ -33,7 +33,7 @@ impl Reads {
     }
 
     /// Whether a change of these parts of a record may change what its group adds.
-    pub(super) fn subject(&self, subject: Subject, parts: &BTreeSet<String>) -> bool {
+    pub(crate) fn subject(&self, subject: Subject, parts: &BTreeSet<String>) -> bool {
         let Some(read) = self.of_subject.get(&subject) else {
             return false;
         };
@@ -44,7 +44,7 @@ impl Reads {
     }
 
     /// Whether a change of these parts of a household may change what its people add.
-    pub(super) fn home(&self, parts: &BTreeSet<String>) -> bool {
+    pub(crate) fn home(&self, parts: &BTreeSet<String>) -> bool {
         let of_persons = self.of_subject.get(&Subject::Person);
         let asks_for_home = of_persons.is_some_and(|read| read.contains(HOME));
         // Section keys are unique over all subjects.
@@ -58,7 +58,7 @@ pub(crate) struct KnownReads(Mutex<BTreeMap<EntryHash, Arc<Reads>>>);
 
 impl KnownReads {
     /// The reads of the packages of these generations.
-    pub(super) fn of(&self, control: &Control, generations: &[Generation]) -> Vec<Arc<Reads>> {
+    pub(crate) fn of(&self, control: &Control, generations: &[Generation]) -> Vec<Arc<Reads>> {
         // Whole at any time, whoever panicked while holding it.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of = |generation: &Generation| {

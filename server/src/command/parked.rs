@@ -1,0 +1,23 @@
+//! `parked` and `unpark`: records that show what they said before a change that can't be taken.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::{record_id, shapes};
+use crate::app::App;
+use crate::error::CommandError;
+
+#[derive(Debug, Args)]
+pub(super) struct UnparkArgs {
+    /// The record.
+    record: String,
+}
+
+pub(super) async fn parked(app: &App) -> Result<Value, CommandError> {
+    Ok(app.parked().await?.iter().map(shapes::parked).collect())
+}
+
+pub(super) async fn unpark(app: &App, args: &UnparkArgs) -> Result<Value, CommandError> {
+    let left_out = app.unpark(record_id(&args.record)?).await?;
+    Ok(left_out.iter().map(shapes::left_out_row).collect())
+}

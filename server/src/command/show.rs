@@ -1,0 +1,22 @@
+//! `show` and `records`: what the server shows.
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::app::App;
+use crate::error::CommandError;
+use crate::show;
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// The record, or the 12-digit code of an organisation.
+    id: String,
+}
+
+pub(super) async fn show(app: &App, args: &ShowArgs) -> Result<Value, CommandError> {
+    show::show(app, &args.id).await
+}
+
+pub(super) async fn records(app: &App) -> Result<Value, CommandError> {
+    show::records(app).await
+}
