@@ -86,7 +86,7 @@ pub struct Course {
 /// Where an exchange stands.
 enum Stage {
     /// Waiting for an administrator.
-    Enrol(Enrolment),
+    Enrol(Box<Enrolment>),
     /// About to begin.
     Begin,
     /// The server proves anew what it is.
@@ -94,9 +94,9 @@ enum Stage {
     /// Between two rounds.
     Round,
     /// A request is under way.
-    Asked(Outgoing),
+    Asked(Box<Outgoing>),
     /// Its answer is about to be merged, and marked.
-    Marked(Outgoing, Answer),
+    Marked(Box<Outgoing>, Answer),
     /// Merging what ended the program once, one by one.
     Single(Proof),
     /// Persons have ordered this phone to wipe itself.
@@ -121,7 +121,7 @@ impl Course {
     /// An exchange of this phone.
     pub fn begin(phone: &mut Phone) -> Result<Self, PhoneError> {
         let stage = match phone.is_pending()? {
-            true => Stage::Enrol(Enrolment::again(phone)?),
+            true => Stage::Enrol(Box::new(Enrolment::again(phone)?)),
             false => Stage::Begin,
         };
         Ok(Self {
@@ -249,7 +249,7 @@ impl Course {
         })?;
         let request = self.request(phone, outgoing.bytes.clone())?;
         self.report.bytes_up += outgoing.bytes.len();
-        self.stage = Stage::Asked(outgoing);
+        self.stage = Stage::Asked(Box::new(outgoing));
         Ok(request)
     }
 

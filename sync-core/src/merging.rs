@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 
 use crate::batch::Batch;
 use crate::bundle;
-use crate::control::Control;
 use crate::document::DocumentError;
 use crate::exchange::{ExchangeError, Outgoing};
 use crate::id::{DeviceId, RecordId, Space};
@@ -51,6 +50,9 @@ impl Replica {
 
     fn merges(&self, control: &[Vec<u8>], batches: &[Vec<u8>]) -> BTreeSet<Place> {
         let mut places = BTreeSet::new();
+        if control.is_empty() && batches.is_empty() {
+            return places;
+        }
         let stashed = self.spaces.values().flat_map(|held| held.stash.values());
         for bytes in batches.iter().chain(stashed) {
             if let Ok(batch) = Batch::from_store(self.me.network, bytes) {
@@ -67,8 +69,7 @@ impl Replica {
         }
         let decided = after.left_out_since(&self.control);
         places.extend(decided.map(|(space, record)| (space.clone(), record)));
-        let cut = |control: &Control| control.cut_devices().collect::<BTreeSet<_>>().len();
-        if cut(&after) != cut(&self.control) || cut(&after) > 0 {
+        if after.cut_devices().next().is_some() {
             // Whatever was made on what no longer counts is made again.
             for (space, held) in &self.spaces {
                 places.extend(held.touched.keys().map(|record| (space.clone(), *record)));
