@@ -99,7 +99,7 @@ enum Stage {
     /// It did; these are its keys.
     Redeem(Vec<KeyHash>),
     /// The code was sent.
-    Asked(Box<dyn Store>, DeviceKeys),
+    Asked(Box<dyn Store>, Box<DeviceKeys>),
     Ended(Enrolled),
 }
 
@@ -165,7 +165,7 @@ impl Enrolment {
             strong_secret: phone.place.is_strong(),
         };
         let body = request.encode(self.link.network, &|message| keys.sign(message));
-        self.stage = Stage::Asked(store, keys);
+        self.stage = Stage::Asked(store, Box::new(keys));
         Ok(Request {
             server: self.address.clone(),
             trust: Trust::Listed(listed),

@@ -86,7 +86,7 @@ pub struct Course {
 /// Where an exchange stands.
 enum Stage {
     /// Waiting for an administrator.
-    Enrol(Enrolment),
+    Enrol(Box<Enrolment>),
     /// About to begin.
     Begin,
     /// The server proves anew what it is.
@@ -94,13 +94,13 @@ enum Stage {
     /// Between two rounds.
     Round,
     /// A request is under way.
-    Asked(Outgoing),
+    Asked(Box<Outgoing>),
     /// Its answer is there, with batches that are still compact.
-    Answered(Outgoing, Box<Unopened>),
+    Answered(Box<Outgoing>, Box<Unopened>),
     /// Its answer is being merged, slice by slice.
-    Merge(Outgoing, Box<Arrival>),
+    Merge(Box<Outgoing>, Box<Arrival>),
     /// What the next slice merges is marked.
-    Marked(Outgoing, Box<Arrival>, BTreeSet<Place>),
+    Marked(Box<Outgoing>, Box<Arrival>, BTreeSet<Place>),
     /// Merging what ended the program once, one by one.
     Single(Proof),
     /// Persons have ordered this phone to wipe itself.
@@ -125,7 +125,7 @@ impl Course {
     /// An exchange of this phone.
     pub fn begin(phone: &mut Phone) -> Result<Self, PhoneError> {
         let stage = match phone.is_pending()? {
-            true => Stage::Enrol(Enrolment::again(phone)?),
+            true => Stage::Enrol(Box::new(Enrolment::again(phone)?)),
             false => Stage::Begin,
         };
         Ok(Self {
@@ -253,7 +253,7 @@ impl Course {
         })?;
         let request = self.request(phone, outgoing.bytes.clone())?;
         self.report.bytes_up += outgoing.bytes.len();
-        self.stage = Stage::Asked(outgoing);
+        self.stage = Stage::Asked(Box::new(outgoing));
         Ok(request)
     }
 
@@ -261,7 +261,7 @@ impl Course {
     fn take(
         &mut self,
         phone: &mut Phone,
-        outgoing: Outgoing,
+        outgoing: Box<Outgoing>,
         answer: Result<Answer, NoAnswer>,
     ) -> Result<Next<SyncReport>, PhoneError> {
         if let Err(NoAnswer::Refused { code }) = &answer
@@ -302,7 +302,7 @@ impl Course {
     fn mark(
         &mut self,
         phone: &mut Phone,
-        outgoing: Outgoing,
+        outgoing: Box<Outgoing>,
         arrival: Box<Arrival>,
     ) -> Result<Next<SyncReport>, PhoneError> {
         if phone.system.catches_panics() {
@@ -320,7 +320,7 @@ impl Course {
     fn merge(
         &mut self,
         phone: &mut Phone,
-        outgoing: Outgoing,
+        outgoing: Box<Outgoing>,
         arrival: &Arrival,
         work: Work,
     ) -> Result<Next<SyncReport>, PhoneError> {
