@@ -106,7 +106,8 @@ impl App {
         let request = &incoming.request;
         // What brings nothing is read only, but for the note once in a while that the phone was here.
         // After a restore it is noted who came back.
-        let brings = !request.batches.is_empty()
+        // A batch that does not open is refused where it would have been taken.
+        let brings = !incoming.batches.is_empty()
             || request.renewal.is_some()
             || held_back::is_on(&mut conn).await?;
         if brings || contact::is_due(&mut conn, request.device, now, request.control).await? {

@@ -96,7 +96,7 @@ async fn an_exchange_of_twenty_edits_runs_few_statements() {
         (
             "10 new persons, whose ID numbers tie them to others",
             new_persons,
-            29,
+            30,
         ),
         ("nothing new", nothing, 6),
     ] {
