@@ -355,7 +355,8 @@ fn nobody_edits_a_field_or_section_of_an_unknown_kind_and_what_stands_there_is_n
         ("service#a.void", Value::Bool(true)),
     ] {
         let edit = Station::edit(record, &[(key, value)]);
-        let problems = check_edit(&package, &station.replica, &edit, TODAY);
+        let shown = station.replica.view(UNIT, record);
+        let problems = check_edit(&package, record, &shown, &edit.puts, TODAY);
         let codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect();
         assert_eq!(codes, ["unknown_key"], "{key}");
     }
