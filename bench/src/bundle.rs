@@ -1,4 +1,4 @@
-//! What goes into somebody's bag: the village, a day, and the largest day that fits a short message.
+//! Bundle sizes: the whole village, one day, and the largest day that fits a short message.
 
 use client::phone::Phone;
 use sync_core::id::RecordId;
@@ -25,7 +25,7 @@ fn export(phone: &mut Phone, wish: BundleWish) -> Bundle {
     bundle.unwrap_or_else(|error| panic!("bundle: {error}"))
 }
 
-/// Runs the family; gives its part of the results.
+/// Runs the family; returns its part of the results.
 pub(crate) fn run() -> String {
     let bench = Bench::new();
     let records = village::make(&bench.server, UNIT, 0, 1);

@@ -1,5 +1,5 @@
-//! What a call costs an app: the same phone called from Rust, from Kotlin and from Python, and how
-//! long a call waits while an exchange is under way.
+//! Cost of a call for an app: the same phone called from Rust, Kotlin and Python, alone and during
+//! an exchange.
 //!
 //! Kotlin and Python are measured by programs of their own packages, which `cargo xtask bench`
 //! builds; where a tool is missing its row says so.
@@ -26,7 +26,7 @@ const SCALE: usize = 3;
 const CALLS: usize = 300;
 const SLOW_CALLS: usize = 15;
 
-/// Runs the family; gives its part of the results.
+/// Runs the family; returns its part of the results.
 pub(crate) fn run() -> String {
     let dir = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
     let server = Server::sample(&dir.path().join("server"));

@@ -1,5 +1,5 @@
-//! What exchanges of one village cost: W1 new phone, W2 20 edits up and 20 down, W3 nothing new, W5
-//! conflicts, and that none of it grows with the register.
+//! Cost of one village's exchanges: W1 new phone, W2 20 edits each way, W3 nothing new, W5
+//! conflicts, and its growth with the register.
 //!
 //! Real phones (sealed SQLite stores) against a real server process. Message bodies are counted by
 //! the phone, bytes on the socket with TLS and HTTP by a proxy in between.
@@ -156,7 +156,7 @@ fn row(table: &mut Table, name: &str, cost: &Cost, reach: &str) {
     ]);
 }
 
-/// Runs the family; gives its part of the results.
+/// Runs the family; returns its part of the results.
 pub(crate) fn run() -> String {
     let bench = Bench::new();
     let records = village::make(&bench.server, UNIT, 0, 1);

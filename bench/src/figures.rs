@@ -19,7 +19,7 @@ const READERS: usize = 20;
 /// Pages that each of them reads.
 const PAGES: usize = 50;
 
-/// Runs the family; gives its part of the results.
+/// Runs the family; returns its part of the results.
 pub(crate) fn run() -> String {
     let people = std::env::var("ORTOO_BENCH_PEOPLE").unwrap_or_else(|_| PEOPLE.to_owned());
     let dir = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
@@ -148,7 +148,7 @@ impl Reader {
         }
     }
 
-    /// Reads a page; gives its length.
+    /// Reads a page; returns its length.
     fn page(&mut self, path: &str) -> usize {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.host);
         let sent = self.stream.get_mut().write_all(request.as_bytes());

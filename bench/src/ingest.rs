@@ -1,5 +1,5 @@
-//! How fast the hub takes edits on durable SQLite, beside what bare Automerge needs to apply the
-//! same changes to the same documents in memory.
+//! Throughput of the hub on durable SQLite, beside bare Automerge applying the same changes to the
+//! same documents in memory.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -79,7 +79,7 @@ impl Hub {
         }
     }
 
-    /// Every device edits and exchanges, one after the other or all at once; gives the changes.
+    /// Every device edits and exchanges, one after the other or all at once; returns the changes.
     fn round(&mut self, runtime: &Runtime, round: usize) -> Vec<(RecordId, Vec<u8>)> {
         let requests: Vec<_> = self
             .phones
@@ -133,7 +133,7 @@ impl Hub {
     }
 }
 
-/// Runs the family; gives its part of the results.
+/// Runs the family; returns its part of the results.
 pub(crate) fn run() -> String {
     let runtime = Runtime::new().unwrap_or_else(|error| panic!("{error}"));
     let mut counting = Hub::new(&runtime, Package::builtin());

@@ -19,7 +19,7 @@ const EDITS: usize = 20;
 /// Phones that exchange at the same time.
 const AT_ONCE: usize = 8;
 
-/// Runs the family; gives its part of the results.
+/// Runs the family; returns its part of the results.
 pub(crate) fn run() -> String {
     let dir = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
     let server = Server::sample(&dir.path().join("server"));

@@ -27,7 +27,7 @@ fn secret() -> Secret {
     Secret::new(PIN.to_owned()).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Runs the family; gives its part of the results.
+/// Runs the family; returns its part of the results.
 pub(crate) fn run() -> String {
     let mut table = Table::new(&[
         "records",

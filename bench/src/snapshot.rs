@@ -1,5 +1,5 @@
-//! What a snapshot of a village takes: every batch in one file, beside what one made of the documents
-//! would take, and what a phone keeps of either.
+//! Size of a village's snapshot: every batch in one file, beside a file of documents, and what a
+//! phone keeps of either.
 
 use ::phone::store::Store as _;
 use client::keys::Secret;
@@ -21,7 +21,7 @@ use crate::workload::EDITS_PER_RECORD;
 /// Edits of each record after the first: those of the other benches, and ten times as many.
 const HISTORIES: [usize; 2] = [EDITS_PER_RECORD, 10 * EDITS_PER_RECORD];
 
-/// Runs the family; gives its part of the results.
+/// Runs the family; returns its part of the results.
 pub(crate) fn run() -> String {
     let mut table = Table::new(&[
         "edits of each of 600 records",

@@ -40,7 +40,7 @@ impl Way {
     }
 }
 
-/// Makes a village of `scale` × 600 records with their history at `unit`; gives the records,
+/// Makes a village of `scale` × 600 records with their history at `unit`; returns the records,
 /// households first.
 pub(crate) fn make(server: &Server, unit: &str, village: u64, scale: usize) -> Vec<RecordId> {
     with_history(server, unit, village, scale, EDITS_PER_RECORD)

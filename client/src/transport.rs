@@ -58,7 +58,7 @@ impl Transport {
         Ok((answer, presented))
     }
 
-    /// Posts a message and gives the answer's body.
+    /// Posts a message and returns the answer's body.
     pub fn post(&self, path: &str, body: &[u8], cancel: &Cancel) -> Result<Vec<u8>, NoAnswer> {
         let request = self.http.post(self.address(path)).body(body.to_vec());
         self.ask(request, cancel)

@@ -1,4 +1,4 @@
-//! Taking a store off a device: one that is given back, sold, or no longer to be trusted.
+//! Removal of a store from a device that is given back, sold, or no longer trusted.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Why something was not done, as an app acts on it.
+//! Errors as an app acts on them.
 
 use client::error::{Complaint, complaint_of};
 use sync_core::check;

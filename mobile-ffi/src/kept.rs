@@ -1,5 +1,5 @@
-//! What was written on a record that the office has erased meanwhile: its author registers it anew, or
-//! drops it.
+//! Orphaned edits: changes to a record that an erasure overtook. Their author registers them anew
+//! or drops them.
 
 use std::collections::HashMap;
 

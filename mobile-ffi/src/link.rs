@@ -1,4 +1,4 @@
-//! What people say of two records: that they are one person, or that they are not.
+//! Links between two records: statements that they are, or are not, one person.
 
 use client::links;
 

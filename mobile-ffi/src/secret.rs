@@ -1,4 +1,4 @@
-//! What opens a store.
+//! Secrets that open a store.
 
 use std::sync::Arc;
 

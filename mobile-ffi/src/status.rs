@@ -1,4 +1,4 @@
-//! Where a phone stands.
+//! Status of a phone.
 
 use crate::work::ExchangeReport;
 

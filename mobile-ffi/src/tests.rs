@@ -1,4 +1,4 @@
-//! What the other languages can't bring about: panics, and codes without words.
+//! Behaviour that other languages can't provoke: panics, and codes without words.
 
 use client::error::{Complaint, PhoneError as Inner};
 use client::keys::Secret;

@@ -1,4 +1,4 @@
-//! What somebody who helps needs to know of a phone, and nothing that names anybody.
+//! Diagnostics of a phone for support: sizes and states, nothing that names a person.
 
 use std::fmt::Write as _;
 

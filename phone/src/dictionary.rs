@@ -1,4 +1,5 @@
-//! What this crate asks of the plan: what a field is, and which records belong in a register.
+//! Questions of this crate to the plan: the kind of a field, and membership of records in a
+//! register.
 
 use plan::Package;
 use plan::dictionary::{Kind, Repeating, Section};

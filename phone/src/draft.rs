@@ -1,5 +1,4 @@
-//! What is typed before it is saved: the edit that it makes, what is wrong with it, and what is asked
-//! next.
+//! Drafts: the edit that typed text makes, its problems, and the fields to ask next.
 //!
 //! Saving and looking take the same way up to the last step, so a form hears before saving exactly
 //! what saving would say.
@@ -132,7 +131,7 @@ impl Draft<'_> {
 }
 
 impl Phone {
-    /// Saves a draft; gives the edit and how many changes it made.
+    /// Saves a draft; returns the edit and how many changes it made.
     pub(crate) fn save_draft(
         &mut self,
         draft: &Draft<'_>,

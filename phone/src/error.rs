@@ -1,4 +1,4 @@
-//! What can go wrong, by who has to act: the person who asked, the link, or the store.
+//! Errors of a phone, grouped by who must act: the person who asked, the connection, or the store.
 //!
 //! Inside the crate the errors of the core, the store and the transport keep their detail; at the
 //! boundary only what a caller would act on is left: an exit code, a stable code, the key that it

@@ -1,4 +1,4 @@
-//! What a phone shows of its own units without a connection: the figures and what there is to do.
+//! Figures and tasks of a phone's own units, counted without a connection.
 //!
 //! The same code as the server's counts them; after an exchange both say the same of a unit.
 

@@ -1,4 +1,4 @@
-//! What was written under a record's keys, where, by whom and when.
+//! History of a record: what was written under each key, where, by whom and when.
 
 use sync_core::history::{ShownEvent, Signers, merged};
 use sync_core::id::{DeviceId, RecordId, Space};

@@ -1,4 +1,4 @@
-//! What only this device and its user know: the secret that opens the store, and the device's keys.
+//! Secrets of a device: the secret that opens the store, and the device's keys.
 //!
 //! Keys are made here and never leave: the public halves go into the enrolment, the private halves
 //! are a sealed row of the store. A device that loses its store becomes another device.

@@ -1,4 +1,4 @@
-//! What people say of two records: that they are one person, or that they are not.
+//! Links between two records: statements that they are, or are not, one person.
 //!
 //! It is written like everything else: into one of the two records, merged and exchanged, and the
 //! last deliberate word of whoever has seen the others counts.

@@ -1,5 +1,5 @@
-//! A phone that a person has ordered to wipe itself: it hands over what the server lacks, wipes its
-//! store and says so ([`sync_core::parting`]).
+//! Remote wipe of this phone: hand-over of what the server lacks, wipe of the store, and the report
+//! ([`sync_core::parting`]).
 
 use sync_core::control::SealKey;
 use sync_core::exchange::{Outgoing, WipeTurn};
@@ -43,7 +43,7 @@ impl RemoteWipe {
         Ok(bundle)
     }
 
-    /// Takes the server's word; gives what is to be said last once the store is wiped. Nothing is wiped
+    /// Takes the server's word; returns what is to be said last once the store is wiped. Nothing is wiped
     /// before the server has said that all that was handed over is durable.
     pub(crate) fn heard(
         &mut self,
@@ -128,7 +128,7 @@ fn hear(phone: &mut Phone, answer: &[u8]) -> Result<Option<WipeTurn>, PhoneError
     Ok(heard.wipe)
 }
 
-/// Wipes the store; gives the request that says so, signed before the key went with it.
+/// Wipes the store; returns the request that says so, signed before the key went with it.
 fn wipe(phone: &mut Phone) -> Result<Vec<u8>, PhoneError> {
     let parting = Parting {
         bundle: Vec::new(),

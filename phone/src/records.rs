@@ -1,4 +1,4 @@
-//! What people do with records on a phone: add, edit, look, list, settle.
+//! Verbs on records: add, edit, show, list, resolve.
 //!
 //! Nothing here decides what a record means: the core checks and merges, the dictionary says what a
 //! field is, and this puts both behind verbs with plain arguments.

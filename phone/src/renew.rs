@@ -29,7 +29,7 @@ impl Phone {
         Ok(true)
     }
 
-    /// Goes on with the new keys, if the server has let them in and has everything else; gives the
+    /// Goes on with the new keys, if the server has let them in and has everything else; returns the
     /// device that this phone is then.
     pub(crate) fn finish_renewal(&mut self) -> Result<Option<DeviceId>, PhoneError> {
         if self.opened()?.next.is_none() {

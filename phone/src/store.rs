@@ -82,7 +82,7 @@ pub trait Place: Send {
     /// Destroys the store: its keys first. No error where there is none.
     fn erase(&mut self) -> Result<(), StoreError>;
 
-    /// Has the store opened with `secret` from now on; gives the one before, where secrets open it.
+    /// Has the store opened with `secret` from now on; returns the one before, where secrets open it.
     fn replace_secret(&mut self, secret: Secret) -> Option<Secret>;
 
     /// Whether the secret may guard a store of real spaces.

@@ -1,4 +1,4 @@
-//! From what a person types to what is written: text and the dictionary in, keys and values out.
+//! Parsing of typed text: text and the dictionary in, keys and values out.
 //!
 //! Nothing is judged here. Text that is no number where a number belongs goes on as text, and the
 //! core's check says what is wrong with it, in the same words wherever it was typed.

@@ -1,4 +1,4 @@
-//! What can be recorded: subjects, their sections, fields and code lists (MODEL.md §2).
+//! The dictionary of recordable data: subjects, sections, fields and code lists (MODEL.md §2).
 //!
 //! These structs are also the package's form on the wire: CBOR arrays with numbered fields, new ones
 //! at the end, so that an old phone reads a newer package.

@@ -1,4 +1,4 @@
-//! What the data means: the plan as a checked package.
+//! The meaning of the data: the plan as a checked package.
 //!
 //! Subjects with their sections, fields and code lists ([`dictionary`]), registers with computed
 //! statuses and dated settings ([`register`]), the targets and how they are counted

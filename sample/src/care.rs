@@ -1,4 +1,4 @@
-//! Women whose husbands are away: what they need, who visits, what is done.
+//! Care of women whose husbands are away: needs, visits, and what is done.
 
 use crate::day::Day;
 use crate::diary::Diary;

@@ -1,4 +1,4 @@
-//! Years of a unit, played on its phones.
+//! Playback of a unit's years on its phones.
 
 use sync_core::enrol::Link;
 use sync_core::value::{Key, Value};

@@ -1,4 +1,4 @@
-//! Everything that is written in a unit, day by day.
+//! The diary of a unit: everything that is written there, day by day.
 
 use std::collections::BTreeSet;
 

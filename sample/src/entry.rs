@@ -1,4 +1,4 @@
-//! What somebody writes on a day: an entry of a unit's diary.
+//! Entries of a unit's diary: what one person writes on a day.
 
 use sync_core::id::RecordId;
 use sync_core::value::Value;

@@ -1,4 +1,4 @@
-//! Who lives together: a household as its first visit finds it, or will find it.
+//! Families: a household as its first visit finds it, or will find it.
 
 use sync_core::id::{RecordId, Subject};
 

@@ -1,4 +1,4 @@
-//! What the years bring: young people leave and come back, husbands work elsewhere, people die,
+//! Events of the years: young people leave and come back, husbands work elsewhere, people die,
 //! households move away.
 
 use crate::day::Day;

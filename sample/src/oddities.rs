@@ -1,6 +1,5 @@
-//! What goes wrong in every register, a few of each, on purpose: a woman whom two cadres register, one
-//! who moved and is registered in both places, values written apart, a withdrawn observation, a
-//! corrected ID number.
+//! Irregularities of every register, a few of each: double registrations, conflicts, a withdrawn
+//! observation, a corrected ID number.
 
 use sync_core::id::Subject;
 

@@ -170,7 +170,7 @@ impl Phone {
         RecordId::draw(subject, now.saturating_mul(1000), random)
     }
 
-    /// Saves values to a record of its unit; gives how many changes that made.
+    /// Saves values to a record of its unit; returns how many changes that made.
     pub fn save(
         &mut self,
         now: i64,
@@ -228,7 +228,7 @@ impl Phone {
         }
     }
 
-    /// Exchanges until both sides hold the same; gives how many batches went out.
+    /// Exchanges until both sides hold the same; returns how many batches went out.
     pub fn sync<E: From<PhoneError>>(
         &mut self,
         now: i64,

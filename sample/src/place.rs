@@ -1,4 +1,4 @@
-//! Where people live: the units that keep registers, and how many live in each.
+//! Recording units: the units that keep registers, and the number of people in each.
 
 use plan::Package;
 use plan::unit::{Level, Unit};

@@ -167,7 +167,7 @@ impl App {
         Ok(recovery::status(&mut conn, &control).await?)
     }
 
-    /// Has everybody on the roster served again; gives where the server stood before.
+    /// Has everybody on the roster served again; returns where the server stood before.
     pub async fn confirm_recovery(&self) -> Result<RecoveryStatus, CommandError> {
         let confirm = async |tx: &mut WriteTx<'_>| {
             let (now, control) = (tx.node.clock.now(), tx.control.clone());
@@ -325,7 +325,7 @@ impl App {
         Ok(recount::recount(&mut conn, &shown, &control).await?)
     }
 
-    /// Counts every figure anew beside those that are shown, which the new ones then replace; gives
+    /// Recounts every figure beside those that are shown, which the new ones then replace; gives
     /// the number of units.
     pub async fn recount(&self) -> Result<usize, CommandError> {
         self.count_figures().await?;

@@ -1,5 +1,5 @@
-//! A backup: the database as it is at one moment, while phones are served, and the keys without which
-//! it is of no use; in one file that says of itself whether it is whole.
+//! Backups: the database at one moment, while phones are served, with the keys it needs, in one
+//! file that proves itself whole.
 //!
 //! The root key is never inside: it belongs on a stick in a safe. The file is not sealed, so of an
 //! installation for real people it is made only where somebody says that he knows.

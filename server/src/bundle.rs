@@ -1,5 +1,5 @@
-//! Bundles as the server takes them, from whoever carried them, and the bundle that goes back: what
-//! the maker lacks, and the acknowledgement.
+//! Bundles at the server: import from any courier, and the reply with what the maker lacks and the
+//! acknowledgement.
 
 use std::sync::Arc;
 

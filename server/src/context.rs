@@ -61,7 +61,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// Removes the journal's files from before an erasure and empties the database's log, which still has
     /// what was overwritten; waits a moment for those who read.
-    /// Gives whether it is empty: if not, the server's hourly round and its stop do it.
+    /// Returns whether it is empty: if not, the server's hourly round and its stop do it.
     pub(crate) async fn leave_no_trace(&self) -> Result<bool, StoreError> {
         let mut tx = self.store.read().await?;
         self.journal.drop_old(&mut tx).await?;

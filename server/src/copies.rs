@@ -1,4 +1,4 @@
-//! Phones that were copied with their keys: how the server notices, and what it does about it.
+//! Detection of cloned phones, and the response to it.
 //!
 //! Both copies are asked to make new keys, and what they bring is taken all the while. The new keys get
 //! the grants of the old device; on a server for real people their holder is held back until an

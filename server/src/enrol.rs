@@ -1,4 +1,4 @@
-//! How devices come in: codes, their redemption, approval.
+//! Enrolment of devices: codes, their redemption, approval.
 //!
 //! A code is single use and good for a day by the server's clock. Redeeming it again with the same
 //! keys gets the same answer, so that a lost one costs a repetition (R26); somebody else who tries

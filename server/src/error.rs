@@ -1,4 +1,4 @@
-//! What a command line says when it does not do what was asked.
+//! Errors of the command line.
 
 use std::fmt::Display;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What both ends hold already: what a request refers to, and what explains an answer.
+//! References: the batches that a request refers to, and those that an answer may refer to.
 
 use std::collections::{BTreeMap, BTreeSet};
 

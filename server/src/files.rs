@@ -1,5 +1,5 @@
-//! The files that the server writes beside its database, for who reads them with another program:
-//! journal and backup. `docs/protocol.md` has their bytes.
+//! Formats of the files beside the database, for other programs: journal and backup.
+//! `docs/protocol.md` has their bytes.
 //!
 //! Nothing in them is taken on its word: whoever uses what a journal holds verifies the signatures,
 //! as the server does when it restores.

@@ -1,5 +1,4 @@
-//! Everything that is held, in one piece: for whoever puts a server beside another one and asks whether
-//! both hold the same.
+//! A full in-memory dump of an installation, for comparing two servers in tests.
 
 use std::collections::BTreeSet;
 

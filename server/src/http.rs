@@ -1,4 +1,4 @@
-//! All routes on one page, the limits, and what a client is told when something is not served.
+//! Routes, limits and error responses of the phones' listener.
 //!
 //! Bodies are the messages of the protocol. Nothing personal stands in a URL, a header or a log
 //! line. Errors are problem details (RFC 9457); of them `code` is stable and for programs, `title`

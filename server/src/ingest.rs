@@ -1,4 +1,4 @@
-//! What a request brought, on its way into feeds and records: all of it in the caller's transaction.
+//! Ingest of a request's batches into feeds and records, in the caller's transaction.
 //!
 //! First the batches, in the request's order and with what waited for them; then, once each however
 //! many batches changed it, the records. That gives the same as batch by batch, because a record's
@@ -29,7 +29,7 @@ pub(crate) const STASH_MAX: usize = 64;
 pub(crate) type Stashes = BTreeMap<Space, Vec<(DeviceId, Node)>>;
 
 /// Stores what was brought and moves `held` along. `stashes` is what waits in each space.
-/// Also gives the records whose shown values changed.
+/// Also returns the records whose shown values changed.
 pub(crate) async fn take(
     now: i64,
     conn: &mut Conn,
@@ -305,7 +305,7 @@ async fn move_tips(
 /// The record's state can't be made from what it was and what arrived alone.
 struct NeedsAll;
 
-/// Makes the records of a space anew that something arrived for; gives those that show something
+/// Rebuilds the records of a space that something arrived for; returns those that show something
 /// else than before, with the parts that do.
 async fn update(
     conn: &mut Conn,

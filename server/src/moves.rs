@@ -1,6 +1,5 @@
-//! A person moves to another 嘎查 (R37): her record goes on as a new one there, written by this node's
-//! own feed, and what somebody writes to the old one afterwards, not having heard of it, is carried
-//! over in the transaction that takes it in.
+//! Moves to another 嘎查 (R37): the record goes on as a new one, and later edits of the old one are
+//! carried over.
 //!
 //! That she moved is a control entry, so it survives whatever the databases go through; that she lives
 //! here no more and there from that day on is ordinary data, so registers and figures follow from it

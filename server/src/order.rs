@@ -1,5 +1,5 @@
-//! Orders as the office gives them: made with a person's key, signed by a second person where they
-//! are large, and stored as control entries. And the root statement that lists persons' keys.
+//! Orders given by the office: made with a person's key, signed by a second person where they are
+//! large, and stored as control entries. And the root statement that lists persons' keys.
 
 use std::collections::BTreeSet;
 
@@ -119,7 +119,7 @@ pub(crate) fn held(control: &Control) -> Vec<HeldOrder> {
         .collect()
 }
 
-/// Signs and stores the next root statement, which lists these order keys too; gives its version.
+/// Signs and stores the next root statement, which lists these order keys too; returns its version.
 /// `file` is where the root key is.
 pub(crate) async fn renew_root(
     tx: &mut WriteTx<'_>,
@@ -185,7 +185,7 @@ impl App {
         Ok(held(&control))
     }
 
-    /// Renews the root statement so that it lists these order keys; gives its version. `file` is
+    /// Renews the root statement so that it lists these order keys; returns its version. `file` is
     /// where the root key is.
     pub async fn renew_root(
         &self,

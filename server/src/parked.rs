@@ -1,5 +1,5 @@
-//! Records that are parked because Automerge can't take a change of theirs, and the server's verdict on them:
-//! everybody leaves that change out (R14).
+//! Parked records: those with a change that Automerge can't take, and the verdict that excludes
+//! that change everywhere (R14).
 
 use sync_core::change::Change;
 use sync_core::control::{ControlEntry, LEFT_OUT_MAX, LeftOut};
@@ -128,7 +128,7 @@ impl App {
     }
 
     /// Has everybody leave out the changes for which a record is parked, one after the other until it is
-    /// not any more; gives them with their spaces.
+    /// not any more; returns them with their spaces.
     ///
     /// # Errors
     /// [`CommandError::Wrong`] with `not_parked`.

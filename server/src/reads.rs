@@ -1,4 +1,4 @@
-//! Which edits change no figure: those of fields and sections that no indicator reads.
+//! Dependencies of the indicators: the fields and sections whose edits can change a figure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

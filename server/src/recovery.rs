@@ -1,4 +1,4 @@
-//! Recovery: what a restored server may say to whom, and what it still lacks (R20, R21).
+//! Recovery: the limits of a restored server, and what it still lacks (R20, R21).
 //!
 //! A backup is older than the server that was lost, and so is its roster: a device that was revoked
 //! since then is on it, a device that was let in since then is not. So uploads are taken from whoever

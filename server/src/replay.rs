@@ -1,4 +1,4 @@
-//! What a journal brings back: control entries first, since they say whose batches are taken.
+//! Replay of a journal: control entries first, since they decide whose batches are taken.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Revoking devices, and deciding on what they signed beside the cut.
+//! Revocation of devices, and verdicts on what they signed beside the cut.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What phones and couriers ask of a data directory, given and answered as the bytes of message bodies.
+//! The service of a data directory to phones and couriers: bytes of message bodies in and out.
 //!
 //! A request is looked at first, in a snapshot and under no lock ([`App::begin_exchange`]); what it
 //! brings is stored by the writer, under the roster of that moment ([`App::finish_exchange`]).

@@ -1,4 +1,4 @@
-//! `show` and `records`: what the server shows, by the same code as the phone.
+//! `show` and `records`: records shown by the same code as on the phone.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! What counts of revoked devices, kept current in the transaction that changes it: by what comes
-//! in, by a revocation, by a decision of the office. What counts is said by [`sync_core::standing`].
+//! The quarantine of revoked devices' batches, kept current in the transaction that changes it: by
+//! arrivals, by a revocation, by a verdict. What counts is said by [`sync_core::standing`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +14,8 @@ use crate::changed::Touched;
 use crate::store::record::Unreadable;
 use crate::store::{Conn, StoreError, feed, record, uncounted};
 
-/// Brings up to date which batches of a feed count by themselves; gives the records of those that do
-/// now and did not, or the other way.
+/// Recomputes which batches of a feed are quarantined. Returns the records of every batch whose
+/// status changed.
 pub(crate) async fn restand(
     conn: &mut Conn,
     control: &Control,
@@ -130,7 +130,7 @@ pub(crate) async fn state(
     Ok(states.remove(&record).unwrap_or_default())
 }
 
-/// Makes records of a space anew; notes those that show something else, for the figures.
+/// Rebuilds records of a space; notes those that show something else, for the figures.
 pub(crate) async fn remake(
     conn: &mut Conn,
     control: &Control,

@@ -1,5 +1,5 @@
-//! `verify`: makes everything that follows from the batches again and compares it with what is
-//! stored. In one snapshot, so that it can run beside a server that serves.
+//! `verify`: a rebuild of everything that follows from the batches, compared with what is stored.
+//! In one snapshot, so that it can run beside a server that serves.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Wiping phones on a person's order: the order, and what the phone says of it.
+//! Remote wipe: the order that a person signs, and the phone's report.
 
 use std::collections::BTreeSet;
 

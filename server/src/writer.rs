@@ -71,7 +71,7 @@ impl From<StoreError> for Unwritten {
 
 /// A job in the queue, whatever its type.
 trait Waiting: Send {
-    /// Runs the job and keeps what comes of it; gives whether it may be committed.
+    /// Runs the job and keeps what comes of it; returns whether it may be committed.
     fn run<'a>(
         &'a mut self,
         tx: &'a mut WriteTx<'_>,

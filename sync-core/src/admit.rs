@@ -1,5 +1,5 @@
-//! Which of the changes held for a record are admitted: a pure function of what is held, whatever
-//! the order in which it came (REPLICATION.md §3, R10–R13).
+//! Admission of the changes held for a record: a pure function of what is held, in any order of
+//! arrival (REPLICATION.md §3, R10–R13).
 //!
 //! - A change is **valid** when its bytes are (see [`crate::change`]), everything it depends on is
 //!   held and valid, and it is what its actor would write on exactly that causal past: the actor is

@@ -1,5 +1,5 @@
-//! The relay bundle: a file of batches that anybody may carry and only those may read who hold the
-//! spaces, and the server.
+//! Bundles: files of batches that anybody may carry, readable by the server and by those who hold
+//! the spaces.
 //!
 //! A file is one or more **envelopes**, end to end. In clear an envelope says that it is one and
 //! which keys open it, by their names; everything else, its length rounded up too, is sealed. The

@@ -1,4 +1,4 @@
-//! The little that we add to minicbor: writing into memory, and lists that refuse to grow.
+//! Additions to minicbor: writing into memory, and lists that refuse to grow.
 
 use minicbor::{Decode, Decoder, Encode, Encoder};
 

@@ -1,5 +1,5 @@
-//! Our own reader and writer of a raw Automerge change: the part of *valid change v1* that needs
-//! only the bytes (REPLICATION.md §3).
+//! A reader and writer of raw Automerge changes: the part of *valid change v1* that needs only the
+//! bytes (REPLICATION.md §3).
 //!
 //! Automerge 0.12 trusts its input: `Change::try_from` checks no checksum, a change of 61 bytes may
 //! claim ten million operations, and a change whose columns are encoded in another way than

@@ -1,4 +1,5 @@
-//! Values against the dictionary of the plan: before they are saved, and again after every merge.
+//! Validation of values against the plan's dictionary: before they are saved, and again after every
+//! merge.
 //!
 //! Before saving, a value of its own that breaks the dictionary is refused, and so is an edit that
 //! breaks a rule between fields which held before. What is merely missing is not: a record that is

@@ -1,4 +1,4 @@
-//! The one place that touches Automerge: a record's data as a flat Automerge document.
+//! The boundary to Automerge, which no other file touches: a record's data as a flat document.
 //!
 //! Only changes that [`crate::admit`] has let through come here. Even so every call is made on a
 //! copy, under [`guarded`], and what comes out is saved, loaded again and compared before anybody

@@ -1,5 +1,4 @@
-//! How a device comes in: the link that an administrator hands out, the request that redeems it,
-//! and the answer.
+//! Enrolment of a device: the administrator's link, the request that redeems it, and the answer.
 //!
 //! The link pins the network (the hash of its first root statement), so new certificates, nodes and
 //! root versions need no new link. The device makes its own keys; the private halves never leave

@@ -1,4 +1,4 @@
-//! Erasure on a phone: what an order takes from its store (R29–R32).
+//! Erasure on a phone: what an order removes from its store (R29–R32).
 //!
 //! A message that brings a new order is taken in two steps, each durable by itself: first the control
 //! entries and with them the erasure, then, when the message comes again, all the rest. So nothing

@@ -1,4 +1,4 @@
-//! The phone's side of an exchange: what to send, and what an answer changes.
+//! The phone's side of an exchange: the request, and the changes that an answer brings.
 
 mod answer;
 mod hear;

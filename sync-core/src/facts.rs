@@ -1,4 +1,4 @@
-//! What a record's values are to the expressions of the plan.
+//! Facts: a record's values as the plan's expressions see them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

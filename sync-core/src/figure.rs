@@ -1,4 +1,4 @@
-//! Figures: what the records say of the plan's indicators, on the phone and on the server alike.
+//! Figures: the value of each indicator over the records, on the phone and on the server alike.
 //!
 //! What counts is a *group*: the records of one unit that are one person (or one household), as of
 //! the last day of a period. What a group adds to the figures of all years is its [`Contribution`],

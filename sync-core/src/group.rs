@@ -1,4 +1,4 @@
-//! Which records are one person: a statement about their values, never a key.
+//! Groups: records that are one person, by their values and never by a key.
 //!
 //! Records of one unit with the same valid ID number, and records of which somebody said that they
 //! are the same ([`crate::link`]), form a group, shown and counted as one; records of which somebody

@@ -1,4 +1,4 @@
-//! What was written under a record's keys, by whom and when.
+//! History of a record: what was written under each key, by whom and when.
 //!
 //! A document says which change wrote what; who signed a change stands in the batch that carried it.
 //! The phone and the server bring both together here, whatever they keep them in.

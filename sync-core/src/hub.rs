@@ -1,5 +1,5 @@
-//! The server's side of an exchange: from a request and what is held to what to store and what to
-//! answer. The host does the reading and the storing, in one transaction per request.
+//! The server's side of an exchange: from a request and the batches held to what is stored and
+//! answered. The host does the reading and the storing, in one transaction per request.
 //!
 //! The order of a call: [`open()`] the bytes (signature, roster), look up what its batches refer to and
 //! [`take_apart`], load a [`SpaceHeld`] for each space claimed, [`SpaceHeld::place`] each batch,

@@ -1,4 +1,4 @@
-//! What things are called: one newtype per kind of identifier.
+//! Identifiers: one newtype per kind.
 //!
 //! All ids are plain bytes. How they print is part of the public contract of the command lines
 //! (`RecordId`, `DeviceId`), so `Display` and `FromStr` here are for good.

@@ -1,4 +1,4 @@
-//! Batches of others on their way into feeds and records, by an answer or a bundle.
+//! Ingest of others' batches into feeds and records, from an answer or a bundle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The CRDT core of ortoo: what a record is, which changes count, how replicas reconcile.
+//! The CRDT core of ortoo: records, admission of changes, and reconciliation of replicas.
 //!
 //! Nothing here does I/O, reads a clock or draws randomness: time and randomness are handed in,
 //! rows to persist and bytes to send are handed out. The same code runs on a phone, in a browser's

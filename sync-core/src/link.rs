@@ -1,4 +1,4 @@
-//! What people say of two records of one unit: that they are the same person, or that they are not.
+//! Links between two records of one unit: statements that they are, or are not, the same person.
 //!
 //! A statement is ordinary data of the smaller record, in its space `general`: it merges, it has a
 //! history with author and time, it can be taken back, and two people who say something of the same

@@ -1,5 +1,5 @@
-//! What a phone shows a server that has lost some of the control feed: one that was restored from a
-//! backup (R18, R21).
+//! Repair of a server's control feed: the entries that a phone shows to a server that was restored
+//! from a backup (R18, R21).
 //!
 //! A server that does not know the phone is shown the phone's own enrolment; it is signed by a node
 //! of the network, so it needs no administrator to be believed. What else the server lacks shows

@@ -1,4 +1,4 @@
-//! A phone that is asked to wipe itself: what it hears, hands over, and says last.
+//! Remote wipe of a phone: the command, the hand-over, and the last report.
 //!
 //! The order is a person's ([`crate::control::OrderKind::Wipe`]), and the phone checks that itself: a
 //! server, or whoever has taken it, can't have a phone wiped. It is told at its next exchange, also a

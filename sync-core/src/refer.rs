@@ -1,4 +1,4 @@
-//! What the messages of a phone refer to: batches that it shares with its server.
+//! References in a phone's messages: batches that it shares with its server.
 //!
 //! A phone refers to what its server held when it was last heard of; the server refers to what the
 //! phone said it holds. Either can be wrong (a restore, a store set back, a branch that one of them

@@ -1,5 +1,5 @@
-//! Which groups stand in a register (台账), and what a list calls them: the same on a phone's list,
-//! among its tasks and on the office's pages.
+//! Registers (台账): the groups in each, and their titles, the same on a phone and on the office's
+//! pages.
 
 use plan::Package;
 use plan::expression::{Datum, ExpressionError, Facts, Scope};

@@ -1,4 +1,4 @@
-//! Bundles as a phone makes and takes them: an exchange by mail.
+//! Bundle exchange on a phone: bundles made and taken, an exchange by mail.
 //!
 //! What a phone gives to a traveller is what the server is believed to lack; what comes back is what
 //! the phone lacks. Nobody waits for an answer: a bundle may be lost, come twice, late or before

@@ -1,4 +1,4 @@
-//! New keys for a device: because two phones write with the old ones, or because somebody wishes so.
+//! Renewal of a device's keys: because two phones write with the old ones, or on request.
 //!
 //! A phone that was copied can't be told from its copy. So both are asked for new keys, and each
 //! becomes a device of its own with the grants of the one that they were. What was written with the

@@ -1,4 +1,4 @@
-//! What a replica asks its host to persist: rows of a handful of tables, opaque to the host.
+//! Rows that a replica asks its host to persist: a handful of tables, opaque to the host.
 
 use crate::id::Space;
 

@@ -1,5 +1,5 @@
-//! What a record shows, for people and programs: plain values under the keys of the dictionary,
-//! linked records as one, and everything that somebody should look at.
+//! Shown records, for people and programs: plain values under the dictionary's keys, linked records
+//! as one, and all that needs attention.
 //!
 //! The phone and the server show a record the same way, whatever they keep it in ([`Source`]).
 

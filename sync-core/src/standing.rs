@@ -1,4 +1,4 @@
-//! Which held batches count, where a device was revoked (R24).
+//! Quarantine of what a revoked device signed beside its cut (R24).
 //!
 //! A batch of a device that has lost the space counts by itself only if the cut covers it or the
 //! office has accepted it. The others are **pending** until the office decides, then **refused**.

@@ -1,4 +1,4 @@
-//! What there is to do: for each register the tasks whose day has come.
+//! Tasks: for each register those that are due.
 //!
 //! Only tasks know today; figures don't (R44).
 

@@ -1,4 +1,4 @@
-//! How a value is addressed ([`Key`]) and what it can be ([`Value`]): MODEL.md §1.
+//! Keys and values: the address of a value ([`Key`]) and its types ([`Value`]), MODEL.md §1.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! What people read: one Fluent message per code, in Chinese and English.
+//! Texts for people: one Fluent message per code, in Chinese and English.
 //!
 //! A message says what happened, to which key, and what to do next. The message of the code
 //! `not_a_date` is `not-a-date` in both files. A crate of its own, since the phone's command line

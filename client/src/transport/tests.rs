@@ -1,4 +1,4 @@
-//! Against a real TLS server on loopback, one connection at a time.
+//! The transport against a real TLS server on loopback, one connection at a time.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -9,7 +9,7 @@ use rustls::{ServerConfig, ServerConnection, Stream};
 
 use super::*;
 
-/// Answers `times` connections with this; gives its address and the hash of its key.
+/// Answers `times` connections with this; returns its address and the hash of its key.
 fn server(answer: Vec<u8>, times: usize) -> (String, KeyHash) {
     let key = KeyPair::generate().unwrap();
     let hash: KeyHash = Sha256::digest(key.subject_public_key_info()).into();

@@ -1,4 +1,4 @@
-//! Why a store can't be used, grouped by what the caller does about it.
+//! Errors of a store, grouped by what the caller does about them.
 
 /// What went wrong, and whether anything may have changed. Messages hold no content.
 ///

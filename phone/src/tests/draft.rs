@@ -1,4 +1,4 @@
-//! What is typed, before it is saved.
+//! Drafts, before they are saved.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What is said of two records, on one phone.
+//! Links between two records, on one phone.
 
 use super::*;
 

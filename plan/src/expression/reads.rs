@@ -1,4 +1,4 @@
-//! What an expression reads: what a change has to touch before the answer can change.
+//! Dependencies of an expression: the fields whose change can change its value.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What expressions see: one record ([`Recorded`]) as of a date ([`Day`]).
+//! Variables of an expression: one record ([`Recorded`]) as of a date ([`Day`]).
 //!
 //! Counting asks the same questions of every record as of every year, so what does not depend on the
 //! other is made once: what is in force on a date for all records, and a record's sections for all

@@ -1,4 +1,4 @@
-//! What an expression refers to and what it gives, without running it.
+//! Type checking of expressions: references and result types, without running them.
 //!
 //! Running finds only what is reached: `false && identity.nmae == 'x'` is false, a typo inside a
 //! loop over nothing is never seen, and `sex == 2` or `area_type == 'l'` are quietly false. So the

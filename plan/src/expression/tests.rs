@@ -1,4 +1,4 @@
-//! The language: what is seen, what is null, what is refused.
+//! The expression language: visible names, nulls, rejected programs.
 
 use super::*;
 use crate::dictionary::{Field, Kind, Origin, Repeating, Words};

@@ -1,4 +1,4 @@
-//! Facts and settings as CEL has them, and results as we do.
+//! Conversion of facts and settings to CEL values, and of results back.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,4 @@
-//! What must hold of the plan as a whole: names, references, limits of keys, classes.
+//! Checks over the plan as a whole: names, references, limits of keys, classes.
 
 pub(super) mod catalogue;
 mod indicator;

@@ -1,5 +1,5 @@
-//! From the trees of the files to the structs of the package. Every key that nobody asked for is a
-//! mistake.
+//! Conversion of the files' trees into the structs of the package. Every key that nobody asked for
+//! is a mistake.
 
 pub(super) mod catalogue;
 mod indicator;

@@ -1,4 +1,4 @@
-//! Tries every expression: what it refers to, and what it does with nothing and with everything
+//! Dry run of every expression: its references, and its value with nothing and with everything
 //! filled in.
 //!
 //! Filled in is done many times over, with other codes, numbers and dates each time, so that every

@@ -1,4 +1,4 @@
-//! What verbs print, as JSON. A public contract.
+//! JSON output of the verbs. A public contract.
 
 use serde_json::{Value, json};
 use sync_core::figure::{self, Tally};

@@ -1,4 +1,4 @@
-//! What a request asks for: its language, the last part of its path, its query, its form.
+//! Queries of a page: language, last part of the path, query string, form.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

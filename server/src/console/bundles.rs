@@ -1,6 +1,6 @@
-//! Bundles at the office: a traveller's file is handed in, what came of it is said in words, and the
-//! answer is there to take along. The one page that changes something: it gives the file to the same
-//! import as the phones' listener, which anybody may use.
+//! Bundles at the office: hand-in of a courier's file, its result in words, and the reply to take
+//! along. The one page that changes something: it gives the file to the same import as the phones'
+//! listener, which anybody may use.
 
 use std::collections::BTreeMap;
 

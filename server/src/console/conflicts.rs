@@ -1,5 +1,5 @@
-//! What waits for a decision: values written apart, and linked records that differ in who they are.
-//! A cadre settles them on a phone; the office sees where somebody should be called.
+//! Conflicts that wait for a decision: values written apart, and linked records whose identities
+//! differ. A cadre settles them on a phone; the office sees where somebody should be called.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What happened that the office should know: restores, phones that were set back or copied.
+//! Events for the office: restores, phones that were set back or cloned.
 
 use std::collections::BTreeMap;
 

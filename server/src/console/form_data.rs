@@ -1,4 +1,4 @@
-//! A form with a file in it, as browsers post it (RFC 7578): what stands between the boundaries.
+//! Multipart form data, as browsers post it (RFC 7578).
 //!
 //! The names of files are not kept: they may name somebody and are of no use here.
 

@@ -1,4 +1,4 @@
-//! What is around every page: the title, the way to the other pages, the other language.
+//! Layout of every page: the title, navigation, the other language.
 
 use std::fmt::Display;
 

@@ -1,5 +1,5 @@
-//! How fresh the data of each 嘎查 is: its phones and when they were last heard of, when something
-//! last came in, how much there is. Who is late is called before a figure is believed.
+//! Freshness of each 嘎查's data: its phones, their last exchange, the last arrival, the number of
+//! records. Who is late is called before a figure is believed.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What stands before every page: which requests are served, how many at a time, and the headers.
+//! The guard in front of every page: served requests, their number at a time, and the headers.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Numbers that name a person are shown in part only: enough to compare with a paper in hand, not
-//! enough to copy.
+//! Masking of identifying numbers: enough digits to compare with a paper in hand, not enough to
+//! copy.
 //!
 //! Everything that a page shows of a record goes through here. People type numbers where a form did
 //! not ask for one, so every text is looked through, not only the fields that are for numbers.

@@ -1,6 +1,6 @@
-//! What shows that a form was shown here. A page from elsewhere can have a browser post a form to
-//! loopback, and with `Referrer-Policy: no-referrer` no header tells; but it can't read our pages, so
-//! it does not know the pass that stands in them.
+//! CSRF tokens: proof that a form was shown here. A page from elsewhere can have a browser post a
+//! form to loopback, and with `Referrer-Policy: no-referrer` no header tells; but it can't read our
+//! pages, so it does not know the pass that stands in them.
 
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};

@@ -1,5 +1,4 @@
-//! One record: what it says section by section, what follows from it, what somebody must look at,
-//! and who wrote what.
+//! A record's page: values by section, what follows from them, problems, and authors.
 
 mod history;
 mod sections;

@@ -17,7 +17,7 @@ const KEPT_MAX: usize = 8;
 pub(super) struct Replies(Mutex<VecDeque<(String, Bytes)>>);
 
 impl Replies {
-    /// Keeps an answer in the place of the oldest; gives its name.
+    /// Keeps an answer in the place of the oldest; returns its name.
     pub(super) fn keep(&self, reply: Vec<u8>) -> Result<String, NoRandomness> {
         let name = BASE64URL_NOPAD.encode(&random::<16>()?);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! How an address names a record: a token that only this process can read.
+//! Record tokens: names of records in addresses that only this process can read.
 //!
 //! Addresses end up in histories, bookmarks and logs, so none of them may name a record. A token is
 //! the record and its unit, sealed under a key that is drawn when the process starts: the same

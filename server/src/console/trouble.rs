@@ -1,4 +1,4 @@
-//! What a page says when it can't show what was asked for: what happened, and what to do.
+//! Error pages: what happened, and what to do.
 
 use askama::Template;
 use axum::http::StatusCode;

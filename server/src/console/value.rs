@@ -1,5 +1,5 @@
-//! What a record holds, as text: titles for codes, dates as they are, numbers that name somebody in
-//! part only. Every value of a record that a page shows passes here.
+//! Values as text: titles for codes, dates as they are, identifying numbers in part only. Every
+//! value of a record that a page shows passes here.
 
 use plan::Package;
 use plan::dictionary::{Field, Format, Kind};

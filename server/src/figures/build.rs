@@ -1,6 +1,6 @@
-//! Counting anew: the first count of an installation, and the count by a new package beside the one
-//! that is shown (R45). A unit at a time, each in a transaction of its own, so that phones are served
-//! in between and a server that is killed goes on where it stopped.
+//! Full counts: the first of an installation, and the one by a new package beside the figures in
+//! use (R45). A unit at a time, each in a transaction of its own, so that phones are served in
+//! between and a server that is killed goes on where it stopped.
 
 use std::collections::BTreeSet;
 

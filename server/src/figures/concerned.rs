@@ -1,5 +1,5 @@
-//! Whom a change concerns: an edit of a household, who lives there; a corrected ID number or something
-//! said of two records, whose records it parts and joins, in other units too.
+//! Groups affected by a change: members of an edited household, and records that an ID number or a
+//! statement joins or parts, in any unit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -266,7 +266,7 @@ fn clans<'a>(
 }
 
 /// Writes which numbers persons show, of whom else something was said, and which households they
-/// name; gives the numbers that they show or showed, and of whom else something is or was said.
+/// name; returns the numbers that they show or showed, and of whom else something is or was said.
 async fn tie(
     conn: &mut Conn,
     shared: &Shared,

@@ -1,4 +1,4 @@
-//! What is read of the records that are concerned.
+//! Loading of the records that a count needs.
 
 use std::collections::BTreeSet;
 

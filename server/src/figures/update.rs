@@ -1,4 +1,4 @@
-//! From records that changed to cells that change.
+//! Incremental update: from changed records to changed cells.
 //!
 //! First it is found who is concerned, then each of their groups is counted again from its records
 //! as they are now, and the cells change by the difference to what the group added before. All in

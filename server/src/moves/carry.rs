@@ -1,5 +1,5 @@
-//! What goes along: at first everything that travels, afterwards what was written to the old record by
-//! somebody who had not heard of the move.
+//! Carrying over: first everything that travels, later each edit of the old record by somebody who
+//! had not heard of the move.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Days and ID numbers, and what shared numbers tie together.
+//! Days and ID numbers, and the records that shared numbers tie together.
 
 use std::collections::{BTreeMap, BTreeSet};
 

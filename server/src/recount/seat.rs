@@ -1,4 +1,4 @@
-//! Where somebody counts who is recorded in several units.
+//! The counting unit of a person who is recorded in several units.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

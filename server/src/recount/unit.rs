@@ -1,4 +1,4 @@
-//! What a unit's records say: the facts of each, and of linked ones as of one.
+//! Facts of a unit's records, each by itself and linked ones as one.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! How fresh the data is: who was last heard of when, and where something last came in.
+//! Freshness: the last contact of each device, and the last arrival in each space.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What there is one of, and the control feed.
+//! The installation's single values, and the control feed.
 
 use std::collections::BTreeMap;
 

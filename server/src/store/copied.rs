@@ -1,4 +1,4 @@
-//! Devices with whose keys two phones may write.
+//! Devices whose keys two phones use.
 
 use sync_core::id::{BatchHash, DeviceId, Space};
 

@@ -195,7 +195,7 @@ impl Conn {
         Ok(())
     }
 
-    /// Gives up the transaction of a connection of its own, if it is in one: the engine rolls back what
+    /// Returns up the transaction of a connection of its own, if it is in one: the engine rolls back what
     /// somebody begins and hangs up.
     pub(super) fn give_up(&mut self) {
         if let Held::Own { connection, .. } = &mut self.held
@@ -218,7 +218,7 @@ impl Conn {
     }
 
     /// Has everything stand in the database's file and nothing in its log, so that nothing of what was
-    /// overwritten is left. Gives whether that was possible: somebody may be reading.
+    /// overwritten is left. Returns whether that was possible: somebody may be reading.
     pub(super) async fn empty_log(&mut self) -> Result<bool, Error> {
         let row = query(EMPTY_LOG).fetch_one(self).await?;
         Ok(row.int("busy")? == Some(0))
@@ -282,13 +282,13 @@ pub(super) fn assembled(text: String) -> Query {
 }
 
 impl Query {
-    /// Gives it the next parameter.
+    /// Returns it the next parameter.
     pub(super) fn bind(mut self, param: impl Into<Param>) -> Self {
         self.params.push(param.into());
         self
     }
 
-    /// Gives it the next two parameters, which are a space's columns.
+    /// Returns it the next two parameters, which are a space's columns.
     pub(super) fn space(self, space: &Space) -> Self {
         self.bind(space.unit()).bind(i64::from(space.class as u8))
     }

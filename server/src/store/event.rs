@@ -1,4 +1,4 @@
-//! What happened that somebody in the office should know.
+//! Events that the office should know.
 
 use sync_core::id::{DeviceId, Space};
 

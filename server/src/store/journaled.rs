@@ -1,4 +1,4 @@
-//! How much of the batches and control entries stands in the journal and in a verified backup.
+//! Progress of the journal and of verified backups over batches and control entries.
 
 use sync_core::id::Space;
 

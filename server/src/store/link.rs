@@ -1,4 +1,4 @@
-//! What ties records together: ID numbers (blind), statements, households; and groups with open
+//! Ties between records: ID numbers (blind), statements, households; and groups with open
 //! conflicts.
 
 use std::collections::BTreeSet;

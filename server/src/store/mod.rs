@@ -156,7 +156,7 @@ impl Store {
     }
 
     /// Moves the write-ahead log into the database and empties it, so that nothing of what was
-    /// overwritten is left in it. Gives whether that was possible: somebody may be reading.
+    /// overwritten is left in it. Returns whether that was possible: somebody may be reading.
     pub(crate) async fn empty_log(&self) -> Result<bool, StoreError> {
         let mut conn = self.connect().await?;
         let emptied = conn.empty_log().await?;
@@ -409,7 +409,7 @@ fn rows(table: &'static str, done: Done, expected: usize) -> Result<(), StoreErr
     }
 }
 
-/// Runs a statement that no server would; gives the rows that it touched.
+/// Runs a statement that no server would; returns the rows that it touched.
 #[cfg(test)]
 pub(crate) async fn tamper(conn: &mut Conn, sql: &'static str) -> Result<u64, StoreError> {
     Ok(query(sql).execute(conn).await?.rows_affected())

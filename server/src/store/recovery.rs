@@ -1,4 +1,5 @@
-//! After a restore: who came back, who is held back, and what nobody has brought back yet.
+//! Recovery after a restore: devices that came back, devices held back, and what nobody has brought
+//! yet.
 
 use std::collections::BTreeSet;
 

@@ -24,7 +24,7 @@ const FILE_NAME: &str = "turn";
 /// enough unless the machine itself stops.
 const SYNC_EACH: u64 = 256;
 
-/// Takes the turn; gives its number.
+/// Takes the turn; returns its number.
 pub(super) async fn take(conn: &mut Conn) -> Result<u64, StoreError> {
     let row = query(TAKE).fetch_one(conn).await?;
     let read = Read::of("turn", &row);

@@ -1,4 +1,4 @@
-//! The batches of revoked devices that don't count by themselves.
+//! Quarantined batches: those of revoked devices that have no effect by themselves.
 
 use std::collections::BTreeMap;
 

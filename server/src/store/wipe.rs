@@ -1,4 +1,4 @@
-//! How far devices have come that a person ordered to wipe themselves.
+//! Progress of remote wipes.
 
 use sync_core::id::DeviceId;
 

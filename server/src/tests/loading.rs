@@ -1,4 +1,4 @@
-//! What is loaded of a space is enough: random trees, random phones.
+//! Sufficiency of what is loaded of a space: random trees, random phones.
 
 use std::collections::{BTreeMap, BTreeSet};
 

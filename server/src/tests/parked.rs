@@ -1,4 +1,4 @@
-//! Changes that the server has decided to leave out.
+//! Exclusion of changes by the server's verdict.
 
 use sync_core::change::Change;
 use sync_core::control::LeftOut;

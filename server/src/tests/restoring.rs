@@ -1,4 +1,4 @@
-//! Backups, the journal, restores, and who is served after one.
+//! Backups, the journal, restores, and service after one.
 
 use std::path::Path;
 

@@ -13,7 +13,7 @@ const SPACE: &str = "152522100200.general";
 const DATABASE: &str = "ortoo.db";
 const LOG: &str = "ortoo.db-wal";
 
-/// Ends a server; gives its directory, whose database nobody uses any more.
+/// Ends a server; returns its directory, whose database nobody uses any more.
 async fn ended(station: Station) -> (TempDir, Arc<AtomicI64>) {
     let Station {
         app, clock, dir, ..

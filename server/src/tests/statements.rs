@@ -27,7 +27,7 @@ fn save(phone: &mut Phone, record: RecordId, puts: Puts<'_>) {
     assert_eq!(saved.unwrap(), 1);
 }
 
-/// Exchanges once; gives the statements that the server ran.
+/// Exchanges once; returns the statements that the server ran.
 async fn exchanged(station: &Station, phone: &mut Phone) -> Vec<String> {
     let store = &station.app.shared().store;
     let outgoing = phone.request(NOON, Budget::LARGEST).unwrap();

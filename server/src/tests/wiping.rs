@@ -1,4 +1,4 @@
-//! Phones that are to wipe themselves: when they are told that they may.
+//! Remote wipes: when a phone is told that it may.
 
 use std::collections::BTreeSet;
 

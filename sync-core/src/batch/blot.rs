@@ -1,5 +1,4 @@
-//! Batches of which an entry was blotted out: an order of erasure took its bytes, and the batch's
-//! signature verifies all the same.
+//! Redacted batches: an order of erasure took an entry's bytes, and the signature still verifies.
 //!
 //! Of such an entry the record and what binds its change are left. The seed is gone, for it would tell
 //! the salt; the other entries of the batch show their own salts instead.

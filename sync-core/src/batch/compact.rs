@@ -1,4 +1,4 @@
-//! The batches of one message without what the other end can make again.
+//! Compact form of a message's batches, without what the receiver can rebuild.
 //!
 //! In its stored form an edit of one field is some 150 bytes, of which most is hashes, ids and the
 //! frame of a change chunk; compression can't remove what looks random. In a message a change is

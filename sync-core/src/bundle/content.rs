@@ -1,5 +1,5 @@
-//! What is inside an envelope: batches, the control entries that they need, what the maker holds,
-//! and what the server has acknowledged.
+//! Contents of an envelope: batches, the control entries they need, the maker's holdings, and the
+//! server's acknowledgements.
 
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};

@@ -179,7 +179,7 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Appends the value's bytes and gives its metadata.
+/// Appends the value's bytes and returns its metadata.
 pub(crate) fn put_value(out: &mut Vec<u8>, value: &Value) -> u64 {
     let start = out.len();
     let kind = match value {

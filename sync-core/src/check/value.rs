@@ -1,4 +1,4 @@
-//! One value by itself against what the dictionary says of its field.
+//! Validation of one value against its field.
 
 use plan::Package;
 use plan::dictionary::{Field, Kind, Repeating, Subject};

@@ -1,4 +1,4 @@
-//! Who of a unit's records counts in another unit.
+//! Statements that a person counts in another unit.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Orders of erasure: which records nobody may hold any more (R29–R33).
+//! Orders of erasure: the records that nobody may hold any more (R29–R33).
 //!
 //! An order names records; beside them it says the *cut*: what the server held of their spaces when it
 //! was given. What a phone wrote on a record before it heard, and the office never saw, is outside of

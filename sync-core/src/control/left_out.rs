@@ -1,5 +1,5 @@
-//! The server's verdict on a record that Automerge can't take as it is (R14): changes that everybody leaves
-//! out, so that the record is no longer parked, and the same everywhere.
+//! Exclusions: the server's verdict on changes that Automerge can't take, so that a parked record
+//! is whole again, and the same everywhere (R14).
 
 use std::collections::{BTreeMap, BTreeSet};
 

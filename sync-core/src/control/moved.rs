@@ -1,4 +1,4 @@
-//! Who goes on as another record in another unit (R37).
+//! Moves: records that go on as another record in another unit (R37).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,6 @@
-//! Orders: what only a person may have done (R19). Erasing a record, wiping a phone and deciding
-//! on many batches at once are signed by **order keys**, which root statements list and persons
-//! hold; a stolen node key does none of it.
+//! Orders: control entries that only a person may sign (R19). Erasing a record, wiping a phone and
+//! deciding on many batches at once are signed by **order keys**, which root statements list and
+//! persons hold; a stolen node key does none of it.
 //!
 //! An order names what it is about, at most [`ORDER_NAMES_MAX`] things. Above what one person may
 //! order alone ([`OrderKind::alone_max`]) two distinct order keys must have signed the same bytes;

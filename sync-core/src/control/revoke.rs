@@ -1,5 +1,5 @@
-//! Revocations: which device is not served any more, where, and what counts of what it wrote (R24,
-//! R25).
+//! Revocations: a device that is served no more, its spaces, and the cut up to which its batches
+//! take effect (R24, R25).
 //!
 //! A revocation carries a **cut**: the tips that the office held of the device's feeds when it
 //! revoked. What these tips cover counts as before; whatever else the device has signed or will

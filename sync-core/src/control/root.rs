@@ -1,4 +1,4 @@
-//! Root statements: who may sign what, and which TLS keys are the server's.
+//! Root statements: who may sign which entries, and the server's TLS keys.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Who may take part: enrolments and their join.
+//! The roster: enrolments and their join.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The keys to which things for the server are sealed.
+//! Keys for sealing to the server.
 
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};

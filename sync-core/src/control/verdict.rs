@@ -1,4 +1,4 @@
-//! What the office decides on batches that a revoked device signed beside its cut (R24).
+//! Verdicts of the office on batches that a revoked device signed beside its cut (R24).
 
 use std::collections::BTreeMap;
 

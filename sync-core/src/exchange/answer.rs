@@ -1,5 +1,5 @@
-//! What a phone does with an answer: control first, then batches into feeds and records, then what is known
-//! of the server.
+//! Handling of an answer: control first, then batches into feeds and records, then what is known of
+//! the server.
 
 use super::*;
 use crate::wire::{Answer, WipeCall};

@@ -1,4 +1,4 @@
-//! Which years somebody asks the figures of.
+//! Selection of the years of a figure.
 
 use plan::indicator::Years;
 

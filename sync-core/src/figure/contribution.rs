@@ -1,4 +1,4 @@
-//! What one group adds to the figures, kept so that an edit can take it back.
+//! Contributions: what one group adds to the figures, kept so that an edit can subtract it.
 
 use std::collections::BTreeMap;
 

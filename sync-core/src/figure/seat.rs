@@ -1,4 +1,4 @@
-//! In which unit a person counts who is recorded in several (R43).
+//! The counting unit of a person who is recorded in several (R43).
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What the server holds of one space, and where a batch belongs in it.
+//! Holdings of the server in one space, and the placement of a batch among them.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ impl SpaceHeld {
         }
     }
 
-    /// Takes a batch whose place is [`Place::New`]; gives its number of arrival.
+    /// Takes a batch whose place is [`Place::New`]; returns its number of arrival.
     pub fn hold(&mut self, device: DeviceId, node: Node) -> u64 {
         self.counter += 1;
         self.arrivals.insert(node.hash, self.counter);

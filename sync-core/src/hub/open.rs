@@ -1,4 +1,4 @@
-//! Whose a request is, whether it is served, and what it brought.
+//! Authentication of a request, and verification of its batches.
 
 use crate::batch::{Batch, Unfit};
 use crate::control::{Control, ControlEntry};

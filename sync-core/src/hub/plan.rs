@@ -1,4 +1,5 @@
-//! What a request is answered with: control, acknowledgement, and which batches the phone lacks.
+//! The answer to a request: control entries, the acknowledgement, and the batches that the phone
+//! lacks.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What a record shows: one value under each key, or several that were written apart.
+//! The view of a record: one value under each key, or several that were written apart.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Saving: from what somebody typed to changes that are staged for the next batch.
+//! Saving: from typed values to changes that are staged for the next batch.
 
 use super::*;
 

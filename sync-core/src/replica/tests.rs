@@ -1,4 +1,4 @@
-//! What the simulator found, as stories of their own; the rules at large are tested there.
+//! Findings of the simulator as stories of their own; the rules at large are tested there.
 
 use super::*;
 use crate::change::{Change, Put};

@@ -1,5 +1,5 @@
-//! How a row's value is packed before it is sealed: documents and batches have much in common with
-//! themselves, so a store takes a third of the room.
+//! Compression of a row's value before it is sealed. Documents and batches repeat themselves, so a
+//! store takes a third of the room.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Why records are shown as one person, for whoever wonders.
+//! Reasons why records are shown as one person.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What the server answers: what it holds now, what the phone lacks, and what the office decided.
+//! The answer: the server's holdings, the batches that the phone lacks, and the office's decisions.
 
 use super::*;
 

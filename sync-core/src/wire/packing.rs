@@ -1,4 +1,4 @@
-//! How messages are packed: an algorithm byte in front, and never more unpacked than a message may have.
+//! Packing of messages: an algorithm byte in front, and a limit on the unpacked size.
 
 use super::{BadMessage, MESSAGE_BYTES_MAX};
 

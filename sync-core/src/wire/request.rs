@@ -1,4 +1,4 @@
-//! What a phone asks: what it has of its spaces, what it brings, and what it wants to hear.
+//! The request: a phone's holdings in its spaces, its new batches, and what it wants to hear.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What the server writes beside its database: journal and backup.
+//! Files that the server writes beside its database: journal and backup.
 
 use std::io;
 
@@ -80,7 +80,7 @@ pub(super) fn journal(_: &Ground, input: Input<'_>) -> Checked {
     }
 }
 
-/// Gives each record of a journal the hash of what it is now.
+/// Returns each record of a journal the hash of what it is now.
 pub(super) fn rehashed(_: &Ground, mut file: Vec<u8>) -> Vec<u8> {
     let mut rest = file.get_mut(HEAD_BYTES..).unwrap_or_default();
     while let Some((before, after)) = rest.split_at_mut_checked(BEFORE_RECORD) {
@@ -133,7 +133,7 @@ pub(super) fn backup(_: &Ground, input: Input<'_>) -> Checked {
     Ok(format!("whole {} {}", names.len(), about(rest.len())))
 }
 
-/// Gives a backup's table the hash of what it is now, and its parts theirs.
+/// Returns a backup's table the hash of what it is now, and its parts theirs.
 pub(super) fn rehashed_backup(_: &Ground, mut file: Vec<u8>) -> Vec<u8> {
     /// Where the table says how many parts there are.
     const COUNT: usize = 16 + 32 + 8 + 8;

@@ -1,4 +1,4 @@
-//! What a check stands on: the village as it is after its story, and what was really signed in it.
+//! Ground truth of a check: the village after its story, and what was really signed in it.
 
 use std::collections::BTreeSet;
 

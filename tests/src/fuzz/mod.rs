@@ -63,7 +63,7 @@ pub struct Decoder {
     pub seeds: &'static str,
     /// What must hold of it.
     pub check: Check,
-    /// Gives a changed input its checksums and signatures again, where it has some.
+    /// Returns a changed input its checksums and signatures again, where it has some.
     pub mend: Option<Mend>,
     /// Its inputs are messages, which may come compressed.
     pub packed: bool,

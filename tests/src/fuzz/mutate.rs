@@ -1,4 +1,4 @@
-//! How an input is changed: as bytes, as numbers inside it, and as the tree of CBOR that it is.
+//! Mutation of an input: as bytes, as numbers inside it, and as the tree of CBOR that it is.
 
 use crate::cbor::{Item, NULL, head};
 use crate::sim::fault::Dice;

@@ -1,4 +1,4 @@
-//! Runs a decoder on many inputs and keeps what breaks a promise.
+//! Runs of a decoder on many inputs; those that break a promise are kept.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

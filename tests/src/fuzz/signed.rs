@@ -1,5 +1,5 @@
-//! Makes a changed input whole again: what a hostile device that was let in would send. Checksums
-//! and signatures are made by code of its own.
+//! Repair of a changed input: what a hostile but enrolled device would send. Checksums and
+//! signatures are made by code of its own.
 
 use sha2::{Digest, Sha256};
 use sync_core::id::{DeviceId, NetworkId};
@@ -202,7 +202,7 @@ fn signed_body(
 /// Length of magic, checksum and type of a change chunk.
 const CHUNK_HEAD: usize = 9;
 
-/// Gives a change chunk the length and the checksum of its content.
+/// Returns a change chunk the length and the checksum of its content.
 pub(super) fn change(_: &Ground, input: Vec<u8>) -> Vec<u8> {
     let Some(rest) = input.get(CHUNK_HEAD..) else {
         return input;

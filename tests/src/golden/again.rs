@@ -1,4 +1,4 @@
-//! What was read, written again: the same bytes, where there is one way to write it.
+//! Round trips: what was read, written again to the same bytes, where there is one way to write it.
 
 use ortoo_server::files::Next;
 use plan::Package;

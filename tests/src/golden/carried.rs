@@ -1,4 +1,4 @@
-//! What bundles say, and messages that refer to what their receiver holds.
+//! Readings of bundles, and of messages that refer to what their receiver holds.
 
 use serde_json::{Value as Json, json};
 use sync_core::bundle::{Claims, Content, Receipt, envelopes};

@@ -1,4 +1,4 @@
-//! What the server's files say: journal and backup.
+//! Readings of the server's files: journal and backup.
 
 use ortoo_server::files::{Next, Record, Table, read_part};
 use serde_json::{Value as Json, json};

@@ -1,4 +1,4 @@
-//! What bytes say, as JSON: by the core's own decoders, in the words of `docs/protocol.md`.
+//! Readings of bytes as JSON: by the core's own decoders, in the words of `docs/protocol.md`.
 
 use plan::Package;
 use serde_json::{Map, Value as Json, json};

@@ -1,5 +1,5 @@
-//! What is asked at every step of a run: equal vectors mean equal states, and nothing reaches a
-//! device without a grant.
+//! Invariants of every step: equal vectors mean equal states, and nothing reaches a device without
+//! a grant.
 
 use std::collections::{BTreeMap, BTreeSet};
 

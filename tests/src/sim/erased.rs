@@ -1,4 +1,5 @@
-//! The office has records erased: from then on nobody holds them, whatever comes late, by whatever way.
+//! Erasures by the office: from then on nobody holds the records, whatever comes late, by whatever
+//! way.
 
 use std::collections::{BTreeMap, BTreeSet};
 

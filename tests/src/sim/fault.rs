@@ -1,4 +1,4 @@
-//! What a seed draws: the shape of the world, what goes wrong in it and how often.
+//! Draws of a seed: the shape of the world, its faults and their rates.
 
 use std::fmt;
 

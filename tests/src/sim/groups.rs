@@ -1,5 +1,5 @@
-//! Who is one person, held against the rules themselves (R34): asked of a phone that holds what the
-//! server holds, by code that finds no groups of its own but knows a wrong one when it sees it.
+//! Groups held against the rules themselves (R34), by code that finds none of its own but knows a
+//! wrong one when it sees it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

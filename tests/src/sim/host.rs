@@ -1,4 +1,4 @@
-//! What a phone's host does around its replica: enrol, open the store, persist, save what was typed.
+//! The host of a phone's replica: enrol, open the store, persist, save what was typed.
 
 use std::collections::BTreeMap;
 

@@ -120,7 +120,7 @@ impl HubState {
         self.recovery || self.returned.contains(&device)
     }
 
-    /// Makes records anew from their batches.
+    /// Rebuilds records from their batches.
     pub(super) fn remake(&mut self, space: &Space, records: impl IntoIterator<Item = RecordId>) {
         for record in records {
             let store = self.spaces.get(space);
@@ -156,7 +156,7 @@ impl HubState {
         self.join_control(control);
     }
 
-    /// Makes all records anew: what counts has changed.
+    /// Rebuilds all records: what counts has changed.
     pub(super) fn remake_all(&mut self) {
         let records: Vec<(Space, RecordId)> = self.records.keys().cloned().collect();
         for (space, record) in records {
@@ -279,7 +279,7 @@ impl MemoryHub {
         self.add_control(&entry);
     }
 
-    /// Gives a device more spaces.
+    /// Returns a device more spaces.
     pub(super) fn widen(&mut self, device: DeviceId, spaces: BTreeSet<Space>) {
         let Some(held) = self.state.control.enrolment(device) else {
             return;

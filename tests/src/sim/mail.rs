@@ -1,4 +1,4 @@
-//! The server takes bundles, as the real one does, and gives one back.
+//! Bundles at the simulated server: taken as the real one takes them, with a reply.
 
 use std::collections::{BTreeMap, BTreeSet};
 

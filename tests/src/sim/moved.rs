@@ -1,5 +1,4 @@
-//! Persons move to another unit (R37): what is written to the record that they left goes along, however
-//! late it comes.
+//! Moves to another unit (R37): edits of the old record go along, however late they come.
 
 use sync_core::id::{Class, RecordId, Space, Subject};
 

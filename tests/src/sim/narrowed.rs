@@ -1,4 +1,4 @@
-//! The office takes single spaces from a device that goes on with the others.
+//! Revocation of single spaces from a device that goes on with the others.
 
 use std::collections::BTreeSet;
 

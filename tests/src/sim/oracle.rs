@@ -1,5 +1,5 @@
-//! What must hold, said by code that shares nothing with admission: a ledger of what users were told
-//! is saved, and the checks of REPLICATION.md §10.
+//! The oracle, which shares no code with admission: a ledger of what users were told is saved, and
+//! the checks of REPLICATION.md §10.
 
 use std::collections::{BTreeMap, BTreeSet};
 

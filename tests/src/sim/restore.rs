@@ -1,5 +1,5 @@
-//! The server is lost and comes back from a backup, with its journal or without: then the phones bring
-//! back what it lacks, and the office ends the recovery some time later.
+//! Loss of the server and its return from a backup, with or without its journal: the phones bring
+//! back what it lacks.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;

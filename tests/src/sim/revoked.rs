@@ -1,4 +1,4 @@
-//! The office revokes devices and decides on what they signed beside the cut.
+//! Revocations by the office, and its verdicts on what was signed beside the cut.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -154,7 +154,7 @@ impl Disk {
 }
 
 impl Seen<'_> {
-    /// Gives the values of a table to `each` in a random order.
+    /// Returns the values of a table to `each` in a random order.
     pub(super) fn read_shuffled(
         &self,
         dice: &mut Dice,

@@ -1,5 +1,5 @@
-//! How the server in memory takes batches: into feeds and records, or into the stash until their parents
-//! come (R6).
+//! Ingest at the server in memory: batches into feeds and records, or into the stash until their
+//! parents come (R6).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! What travels: a phone asks, the server hears, the phone hears.
+//! Traffic: a phone asks, the server hears, the phone hears.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! What people do with the phones: forms on the sections of the plan.
+//! Users of the phones: forms on the sections of the plan.
 
 use std::collections::BTreeMap;
 

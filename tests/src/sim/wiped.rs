@@ -1,5 +1,5 @@
-//! A person has a phone wipe itself: it hands over what the server lacks or may have lost, and wipes only
-//! when that is taken. What users were told is saved outlives it.
+//! Remote wipes: a phone hands over what the server lacks or may have lost, and wipes only when
+//! that is taken. What users were told is saved outlives it.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;

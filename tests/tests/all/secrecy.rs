@@ -1,4 +1,4 @@
-//! What somebody finds who holds the phone's files.
+//! Secrecy of the files of a found phone.
 
 use harness::{Phone, Server, contains, files};
 use sample::people::id_number;

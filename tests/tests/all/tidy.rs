@@ -1,4 +1,4 @@
-//! What each crate never does, held over the tree itself (ARCHITECTURE.md).
+//! The "never" of each crate, held over the tree itself (ARCHITECTURE.md).
 
 mod layers;
 

@@ -1,4 +1,4 @@
-//! What must hold of indicators besides what their expressions give.
+//! Checks of indicators beyond the types of their expressions.
 
 use std::collections::BTreeSet;
 

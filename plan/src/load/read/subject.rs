@@ -1,4 +1,4 @@
-//! What is recorded: a file of `subjects/`.
+//! Subjects: a file of `subjects/`.
 
 use super::super::yaml::{Node, Value};
 use super::{ADDED, Entries, Reader, SOURCES};

@@ -1,4 +1,4 @@
-//! Tries what indicators count by.
+//! Dry run of the expressions that indicators count by.
 
 use std::collections::BTreeSet;
 

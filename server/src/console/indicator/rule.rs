@@ -1,5 +1,5 @@
-//! How a figure is counted, for whoever wants to check it: the expressions word for word, what the
-//! names in them mean, and the settings in force with the standard that says so.
+//! The rule of a figure, for verification: the expressions word for word, the meaning of their
+//! names, and the settings in force with their source.
 
 use std::collections::BTreeSet;
 

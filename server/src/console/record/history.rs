@@ -1,4 +1,4 @@
-//! Who wrote what of a record, key by key: the person, the device, the time.
+//! History of a record by key: the person, the device, the time.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What a record says, section by section in the order of the form.
+//! Values of a record by section, in the order of the form.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Which requests are served, with which headers.
+//! The console's guard: served requests and their headers.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

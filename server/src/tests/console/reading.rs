@@ -1,4 +1,4 @@
-//! What the pages say, and that one leads to the next.
+//! Contents of the pages, and the links between them.
 
 use super::*;
 

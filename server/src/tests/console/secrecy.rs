@@ -1,4 +1,4 @@
-//! What no page shows and no address names.
+//! Secrecy of the pages: what none shows and no address names.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Every text that a page may say has been written, in both languages.
+//! Completeness of the texts that a page may show, in both languages.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,5 +1,4 @@
-//! What a message will refer to: chosen before a byte of it is written, because the list of the
-//! batches referred to stands first in it.
+//! Choice of a message's references, made before a byte is written, because their list comes first.
 
 use super::reference::{Held, Known, REFERENCES_MAX};
 use super::*;

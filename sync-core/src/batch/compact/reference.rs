@@ -1,4 +1,4 @@
-//! What a message may refer to: batches that its receiver holds, named by their place in a feed.
+//! References of a message: batches that its receiver holds, named by their place in a feed.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Who moved, whatever the order in which that was heard.
+//! Moves, in any order of arrival.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Orders: who must sign them, and what they number.
+//! Orders: required signatures and numbers.
 
 use super::*;
 

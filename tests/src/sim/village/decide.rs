@@ -1,5 +1,5 @@
-//! What the office and persons decide: entries that take away, order and leave out, each signed by who may;
-//! a batch that an order has blotted out; and an edit that was kept from it.
+//! Decisions of the office and of persons: entries that revoke, order and exclude, a redacted
+//! batch, and an edit that was kept from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

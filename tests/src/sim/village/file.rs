@@ -1,4 +1,4 @@
-//! What the server writes beside its database, of the village: a journal's files and a backup.
+//! The village's files beside the database: a journal and a backup.
 
 use ortoo_server::files::{Head, Part, Record, Table};
 

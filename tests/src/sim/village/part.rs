@@ -1,5 +1,5 @@
-//! A phone that a person has wipe itself, and what both sides say: a story of its own, for the phone is gone
-//! after it.
+//! Remote wipe of a phone, and what both sides say: a story of its own, for the phone is gone after
+//! it.
 
 use sync_core::id::Subject;
 use sync_core::parting::Parting;

@@ -1,4 +1,4 @@
-//! What is kept of what happens: every message, and in the end the rows of a phone.
+//! The recording of a story: every message, and in the end the rows of a phone.
 
 use sync_core::batch::Batch;
 use sync_core::exchange::{Outgoing, Received};

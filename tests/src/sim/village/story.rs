@@ -1,5 +1,5 @@
-//! What happens in the village. The small story has one of each thing in as few bytes as possible;
-//! the busy one has a plan as it is used, and a week of work.
+//! The story of the village. The small story has one of each thing in as few bytes as possible; the
+//! busy one has a plan as it is used, and a week of work.
 
 use plan::dictionary::{Kind, Section};
 use rand_chacha::rand_core::Rng;

@@ -1,4 +1,4 @@
-//! How what was made up gets into phones.
+//! Cadres: made-up data on its way into phones.
 
 use harness::Phone;
 use sample::people::id_number;

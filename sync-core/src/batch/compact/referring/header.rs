@@ -1,4 +1,4 @@
-//! The header of a batch: what its parents say of it, and what differs.
+//! The header of a batch: what its parents predict, and what differs.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What both ends remember of a message, and what they have learnt of its numbers.
+//! Coding context of a message: what both ends remember of it, and the statistics of its numbers.
 
 use super::*;
 
