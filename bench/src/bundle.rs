@@ -1,27 +1,27 @@
 //! Bundle sizes: the whole village, one day, and the largest day that fits a short message.
 
 use client::phone::Phone;
+use sync_core::bundle_exchange::{Bundle, BundleOptions, SHORT_BYTES};
 use sync_core::id::RecordId;
-use sync_core::relay::{Bundle, BundleWish, SHORT_BYTES};
 
 use crate::exchange::{Bench, DELTA, UNIT, edit};
 use crate::measure::{Table, thousands};
 use crate::village;
 use crate::workload::{Kind, Workload};
 
-const WHOLE: BundleWish = BundleWish {
+const WHOLE: BundleOptions = BundleOptions {
     bytes_max: None,
     short: false,
     everything: false,
 };
-const SHORT: BundleWish = BundleWish {
+const SHORT: BundleOptions = BundleOptions {
     bytes_max: None,
     short: true,
     everything: false,
 };
 
-fn export(phone: &mut Phone, wish: BundleWish) -> Bundle {
-    let bundle = phone.export_bundle(wish);
+fn export(phone: &mut Phone, options: BundleOptions) -> Bundle {
+    let bundle = phone.export_bundle(options);
     bundle.unwrap_or_else(|error| panic!("bundle: {error}"))
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn run() -> String {
     };
     let mut phone = bench.phone_of("a", &format!("{UNIT}.general"));
     bench.sync(&mut phone);
-    let everything = BundleWish {
+    let everything = BundleOptions {
         everything: true,
         ..WHOLE
     };
@@ -91,7 +91,7 @@ fn largest_day(
     records: &[RecordId],
     draw: &mut Workload,
 ) -> (usize, usize) {
-    let room = BundleWish {
+    let room = BundleOptions {
         bytes_max: Some(1 << 20),
         ..SHORT
     };

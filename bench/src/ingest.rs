@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use automerge::{Automerge, Change};
-use ortoo_server::{App, CodeWish, Options};
+use ortoo_server::{App, CodeRequest, Options};
 use plan::Package;
 use sync_core::id::{RecordId, Space};
 use tokio::runtime::Runtime;
@@ -201,9 +201,9 @@ pub(crate) fn run() -> String {
 }
 
 fn enrol(runtime: &Runtime, app: &App, unit: &str, seed: u64) -> MemoryPhone {
-    let wish = CodeWish {
+    let wish = CodeRequest {
         spaces: vec![format!("{unit}.general")],
-        ..CodeWish::default()
+        ..CodeRequest::default()
     };
     let link = runtime
         .block_on(app.enrol_code(&wish))

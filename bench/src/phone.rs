@@ -3,7 +3,7 @@
 use plan::Package;
 use plan::dictionary::{Kind, Repeating};
 use sync_core::batch::{Batch, Reference};
-use sync_core::enrol::Link;
+use sync_core::enrol::EnrolmentLink;
 use sync_core::exchange::{Budget, Outgoing, Received};
 use sync_core::id::{NetworkId, RecordId, Subject};
 use sync_core::replica::Replica;
@@ -20,7 +20,11 @@ pub(crate) struct MemoryPhone(sample::phone::Phone);
 
 impl MemoryPhone {
     /// Enrols the device numbered `seed`; `post` carries its request.
-    pub(crate) fn enrol(link: &Link, seed: u64, post: impl FnOnce(&[u8]) -> Vec<u8>) -> Self {
+    pub(crate) fn enrol(
+        link: &EnrolmentLink,
+        seed: u64,
+        post: impl FnOnce(&[u8]) -> Vec<u8>,
+    ) -> Self {
         let enrolling = sample::phone::Enrolling::new(link, seed);
         let answer = post(enrolling.request());
         let phone = enrolling.finish(NOW, &answer);

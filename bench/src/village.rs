@@ -3,7 +3,7 @@
 use client::cancel::Cancel;
 use client::transport::Transport;
 use harness::Server;
-use sync_core::enrol::Link;
+use sync_core::enrol::EnrolmentLink;
 use sync_core::id::RecordId;
 
 use crate::phone::MemoryPhone;
@@ -32,7 +32,7 @@ impl Way {
 
     /// A new phone in memory, enrolled by a link.
     pub(crate) fn enrol(&self, link: &str, seed: u64) -> MemoryPhone {
-        let link: Link = link.parse().unwrap_or_else(|_| panic!("no link: {link}"));
+        let link: EnrolmentLink = link.parse().unwrap_or_else(|_| panic!("no link: {link}"));
         MemoryPhone::enrol(&link, seed, |request| {
             let answer = self.0.post("/v1/enrol", request, &Cancel::new());
             answer.unwrap_or_else(|error| panic!("enrolment: {error}"))

@@ -4,10 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use client::error::{Complaint, PhoneError};
+use client::error::{Issue, PhoneError};
 use serde_json::json;
 use sync_core::bundle::BUNDLE_BYTES_MAX;
-use sync_core::relay::{BundleWish, SHORT_BYTES};
+use sync_core::bundle_exchange::{BundleOptions, SHORT_BYTES};
 use words::Words;
 
 use crate::args::BundleVerb;
@@ -22,12 +22,12 @@ pub(crate) fn run(dir: &Path, verb: &BundleVerb, words: &Words) -> Result<Said, 
             short,
             everything,
         } => {
-            let wish = BundleWish {
+            let options = BundleOptions {
                 bytes_max: max_bytes.or(short.then_some(SHORT_BYTES)),
                 short: *short,
                 everything: *everything,
             };
-            let bundle = phone(dir)?.export_bundle(wish)?;
+            let bundle = phone(dir)?.export_bundle(options)?;
             write(file, &bundle.bytes)?;
             let mut said = Said::of(json!({
                 "batches": bundle.batches,
@@ -101,5 +101,5 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), PhoneError> {
 
 fn about(code: &str, path: &Path, error: &io::Error) -> PhoneError {
     let path = path.display().to_string();
-    PhoneError::wrong(Complaint::about(code, &path).with("detail", error))
+    PhoneError::wrong(Issue::about(code, &path).with("detail", error))
 }

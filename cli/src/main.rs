@@ -12,7 +12,7 @@ mod verbs;
 use std::process::ExitCode;
 
 use clap::Parser;
-use client::error::{Complaint, PhoneError};
+use client::error::{Issue, PhoneError};
 use words::{Language, Words};
 
 use crate::args::Cli;
@@ -33,8 +33,8 @@ fn main() -> ExitCode {
                 .next()
                 .unwrap_or_default()
                 .trim_start_matches("error: ");
-            let complaint = Complaint::new("usage").with("detail", what);
-            return shapes::fail(&PhoneError::Wrong(vec![complaint]), &words, true);
+            let issue = Issue::new("usage").with("detail", what);
+            return shapes::fail(&PhoneError::Wrong(vec![issue]), &words, true);
         }
         // `--help` and `--version`: printed where they belong, by clap.
         Err(help) => help.exit(),

@@ -8,10 +8,10 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use client::enrol::Enrolled;
-use client::error::{Complaint, PhoneError, complaint_of};
+use client::error::{Issue, PhoneError, issue_of};
 use client::figures::{Figure, ShownTask};
-use client::kept::KeptEdit;
 use client::links::Linked;
+use client::orphaned::OrphanedEdit;
 use client::phone::Status;
 use client::sync::SyncReport;
 use serde_json::{Map, Value, json};
@@ -64,9 +64,9 @@ pub(crate) fn fail(error: &PhoneError, words: &Words, json: bool) -> ExitCode {
         say(&error_shape(error, words).to_string());
     } else {
         error
-            .complaints()
+            .issues()
             .iter()
-            .for_each(|complaint| say(&say_complaint(complaint, words)));
+            .for_each(|issue| say(&say_complaint(issue, words)));
     }
     ExitCode::from(match error {
         PhoneError::Wrong(_) => EXIT_WRONG,
@@ -82,26 +82,23 @@ pub(crate) fn say(text: &str) {
 
 /// `{"error":{"code","key","message"}}`; several problems are all listed, the first stands first.
 pub(crate) fn error_shape(error: &PhoneError, words: &Words) -> Value {
-    let complaints = error.complaints();
-    let mut shape = match complaints.first() {
+    let issues = error.issues();
+    let mut shape = match issues.first() {
         Some(first) => problem(first, words),
         None => json!({ "code": "unknown", "key": "", "message": "" }),
     };
-    if complaints.len() > 1 {
-        shape["problems"] = complaints
-            .iter()
-            .map(|complaint| problem(complaint, words))
-            .collect();
+    if issues.len() > 1 {
+        shape["problems"] = issues.iter().map(|issue| problem(issue, words)).collect();
     }
     json!({ "error": shape })
 }
 
-fn say_complaint(complaint: &Complaint, words: &Words) -> String {
-    words.say(&complaint.code, &complaint.key, &complaint.args)
+fn say_complaint(issue: &Issue, words: &Words) -> String {
+    words.say(&issue.code, &issue.key, &issue.args)
 }
 
-fn problem(complaint: &Complaint, words: &Words) -> Value {
-    json!({ "code": complaint.code, "key": complaint.key, "message": say_complaint(complaint, words) })
+fn problem(issue: &Issue, words: &Words) -> Value {
+    json!({ "code": issue.code, "key": issue.key, "message": say_complaint(issue, words) })
 }
 
 /// `enrol`.
@@ -120,7 +117,7 @@ pub(crate) fn enrolled(enrolled: &Enrolled) -> Value {
 /// `show`, and a row of `list` (without items).
 pub(crate) fn record(record: &ShownRecord, words: &Words, with_items: bool) -> Value {
     json::record(record, with_items, &|problem| {
-        say_complaint(&complaint_of(problem), words)
+        say_complaint(&issue_of(problem), words)
     })
 }
 
@@ -209,7 +206,7 @@ pub(crate) fn linked(linked: &Linked) -> Value {
 }
 
 /// `{"record","unit","values"}`.
-pub(crate) fn kept(kept: &KeptEdit) -> Value {
+pub(crate) fn kept(kept: &OrphanedEdit) -> Value {
     let value = |(key, value): (&String, &Written)| (key.clone(), written(value));
     json!({
         "record": kept.record.to_string(),
@@ -244,8 +241,8 @@ mod tests {
     fn several_problems_are_all_listed_and_the_first_stands_in_front() {
         let words = Words::new(Language::English);
         let error = PhoneError::Wrong(vec![
-            Complaint::about("bad_id", "x"),
-            Complaint::about("bad_key", "y"),
+            Issue::about("bad_id", "x"),
+            Issue::about("bad_key", "y"),
         ]);
         let shape = error_shape(&error, &words);
         assert_eq!(
@@ -254,7 +251,7 @@ mod tests {
         );
         assert_eq!(shape["error"]["problems"].as_array().unwrap().len(), 2);
         let single = error_shape(
-            &PhoneError::NoConnection(Complaint::new("no_connection")),
+            &PhoneError::NoConnection(Issue::new("no_connection")),
             &words,
         );
         assert_eq!(single["error"].get("problems"), None);

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use client::cancel::Cancel;
 use client::draft::Typed;
-use client::error::{Complaint, PhoneError};
+use client::error::{Issue, PhoneError};
 use client::keys::{SECRET_CHARS_MIN, Secret, SecretError, secret_from_env};
 use client::phone::{self, Phone};
 use client::records::Choice;
 use serde_json::json;
-use sync_core::figure::Asked;
+use sync_core::figure::YearSelection;
 use sync_core::show::json::conflict;
 use words::Words;
 
@@ -60,7 +60,7 @@ pub(crate) fn run(cli: &Cli, words: &Words) -> Result<Said, PhoneError> {
             ))
         }
         Verb::Indicators { year, every_year } => {
-            let figures = phone(&cli.dir)?.indicators(Asked::of(*year, *every_year))?;
+            let figures = phone(&cli.dir)?.indicators(YearSelection::of(*year, *every_year))?;
             Ok(Said::of(figures.iter().map(shapes::figure).collect()))
         }
         Verb::Tasks { days } => {
@@ -100,7 +100,9 @@ pub(crate) fn run(cli: &Cli, words: &Words) -> Result<Said, PhoneError> {
 fn kept(dir: &Path, verb: Option<&KeptVerb>) -> Result<Said, PhoneError> {
     let mut phone = phone(dir)?;
     match verb {
-        None => Ok(Said::of(phone.kept()?.iter().map(shapes::kept).collect())),
+        None => Ok(Said::of(
+            phone.orphaned_edits()?.iter().map(shapes::kept).collect(),
+        )),
         Some(KeptVerb::Register { id }) => {
             let anew = phone.register_kept(id)?;
             Ok(Said::of(json!({ "id": anew.to_string() })))
@@ -120,9 +122,9 @@ fn typed(sets: &[String]) -> Result<Vec<Typed>, PhoneError> {
 fn secret() -> Result<Secret, PhoneError> {
     secret_from_env().map_err(|error| {
         PhoneError::Store(match error {
-            SecretError::Missing => Complaint::new("secret_missing"),
-            SecretError::TooShort => Complaint::new("secret_short").with("least", SECRET_CHARS_MIN),
-            SecretError::NotText => Complaint::new("secret_not_text"),
+            SecretError::Missing => Issue::new("secret_missing"),
+            SecretError::TooShort => Issue::new("secret_short").with("least", SECRET_CHARS_MIN),
+            SecretError::NotText => Issue::new("secret_not_text"),
         })
     })
 }
@@ -137,7 +139,7 @@ fn enrol(dir: &Path, link: &str, words: &Words) -> Result<Said, PhoneError> {
         let mut input = std::io::stdin().lock().take(LINK_BYTES_MAX);
         input
             .read_to_string(&mut typed)
-            .map_err(|_| PhoneError::Wrong(vec![Complaint::new("bad_link")]))?;
+            .map_err(|_| PhoneError::Wrong(vec![Issue::new("bad_link")]))?;
         typed.as_str()
     } else {
         link

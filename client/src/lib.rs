@@ -4,7 +4,7 @@
 //! opens one in a directory ([`phone::open`]), makes its store there ([`enrol::enrol`]), and leads its
 //! conversations with the server, on the thread that waits for them ([`sync::exchange`]).
 
-pub use ::phone::{draft, error, figures, kept, links, records};
+pub use ::phone::{draft, error, figures, links, orphaned, records};
 
 pub mod bundle;
 pub mod cancel;

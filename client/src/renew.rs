@@ -1,10 +1,10 @@
 //! New keys for this device, by an exchange.
 
-use phone::sync::Course;
+use phone::sync::ExchangeSession;
 
 use crate::cancel::Cancel;
 use crate::error::PhoneError;
-use crate::sync::{Progress, SyncReport, Turns, talk};
+use crate::sync::{PhoneAccess, Progress, SyncReport, talk};
 
 /// Makes new keys and exchanges with the server until this phone is another device
 /// ([`SyncReport::renewed`]).
@@ -14,9 +14,9 @@ use crate::sync::{Progress, SyncReport, Turns, talk};
 /// server does not let the device in yet. The keys are there all the same: every later exchange asks
 /// for them again.
 pub fn renew(
-    phone: &mut impl Turns,
+    phone: &mut impl PhoneAccess,
     cancel: &Cancel,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<SyncReport, PhoneError> {
-    talk(phone, Course::renewing, cancel, progress)
+    talk(phone, ExchangeSession::renewing, cancel, progress)
 }

@@ -1,7 +1,7 @@
 //! Conversations with the server over TLS, on the thread that waits for them.
 
 use phone::phone::Phone;
-use phone::sync::Course;
+use phone::sync::ExchangeSession;
 pub use phone::sync::{Progress, SyncReport};
 use phone::walk::{Answer, KeyHash, Next, NoAnswer, Request, Trust, Walk};
 
@@ -11,7 +11,7 @@ use crate::transport::Transport;
 
 /// Gives a phone to the steps of an exchange, one at a time. Between two steps the exchange waits
 /// for the server, and whoever else uses the phone has it.
-pub trait Turns {
+pub trait PhoneAccess {
     /// Runs a step.
     ///
     /// # Errors
@@ -22,7 +22,7 @@ pub trait Turns {
     ) -> Result<T, PhoneError>;
 }
 
-impl Turns for Phone {
+impl PhoneAccess for Phone {
     fn turn<T>(
         &mut self,
         step: impl FnOnce(&mut Phone) -> Result<T, PhoneError>,
@@ -34,11 +34,11 @@ impl Turns for Phone {
 /// Exchanges with the server until both hold the same. A device whose enrolment is pending asks
 /// first whether it has been let in. `progress` is told after every round that was answered.
 pub fn exchange(
-    phone: &mut impl Turns,
+    phone: &mut impl PhoneAccess,
     cancel: &Cancel,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<SyncReport, PhoneError> {
-    talk(phone, Course::begin, cancel, progress)
+    talk(phone, ExchangeSession::begin, cancel, progress)
 }
 
 /// Exchanges with the server until both hold the same ([`exchange`]).
@@ -48,14 +48,14 @@ pub fn sync(phone: &mut Phone) -> Result<SyncReport, PhoneError> {
 
 /// Leads an exchange and tells how far it has come.
 pub(crate) fn talk(
-    phone: &mut impl Turns,
-    begin: fn(&mut Phone) -> Result<Course, PhoneError>,
+    phone: &mut impl PhoneAccess,
+    begin: fn(&mut Phone) -> Result<ExchangeSession, PhoneError>,
     cancel: &Cancel,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<SyncReport, PhoneError> {
-    let mut course = phone.turn(begin)?;
-    lead(phone, &mut course, cancel, &mut |course| {
-        if let Some(news) = course.progress() {
+    let mut session = phone.turn(begin)?;
+    lead(phone, &mut session, cancel, &mut |session| {
+        if let Some(news) = session.progress() {
             progress(&news);
         }
     })
@@ -63,7 +63,7 @@ pub(crate) fn talk(
 
 /// Leads a conversation to its end; `each` is called after every step.
 pub(crate) fn lead<W: Walk>(
-    phone: &mut impl Turns,
+    phone: &mut impl PhoneAccess,
     walk: &mut W,
     cancel: &Cancel,
     each: &mut dyn FnMut(&mut W),

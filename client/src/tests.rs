@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use phone::testing::enrolled;
-use sync_core::enrol::{Link, code_from};
+use sync_core::enrol::{EnrolmentLink, code_from};
 use sync_core::id::{NetworkId, Subject};
 use sync_core::row::{Row, Table};
 
@@ -45,7 +45,7 @@ fn phone_with_a_woman(dir: &Path) -> (Phone, String) {
 }
 
 fn code(error: PhoneError) -> String {
-    error.complaints()[0].code.clone()
+    error.issues()[0].code.clone()
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_store_that_lost_its_keys_is_damaged_and_no_enrolment_goes_over_it() {
         drop(store);
         let file = dir.path().join(FILE_NAME);
         let before = std::fs::read(&file).unwrap();
-        let link = Link {
+        let link = EnrolmentLink {
             server: "https://127.0.0.1:1".to_owned(),
             network: NetworkId([1; 32]),
             code: code_from([7; 17]),

@@ -2,7 +2,7 @@
 //! the app knows how they travel: a file in a chat, a chain of codes, a short message.
 
 use client::error::PhoneError as Inner;
-use sync_core::relay;
+use sync_core::bundle_exchange;
 
 use crate::error::PhoneError;
 use crate::language::Language;
@@ -20,11 +20,11 @@ pub struct BundleWish {
     pub everything: bool,
 }
 
-impl From<BundleWish> for relay::BundleWish {
+impl From<BundleWish> for bundle_exchange::BundleOptions {
     fn from(wish: BundleWish) -> Self {
         let said = wish.bytes_max.map(|bytes| bytes.max(0) as usize);
         Self {
-            bytes_max: said.or(wish.short.then_some(relay::SHORT_BYTES)),
+            bytes_max: said.or(wish.short.then_some(bundle_exchange::SHORT_BYTES)),
             short: wish.short,
             everything: wish.everything,
         }
@@ -43,8 +43,8 @@ pub struct RelayBundle {
     pub left: i64,
 }
 
-impl From<relay::Bundle> for RelayBundle {
-    fn from(bundle: relay::Bundle) -> Self {
+impl From<bundle_exchange::Bundle> for RelayBundle {
+    fn from(bundle: bundle_exchange::Bundle) -> Self {
         Self {
             bytes: bundle.bytes,
             batches: bundle.batches as i64,
@@ -70,8 +70,8 @@ pub struct BundleReport {
     pub stash_full: bool,
 }
 
-impl From<relay::Imported> for BundleReport {
-    fn from(imported: relay::Imported) -> Self {
+impl From<bundle_exchange::Imported> for BundleReport {
+    fn from(imported: bundle_exchange::Imported) -> Self {
         Self {
             batches: imported.batches as i64,
             acknowledged: imported.acknowledged as i64,

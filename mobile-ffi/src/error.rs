@@ -1,6 +1,6 @@
 //! Errors as an app acts on them.
 
-use client::error::{Complaint, complaint_of};
+use client::error::{Issue, issue_of};
 use sync_core::check;
 use words::Words;
 
@@ -18,7 +18,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn of(complaint: &Complaint, words: &Words) -> Self {
+    pub(crate) fn of(complaint: &Issue, words: &Words) -> Self {
         Self {
             code: complaint.code.clone(),
             key: complaint.key.clone(),
@@ -26,7 +26,7 @@ impl Problem {
         }
     }
 
-    pub(crate) fn all(complaints: &[Complaint], words: &Words) -> Vec<Self> {
+    pub(crate) fn all(complaints: &[Issue], words: &Words) -> Vec<Self> {
         let complaints = complaints.iter();
         complaints.map(|one| Self::of(one, words)).collect()
     }
@@ -34,7 +34,7 @@ impl Problem {
     pub(crate) fn of_checks(problems: &[check::Problem], words: &Words) -> Vec<Self> {
         let problems = problems.iter();
         problems
-            .map(|one| Self::of(&complaint_of(one), words))
+            .map(|one| Self::of(&issue_of(one), words))
             .collect()
     }
 }
@@ -96,23 +96,23 @@ const WIPED: &str = "wiped";
 
 /// What a call gives that ended in a panic, until it is narrowed.
 pub(crate) fn internal() -> client::error::PhoneError {
-    client::error::PhoneError::Store(Complaint::new(INTERNAL))
+    client::error::PhoneError::Store(Issue::new(INTERNAL))
 }
 
 /// What a call gives once the phone was wiped.
 pub(crate) fn wiped() -> client::error::PhoneError {
-    client::error::PhoneError::wrong(Complaint::new(WIPED))
+    client::error::PhoneError::wrong(Issue::new(WIPED))
 }
 
 /// Whether a call has ended with this phone wiped.
 pub(crate) fn is_wiped(error: &client::error::PhoneError) -> bool {
-    error.complaints().iter().any(|one| one.code == WIPED)
+    error.issues().iter().any(|one| one.code == WIPED)
 }
 
 impl PhoneError {
     pub(crate) fn of(error: &client::error::PhoneError, words: &Words) -> Self {
         use client::error::PhoneError as Inner;
-        let problems = Problem::all(error.complaints(), words);
+        let problems = Problem::all(error.issues(), words);
         match error {
             Inner::Wrong(_) if is_wiped(error) => Self::Wiped { problems },
             Inner::Wrong(_) => Self::Wrong { problems },

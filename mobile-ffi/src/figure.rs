@@ -1,7 +1,7 @@
 //! Figures of the plan and tasks, as an app shows them.
 
 use client::figures;
-use sync_core::figure::Asked;
+use sync_core::figure::YearSelection;
 
 use crate::language::Title;
 
@@ -19,7 +19,7 @@ pub enum Years {
     Every,
 }
 
-impl From<Years> for Asked {
+impl From<Years> for YearSelection {
     fn from(years: Years) -> Self {
         match years {
             Years::This => Self::ThisYear,

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use client::kept;
+use client::orphaned;
 use sync_core::show::ShownValue;
 
 use crate::error::PhoneError;
@@ -23,8 +23,8 @@ pub struct KeptEdit {
     pub values: HashMap<String, Value>,
 }
 
-impl From<kept::KeptEdit> for KeptEdit {
-    fn from(kept: kept::KeptEdit) -> Self {
+impl From<orphaned::OrphanedEdit> for KeptEdit {
+    fn from(kept: orphaned::OrphanedEdit) -> Self {
         let values = kept.values.iter();
         Self {
             record: kept.record.to_string(),
@@ -40,7 +40,7 @@ impl From<kept::KeptEdit> for KeptEdit {
 impl Phone {
     /// Everything that waits for its author's decision; [`crate::status::Status::kept`] counts it.
     pub fn kept(&self) -> Result<Vec<KeptEdit>, PhoneError> {
-        let kept = self.with(client::phone::Phone::kept)?;
+        let kept = self.with(client::phone::Phone::orphaned_edits)?;
         Ok(kept.into_iter().map(KeptEdit::from).collect())
     }
 

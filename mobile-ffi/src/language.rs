@@ -29,8 +29,8 @@ pub struct Title {
     pub en: String,
 }
 
-impl From<&::plan::dictionary::Words> for Title {
-    fn from(words: &::plan::dictionary::Words) -> Self {
+impl From<&::plan::dictionary::Text> for Title {
+    fn from(words: &::plan::dictionary::Text) -> Self {
         Self {
             zh: words.zh.clone(),
             en: words.en.clone(),

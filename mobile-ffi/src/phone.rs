@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use client::cancel::Cancel;
-use client::error::{Complaint, PhoneError as Inner};
+use client::error::{Issue, PhoneError as Inner};
 use client::phone;
 use client::renew;
-use client::sync::{self, SyncReport, Turns};
+use client::sync::{self, PhoneAccess, SyncReport};
 use words::Words;
 
 use crate::error::{PhoneError, internal, is_wiped, wiped};
@@ -26,7 +26,7 @@ use crate::work::{Exchange, Listener};
 /// another opens it, the calls of both go on, each after opening it anew.
 #[derive(uniffi::Object)]
 pub struct Phone {
-    held: Arc<Held>,
+    held: Arc<SharedPhone>,
     words: Arc<Words>,
 }
 
@@ -43,7 +43,7 @@ impl Phone {
         let words = Arc::new(language.words());
         let opened = catching(|| phone::open(dir.as_ref(), secret.into_inner()?));
         let phone = opened.map_err(|error| PhoneError::of(&error, &words))?;
-        let held = Arc::new(Held::new(phone));
+        let held = Arc::new(SharedPhone::new(phone));
         Ok(Arc::new(Self { held, words }))
     }
 
@@ -277,20 +277,20 @@ enum Gone {
 impl From<Gone> for Inner {
     fn from(gone: Gone) -> Self {
         match gone {
-            Gone::Locked => Self::Store(Complaint::new("phone_locked")),
+            Gone::Locked => Self::Store(Issue::new("phone_locked")),
             Gone::Wiped => wiped(),
         }
     }
 }
 
 /// The phone, given to one call at a time, as long as there is one.
-pub(crate) struct Held {
+pub(crate) struct SharedPhone {
     phone: Mutex<Result<phone::Phone, Gone>>,
     /// What stops the exchange that is under way.
     exchange: Mutex<Option<Cancel>>,
 }
 
-impl Held {
+impl SharedPhone {
     pub(crate) fn new(phone: phone::Phone) -> Self {
         Self {
             phone: Mutex::new(Ok(phone)),
@@ -337,13 +337,13 @@ impl Held {
 }
 
 /// The turns of an exchange, and that one is under way.
-struct Turn(Arc<Held>);
+struct Turn(Arc<SharedPhone>);
 
 impl Turn {
-    fn begin(held: &Arc<Held>, cancel: &Cancel) -> Result<Self, Inner> {
+    fn begin(held: &Arc<SharedPhone>, cancel: &Cancel) -> Result<Self, Inner> {
         let mut exchange = held.exchange();
         if exchange.is_some() {
-            return Err(Inner::wrong(Complaint::new("exchange_running")));
+            return Err(Inner::wrong(Issue::new("exchange_running")));
         }
         *exchange = Some(cancel.clone());
         drop(exchange);
@@ -351,7 +351,7 @@ impl Turn {
     }
 }
 
-impl Turns for Turn {
+impl PhoneAccess for Turn {
     fn turn<T>(
         &mut self,
         step: impl FnOnce(&mut phone::Phone) -> Result<T, Inner>,

@@ -415,13 +415,13 @@ pub enum Measure {
     Count,
 }
 
-impl From<indicator::Unit> for Measure {
-    fn from(unit: indicator::Unit) -> Self {
+impl From<indicator::Measure> for Measure {
+    fn from(unit: indicator::Measure) -> Self {
         match unit {
-            indicator::Unit::Percent => Self::Percent,
-            indicator::Unit::Per1000 => Self::Per1000,
-            indicator::Unit::Per100k => Self::Per100k,
-            indicator::Unit::Ratio => Self::Ratio,
+            indicator::Measure::Percent => Self::Percent,
+            indicator::Measure::Per1000 => Self::Per1000,
+            indicator::Measure::Per100k => Self::Per100k,
+            indicator::Measure::Ratio => Self::Ratio,
             // What has another unit is not counted, and none of the plan's indicators.
             _ => Self::Count,
         }
@@ -443,7 +443,7 @@ pub struct OrgUnit {
 
 impl OrgUnit {
     /// None where the level is one of a newer plan.
-    fn of(unit: &unit::Unit) -> Option<Self> {
+    fn of(unit: &unit::OrgUnit) -> Option<Self> {
         Some(Self {
             code: unit.code.clone(),
             name: unit.name.clone(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use client::error::{Complaint, PhoneError};
+use client::error::{Issue, PhoneError};
 use client::keys::{self, SECRET_CHARS_MIN, SecretError};
 
 use crate::error::HostError;
@@ -45,10 +45,10 @@ impl Secret {
         };
         secret.map_err(|error| match error {
             SecretError::TooShort => {
-                PhoneError::wrong(Complaint::new("secret_short").with("least", SECRET_CHARS_MIN))
+                PhoneError::wrong(Issue::new("secret_short").with("least", SECRET_CHARS_MIN))
             }
             SecretError::NotText | SecretError::Missing => {
-                PhoneError::wrong(Complaint::new("secret_not_text"))
+                PhoneError::wrong(Issue::new("secret_not_text"))
             }
         })
     }

@@ -1,17 +1,17 @@
 //! Behaviour that other languages can't provoke: panics, and codes without words.
 
-use client::error::{Complaint, PhoneError as Inner};
+use client::error::{Issue, PhoneError as Inner};
 use client::keys::Secret;
 use client::phone::{Phone, unopened};
 use words::{Language, Words};
 
 use crate::error::PhoneError;
-use crate::phone::Held;
+use crate::phone::SharedPhone;
 
 /// A phone without a store: opening it is not asked for until something needs it.
-fn held(dir: &std::path::Path) -> Held {
+fn held(dir: &std::path::Path) -> SharedPhone {
     let secret = Secret::new("246810".to_owned()).unwrap();
-    Held::new(unopened(dir, secret))
+    SharedPhone::new(unopened(dir, secret))
 }
 
 #[test]
@@ -27,13 +27,13 @@ fn a_panic_reaches_the_app_as_an_error_and_the_next_call_opens_the_store_again()
     );
     // The lock is not poisoned, and the phone looks for its store anew.
     let error = held.turn(Phone::status).unwrap_err();
-    assert_eq!(error.complaints()[0].code, "store_missing");
+    assert_eq!(error.issues()[0].code, "store_missing");
 }
 
 #[test]
 fn a_wiped_phone_is_an_error_of_its_own_and_one_that_holds_too_much_is_unchanged() {
     let words = Words::new(Language::Chinese);
-    let narrowed = |code| PhoneError::of(&Inner::wrong(Complaint::new(code)), &words);
+    let narrowed = |code| PhoneError::of(&Inner::wrong(Issue::new(code)), &words);
     assert!(matches!(narrowed("wiped"), PhoneError::Wiped { .. }));
     let unchanged = narrowed("too_much_to_hand_over");
     let PhoneError::Wrong { problems } = unchanged else {

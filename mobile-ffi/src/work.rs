@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use client::cancel::Cancel;
-use client::error::{Complaint, PhoneError as Inner};
+use client::error::{Issue, PhoneError as Inner};
 use client::sync::SyncReport;
 use words::Words;
 
@@ -179,7 +179,7 @@ impl<T: Clone + Send + 'static> Work<T> {
         match started {
             Ok(_) => Ok(Self { cancel, outcome }),
             Err(_) => {
-                let error = Inner::Store(Complaint::new("no_thread"));
+                let error = Inner::Store(Issue::new("no_thread"));
                 Err(PhoneError::of(&error, &words))
             }
         }

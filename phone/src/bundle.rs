@@ -1,20 +1,22 @@
 //! Bundles: what goes to the server, or comes from it, in somebody's bag.
 
 use sync_core::bundle::BUNDLE_BYTES_MAX;
-use sync_core::relay::{Bundle, BundleError, BundleWish, ImportError, Imported};
+use sync_core::bundle_exchange::{Bundle, BundleError, BundleOptions, ImportError, Imported};
 
-use crate::error::{Complaint, PhoneError};
+use crate::error::{Issue, PhoneError};
 use crate::merging::Proof;
 use crate::phone::Phone;
 
 impl Phone {
     /// Makes a bundle of what the server lacks. Everything in it is durable here, and stays unsent
     /// until the server's acknowledgement comes, by whatever way.
-    pub fn export_bundle(&mut self, wish: BundleWish) -> Result<Bundle, PhoneError> {
+    pub fn export_bundle(&mut self, options: BundleOptions) -> Result<Bundle, PhoneError> {
         self.step(&|open, context| {
             let sign = |message: &[u8]| open.keys.sign(message);
             let store = &open.store;
-            Ok(open.replica.prepare_bundle(context, store, &sign, wish)?)
+            Ok(open
+                .replica
+                .prepare_bundle(context, store, &sign, options)?)
         })
     }
 
@@ -102,7 +104,7 @@ impl<'a> Import<'a> {
 pub fn of_outbox(copies: &[Vec<u8>]) -> Result<Option<(Vec<u8>, usize)>, PhoneError> {
     let size: usize = copies.iter().map(Vec::len).sum();
     if size > BUNDLE_BYTES_MAX {
-        return Err(PhoneError::wrong(Complaint::new("bundle_too_large")));
+        return Err(PhoneError::wrong(Issue::new("bundle_too_large")));
     }
     let parts = copies.len();
     Ok((parts > 0).then(|| (copies.concat(), parts)))
@@ -111,11 +113,11 @@ pub fn of_outbox(copies: &[Vec<u8>]) -> Result<Option<(Vec<u8>, usize)>, PhoneEr
 impl From<BundleError> for PhoneError {
     fn from(error: BundleError) -> Self {
         match error {
-            BundleError::NoKey => Self::wrong(Complaint::new("bundle_no_key")),
+            BundleError::NoKey => Self::wrong(Issue::new("bundle_no_key")),
             BundleError::TooSmall { least } => {
-                Self::wrong(Complaint::new("bundle_too_small").with("least", least))
+                Self::wrong(Issue::new("bundle_too_small").with("least", least))
             }
-            BundleError::Unreadable(_) => Self::Store(Complaint::new("store_unreadable")),
+            BundleError::Unreadable(_) => Self::Store(Issue::new("store_unreadable")),
         }
     }
 }
@@ -123,8 +125,8 @@ impl From<BundleError> for PhoneError {
 impl From<ImportError> for PhoneError {
     fn from(error: ImportError) -> Self {
         match error {
-            ImportError::Bundle(bad) => Self::wrong(Complaint::new(bad.code())),
-            ImportError::Unreadable(_) => Self::Store(Complaint::new("store_unreadable")),
+            ImportError::Bundle(bad) => Self::wrong(Issue::new(bad.code())),
+            ImportError::Unreadable(_) => Self::Store(Issue::new("store_unreadable")),
         }
     }
 }

@@ -9,7 +9,7 @@ use sync_core::figure::UnitFacts;
 use sync_core::id::{RecordId, Subject};
 use sync_core::register;
 
-use crate::error::{Complaint, PhoneError};
+use crate::error::{Issue, PhoneError};
 
 pub(crate) fn section_of<'a>(package: &'a Package, key: &str) -> Option<&'a Section> {
     package.section(key).map(|(_, section)| section)
@@ -33,7 +33,7 @@ pub(crate) fn register_of<'a>(
     let register = package
         .register(name)
         .filter(|register| register.of == subject.key());
-    register.ok_or_else(|| PhoneError::wrong(Complaint::about("unknown_register", name)))
+    register.ok_or_else(|| PhoneError::wrong(Issue::about("unknown_register", name)))
 }
 
 /// Whether a group stands in a register as of a date. A rule that this program can't compile is an
@@ -53,8 +53,8 @@ pub(crate) fn stands_in(
     match scope.and_then(|scope| register::takes(&scope, register)) {
         Ok(takes) => Ok(takes),
         Err(ExpressionError::Compile(detail)) => {
-            let complaint = Complaint::about("register_unreadable", &register.key);
-            Err(PhoneError::wrong(complaint.with("detail", detail)))
+            let issue = Issue::about("register_unreadable", &register.key);
+            Err(PhoneError::wrong(issue.with("detail", detail)))
         }
         // Too much is recorded to say.
         Err(_) => Ok(false),

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use sync_core::check;
 use sync_core::id::{RecordId, Subject};
-use sync_core::record::Slot;
-use sync_core::replica::{Context, Edit, Shown};
+use sync_core::record::MultiValue;
+use sync_core::replica::{Context, Edit, RecordValues};
 use sync_core::value::{Key, Value};
 
 use crate::dictionary::{repeats, section_of};
-use crate::error::{Complaint, PhoneError, complaint_of};
+use crate::error::{Issue, PhoneError, issue_of};
 use crate::phone::{Open, Phone};
 use crate::records::find;
 pub use crate::typed::Typed;
@@ -48,10 +48,10 @@ pub enum Draft<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
     /// What keeps it from being saved; empty if nothing does.
-    pub refused: Vec<Complaint>,
+    pub refused: Vec<Issue>,
     /// What would be wrong or missing in the record once it is saved. Nothing of it keeps the draft
     /// from being saved.
-    pub left: Vec<Complaint>,
+    pub left: Vec<Issue>,
     /// The keys of the fields that are asked then, in the order of the form; empty while the draft
     /// is refused as a whole, such as for a key that is none.
     pub asked: Vec<String>,
@@ -113,20 +113,18 @@ impl Draft<'_> {
 
     fn error_as_typed(&self, typed: &[Typed], error: PhoneError) -> PhoneError {
         match error {
-            PhoneError::Wrong(complaints) => {
-                PhoneError::Wrong(self.all_as_typed(typed, complaints))
-            }
+            PhoneError::Wrong(issues) => PhoneError::Wrong(self.all_as_typed(typed, issues)),
             error => error,
         }
     }
 
-    fn all_as_typed(&self, typed: &[Typed], mut complaints: Vec<Complaint>) -> Vec<Complaint> {
-        for complaint in &mut complaints {
-            complaint.key = self.as_typed(typed, &complaint.key);
+    fn all_as_typed(&self, typed: &[Typed], mut issues: Vec<Issue>) -> Vec<Issue> {
+        for issue in &mut issues {
+            issue.key = self.as_typed(typed, &issue.key);
         }
         // They came in the order of ids that were drawn.
-        complaints.sort_by(|one, other| one.key.cmp(&other.key));
-        complaints
+        issues.sort_by(|one, other| one.key.cmp(&other.key));
+        issues
     }
 }
 
@@ -152,7 +150,7 @@ impl Phone {
         let open = self.opened()?;
         let looked = draft.edit(open, typed).and_then(|edit| {
             let refused = match self.try_edit(&edit) {
-                Err(PhoneError::Wrong(complaints)) => complaints,
+                Err(PhoneError::Wrong(issues)) => issues,
                 Err(error) => return Err(error),
                 Ok(()) => Vec::new(),
             };
@@ -160,9 +158,9 @@ impl Phone {
         });
         let (edit, refused) = match looked {
             Ok(looked) => looked,
-            Err(PhoneError::Wrong(complaints)) => {
+            Err(PhoneError::Wrong(issues)) => {
                 return Ok(Checked {
-                    refused: draft.all_as_typed(typed, complaints),
+                    refused: draft.all_as_typed(typed, issues),
                     ..Checked::default()
                 });
             }
@@ -172,7 +170,7 @@ impl Phone {
         let shown = open.replica.view(&edit.unit, edit.record);
         let (package, today) = (open.package()?, open.today());
         let after = check::afterwards(package, edit.record, &shown, &edit.puts, &today);
-        let left = after.problems.iter().map(complaint_of).collect();
+        let left = after.problems.iter().map(issue_of).collect();
         let mut asked: Vec<String> = Vec::new();
         for key in &after.asked {
             let key = draft.as_typed(typed, key.as_str());
@@ -193,14 +191,14 @@ fn unit_for(open: &Open, unit: Option<&str>) -> Result<String, PhoneError> {
     let units = open.replica.units();
     match unit {
         Some(unit) if units.contains(unit) => Ok(unit.to_owned()),
-        Some(unit) => Err(PhoneError::wrong(Complaint::about("unit_not_held", unit))),
+        Some(unit) => Err(PhoneError::wrong(Issue::about("unit_not_held", unit))),
         None => match units.iter().collect::<Vec<_>>().as_slice() {
             [unit] => Ok((**unit).to_owned()),
-            [] => Err(PhoneError::wrong(Complaint::new("no_unit"))),
+            [] => Err(PhoneError::wrong(Issue::new("no_unit"))),
             several => {
                 let list: Vec<&str> = several.iter().map(|unit| **unit).collect();
                 Err(PhoneError::wrong(
-                    Complaint::new("which_unit").with("units", list.join(", ")),
+                    Issue::new("which_unit").with("units", list.join(", ")),
                 ))
             }
         },
@@ -294,9 +292,7 @@ fn item_puts(
     let mut wrong = Vec::new();
     for (name, value) in fields {
         let made = Key::item_field(section, item, name)
-            .map_err(|_| {
-                PhoneError::wrong(Complaint::about("bad_key", &format!("{section}.{name}")))
-            })
+            .map_err(|_| PhoneError::wrong(Issue::about("bad_key", &format!("{section}.{name}"))))
             .and_then(|key| puts_of(package, &key, value, ticked));
         collect(made, &mut puts, &mut wrong)?;
     }
@@ -307,17 +303,17 @@ fn item_puts(
 fn collect<T>(
     made: Result<Vec<T>, PhoneError>,
     puts: &mut Vec<T>,
-    wrong: &mut Vec<Complaint>,
+    wrong: &mut Vec<Issue>,
 ) -> Result<(), PhoneError> {
     match made {
         Ok(made) => puts.extend(made),
-        Err(PhoneError::Wrong(complaints)) => wrong.extend(complaints),
+        Err(PhoneError::Wrong(issues)) => wrong.extend(issues),
         Err(error) => return Err(error),
     }
     Ok(())
 }
 
-fn all_or<T>(puts: Vec<T>, wrong: Vec<Complaint>) -> Result<Vec<T>, PhoneError> {
+fn all_or<T>(puts: Vec<T>, wrong: Vec<Issue>) -> Result<Vec<T>, PhoneError> {
     if wrong.is_empty() {
         Ok(puts)
     } else {
@@ -327,24 +323,18 @@ fn all_or<T>(puts: Vec<T>, wrong: Vec<Complaint>) -> Result<Vec<T>, PhoneError> 
 
 pub(crate) fn repeating(open: &Open, section: &str) -> Result<(), PhoneError> {
     match section_of(open.package()?, section).map(repeats) {
-        None => Err(PhoneError::wrong(Complaint::about(
-            "unknown_section",
-            section,
-        ))),
-        Some(false) => Err(PhoneError::wrong(Complaint::about(
-            "not_repeating",
-            section,
-        ))),
+        None => Err(PhoneError::wrong(Issue::about("unknown_section", section))),
+        Some(false) => Err(PhoneError::wrong(Issue::about("not_repeating", section))),
         Some(true) => Ok(()),
     }
 }
 
 /// The codes of a multi-choice that are chosen now.
-pub(crate) fn ticked(shown: &Shown<'_>, key: &Key) -> Vec<String> {
+pub(crate) fn ticked(shown: &RecordValues<'_>, key: &Key) -> Vec<String> {
     let of_field = |other: &&Key| {
         (other.section(), other.item(), other.field()) == (key.section(), key.item(), key.field())
     };
-    let chosen = |slot: &Slot| {
+    let chosen = |slot: &MultiValue| {
         slot.values()
             .any(|written| written.value == Value::Bool(true))
     };

@@ -6,11 +6,11 @@
 //! before that, so that a lost answer is repeated with the same ones (R26).
 
 use sync_core::control::{BadEntry, Control};
-use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link, six_digits};
+use sync_core::enrol::{EnrolAnswer, EnrolRequest, EnrolmentLink, six_digits};
 use sync_core::id::DeviceId;
-use sync_core::replica::{HubState, Me, Replica};
+use sync_core::replica::{DeviceIdentity, Replica, ServerState};
 
-use crate::error::{Complaint, PhoneError};
+use crate::error::{Issue, PhoneError};
 use crate::keys::{DeviceKeys, STRONG_SECRET_CHARS_MIN};
 use crate::phone::{HostRow, Phone, is_pending};
 use crate::store::Store;
@@ -43,7 +43,7 @@ pub(crate) fn server_address(url: &str) -> Result<String, PhoneError> {
     let host = url.strip_prefix("https://").unwrap_or_default();
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
     if host.is_empty() || url.len() > ADDRESS_BYTES_MAX || !host.bytes().all(plain) {
-        return Err(PhoneError::wrong(Complaint::about("bad_address", url)));
+        return Err(PhoneError::wrong(Issue::about("bad_address", url)));
     }
     Ok(url.to_owned())
 }
@@ -62,16 +62,16 @@ pub(crate) fn root_request(server: &str) -> Request {
 /// the key that the server presented; `None` where the host can't see the key, and TLS is only as good
 /// as the authorities of the host's system.
 pub fn prove(
-    link: &Link,
+    link: &EnrolmentLink,
     server: &str,
     entry: &[u8],
     presented: Option<KeyHash>,
 ) -> Result<Control, PhoneError> {
     let mut control = Control::new(link.network);
-    let untrusted = || PhoneError::wrong(Complaint::about("other_network", server));
+    let untrusted = || PhoneError::wrong(Issue::about("other_network", server));
     let entry = control.check(entry).map_err(|bad| match bad {
         BadEntry::OtherNetwork | BadEntry::Signature => untrusted(),
-        other => PhoneError::NoConnection(Complaint::new("bad_answer").with("detail", other)),
+        other => PhoneError::NoConnection(Issue::new("bad_answer").with("detail", other)),
     })?;
     if let Some(entry) = entry {
         control.apply(entry);
@@ -85,7 +85,7 @@ pub fn prove(
 
 /// The redemption of an enrolment link.
 pub struct Enrolment {
-    link: Link,
+    link: EnrolmentLink,
     address: String,
     /// Open already where the enrolment goes on that is in it.
     store: Option<Box<dyn Store>>,
@@ -107,9 +107,9 @@ impl Enrolment {
     /// Redeems a link: makes the store, or goes on with one whose enrolment was broken off. The same link
     /// again after it was redeemed is no error.
     pub fn begin(phone: &mut Phone, link: &str) -> Result<Self, PhoneError> {
-        let link: Link = link
+        let link: EnrolmentLink = link
             .parse()
-            .map_err(|_| PhoneError::wrong(Complaint::new("bad_link")))?;
+            .map_err(|_| PhoneError::wrong(Issue::new("bad_link")))?;
         let address = server_address(&link.server)?;
         let mut stage = Stage::Prove;
         if phone.place.exists() {
@@ -117,10 +117,10 @@ impl Enrolment {
                 Ok(open) if open.host.link == link.to_string() => {
                     stage = Stage::Ended(enrolled(&open.replica));
                 }
-                Ok(_) => return Err(PhoneError::wrong(Complaint::new("already_enrolled"))),
+                Ok(_) => return Err(PhoneError::wrong(Issue::new("already_enrolled"))),
                 Err(error) if is_pending(&error) => {}
                 // Keys without an address: killed between two steps of the first try. Gone on with.
-                Err(PhoneError::Store(complaint)) if complaint.code == "not_enrolled" => {}
+                Err(PhoneError::Store(issue)) if issue.code == "not_enrolled" => {}
                 Err(error) => return Err(error),
             }
         }
@@ -134,7 +134,7 @@ impl Enrolment {
 
     /// Asks again for an enrolment that waits for an administrator.
     pub(crate) fn again(phone: &mut Phone) -> Result<Self, PhoneError> {
-        let not_enrolled = || PhoneError::Store(Complaint::new("not_enrolled"));
+        let not_enrolled = || PhoneError::Store(Issue::new("not_enrolled"));
         let store = phone.place.open()?;
         let host = HostRow::read(&*store)?.ok_or_else(not_enrolled)?;
         Ok(Self {
@@ -190,14 +190,14 @@ impl Enrolment {
                 drop(phone.place.erase());
                 let least = STRONG_SECRET_CHARS_MIN;
                 return Err(PhoneError::wrong(
-                    Complaint::new(SECRET_WEAK).with("least", least),
+                    Issue::new(SECRET_WEAK).with("least", least),
                 ));
             }
             answer => answer?,
         };
         let network = self.link.network;
         let answer = EnrolAnswer::decode(&answer.body).map_err(|bad| {
-            PhoneError::NoConnection(Complaint::new("bad_answer").with("detail", bad.code()))
+            PhoneError::NoConnection(Issue::new("bad_answer").with("detail", bad.code()))
         })?;
         if answer.pending {
             let (signing, sealing) = (keys.signing_public(), keys.sealing_public());
@@ -210,21 +210,21 @@ impl Enrolment {
         let mut control = Control::new(network);
         for bytes in &answer.control {
             let entry = control.check(bytes).map_err(|bad| {
-                PhoneError::NoConnection(Complaint::new("bad_answer").with("detail", bad))
+                PhoneError::NoConnection(Issue::new("bad_answer").with("detail", bad))
             })?;
             entry.into_iter().for_each(|entry| control.apply(entry));
         }
         if control.enrolment(keys.device()).is_none() {
             return Err(PhoneError::NoConnection(
-                Complaint::new("bad_answer").with("detail", "roster"),
+                Issue::new("bad_answer").with("detail", "roster"),
             ));
         }
-        let me = Me {
+        let me = DeviceIdentity {
             network,
             device: keys.device(),
         };
         let now = phone.system.now();
-        let hub = HubState::enrolled(answer.incarnation, answer.nonce, now, answer.time);
+        let hub = ServerState::enrolled(answer.incarnation, answer.nonce, now, answer.time);
         let replica = Replica::new(me, control, hub);
         store.commit(&replica.first_rows())?;
         Ok(enrolled(&replica))

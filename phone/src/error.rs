@@ -11,7 +11,7 @@ use sync_core::replica::EditError;
 
 /// One thing that is wrong: a stable code, where, and what the message names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Complaint {
+pub struct Issue {
     /// Stable; every code of this crate and of the core has a message in the crate `words`.
     pub code: String,
     /// The key of the value that it is about, or what else was named; empty if nothing was.
@@ -20,7 +20,7 @@ pub struct Complaint {
     pub args: Vec<(String, String)>,
 }
 
-impl Complaint {
+impl Issue {
     /// A complaint about nothing in particular.
     pub fn new(code: &str) -> Self {
         Self::about(code, "")
@@ -47,46 +47,43 @@ impl Complaint {
 pub enum PhoneError {
     /// The request is wrong and nothing has changed; never empty. The person who asked can mend it.
     #[error("the request is wrong: {}", codes(.0))]
-    Wrong(Vec<Complaint>),
+    Wrong(Vec<Issue>),
     /// The server was not reached, or not far enough. Everything saved is still there and the same
     /// request may be made again at any time.
     #[error("no connection: {}", .0.code)]
-    NoConnection(Complaint),
+    NoConnection(Issue),
     /// Somebody stopped it. Everything saved is still there, what was exchanged stays exchanged, and
     /// the same request may be made again.
     #[error("stopped")]
-    Cancelled(Complaint),
+    Cancelled(Issue),
     /// The store can't be opened, read or written. What it holds has not changed as far as is
     /// known; after a failed write that is found out by opening it again.
     #[error("the store can't be used: {}", .0.code)]
-    Store(Complaint),
+    Store(Issue),
 }
 
-fn codes(complaints: &[Complaint]) -> String {
-    let codes: Vec<&str> = complaints
-        .iter()
-        .map(|complaint| complaint.code.as_str())
-        .collect();
+fn codes(issues: &[Issue]) -> String {
+    let codes: Vec<&str> = issues.iter().map(|issue| issue.code.as_str()).collect();
     codes.join(", ")
 }
 
 impl PhoneError {
     /// A request that is wrong in one way.
-    pub fn wrong(complaint: Complaint) -> Self {
-        Self::Wrong(vec![complaint])
+    pub fn wrong(issue: Issue) -> Self {
+        Self::Wrong(vec![issue])
     }
 
     /// What a call gives that somebody stopped.
     pub fn cancelled() -> Self {
-        Self::Cancelled(Complaint::new("cancelled"))
+        Self::Cancelled(Issue::new("cancelled"))
     }
 
     /// What is wrong; the first is the one to show where there is room for one.
-    pub fn complaints(&self) -> &[Complaint] {
+    pub fn issues(&self) -> &[Issue] {
         match self {
-            Self::Wrong(complaints) => complaints,
-            Self::NoConnection(complaint) | Self::Cancelled(complaint) | Self::Store(complaint) => {
-                std::slice::from_ref(complaint)
+            Self::Wrong(issues) => issues,
+            Self::NoConnection(issue) | Self::Cancelled(issue) | Self::Store(issue) => {
+                std::slice::from_ref(issue)
             }
         }
     }
@@ -95,29 +92,25 @@ impl PhoneError {
 impl From<EditError> for PhoneError {
     fn from(error: EditError) -> Self {
         match error {
-            EditError::Problems(problems) => {
-                Self::Wrong(problems.iter().map(complaint_of).collect())
-            }
-            EditError::NoPackage => Self::wrong(Complaint::new("no_package")),
+            EditError::Problems(problems) => Self::Wrong(problems.iter().map(issue_of).collect()),
+            EditError::NoPackage => Self::wrong(Issue::new("no_package")),
             EditError::NotGranted { unit, class } => Self::wrong(
-                Complaint::about("not_granted", &format!("{unit}.{}", class.key()))
+                Issue::about("not_granted", &format!("{unit}.{}", class.key()))
                     .with("unit", unit)
                     .with("class", class.key()),
             ),
-            EditError::Erased => Self::wrong(Complaint::new("record_erased")),
-            EditError::TooLarge => Self::wrong(Complaint::new("edit_too_large")),
+            EditError::Erased => Self::wrong(Issue::new("record_erased")),
+            EditError::TooLarge => Self::wrong(Issue::new("edit_too_large")),
             EditError::Record(WriteError::ValueTooLong { key }) => Self::wrong(
-                Complaint::about("too_long", key.as_str())
+                Issue::about("too_long", key.as_str())
                     .with("max", sync_core::value::VALUE_BYTES_MAX),
             ),
             // What was shown is no longer part of the record (a set-back phone, a hostile device):
             // it must be looked at again before it is written.
-            EditError::Record(WriteError::Unseen) => Self::wrong(Complaint::new("record_changed")),
-            EditError::Record(WriteError::TooLarge) => {
-                Self::wrong(Complaint::new("edit_too_large"))
-            }
-            EditError::Record(_) => Self::Store(Complaint::new("record_unwritable")),
-            EditError::Unreadable(_) => Self::Store(Complaint::new("store_unreadable")),
+            EditError::Record(WriteError::Unseen) => Self::wrong(Issue::new("record_changed")),
+            EditError::Record(WriteError::TooLarge) => Self::wrong(Issue::new("edit_too_large")),
+            EditError::Record(_) => Self::Store(Issue::new("record_unwritable")),
+            EditError::Unreadable(_) => Self::Store(Issue::new("store_unreadable")),
         }
     }
 }
@@ -127,23 +120,21 @@ impl From<ExchangeError> for PhoneError {
         match error {
             // A garbled answer is a bad link until proven otherwise; nothing was taken from it.
             ExchangeError::Message(bad) => {
-                Self::NoConnection(Complaint::new("bad_answer").with("detail", bad.code()))
+                Self::NoConnection(Issue::new("bad_answer").with("detail", bad.code()))
             }
             ExchangeError::Control(bad) => {
-                Self::NoConnection(Complaint::new("bad_answer").with("detail", bad))
+                Self::NoConnection(Issue::new("bad_answer").with("detail", bad))
             }
-            ExchangeError::Unreadable(_) => Self::Store(Complaint::new("store_unreadable")),
+            ExchangeError::Unreadable(_) => Self::Store(Issue::new("store_unreadable")),
         }
     }
 }
 
 /// The core names what breaks the dictionary by code, key and arguments; so does a complaint.
-pub fn complaint_of(problem: &Problem) -> Complaint {
-    let complaint = Complaint::about(problem.code, problem.key.as_str());
+pub fn issue_of(problem: &Problem) -> Issue {
+    let issue = Issue::about(problem.code, problem.key.as_str());
     problem
         .args
         .iter()
-        .fold(complaint, |complaint, (name, value)| {
-            complaint.with(name, value)
-        })
+        .fold(issue, |issue, (name, value)| issue.with(name, value))
 }

@@ -4,11 +4,11 @@
 
 use plan::Package;
 use plan::indicator::Indicator;
-use sync_core::figure::{self, Asked, Tally};
+use sync_core::figure::{self, Tally, YearSelection};
 use sync_core::id::Class;
 use sync_core::task;
 
-use crate::error::{Complaint, PhoneError};
+use crate::error::{Issue, PhoneError};
 use crate::phone::{Open, Phone};
 
 /// An indicator's figure of a unit in a year.
@@ -38,7 +38,7 @@ pub struct ShownTask {
     /// The task's key.
     pub task: String,
     /// What people call the task.
-    pub title: plan::dictionary::Words,
+    pub title: plan::dictionary::Text,
     /// The section to which doing it adds.
     pub adds: String,
     /// The day from which on it is due.
@@ -49,14 +49,14 @@ pub struct ShownTask {
 
 impl Phone {
     /// The figures of every unit held.
-    pub fn indicators(&mut self, asked: Asked) -> Result<Vec<Figure>, PhoneError> {
+    pub fn indicators(&mut self, asked: YearSelection) -> Result<Vec<Figure>, PhoneError> {
         let open = self.opened()?;
         let package = open.package()?;
         let years = asked.years(package.years, &open.today());
         let years = years.map_err(|unknown| {
-            let complaint = Complaint::about("unknown_year", &unknown.year.to_string());
-            let complaint = complaint.with("from", unknown.years.from);
-            PhoneError::wrong(complaint.with("to", unknown.years.to))
+            let issue = Issue::about("unknown_year", &unknown.year.to_string());
+            let issue = issue.with("from", unknown.years.from);
+            PhoneError::wrong(issue.with("to", unknown.years.to))
         })?;
         let mut figures = Vec::new();
         for unit in open.replica.units() {
@@ -128,6 +128,6 @@ fn missing_classes(open: &Open, indicator: &Indicator, unit: &str) -> Vec<&'stat
 
 fn unreadable(package: &Package, error: &plan::expression::ExpressionError) -> PhoneError {
     let version = package.version.to_string();
-    let complaint = Complaint::about("plan_unreadable", &version);
-    PhoneError::wrong(complaint.with("detail", error))
+    let issue = Issue::about("plan_unreadable", &version);
+    PhoneError::wrong(issue.with("detail", error))
 }

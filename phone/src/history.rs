@@ -5,7 +5,7 @@ use sync_core::id::{DeviceId, RecordId, Space};
 use sync_core::record::Event;
 use sync_core::row::Unreadable;
 
-use crate::error::{Complaint, PhoneError};
+use crate::error::{Issue, PhoneError};
 use crate::phone::{Open, Phone};
 use crate::records::find;
 
@@ -23,7 +23,7 @@ impl Phone {
             };
             let events = state
                 .history()
-                .map_err(|_| PhoneError::Store(Complaint::new("record_unreadable")))?;
+                .map_err(|_| PhoneError::Store(Issue::new("record_unreadable")))?;
             let shown = events
                 .iter()
                 .map(|event| shown(open, space, &signers, event));
@@ -61,5 +61,5 @@ fn signers(open: &Open, record: RecordId) -> Result<Signers, PhoneError> {
 }
 
 fn unreadable(_: Unreadable) -> PhoneError {
-    PhoneError::Store(Complaint::new("store_unreadable"))
+    PhoneError::Store(Issue::new("store_unreadable"))
 }

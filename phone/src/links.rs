@@ -10,7 +10,7 @@ use sync_core::show::{self, ShownConflict};
 use sync_core::value::{Key, Value};
 
 use crate::draft::edit_of;
-use crate::error::{Complaint, PhoneError};
+use crate::error::{Issue, PhoneError};
 use crate::phone::{Open, Phone};
 use crate::records::find;
 
@@ -71,22 +71,26 @@ impl Phone {
 }
 
 /// A record with the unit that holds it.
-type Held = (RecordId, String);
+type NamedRecord = (RecordId, String);
 
 /// Two records of persons that one unit holds.
-fn two_persons(open: &Open, one: &str, other: &str) -> Result<(Held, Held), PhoneError> {
+fn two_persons(
+    open: &Open,
+    one: &str,
+    other: &str,
+) -> Result<(NamedRecord, NamedRecord), PhoneError> {
     let (a, b) = (find(open, one)?, find(open, other)?);
     let persons = [(&a, one), (&b, other)];
     for ((record, _), name) in persons {
         if record.subject != Subject::Person {
-            return Err(PhoneError::wrong(Complaint::about("not_a_person", name)));
+            return Err(PhoneError::wrong(Issue::about("not_a_person", name)));
         }
     }
     if a.0 == b.0 {
-        return Err(PhoneError::wrong(Complaint::about("same_record", one)));
+        return Err(PhoneError::wrong(Issue::about("same_record", one)));
     }
     if a.1 != b.1 {
-        return Err(PhoneError::wrong(Complaint::about("other_unit", other)));
+        return Err(PhoneError::wrong(Issue::about("other_unit", other)));
     }
     Ok((a, b))
 }

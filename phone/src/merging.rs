@@ -13,7 +13,7 @@ use sync_core::record::DocumentError;
 use sync_core::replica::Replica;
 use sync_core::row::{Row, Table};
 
-use crate::error::{Complaint, PhoneError};
+use crate::error::{Issue, PhoneError};
 use crate::phone::{Phone, Prepare};
 use crate::store::{Store, StoreError};
 
@@ -131,7 +131,7 @@ impl Proof {
     /// One step of it; whether there is another. What it committed must be durable before the next.
     pub(crate) fn step(&mut self, phone: &mut Phone) -> Result<bool, PhoneError> {
         if let Some(place) = self.marked.take() {
-            let unreadable = |_| PhoneError::Store(Complaint::new("store_unreadable"));
+            let unreadable = |_| PhoneError::Store(Issue::new("store_unreadable"));
             phone.merge(&|open, _| {
                 let rebuilt = open.replica.prepare_rebuild(&open.store, &place);
                 rebuilt.map_err(unreadable)

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use minicbor::{Decode, Encode};
 use plan::Package;
 use sync_core::date::date_in_china;
-use sync_core::enrol::{Link, six_digits};
+use sync_core::enrol::{EnrolmentLink, six_digits};
 use sync_core::id::{AuthorId, DeviceId};
 use sync_core::replica::{Context, Edit, OpenError, OpenReport, Prepared, Replica};
 use sync_core::row::{Row, Table, Unreadable};
 
-use crate::error::{Complaint, PhoneError};
+use crate::error::{Issue, PhoneError};
 use crate::keys::{DeviceKeys, Secret};
 use crate::merging;
 use crate::renew;
@@ -49,7 +49,7 @@ pub(crate) struct HostRow {
 }
 
 impl HostRow {
-    pub(crate) fn new(server: &str, link: &Link) -> Self {
+    pub(crate) fn new(server: &str, link: &EnrolmentLink) -> Self {
         Self {
             kind: HOST_KIND,
             server: server.to_owned(),
@@ -108,13 +108,13 @@ impl Open {
     pub(crate) fn author(&self) -> Result<AuthorId, PhoneError> {
         let enrolment = self.replica.control().enrolment(self.replica.me().device);
         let author = enrolment.and_then(|enrolment| enrolment.authors.first().copied());
-        author.ok_or_else(|| PhoneError::Store(Complaint::new("not_enrolled")))
+        author.ok_or_else(|| PhoneError::Store(Issue::new("not_enrolled")))
     }
 
     pub(crate) fn package(&self) -> Result<&Package, PhoneError> {
         self.replica
             .package()
-            .ok_or_else(|| PhoneError::wrong(Complaint::new("no_package")))
+            .ok_or_else(|| PhoneError::wrong(Issue::new("no_package")))
     }
 
     /// The system's randomness.
@@ -209,10 +209,15 @@ impl Phone {
 
     /// The network and address of this phone if the row with the root statement is lost, which lists
     /// the server's keys: then no server could be trusted any more, and the root is asked for again.
-    pub(crate) fn lost_root(&mut self) -> Result<Option<(Link, String)>, PhoneError> {
+    pub(crate) fn lost_root(&mut self) -> Result<Option<(EnrolmentLink, String)>, PhoneError> {
         let open = self.opened()?;
         let lost = open.replica.control().root().is_none();
-        let link = open.host.link.parse::<Link>().ok().filter(|_| lost);
+        let link = open
+            .host
+            .link
+            .parse::<EnrolmentLink>()
+            .ok()
+            .filter(|_| lost);
         Ok(link.map(|link| (link, open.host.server.clone())))
     }
 
@@ -337,7 +342,7 @@ impl Phone {
     /// Saves an edit; returns how many changes it made, 0 when everything stood there already.
     pub(crate) fn save(&mut self, edit: &Edit) -> Result<usize, PhoneError> {
         if edit.puts.is_empty() {
-            return Err(PhoneError::wrong(Complaint::new("nothing_set")));
+            return Err(PhoneError::wrong(Issue::new("nothing_set")));
         }
         let saved = self.step(&|open, context| {
             let mut prepared = open.replica.prepare_edit(context, edit)?;
@@ -404,7 +409,7 @@ impl Phone {
             server: open.host.server.clone(),
             clock_ahead: hub.clock_ahead,
             unreadable_rows: open.report.unreadable_rows,
-            kept: open.replica.kept().len(),
+            kept: open.replica.orphans().len(),
         })
     }
 }
@@ -420,9 +425,9 @@ impl std::fmt::Debug for Phone {
 /// Whether the device waits for an administrator to let it in.
 pub(crate) fn is_pending(error: &PhoneError) -> bool {
     error
-        .complaints()
+        .issues()
         .first()
-        .is_some_and(|complaint| complaint.code == "enrolment_pending")
+        .is_some_and(|issue| issue.code == "enrolment_pending")
 }
 
 /// Whether nothing was ever taken in or saved: an enrolment that has not come through.
@@ -449,7 +454,7 @@ fn open(place: &mut dyn Place, system: &Arc<dyn System>) -> Result<Open, PhoneEr
     let mut store = place.open()?;
     let bare = is_bare(&*store)?;
     let not_enrolled = || match bare {
-        true => PhoneError::Store(Complaint::new("not_enrolled")),
+        true => PhoneError::Store(Issue::new("not_enrolled")),
         // It was, and what says so is lost. No enrolment may go over what is left.
         false => StoreError::Damaged { what: "device" }.into(),
     };
@@ -492,34 +497,34 @@ fn open(place: &mut dyn Place, system: &Arc<dyn System>) -> Result<Open, PhoneEr
         }
         Err(OpenError::NotEnrolled) if !bare => Err(not_enrolled()),
         Err(OpenError::NotEnrolled) => {
-            let digits = host.link.parse::<Link>().map(|link| {
+            let digits = host.link.parse::<EnrolmentLink>().map(|link| {
                 let (signing, sealing) = (keys.signing_public(), keys.sealing_public());
                 six_digits(link.network, &signing.bytes, &sealing.bytes)
             });
             let digits = digits.unwrap_or_default();
             Err(PhoneError::wrong(
-                Complaint::new("enrolment_pending").with("digits", digits),
+                Issue::new("enrolment_pending").with("digits", digits),
             ))
         }
-        Err(OpenError::Unreadable(_)) => Err(PhoneError::Store(Complaint::new("store_unreadable"))),
+        Err(OpenError::Unreadable(_)) => Err(PhoneError::Store(Issue::new("store_unreadable"))),
     }
 }
 
 impl From<StoreError> for PhoneError {
     fn from(error: StoreError) -> Self {
-        let complaint = match &error {
-            StoreError::NotThere => Complaint::new("store_missing"),
-            StoreError::Exists => Complaint::new("store_exists"),
-            StoreError::WrongSecret => Complaint::new("wrong_secret"),
-            StoreError::OtherSecret => Complaint::new("other_secret"),
-            StoreError::KeyStoreSilent => Complaint::new("key_store_silent"),
-            StoreError::Damaged { what } => Complaint::new("store_damaged").with("what", what),
-            StoreError::TooNew { .. } => Complaint::new("store_too_new"),
-            StoreError::Fenced => Complaint::new("store_fenced"),
-            StoreError::Full => Complaint::new("disk_full"),
-            StoreError::Busy => Complaint::new("store_busy"),
-            StoreError::Io(_) | StoreError::Unknown => Complaint::new("disk_failed"),
+        let issue = match &error {
+            StoreError::NotThere => Issue::new("store_missing"),
+            StoreError::Exists => Issue::new("store_exists"),
+            StoreError::WrongSecret => Issue::new("wrong_secret"),
+            StoreError::OtherSecret => Issue::new("other_secret"),
+            StoreError::KeyStoreSilent => Issue::new("key_store_silent"),
+            StoreError::Damaged { what } => Issue::new("store_damaged").with("what", what),
+            StoreError::TooNew { .. } => Issue::new("store_too_new"),
+            StoreError::Fenced => Issue::new("store_fenced"),
+            StoreError::Full => Issue::new("disk_full"),
+            StoreError::Busy => Issue::new("store_busy"),
+            StoreError::Io(_) | StoreError::Unknown => Issue::new("disk_failed"),
         };
-        Self::Store(complaint)
+        Self::Store(issue)
     }
 }

@@ -12,7 +12,7 @@ use sync_core::value::{Key, Value};
 
 use crate::dictionary::{register_of, stands_in};
 use crate::draft::{Draft, edit_of, repeating, ticked};
-use crate::error::{Complaint, PhoneError};
+use crate::error::{Issue, PhoneError};
 use crate::phone::{Open, Phone};
 use crate::typed::{Typed, key_of, puts_of};
 
@@ -58,7 +58,7 @@ impl Phone {
         let (record, unit) = find(open, id)?;
         repeating(open, section)?;
         let key = Key::void(section, item)
-            .map_err(|_| PhoneError::wrong(Complaint::about("unknown_item", item)))?;
+            .map_err(|_| PhoneError::wrong(Issue::about("unknown_item", item)))?;
         let there = |other: &&Key| other.section() == section && other.item() == Some(item);
         if !open
             .replica
@@ -67,7 +67,7 @@ impl Phone {
             .copied()
             .any(|other| there(&other))
         {
-            return Err(PhoneError::wrong(Complaint::about("unknown_item", item)));
+            return Err(PhoneError::wrong(Issue::about("unknown_item", item)));
         }
         let edit = edit_of(open, record, &unit, vec![(key, Value::Bool(true))])?;
         self.save(&edit)?;
@@ -141,13 +141,13 @@ impl Phone {
         let seen = open.replica.heads(&unit, record);
         let values = show::values_in_conflict(&open.replica, &unit, record, &parsed);
         if values.len() < 2 {
-            return Err(PhoneError::wrong(Complaint::about("no_conflict", key)));
+            return Err(PhoneError::wrong(Issue::about("no_conflict", key)));
         }
         let puts = match choice {
             Choice::Take(at) => {
                 let value = values.get(*at).cloned().ok_or_else(|| {
-                    let complaint = Complaint::about("no_such_value", key);
-                    PhoneError::wrong(complaint.with("last", values.len() - 1))
+                    let issue = Issue::about("no_such_value", key);
+                    PhoneError::wrong(issue.with("last", values.len() - 1))
                 })?;
                 vec![(parsed, value)]
             }
@@ -170,7 +170,7 @@ impl Phone {
 /// The record that `id` names, whether it is held or not.
 pub(crate) fn named(id: &str) -> Result<RecordId, PhoneError> {
     id.parse()
-        .map_err(|_| PhoneError::wrong(Complaint::about("bad_id", id)))
+        .map_err(|_| PhoneError::wrong(Issue::about("bad_id", id)))
 }
 
 /// The record that `id` names, and the unit that holds it. An organisation's exists as soon as its
@@ -184,7 +184,7 @@ pub(crate) fn find(open: &Open, id: &str) -> Result<(RecordId, String), PhoneErr
     let own = units
         .into_iter()
         .find(|unit| RecordId::organisation(unit) == record);
-    let unit = own.ok_or_else(|| PhoneError::wrong(Complaint::about("unknown_record", id)))?;
+    let unit = own.ok_or_else(|| PhoneError::wrong(Issue::about("unknown_record", id)))?;
     Ok((record, unit.to_owned()))
 }
 

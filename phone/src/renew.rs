@@ -8,7 +8,7 @@
 
 use sync_core::id::DeviceId;
 use sync_core::renew::Renewal;
-use sync_core::replica::{Me, Replica};
+use sync_core::replica::{DeviceIdentity, Replica};
 
 use crate::error::PhoneError;
 use crate::keys::DeviceKeys;
@@ -54,7 +54,7 @@ impl Phone {
 
 /// Has every request ask for these keys.
 pub(crate) fn ask(replica: &mut Replica, next: &DeviceKeys) {
-    let Me { network, device } = replica.me();
+    let DeviceIdentity { network, device } = replica.me();
     let keys = (next.signing_public().bytes, next.sealing_public().bytes);
     let sign = |message: &[u8]| next.sign(message);
     replica.ask_for_renewal(Renewal::of(network, device, keys, &sign));

@@ -8,16 +8,16 @@
 
 use std::collections::BTreeSet;
 
-use sync_core::enrol::Link;
+use sync_core::enrol::EnrolmentLink;
 use sync_core::exchange::{Arrival, Budget, Outgoing, Received, References, Slice, Unopened, Work};
 use sync_core::id::DeviceId;
 use sync_core::merging::Place;
 
 use crate::enrol::{Enrolled, Enrolment, prove, root_request};
-use crate::error::{Complaint, PhoneError};
+use crate::error::{Issue, PhoneError};
 use crate::merging::Proof;
-use crate::parting::RemoteWipe;
 use crate::phone::Phone;
+use crate::remote_wipe::RemoteWipe;
 use crate::walk::{Answer, KeyHash, Next, NoAnswer, Request, Trust, Walk};
 
 /// Where the server takes exchanges.
@@ -62,7 +62,7 @@ pub struct Progress {
 
 /// An exchange until both hold the same. A device whose enrolment is pending asks first whether it has
 /// been let in.
-pub struct Course {
+pub struct ExchangeSession {
     stage: Stage,
     budget: Budget,
     /// The next request asks with the vector only.
@@ -90,7 +90,7 @@ enum Stage {
     /// About to begin.
     Begin,
     /// The server proves anew what it is.
-    Prove(Link, String),
+    Prove(EnrolmentLink, String),
     /// Between two rounds.
     Round,
     /// A request is under way.
@@ -107,9 +107,9 @@ enum Stage {
     Wipe(RemoteWipe),
 }
 
-impl Course {
+impl ExchangeSession {
     /// After a round that did not come through.
-    fn failed(&mut self, why: Complaint) -> Result<(), PhoneError> {
+    fn failed(&mut self, why: Issue) -> Result<(), PhoneError> {
         self.failures += 1;
         if self.failures >= FAILURES_MAX {
             return Err(PhoneError::NoConnection(why));
@@ -121,7 +121,7 @@ impl Course {
     }
 }
 
-impl Course {
+impl ExchangeSession {
     /// An exchange of this phone.
     pub fn begin(phone: &mut Phone) -> Result<Self, PhoneError> {
         let stage = match phone.is_pending()? {
@@ -186,7 +186,7 @@ impl Course {
 
     fn done(&self) -> Result<Next<SyncReport>, PhoneError> {
         match self.renews && self.report.renewed.is_none() {
-            true => Err(PhoneError::wrong(Complaint::new("renewal_waits"))),
+            true => Err(PhoneError::wrong(Issue::new("renewal_waits"))),
             false => Ok(Next::Done(self.report.clone())),
         }
     }
@@ -211,7 +211,7 @@ impl Course {
             Next::Leave(request, error) => Next::Leave(request, error),
             Next::Done(enrolled) => match enrolled.pending {
                 Some(digits) => {
-                    let pending = Complaint::new("enrolment_pending");
+                    let pending = Issue::new("enrolment_pending");
                     return Err(PhoneError::wrong(pending.with("digits", digits)));
                 }
                 None => {
@@ -226,7 +226,7 @@ impl Course {
     fn request(&self, phone: &mut Phone, body: Vec<u8>) -> Result<Request, PhoneError> {
         let open = phone.opened()?;
         if open.host.server.is_empty() {
-            return Err(PhoneError::wrong(Complaint::new("address_lost")));
+            return Err(PhoneError::wrong(Issue::new("address_lost")));
         }
         let root = open.replica.control().root();
         let keys = root.map(|root| root.tls_keys.as_slice());
@@ -240,7 +240,7 @@ impl Course {
     }
 
     /// What the next round sends.
-    fn ask(&mut self, phone: &mut Phone) -> Result<Request, PhoneError> {
+    fn next_request(&mut self, phone: &mut Phone) -> Result<Request, PhoneError> {
         let budget = match self.asking {
             true => self.budget.asking(),
             false => self.budget,
@@ -258,7 +258,7 @@ impl Course {
     }
 
     /// Takes what came back, up to what an answer has to be merged.
-    fn take(
+    fn handle_answer(
         &mut self,
         phone: &mut Phone,
         outgoing: Box<Outgoing>,
@@ -293,7 +293,7 @@ impl Course {
     /// A round that may come through at another try.
     fn not_taken(&mut self, error: PhoneError) -> Result<(), PhoneError> {
         match error {
-            PhoneError::NoConnection(complaint) => self.failed(complaint),
+            PhoneError::NoConnection(issue) => self.failed(issue),
             error => Err(error),
         }
     }
@@ -342,7 +342,7 @@ impl Course {
             }
             // The answer was to a replica that is gone; what it brought comes again.
             Ok(Err(_)) => {
-                self.failed(Complaint::new("store_fenced"))?;
+                self.failed(Issue::new("store_fenced"))?;
                 Ok(Next::More)
             }
             Err(error) => {
@@ -367,7 +367,7 @@ impl Course {
         let unsent = phone.opened()?.replica.unsent();
         // Another phone writes with this one's keys: asked for new ones in the next round.
         let renews = received.renew_keys && phone.begin_renewal()?;
-        let again = self.learn(outgoing, received, unsent)? || renews;
+        let again = self.conclude_round(outgoing, received, unsent)? || renews;
         if !again {
             self.report.renewed = phone.finish_renewal()?;
         }
@@ -375,7 +375,7 @@ impl Course {
     }
 
     /// Draws the conclusions of a round that came through.
-    fn learn(
+    fn conclude_round(
         &mut self,
         outgoing: &Outgoing,
         received: Received,
@@ -406,13 +406,13 @@ impl Course {
             self.budget = self.budget.grown();
         }
         if received.again && self.idle >= IDLE_ROUNDS_MAX {
-            return Err(PhoneError::NoConnection(Complaint::new("no_progress")));
+            return Err(PhoneError::NoConnection(Issue::new("no_progress")));
         }
         Ok(received.again)
     }
 }
 
-impl Walk for Course {
+impl Walk for ExchangeSession {
     type End = SyncReport;
 
     fn apart(&mut self) -> Result<(), PhoneError> {
@@ -435,7 +435,9 @@ impl Walk for Course {
                 self.enrolled(next)
             }
             Stage::Begin | Stage::Prove(..) => self.first(phone),
-            Stage::Round | Stage::Asked(_) | Stage::Answered(..) => Ok(Next::Ask(self.ask(phone)?)),
+            Stage::Round | Stage::Asked(_) | Stage::Answered(..) => {
+                Ok(Next::Ask(self.next_request(phone)?))
+            }
             Stage::Merge(outgoing, arrival) => self.mark(phone, outgoing, arrival),
             Stage::Marked(outgoing, arrival, places) => {
                 self.merge(phone, outgoing, &arrival, Work::slice_of(places))
@@ -474,7 +476,7 @@ impl Walk for Course {
                 self.proven = control.root().map(|root| root.tls_keys.clone());
                 Ok(Next::More)
             }
-            Stage::Asked(outgoing) => self.take(phone, outgoing, answer),
+            Stage::Asked(outgoing) => self.handle_answer(phone, outgoing, answer),
             Stage::Wipe(mut wipe) => {
                 // Asked for while there is a store that says whom.
                 let last = self.request(phone, Vec::new())?;
@@ -485,7 +487,7 @@ impl Walk for Course {
                 };
                 // Should this be lost the office sees that all was handed over.
                 let body = Some(body);
-                let wiped = PhoneError::wrong(Complaint::new("wiped"));
+                let wiped = PhoneError::wrong(Issue::new("wiped"));
                 Ok(Next::Leave(Request { body, ..last }, wiped))
             }
             stage @ (Stage::Begin

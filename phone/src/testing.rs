@@ -12,9 +12,9 @@ use plan::Package;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sync_core::control::{Control, ControlEntry, Enrolment, RootStatement, Signer};
-use sync_core::enrol::{Link, code_from};
+use sync_core::enrol::{EnrolmentLink, code_from};
 use sync_core::id::{AuthorId, Class, Incarnation, NetworkId, Space};
-use sync_core::replica::{HubState, Me, Replica};
+use sync_core::replica::{DeviceIdentity, Replica, ServerState};
 use sync_core::seal::SigningKey;
 
 use crate::keys::DeviceKeys;
@@ -146,13 +146,13 @@ impl Network {
             let entry = control.check(entry).unwrap().unwrap();
             control.apply(entry);
         }
-        let me = Me {
+        let me = DeviceIdentity {
             network: self.id,
             device: keys.device(),
         };
-        let hub = HubState::enrolled(Incarnation([1; 8]), [2; 16], 0, 0);
+        let hub = ServerState::enrolled(Incarnation([1; 8]), [2; 16], 0, 0);
         let replica = Replica::new(me, control, hub);
-        let link = Link {
+        let link = EnrolmentLink {
             server: "https://127.0.0.1:1".into(),
             network: self.id,
             code: code_from([3; 17]),

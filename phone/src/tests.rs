@@ -18,7 +18,7 @@ use sync_core::show::ShownValue;
 use sync_core::value::{Key, Value};
 
 use crate::draft::{Checked, Draft, Typed};
-use crate::error::{Complaint, PhoneError, complaint_of};
+use crate::error::{Issue, PhoneError, issue_of};
 use crate::keys::Secret;
 use crate::memory::{Database, Memory, Unlock};
 use crate::phone::Phone;
@@ -65,7 +65,7 @@ const WOMAN: [&str; 3] = [
 ];
 
 fn code(error: PhoneError) -> (String, String) {
-    let first = error.complaints()[0].clone();
+    let first = error.issues()[0].clone();
     (first.code, first.key)
 }
 
@@ -417,9 +417,9 @@ const SOURCES: [&str; 16] = [
     include_str!("error.rs"),
     include_str!("figures.rs"),
     include_str!("history.rs"),
-    include_str!("kept.rs"),
+    include_str!("orphaned.rs"),
     include_str!("links.rs"),
-    include_str!("parting.rs"),
+    include_str!("remote_wipe.rs"),
     include_str!("phone.rs"),
     include_str!("records.rs"),
     include_str!("sync.rs"),

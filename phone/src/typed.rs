@@ -11,7 +11,7 @@ use plan::dictionary::{Kind, Repeating};
 use sync_core::value::{Key, Value};
 
 use crate::dictionary::{kind_of, section_of};
-use crate::error::{Complaint, PhoneError};
+use crate::error::{Issue, PhoneError};
 
 /// Alphabet of drawn item ids: Crockford's base32, so that they can be read out.
 const ITEM_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -44,7 +44,7 @@ impl FromStr for Typed {
     fn from_str(set: &str) -> Result<Self, PhoneError> {
         let halves = set.split_once('=');
         let (name, value) =
-            halves.ok_or_else(|| PhoneError::wrong(Complaint::about("not_a_set", set)))?;
+            halves.ok_or_else(|| PhoneError::wrong(Issue::about("not_a_set", set)))?;
         Ok(Self::new(name, value))
     }
 }
@@ -59,7 +59,7 @@ pub(crate) fn drawn_item(random: [u8; ITEM_ID_LEN]) -> String {
 
 /// Reads a full key.
 pub(crate) fn key_of(text: &str) -> Result<Key, PhoneError> {
-    Key::parse(text).map_err(|_| PhoneError::wrong(Complaint::about("bad_key", text)))
+    Key::parse(text).map_err(|_| PhoneError::wrong(Issue::about("bad_key", text)))
 }
 
 /// What a text under `key` writes. `ticked` are the codes of a multi-choice that are chosen now:
@@ -87,8 +87,8 @@ pub(crate) fn puts_of(
             }
             let put = |(code, chosen): (String, bool)| {
                 let key = key.with_code(&code).map_err(|_| {
-                    let complaint = Complaint::about("unknown_code", key.as_str());
-                    PhoneError::wrong(complaint.with("value", &code))
+                    let issue = Issue::about("unknown_code", key.as_str());
+                    PhoneError::wrong(issue.with("value", &code))
                 })?;
                 Ok((key, Value::Bool(chosen)))
             };
@@ -145,9 +145,9 @@ pub(crate) fn item_of(
         };
         let whole = format!("{section}.{name}");
         let part =
-            part.ok_or_else(|| PhoneError::wrong(Complaint::about("item_key_missing", &whole)))?;
+            part.ok_or_else(|| PhoneError::wrong(Issue::about("item_key_missing", &whole)))?;
         let part = Some(part).filter(shaped).ok_or_else(|| {
-            PhoneError::wrong(Complaint::about("unknown_code", &whole).with("value", part))
+            PhoneError::wrong(Issue::about("unknown_code", &whole).with("value", part))
         })?;
         parts.push(part.as_str());
     }
@@ -231,7 +231,7 @@ mod tests {
         );
         let missing = Fields::from([field("cancer", "C")]);
         let error = item_of(&package(), "screening", &missing, drawn).unwrap_err();
-        assert_eq!(error.complaints()[0].key, "screening.round");
+        assert_eq!(error.issues()[0].key, "screening.round");
     }
 
     #[test]
@@ -243,6 +243,6 @@ mod tests {
         );
         assert_eq!(read("identity.name ="), Typed::new("identity.name", ""));
         let error = "identity.name".parse::<Typed>().unwrap_err();
-        assert_eq!(error.complaints()[0].code, "not_a_set");
+        assert_eq!(error.issues()[0].code, "not_a_set");
     }
 }

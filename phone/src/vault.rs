@@ -17,7 +17,7 @@ use rand_core::CryptoRng;
 use sync_core::id::Space;
 use sync_core::row::{Row, Table};
 use sync_core::seal::{
-    DataKey, KdfParams, KeyId, RowName, SUITE, SealError, Slot, SlotKind, StoreId, StoreKey,
+    DataKey, KdfParams, KeyId, KeySlot, RowName, SUITE, SealError, SlotKind, StoreId, StoreKey,
 };
 
 use crate::keys::Secret;
@@ -109,7 +109,7 @@ impl Vault {
     ) -> Result<Self, StoreError> {
         let mut refusal = damaged("key slots");
         for bytes in slots.into_iter().take(SLOTS_MAX as usize) {
-            let opened = Slot::from_bytes(&bytes)
+            let opened = KeySlot::from_bytes(&bytes)
                 .and_then(|slot| secret.opens(|opener| StoreKey::from_slot(store, &slot, opener)));
             match opened {
                 Ok(key) => return Ok(Self::new(Arc::new(key))),

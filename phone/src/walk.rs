@@ -3,7 +3,7 @@
 //! A walk says what to ask, and is told what came back; its host does the asking, over TLS or a
 //! browser's `fetch`. Between two steps whoever else uses the phone has it.
 
-use crate::error::{Complaint, PhoneError};
+use crate::error::{Issue, PhoneError};
 use crate::phone::Phone;
 
 /// SHA-256 of a public key's subject public key info.
@@ -76,24 +76,22 @@ pub enum NoAnswer {
 impl From<NoAnswer> for PhoneError {
     fn from(error: NoAnswer) -> Self {
         match error {
-            NoAnswer::NoConnection => Self::NoConnection(Complaint::new("no_connection")),
-            NoAnswer::Untrusted => Self::NoConnection(Complaint::new("server_untrusted")),
+            NoAnswer::NoConnection => Self::NoConnection(Issue::new("no_connection")),
+            NoAnswer::Untrusted => Self::NoConnection(Issue::new("server_untrusted")),
             NoAnswer::Refused { code } => Self::wrong(match code.as_str() {
-                "code_unknown" | "code_used" | "code_expired" => Complaint::new("code_refused"),
-                "device_unknown" => Complaint::new("not_on_roster"),
-                "device_revoked" => Complaint::new("device_revoked"),
-                _ => Complaint::new("server_refused").with("code_of_server", code),
+                "code_unknown" | "code_used" | "code_expired" => Issue::new("code_refused"),
+                "device_unknown" => Issue::new("not_on_roster"),
+                "device_revoked" => Issue::new("device_revoked"),
+                _ => Issue::new("server_refused").with("code_of_server", code),
             }),
             NoAnswer::Busy { code } => {
-                Self::NoConnection(Complaint::new("server_busy").with("code_of_server", code))
+                Self::NoConnection(Issue::new("server_busy").with("code_of_server", code))
             }
             NoAnswer::TooLong => {
-                Self::NoConnection(Complaint::new("bad_answer").with("detail", "length"))
+                Self::NoConnection(Issue::new("bad_answer").with("detail", "length"))
             }
             NoAnswer::Cancelled => Self::cancelled(),
-            NoAnswer::Unable => {
-                Self::NoConnection(Complaint::new("bad_answer").with("detail", "tls"))
-            }
+            NoAnswer::Unable => Self::NoConnection(Issue::new("bad_answer").with("detail", "tls")),
         }
     }
 }

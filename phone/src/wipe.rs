@@ -1,6 +1,6 @@
 //! Removal of a store from a device that is given back, sold, or no longer trusted.
 
-use crate::error::{Complaint, PhoneError};
+use crate::error::{Issue, PhoneError};
 use crate::phone::{Phone, is_pending};
 
 impl Phone {
@@ -19,8 +19,8 @@ impl Phone {
             Err(error) => return Err(error),
         };
         if unsent > 0 && !lose_unsent {
-            let complaint = Complaint::new("unsent_changes").with("count", unsent);
-            return Err(PhoneError::wrong(complaint));
+            let issue = Issue::new("unsent_changes").with("count", unsent);
+            return Err(PhoneError::wrong(issue));
         }
         self.close();
         Ok(self.place.erase()?)

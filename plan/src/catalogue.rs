@@ -7,8 +7,8 @@
 use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
 
-use crate::dictionary::Words;
-use crate::indicator::{Amount, Bound, Direction, Period, Responsible, Trend, Unit};
+use crate::dictionary::Text;
+use crate::indicator::{Amount, Bound, Direction, Measure, Period, Responsible, Trend};
 
 /// All targets of the plan, checked. In CBOR an array, new fields at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -30,7 +30,7 @@ pub struct Target {
     pub key: String,
     /// What people call it.
     #[n(1)]
-    pub title: Words,
+    pub title: Text,
     /// The domain of the plan that it belongs to.
     #[n(2)]
     pub domain: String,
@@ -52,7 +52,7 @@ pub struct Target {
     /// What a figure of it is measured in; none of what is told in words, or where the plan leaves it
     /// open.
     #[n(8)]
-    pub unit: Option<Unit>,
+    pub unit: Option<Measure>,
     /// What a year of it is.
     #[n(9)]
     pub period: Period,

@@ -15,7 +15,7 @@ pub const STATEMENTS: &str = "same";
 
 /// A text in both languages of the project.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub struct Words {
+pub struct Text {
     /// Chinese; what the form shows first.
     #[n(0)]
     pub zh: String,
@@ -32,7 +32,7 @@ pub struct Subject {
     pub key: String,
     /// What people call it.
     #[n(1)]
-    pub title: Words,
+    pub title: Text,
     /// `section.field` of the value that names a record of it in a list.
     #[n(2)]
     pub label: String,
@@ -49,7 +49,7 @@ pub struct Section {
     pub key: String,
     /// What people call it.
     #[n(1)]
-    pub title: Words,
+    pub title: Text,
     /// How widely it may be held: `general`, `care`, `referral`, `health` or `protected`.
     #[n(2)]
     pub class: String,
@@ -145,7 +145,7 @@ pub struct Field {
     pub key: String,
     /// What the form asks.
     #[n(1)]
-    pub title: Words,
+    pub title: Text,
     /// What the value is.
     #[n(2)]
     pub kind: Kind,
@@ -161,7 +161,7 @@ pub struct Field {
     pub origin: Origin,
     /// A word for whoever fills it in.
     #[n(6)]
-    pub hint: Option<Words>,
+    pub hint: Option<Text>,
 }
 
 numbered! {
@@ -323,7 +323,7 @@ pub struct Check {
     pub rule: String,
     /// What to tell whoever broke it.
     #[n(1)]
-    pub says: Words,
+    pub says: Text,
     /// The field that is shown as wrong.
     #[n(2)]
     pub at: String,
@@ -337,7 +337,7 @@ pub struct CodeList {
     pub key: String,
     /// What people call it.
     #[n(1)]
-    pub title: Words,
+    pub title: Text,
     /// The standard or practice that it comes from.
     #[n(2)]
     pub source: String,
@@ -357,7 +357,7 @@ pub struct Code {
     pub code: String,
     /// What is shown.
     #[n(1)]
-    pub title: Words,
+    pub title: Text,
     /// No longer offered; values that have it stay good.
     #[n(2)]
     pub retired: bool,

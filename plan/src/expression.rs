@@ -29,13 +29,13 @@
 //! in CEL, `false && error` is false and `true || error` is true: then the answer does not depend on it.
 
 mod date;
+mod dependencies;
 mod functions;
 mod programs;
-mod reads;
 mod scope;
-#[cfg(feature = "load")]
-mod shapes;
 mod tree;
+#[cfg(feature = "load")]
+mod typecheck;
 mod values;
 
 use std::collections::BTreeMap;
@@ -46,11 +46,11 @@ pub(crate) use self::functions::NAMES as FUNCTIONS;
 pub(crate) use self::programs::Programs;
 #[cfg(feature = "load")]
 pub(crate) use self::programs::{CEL_WORDS, whole};
-pub use self::scope::{Day, Recorded, Scope};
-#[cfg(feature = "load")]
-pub(crate) use self::shapes::{Shape, Shapes};
+pub use self::scope::{AsOf, RecordFacts, Scope};
 pub use self::tree::Parsed;
-use crate::register::Gives;
+#[cfg(feature = "load")]
+pub(crate) use self::typecheck::{Type, TypeEnv};
+use crate::register::ValueType;
 
 /// Most characters (Unicode scalar values) of an expression.
 pub const SOURCE_CHARS_MAX: usize = 2_000;
@@ -174,16 +174,16 @@ impl Datum {
     }
 }
 
-impl Gives {
+impl ValueType {
     /// Whether the value is what the status promises.
     pub(crate) fn matches(self, value: &Datum) -> bool {
         match (self, value) {
-            (Gives::Bool, Datum::Bool(_))
-            | (Gives::Integer, Datum::Int(_) | Datum::Null)
-            | (Gives::Text, Datum::Text(_) | Datum::Null)
-            | (Gives::Item, Datum::Item(_) | Datum::Null)
-            | (Gives::Date, Datum::Null) => true,
-            (Gives::Date, Datum::Text(text)) => Date::parse(text).is_some(),
+            (ValueType::Bool, Datum::Bool(_))
+            | (ValueType::Integer, Datum::Int(_) | Datum::Null)
+            | (ValueType::Text, Datum::Text(_) | Datum::Null)
+            | (ValueType::Item, Datum::Item(_) | Datum::Null)
+            | (ValueType::Date, Datum::Null) => true,
+            (ValueType::Date, Datum::Text(text)) => Date::parse(text).is_some(),
             _ => false,
         }
     }

@@ -14,7 +14,7 @@ use minicbor::decode::{self, Decoder};
 use minicbor::encode::{self, Encoder, Write};
 use minicbor::{Decode, Encode};
 
-use crate::dictionary::Words;
+use crate::dictionary::Text;
 use crate::open::{self, Content, Unknown, numbered};
 
 /// A target of the plan.
@@ -25,7 +25,7 @@ pub struct Indicator {
     pub key: String,
     /// What people call it.
     #[n(1)]
-    pub title: Words,
+    pub title: Text,
     /// The domain of the plan that it belongs to, and the number of its goal item there.
     #[n(2)]
     pub domain: String,
@@ -55,7 +55,7 @@ pub struct Indicator {
     pub responsible: Responsible,
     /// What a reader of the figure should know.
     #[n(11)]
-    pub note: Option<Words>,
+    pub note: Option<Text>,
 }
 
 numbered! {
@@ -79,7 +79,7 @@ pub struct Target {
     pub bound: Option<Bound>,
     /// What the figure is measured in.
     #[n(1)]
-    pub unit: Unit,
+    pub unit: Measure,
     /// By when.
     #[n(2)]
     pub year: u16,
@@ -149,7 +149,7 @@ pub struct Amount {
 
 numbered! {
     /// What a figure is measured in.
-    pub enum Unit {
+    pub enum Measure {
         /// Numerator per hundred of the denominator.
         0 => Percent,
         /// Per thousand.
@@ -327,7 +327,7 @@ impl Indicator {
     /// there.
     pub fn is_known(&self) -> bool {
         let unit = self.target.unit;
-        (unit == Unit::Count || unit.scale().is_some()) && self.period.of(0).is_some()
+        (unit == Measure::Count || unit.scale().is_some()) && self.period.of(0).is_some()
     }
 }
 
@@ -374,7 +374,7 @@ impl Amount {
     }
 }
 
-impl Unit {
+impl Measure {
     /// What a quotient is multiplied by; none where the numerator stands alone, and of what is not
     /// counted from records.
     pub fn scale(self) -> Option<i64> {

@@ -8,8 +8,8 @@
 //! found by a cadre on the road.
 
 mod check;
+mod dry_run;
 mod read;
-mod trial;
 mod units;
 mod yaml;
 
@@ -95,7 +95,7 @@ const CATALOGUE: [(&str, &str); 9] = [
 
 /// Something in the plan's files that has to be put right.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mistake {
+pub struct Diagnostic {
     /// The file, as it was named to the loader.
     pub file: String,
     /// The line, from 1; 0 where only the key is known.
@@ -108,9 +108,9 @@ pub struct Mistake {
 
 /// All the mistakes of a plan, by file and line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct Mistakes(pub Vec<Mistake>);
+pub struct PlanErrors(pub Vec<Diagnostic>);
 
-impl fmt::Display for Mistake {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
         if self.line > 0 {
@@ -123,7 +123,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for PlanErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, mistake) in self.0.iter().enumerate() {
             let separator = if at == 0 { "" } else { "\n" };
@@ -135,31 +135,31 @@ impl fmt::Display for Mistakes {
 
 /// Reads and checks the plan from its files, each a name (`subjects/person.yaml`, `codes.yaml`, …)
 /// and its text.
-pub fn load(files: &[(&str, &str)]) -> Result<Package, Mistakes> {
-    let mut notes = Notes::default();
-    let mut package = read::package(files, &mut notes);
+pub fn load(files: &[(&str, &str)]) -> Result<Package, PlanErrors> {
+    let mut diagnostics = Diagnostics::default();
+    let mut package = read::package(files, &mut diagnostics);
     package.work_out_classes();
-    check::package(&package, &mut notes);
-    let mut package = trial::package(package, &mut notes);
-    if notes.mistakes.is_empty()
+    check::package(&package, &mut diagnostics);
+    let mut package = dry_run::package(package, &mut diagnostics);
+    if diagnostics.errors.is_empty()
         && let Err((source, why)) = package.parse_expressions()
     {
-        notes.say("package.yaml", "", format!("`{source}`: {why}"));
+        diagnostics.report("package.yaml", "", format!("`{source}`: {why}"));
     }
-    let mistakes = notes.finish();
-    if mistakes.is_empty() {
+    let errors = diagnostics.finish();
+    if errors.is_empty() {
         Ok(package)
     } else {
-        Err(Mistakes(mistakes))
+        Err(PlanErrors(errors))
     }
 }
 
 /// Reads and checks the plan from a directory laid out as the one of this crate. A file that can't be read
 /// is a mistake too.
-pub fn load_dir(directory: &Path) -> Result<Package, Mistakes> {
+pub fn load_dir(directory: &Path) -> Result<Package, PlanErrors> {
     let failed = |file: &str, error: std::io::Error| {
         let (file, reason) = (file.to_owned(), error.to_string());
-        Mistake {
+        Diagnostic {
             file,
             line: 0,
             key: String::new(),
@@ -173,18 +173,18 @@ pub fn load_dir(directory: &Path) -> Result<Package, Mistakes> {
     for name in ["subjects", "indicators"] {
         match listed(directory, name) {
             Ok(files) => names.extend(files),
-            Err(error) => return Err(Mistakes(vec![failed(name, error)])),
+            Err(error) => return Err(PlanErrors(vec![failed(name, error)])),
         }
     }
-    let (mut texts, mut mistakes) = (Vec::new(), Vec::new());
+    let (mut texts, mut errors) = (Vec::new(), Vec::new());
     for name in &names {
         match std::fs::read_to_string(directory.join(name)) {
             Ok(text) => texts.push((name.as_str(), text)),
-            Err(error) => mistakes.push(failed(name, error)),
+            Err(error) => errors.push(failed(name, error)),
         }
     }
-    if !mistakes.is_empty() {
-        return Err(Mistakes(mistakes));
+    if !errors.is_empty() {
+        return Err(PlanErrors(errors));
     }
     let files: Vec<(&str, &str)> = texts
         .iter()
@@ -208,15 +208,15 @@ fn listed(directory: &Path, name: &str) -> std::io::Result<Vec<String>> {
 
 /// Reads and checks the catalogue from its files, each a name (`catalogue/law.yaml`, …) and its text,
 /// beside the package whose indicators it names.
-pub fn load_catalogue(files: &[(&str, &str)], package: &Package) -> Result<Catalogue, Mistakes> {
-    let mut notes = Notes::default();
-    let catalogue = read::catalogue::catalogue(files, &mut notes);
-    check::catalogue::catalogue(&catalogue, package, &mut notes);
-    let mistakes = notes.finish();
-    if mistakes.is_empty() {
+pub fn load_catalogue(files: &[(&str, &str)], package: &Package) -> Result<Catalogue, PlanErrors> {
+    let mut diagnostics = Diagnostics::default();
+    let catalogue = read::catalogue::catalogue(files, &mut diagnostics);
+    check::catalogue::catalogue(&catalogue, package, &mut diagnostics);
+    let errors = diagnostics.finish();
+    if errors.is_empty() {
         Ok(catalogue)
     } else {
-        Err(Mistakes(mistakes))
+        Err(PlanErrors(errors))
     }
 }
 
@@ -230,7 +230,7 @@ impl Catalogue {
         static BUILTIN: OnceLock<Catalogue> = OnceLock::new();
         BUILTIN.get_or_init(|| match load_catalogue(&CATALOGUE, &Package::builtin()) {
             Ok(catalogue) => catalogue,
-            Err(mistakes) => panic!("the built-in catalogue has mistakes:\n{mistakes}"),
+            Err(errors) => panic!("the built-in catalogue has mistakes:\n{errors}"),
         })
     }
 }
@@ -261,7 +261,7 @@ impl Package {
         static PACKAGE: OnceLock<Package> = OnceLock::new();
         let load = || match load(&BUILTIN) {
             Ok(package) => package,
-            Err(mistakes) => panic!("the built-in plan has mistakes:\n{mistakes}"),
+            Err(errors) => panic!("the built-in plan has mistakes:\n{errors}"),
         };
         PACKAGE.get_or_init(load).clone()
     }
@@ -269,26 +269,26 @@ impl Package {
 
 /// What was noticed so far: mistakes, and where the keys are.
 #[derive(Default)]
-struct Notes {
-    mistakes: Vec<Mistake>,
+struct Diagnostics {
+    errors: Vec<Diagnostic>,
     /// Lines by file and key.
     lines: BTreeMap<(String, String), u32>,
     /// The file of each subject.
     subjects: BTreeMap<String, String>,
 }
 
-impl Notes {
-    fn say(&mut self, file: &str, key: impl Into<String>, reason: impl Into<String>) {
+impl Diagnostics {
+    fn report(&mut self, file: &str, key: impl Into<String>, reason: impl Into<String>) {
         let (key, reason) = (key.into(), reason.into());
         let line = self.line(file, &key);
-        let mistake = Mistake {
+        let mistake = Diagnostic {
             file: file.to_owned(),
             line,
             key,
             reason,
         };
-        if !self.mistakes.contains(&mistake) {
-            self.mistakes.push(mistake);
+        if !self.errors.contains(&mistake) {
+            self.errors.push(mistake);
         }
     }
 
@@ -313,9 +313,9 @@ impl Notes {
             .unwrap_or_else(|| "subjects".into())
     }
 
-    fn finish(mut self) -> Vec<Mistake> {
-        self.mistakes.sort();
-        self.mistakes
+    fn finish(mut self) -> Vec<Diagnostic> {
+        self.errors.sort();
+        self.errors
     }
 }
 

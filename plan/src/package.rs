@@ -7,7 +7,7 @@ use crate::dictionary::{CodeList, Field, Section, Subject};
 use crate::expression::{Parsed, Programs};
 use crate::indicator::{Indicator, Years};
 use crate::register::{Computed, Register, Setting};
-use crate::unit::Unit;
+use crate::unit::OrgUnit;
 
 /// Years that a plan can be for.
 const YEARS_MAX: u16 = 200;
@@ -35,7 +35,7 @@ pub struct Package {
     pub registers: Vec<Register>,
     /// The org units, by code.
     #[n(6)]
-    pub units: Vec<Unit>,
+    pub units: Vec<OrgUnit>,
     /// The years of the plan.
     #[cbor(n(7), default)]
     pub years: Years,
@@ -157,7 +157,7 @@ impl Package {
     }
 
     /// The org unit with this code.
-    pub fn unit(&self, code: &str) -> Option<&Unit> {
+    pub fn unit(&self, code: &str) -> Option<&OrgUnit> {
         self.units.iter().find(|unit| unit.code == code)
     }
 }

@@ -4,7 +4,7 @@ use minicbor::decode::{self, Decoder};
 use minicbor::encode::{self, Encoder, Write};
 use minicbor::{Decode, Encode};
 
-use crate::dictionary::Words;
+use crate::dictionary::Text;
 use crate::open::{self, Content, Unknown, numbered};
 
 /// A register (台账): which records it shows, what is filled in and what follows. It holds no data
@@ -16,7 +16,7 @@ pub struct Register {
     pub key: String,
     /// What people call it.
     #[n(1)]
-    pub title: Words,
+    pub title: Text,
     /// The subject whose records it shows.
     #[n(2)]
     pub of: String,
@@ -45,7 +45,7 @@ pub struct Task {
     pub key: String,
     /// What people call it.
     #[n(1)]
-    pub title: Words,
+    pub title: Text,
     /// The computed date when it is due; none means that there is nothing to do.
     #[n(2)]
     pub due: String,
@@ -65,10 +65,10 @@ pub struct Computed {
     pub of: String,
     /// What people call it.
     #[n(2)]
-    pub title: Words,
+    pub title: Text,
     /// What it gives.
     #[n(3)]
-    pub gives: Gives,
+    pub gives: ValueType,
     /// The expression.
     #[n(4)]
     pub is: String,
@@ -79,7 +79,7 @@ pub struct Computed {
 
 numbered! {
     /// What a computed status is.
-    pub enum Gives {
+    pub enum ValueType {
         /// Yes or no.
         0 => Bool,
         /// A date, or null.
@@ -101,7 +101,7 @@ pub struct Setting {
     pub key: String,
     /// What people call it.
     #[n(1)]
-    pub title: Words,
+    pub title: Text,
     /// The values, by the date from which each holds, ascending.
     #[n(2)]
     pub values: Vec<Dated>,

@@ -6,7 +6,7 @@ use crate::open::numbered;
 
 /// An org unit.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Unit {
+pub struct OrgUnit {
     /// 2, 4, 6, 9 or 12 digits.
     #[n(0)]
     pub code: String,

@@ -9,7 +9,7 @@ use crate::draw::{Draw, Matter};
 use crate::entry::{Entry, Puts};
 use crate::family::{Household, households};
 use crate::names::{Custom, Names};
-use crate::place::Place;
+use crate::recording_unit::RecordingUnit;
 use crate::{care, dwelling, life, oddities, register, screening};
 
 /// From so many days after the first visit on, every phone of the unit knows the household.
@@ -18,7 +18,7 @@ const KNOWN_DAYS: i64 = 200;
 /// The entries of a unit, and what they are drawn from.
 pub(crate) struct Diary<'a> {
     pub(crate) seed: u64,
-    pub(crate) place: &'a Place<'a>,
+    pub(crate) place: &'a RecordingUnit<'a>,
     pub(crate) names: &'a Names,
     /// Who visits, by phone.
     pub(crate) cadres: Vec<String>,
@@ -36,7 +36,7 @@ pub(crate) struct Written {
 }
 
 /// Writes the diary of a unit up to and with the day `until`.
-pub(crate) fn write(seed: u64, place: &Place<'_>, names: &Names, until: Day) -> Written {
+pub(crate) fn write(seed: u64, place: &RecordingUnit<'_>, names: &Names, until: Day) -> Written {
     let mut draw = Draw::of(seed, Matter::Cadres, place.number, 0);
     let mut diary = Diary {
         seed,

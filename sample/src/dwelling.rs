@@ -195,7 +195,7 @@ mod tests {
     use crate::day::Day;
     use crate::diary;
     use crate::names::Names;
-    use crate::place::places;
+    use crate::recording_unit::places;
 
     /// People in 100 of the 嘎查 whose water is piped from works at the end of a year, and those of
     /// whom it is not known, by the rules of the plan: the latest observation of two years.

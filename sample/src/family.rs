@@ -6,7 +6,7 @@ use crate::day::Day;
 use crate::draw::{Draw, Matter};
 use crate::names::{Custom, Names};
 use crate::numbers::Numbers;
-use crate::place::Place;
+use crate::recording_unit::RecordingUnit;
 
 /// The first visits to all households.
 pub(crate) const FIRST_VISITS: (Day, Day) = (Day::of(2021, 3, 15), Day::of(2021, 8, 31));
@@ -117,7 +117,7 @@ impl Household {
 }
 
 /// The households of a unit.
-pub(crate) fn households(seed: u64, place: &Place<'_>, names: &Names) -> Vec<Household> {
+pub(crate) fn households(seed: u64, place: &RecordingUnit<'_>, names: &Names) -> Vec<Household> {
     let mut numbers = Numbers::of(place.number);
     let mut households: Vec<Household> = Vec::new();
     let mut left = place.people;
@@ -149,7 +149,7 @@ pub(crate) fn households(seed: u64, place: &Place<'_>, names: &Names) -> Vec<Hou
 
 /// Makes a household.
 struct Founder<'a> {
-    place: &'a Place<'a>,
+    place: &'a RecordingUnit<'a>,
     names: &'a Names,
     numbers: &'a mut Numbers,
     draw: &'a mut Draw,
@@ -335,7 +335,7 @@ mod tests {
     use sync_core::group::IdNumber;
 
     use super::*;
-    use crate::place::places;
+    use crate::recording_unit::places;
 
     #[test]
     fn everybody_has_a_number_of_their_own_that_says_birth_and_sex() {

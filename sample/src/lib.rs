@@ -21,7 +21,6 @@
 
 mod care;
 mod day;
-mod desk;
 mod diary;
 mod draw;
 mod dwelling;
@@ -33,7 +32,8 @@ mod numbers;
 mod oddities;
 pub mod people;
 pub mod phone;
-mod place;
+mod playback;
+mod recording_unit;
 mod register;
 mod screening;
 #[cfg(test)]
@@ -43,19 +43,19 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use plan::Package;
-use plan::unit::Unit;
-use sync_core::enrol::Link;
+use plan::unit::OrgUnit;
+use sync_core::enrol::EnrolmentLink;
 
 use crate::names::Names;
 use crate::phone::PhoneError;
-use crate::place::{Place, places};
+use crate::recording_unit::{RecordingUnit, places};
 
 /// Units that are recorded at the same time.
 const AT_ONCE: usize = 2;
 
 /// What is to be made.
 #[derive(Clone, Copy, Debug)]
-pub struct Wish {
+pub struct SampleOptions {
     /// How many people are recorded over all years; at least two in every unit.
     pub people: usize,
     /// What everybody and everything follows from.
@@ -70,7 +70,7 @@ pub trait Banner: Sync {
     type Error: Send;
 
     /// A link for one phone of a cadre of `unit`; the device is listed under `name`.
-    fn code(&self, unit: &Unit, name: &str) -> Result<Link, Self::Error>;
+    fn code(&self, unit: &OrgUnit, name: &str) -> Result<EnrolmentLink, Self::Error>;
 
     /// `POST /v1/enrol`.
     fn enrol(&self, body: &[u8]) -> Result<Vec<u8>, Self::Error>;
@@ -115,11 +115,11 @@ pub enum SampleError<E> {
 pub fn record<B: Banner>(
     banner: &B,
     package: &Package,
-    wish: &Wish,
+    options: &SampleOptions,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Counts, SampleError<B::Error>> {
     let names = Names::new();
-    let mut waiting = places(package, wish.people, wish.seed);
+    let mut waiting = places(package, options.people, options.seed);
     // The largest first, so that no thread is left alone with one; taken from the end.
     waiting.sort_by_key(|place| place.people * place.phones);
     let progress = Progress {
@@ -134,7 +134,7 @@ pub fn record<B: Banner>(
             scope.spawn(|| {
                 while let Some(place) = next(&waiting, &outcome) {
                     let recorded = progress.unit(&place, |step| {
-                        desk::unit(banner, wish, &place, &names, step)
+                        playback::unit(banner, options, &place, &names, step)
                     });
                     add(&outcome, recorded);
                 }
@@ -149,7 +149,10 @@ pub fn record<B: Banner>(
 type Outcome<E> = Result<Counts, SampleError<E>>;
 
 /// The next unit, unless one has failed.
-fn next<'a, E>(waiting: &Mutex<Vec<Place<'a>>>, outcome: &Mutex<Outcome<E>>) -> Option<Place<'a>> {
+fn next<'a, E>(
+    waiting: &Mutex<Vec<RecordingUnit<'a>>>,
+    outcome: &Mutex<Outcome<E>>,
+) -> Option<RecordingUnit<'a>> {
     let failed = outcome.lock().map_or(true, |outcome| outcome.is_err());
     match failed {
         true => None,
@@ -187,7 +190,7 @@ impl Progress<'_> {
     /// Follows one unit, whose entries stand for its people.
     fn unit<T>(
         &self,
-        place: &Place<'_>,
+        place: &RecordingUnit<'_>,
         work: impl FnOnce(&mut dyn FnMut(usize, usize)) -> T,
     ) -> T {
         let mut told = 0;

@@ -4,7 +4,7 @@
 use crate::day::Day;
 use crate::draw::{Draw, Matter};
 use crate::family::{Household, Spell};
-use crate::place::Place;
+use crate::recording_unit::RecordingUnit;
 
 /// Absences begin between these days.
 const SPELLS: (Day, Day) = (Day::of(2019, 6, 1), Day::of(2026, 9, 30));
@@ -13,7 +13,12 @@ const AWAY_DAYS: i64 = 183;
 
 /// Lives through the years up to the end of `last_year`. A year's events follow from the draws up to
 /// it, so they are the same however long the life goes on.
-pub(crate) fn live(seed: u64, place: &Place<'_>, household: &mut Household, last_year: i64) {
+pub(crate) fn live(
+    seed: u64,
+    place: &RecordingUnit<'_>,
+    household: &mut Household,
+    last_year: i64,
+) {
     let mut draw = Draw::of(seed, Matter::Life, place.number, household.index);
     absences(&mut draw, place, household);
     for year in household.visited.year()..=last_year {
@@ -32,7 +37,7 @@ pub(crate) fn live(seed: u64, place: &Place<'_>, household: &mut Household, last
     }
 }
 
-fn absences(draw: &mut Draw, place: &Place<'_>, household: &mut Household) {
+fn absences(draw: &mut Draw, place: &RecordingUnit<'_>, household: &mut Household) {
     let [head, spouse, ..] = &household.members[..] else {
         return;
     };

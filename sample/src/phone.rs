@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use sync_core::batch::{Known, Reference};
+use sync_core::batch::{Reference, ReferencedBatch};
 use sync_core::control::{BadEntry, Control};
 use sync_core::date::date_in_china;
-use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link};
+use sync_core::enrol::{EnrolAnswer, EnrolRequest, EnrolmentLink};
 use sync_core::exchange::{Budget, ExchangeError, Outgoing, Received};
 use sync_core::id::{AuthorId, DeviceId, NetworkId, RecordId, Subject};
-use sync_core::replica::{Context, Edit, EditError, HubState, Me, Replica};
+use sync_core::replica::{Context, DeviceIdentity, Edit, EditError, Replica, ServerState};
 use sync_core::row::{ReadRows, Row, Table, Unreadable};
 use sync_core::seal::{SealingKey, SigningKey};
 use sync_core::value::{Key, Value};
@@ -93,7 +93,7 @@ pub struct Enrolling {
 
 impl Enrolling {
     /// Makes the device numbered `seed`, whose keys follow from that number: for made-up data only.
-    pub fn new(link: &Link, seed: u64) -> Self {
+    pub fn new(link: &EnrolmentLink, seed: u64) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let key = SigningKey::generate(&mut rng);
         let request = EnrolRequest {
@@ -125,11 +125,11 @@ impl Enrolling {
                 control.apply(entry);
             }
         }
-        let me = Me {
+        let me = DeviceIdentity {
             network: self.network,
             device: DeviceId::of_key(&self.key.public().bytes),
         };
-        let hub = HubState::enrolled(answer.incarnation, answer.nonce, now, answer.time);
+        let hub = ServerState::enrolled(answer.incarnation, answer.nonce, now, answer.time);
         let replica = Replica::new(me, control, hub);
         let unit = replica.units().first().map(|unit| (*unit).to_owned());
         let mut rows = Rows::default();
@@ -204,7 +204,7 @@ impl Phone {
     }
 
     /// The batch that a reference of the phone's own names.
-    pub fn held_at(&self, reference: &Reference) -> Option<Known> {
+    pub fn held_at(&self, reference: &Reference) -> Option<ReferencedBatch> {
         self.replica.held_at(&self.rows, reference).ok()?
     }
 

@@ -195,7 +195,7 @@ mod tests {
     use crate::family::households;
     use crate::life;
     use crate::names::Names;
-    use crate::place::places;
+    use crate::recording_unit::places;
 
     /// Women in 100 of the ages that are invited who live in 20 嘎查 at the end of a year, and whose
     /// last cervical screening still counts by the rules of the plan.

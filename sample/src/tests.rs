@@ -12,7 +12,7 @@ use sync_core::value::{Key, Value};
 use crate::day::Day;
 use crate::diary;
 use crate::names::Names;
-use crate::place::places;
+use crate::recording_unit::places;
 
 type Answers = Vec<Result<Datum, ExpressionError>>;
 

@@ -9,22 +9,22 @@ use plan::indicator::Indicator;
 use plan::unit::Level;
 use rcgen::KeyPair;
 use sync_core::date::date_in_china;
-use sync_core::figure::{Asked, Tally};
+use sync_core::figure::{Tally, YearSelection};
 use sync_core::id::NetworkId;
 use tokio::task::spawn_blocking;
 
-use crate::context::{Node, Options, Shared};
+use crate::context::{Node, NodeContext, Options};
+use crate::control_cache::LatestControl;
 use crate::erase;
 use crate::error::CommandError;
-use crate::figures::{self, Built, Shown, build_next};
+use crate::figures::{self, Built, FigureReader, build_next};
 use crate::install::{install, make_current};
 use crate::journal::Journal;
-use crate::private;
+use crate::owner_only;
 use crate::reads::KnownReads;
 use crate::recount::{self, Recounted};
 use crate::recovery::{self, RecoveryStatus};
 use crate::reply::ServeError;
-use crate::roster::Remembered;
 use crate::seal_renewal;
 use crate::store::control::{self, meta};
 use crate::store::event::{self, Event};
@@ -53,7 +53,7 @@ pub struct Figure {
 /// All methods want a tokio runtime, of any flavour.
 #[derive(Clone, Debug)]
 pub struct App {
-    shared: Arc<Shared>,
+    context: Arc<NodeContext>,
     writer: Arc<Writer>,
     tls: Arc<KeyPair>,
     catalogue: &'static Catalogue,
@@ -63,14 +63,14 @@ pub struct App {
 impl App {
     /// Opens a data directory; an empty one, or none, becomes a new installation.
     pub async fn open(dir: &Path, options: Options) -> Result<Self, anyhow::Error> {
-        private::make_dir(dir)?;
+        owner_only::make_dir(dir)?;
         let opening = opening(dir).await?;
         let store = Store::open(dir).await?;
         recovery::notice_set_back(options.clock.now(), &store).await?;
         let installed = install(dir, &store, &options).await?;
         let network = installed.me.network;
         let kept = kept_journal(&store).await?;
-        let shared = Arc::new(Shared {
+        let context = Arc::new(NodeContext {
             dir: dir.to_owned(),
             journal: Journal::new(network, options.clock.clone(), kept.clone()),
             store,
@@ -79,13 +79,13 @@ impl App {
             numbers: installed.numbers,
             seal_keys: installed.seal_keys,
             reads: KnownReads::default(),
-            roster: Remembered::new(installed.roster),
+            control_cache: LatestControl::new(installed.control_cache),
             sample: options.sample,
             clock: options.clock,
         });
-        let writer = Writer::start(shared.clone())?;
+        let writer = Writer::start(context.clone())?;
         let app = Self {
-            shared,
+            context,
             writer: Arc::new(writer),
             tls: Arc::new(installed.tls),
             catalogue: Catalogue::builtin(),
@@ -93,11 +93,11 @@ impl App {
         };
         erase_what_is_due(&app).await?;
         // The plan and the keys don't wait for a journal that can't be written.
-        app.shared.journal.set(None);
+        app.context.journal.set(None);
         let package = options.package;
         app.write(async move |tx: &mut WriteTx<'_>| make_current(tx, &package).await)
             .await?;
-        app.shared.journal.set(kept.clone());
+        app.context.journal.set(kept.clone());
         drop(opening);
         if kept.is_some()
             && let Err(error) = app.catch_up().await
@@ -129,7 +129,7 @@ impl App {
         let unusable = |error: std::io::Error| {
             CommandError::wrong("journal_failed", dir.display()).with("detail", error)
         };
-        private::make_dir(dir).map_err(unusable)?;
+        owner_only::make_dir(dir).map_err(unusable)?;
         let dir = dir.canonicalize().map_err(unusable)?;
         let name = dir.to_str().ok_or_else(|| {
             let kind = std::io::ErrorKind::InvalidFilename;
@@ -163,7 +163,7 @@ impl App {
 
     /// Where a restored server stands.
     pub async fn recovery_status(&self) -> Result<RecoveryStatus, CommandError> {
-        let ReadTx { mut conn, control } = self.shared.read().await?;
+        let ReadTx { mut conn, control } = self.context.read().await?;
         Ok(recovery::status(&mut conn, &control).await?)
     }
 
@@ -181,7 +181,7 @@ impl App {
 
     /// The newest events, newest first.
     pub async fn events(&self, limit: u64) -> Result<Vec<Event>, CommandError> {
-        let mut tx = self.shared.store.read().await?;
+        let mut tx = self.context.store.read().await?;
         Ok(event::newest(&mut tx, limit).await?)
     }
 
@@ -198,7 +198,7 @@ impl App {
 
     /// The installation's id.
     pub fn network(&self) -> NetworkId {
-        self.shared.me.network
+        self.context.me.network
     }
 
     /// Whether this opening made the installation.
@@ -208,7 +208,7 @@ impl App {
 
     /// The control entry that founded the network: what a phone asks for before it trusts anything.
     pub async fn root_entry(&self) -> Result<Vec<u8>, ServeError> {
-        let mut tx = self.shared.store.read().await?;
+        let mut tx = self.context.store.read().await?;
         let entry = control::first(&mut tx).await?;
         Ok(entry.ok_or(StoreError::Unreadable {
             table: "control",
@@ -219,10 +219,10 @@ impl App {
     /// Holds an installation to what it was founded as: one for real data never becomes a sample,
     /// which lets devices in without anybody's look.
     pub async fn keep_sample_apart(&self) -> Result<(), CommandError> {
-        if !self.shared.sample {
+        if !self.context.sample {
             return Ok(());
         }
-        let mut tx = self.shared.store.read().await?;
+        let mut tx = self.context.store.read().await?;
         match control::meta(&mut tx, meta::SAMPLE).await? {
             Some(_) => Ok(()),
             None => Err(CommandError::wrong("not_a_sample", "--sample")),
@@ -251,13 +251,13 @@ impl App {
     /// Empties the database's log of what an erasure overwrote. A server that runs does so every hour,
     /// should somebody have been reading when it was due.
     pub async fn empty_log(&self) -> Result<(), CommandError> {
-        self.shared.leave_no_trace().await?;
+        self.context.scrub().await?;
         Ok(())
     }
 
     /// Makes everything that follows from the batches again and compares it with what is stored.
     pub async fn verify(&self) -> Result<Verified, CommandError> {
-        let ReadTx { mut conn, control } = self.shared.read().await?;
+        let ReadTx { mut conn, control } = self.context.read().await?;
         Ok(verify::verify(&mut conn, self.network(), &control).await?)
     }
 
@@ -278,11 +278,11 @@ impl App {
     pub async fn indicators(
         &self,
         org: Option<&str>,
-        asked: Asked,
+        query: YearSelection,
     ) -> Result<Vec<Figure>, CommandError> {
         self.count_figures().await?;
-        let ReadTx { mut conn, control } = self.shared.read().await?;
-        let shown = Shown::current(&mut conn, &control).await?;
+        let ReadTx { mut conn, control } = self.context.read().await?;
+        let shown = FigureReader::current(&mut conn, &control).await?;
         let shown = shown.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
         let package = shown.package();
         let banner = package
@@ -296,8 +296,8 @@ impl App {
         if package.unit(org).is_none() {
             return Err(CommandError::wrong("unknown_org", org));
         }
-        let today = date_in_china(self.shared.clock.now());
-        let years = asked.years(package.years, &today).map_err(|unknown| {
+        let today = date_in_china(self.context.clock.now());
+        let years = query.years(package.years, &today).map_err(|unknown| {
             let error = CommandError::wrong("unknown_year", unknown.year);
             let error = error.with("from", unknown.years.from);
             error.with("to", unknown.years.to)
@@ -319,8 +319,8 @@ impl App {
     /// once they are counted. Nothing is changed.
     pub async fn verify_cells(&self) -> Result<Recounted, CommandError> {
         self.count_figures().await?;
-        let ReadTx { mut conn, control } = self.shared.read().await?;
-        let shown = Shown::current(&mut conn, &control).await?;
+        let ReadTx { mut conn, control } = self.context.read().await?;
+        let shown = FigureReader::current(&mut conn, &control).await?;
         let shown = shown.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
         Ok(recount::recount(&mut conn, &shown, &control).await?)
     }
@@ -340,11 +340,11 @@ impl App {
     /// Closes the connections to the database. What is asked of a clone later opens the writer's again.
     pub async fn close(&self) {
         self.writer.rest().await;
-        self.shared.store.close().await;
+        self.context.store.close().await;
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.shared
+    pub(crate) fn context(&self) -> &NodeContext {
+        &self.context
     }
 
     pub(crate) fn tls_key(&self) -> &KeyPair {
@@ -355,13 +355,13 @@ impl App {
 /// Does what is left to do when a data directory is opened: orders may have come into it with a backup,
 /// and a process may have been killed before it emptied its log.
 pub(crate) async fn erase_what_is_due(app: &App) -> Result<(), CommandError> {
-    let shared = app.shared();
-    let ReadTx { mut conn, control } = shared.read().await?;
+    let context = app.context();
+    let ReadTx { mut conn, control } = context.read().await?;
     let gone = erasure::erased(&mut conn).await?;
     drop(conn);
     if control.erased().all(|record| gone.contains_key(&record)) {
-        let mut tx = shared.store.read().await?;
-        return Ok(shared.journal.drop_old(&mut tx).await?);
+        let mut tx = context.store.read().await?;
+        return Ok(context.journal.drop_old(&mut tx).await?);
     }
     app.write(async |tx: &mut WriteTx<'_>| Ok(erase::execute(tx).await?))
         .await

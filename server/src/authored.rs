@@ -19,8 +19,8 @@ use sync_core::value::{Key, Value};
 use crate::clock::random;
 use crate::store::{StoreError, feed};
 use crate::transaction::WriteTx;
-use crate::unit_records::Unit;
-use crate::{exchange, standing};
+use crate::unit_records::UnitRecords;
+use crate::{exchange, quarantine};
 
 /// Keys in one change: an entry is small enough for every batch.
 const KEYS_MAX: usize = 64;
@@ -102,11 +102,11 @@ impl<'p, 't> Pen<'p, 't> {
         if let Some(state) = self.states.get(&(space.clone(), record)) {
             return Ok(state.clone());
         }
-        standing::state(&mut self.tx.conn, self.control, space, record).await
+        quarantine::state(&mut self.tx.conn, self.control, space, record).await
     }
 
     async fn check(&mut self, edit: &Edit) -> Result<(), Unauthored> {
-        let mut held = Unit::empty(Some(self.package));
+        let mut held = UnitRecords::empty(Some(self.package));
         for class in Class::ALL {
             if let Ok(space) = Space::new(&edit.unit, class) {
                 held.put(class, edit.record, self.state(&space, edit.record).await?);

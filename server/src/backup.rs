@@ -16,7 +16,7 @@ use self::container::{BadBackup, Part, Table, read_part};
 use crate::app::App;
 use crate::error::CommandError;
 use crate::keys;
-use crate::private;
+use crate::owner_only;
 use crate::store::control::{self, meta};
 use crate::store::{Conn, FILE_NAME, copy, journaled};
 use crate::transaction::WriteTx;
@@ -50,10 +50,10 @@ impl App {
 
 /// Writes a backup to `file`, which must not be there, and reads it again.
 async fn make(app: &App, file: &Path, in_clear: InClear) -> Result<BackupMade, CommandError> {
-    let shared = app.shared();
+    let context = app.context();
     let failed = |error: io::Error| CommandError::file_failed(file, error);
-    let now = shared.clock.now();
-    let mut conn = shared.store.connect().await?;
+    let now = context.clock.now();
+    let mut conn = context.store.connect().await?;
     let sample = control::meta(&mut conn, meta::SAMPLE).await?.is_some();
     if !sample && in_clear == InClear::NotSaid {
         return Err(CommandError::wrong("backup_in_clear", file.display()));
@@ -70,13 +70,13 @@ async fn make(app: &App, file: &Path, in_clear: InClear) -> Result<BackupMade, C
     // A month's private half is on disk before its public half is in the database, so the keys are
     // read after the copy was made.
     let mut paths = vec![(FILE_NAME.to_owned(), database.0.clone())];
-    let months = keys::seal_months(&shared.dir).map_err(anyhow::Error::from)?;
+    let months = keys::seal_months(&context.dir).map_err(anyhow::Error::from)?;
     let names = [keys::NODE, keys::MATCH, keys::TLS, keys::TLS_NEXT].map(str::to_owned);
     for name in names
         .into_iter()
         .chain(months.into_iter().map(keys::seal_name))
     {
-        let path = shared.dir.join(&name);
+        let path = context.dir.join(&name);
         if path.is_file() {
             paths.push((name, path));
         }
@@ -90,7 +90,7 @@ async fn make(app: &App, file: &Path, in_clear: InClear) -> Result<BackupMade, C
         );
     }
     let table = Table {
-        network: shared.me.network,
+        network: context.me.network,
         incarnation: Incarnation(incarnation.unwrap_or_default()),
         time: now,
         parts,
@@ -130,7 +130,7 @@ fn write(file: &Path, table: &Table, paths: &[(String, PathBuf)]) -> io::Result<
         Err(error) => return Err(io::Error::other(error)),
     }
     fs::rename(&beside.0, file)?;
-    private::sync_parent(file)?;
+    owner_only::sync_parent(file)?;
     out.metadata().map(|metadata| metadata.len())
 }
 
@@ -152,7 +152,7 @@ impl Scratch {
         let mut name = file.as_os_str().to_owned();
         name.push(ending);
         let path = PathBuf::from(name);
-        private::create_anew(&path)?;
+        owner_only::create_anew(&path)?;
         Ok(Self(path))
     }
 }

@@ -3,17 +3,17 @@
 
 use std::sync::Arc;
 
-use sync_core::batch::{Batch, Unfit};
+use sync_core::batch::{BadBatch, Batch};
 use sync_core::bundle::{Claims, Content, Unsealed};
+use sync_core::bundle_exchange::reply::{self, PlainEnvelope};
 use sync_core::control::{Control, ControlEntry};
-use sync_core::hub::{self, Place};
-use sync_core::relay::reply::{self, Letter};
+use sync_core::hub::{self, Placement};
 use sync_core::wire::SHOWN_MAX;
 
+use crate::control_cache::ControlCache;
 use crate::exchange::{self, ANSWER_BATCH_BYTES_MAX};
-use crate::recovery::learn;
+use crate::recovery::absorb;
 use crate::reply::ServeError;
-use crate::roster::Roster;
 use crate::store::{StoreError, recovery};
 use crate::transaction::WriteTx;
 use crate::writer::Job;
@@ -44,14 +44,14 @@ pub struct BundleReport {
 pub(crate) struct Unpacked {
     unsealed: Unsealed,
     /// Control entries in it that were lost here (R21).
-    taught: Vec<ControlEntry>,
+    repair: Vec<ControlEntry>,
     parts: Vec<Part>,
 }
 
 /// What one envelope brought.
 struct Part {
     claims: Option<Claims>,
-    batches: Vec<Result<Batch, Unfit>>,
+    batches: Vec<Result<Batch, BadBatch>>,
 }
 
 impl Unpacked {
@@ -62,10 +62,10 @@ impl Unpacked {
             .iter()
             .flat_map(|content| &content.control);
         let shown: Vec<Vec<u8>> = shown.take(SHOWN_MAX).cloned().collect();
-        let (joined, taught) = hub::join(control, &shown);
+        let (joined, repair) = hub::join(control, &shown);
         let mut unpacked = Self {
             unsealed,
-            taught,
+            repair,
             parts: Vec::new(),
         };
         unpacked.parts = unpacked.check_again(joined.as_ref().unwrap_or(control));
@@ -73,8 +73,8 @@ impl Unpacked {
     }
 
     /// The control entries that are to be joined before it is taken.
-    pub(crate) fn taught(&self) -> &[ControlEntry] {
-        &self.taught
+    pub(crate) fn repair(&self) -> &[ControlEntry] {
+        &self.repair
     }
 
     /// The parts under another roster.
@@ -93,7 +93,7 @@ impl Unpacked {
 
 /// What goes back, and how many bytes of batches may still.
 struct Back {
-    letters: Vec<Letter>,
+    envelopes: Vec<PlainEnvelope>,
     room: usize,
 }
 
@@ -103,7 +103,7 @@ pub(crate) async fn take(
     tx: &mut WriteTx<'_>,
     unpacked: &Unpacked,
     is_current: bool,
-) -> Result<(BundleReport, Vec<Letter>), StoreError> {
+) -> Result<(BundleReport, Vec<PlainEnvelope>), StoreError> {
     let again;
     let parts = match is_current {
         true => &unpacked.parts,
@@ -120,13 +120,13 @@ pub(crate) async fn take(
         ..BundleReport::default()
     };
     let mut back = Back {
-        letters: Vec::new(),
+        envelopes: Vec::new(),
         room: ANSWER_BATCH_BYTES_MAX,
     };
     for part in parts {
         take_part(now, tx, part, &mut report, &mut back).await?;
     }
-    Ok((report, back.letters))
+    Ok((report, back.envelopes))
 }
 
 /// A bundle to be taken, as it was checked under a roster.
@@ -134,18 +134,18 @@ pub(crate) struct Import {
     /// What it brings.
     pub(crate) unpacked: Unpacked,
     /// Under which it was checked.
-    pub(crate) roster: Arc<Roster>,
+    pub(crate) control_cache: Arc<ControlCache>,
     /// When it came.
     pub(crate) now: i64,
 }
 
 impl Job for Import {
-    type Output = (BundleReport, Vec<Letter>);
+    type Output = (BundleReport, Vec<PlainEnvelope>);
     type Error = ServeError;
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, ServeError> {
-        learn(self.now, tx, self.unpacked.taught()).await?;
-        let is_current = self.roster.arrival == tx.control.arrival;
+        absorb(self.now, tx, self.unpacked.repair()).await?;
+        let is_current = self.control_cache.arrival == tx.control.arrival;
         Ok(take(self.now, tx, &self.unpacked, is_current).await?)
     }
 }
@@ -177,7 +177,7 @@ async fn take_part(
     let waits = |batch: &&Batch| {
         let place = held.get(&batch.header.space);
         let place = place.map(|held| held.place(batch.header.device, &batch.node()));
-        matches!(place, Some(Place::Gap(_))) && !unkept.contains(&batch.hash)
+        matches!(place, Some(Placement::Gap(_))) && !unkept.contains(&batch.hash)
     };
     report.waiting += part.batches.iter().flatten().filter(waits).count();
 
@@ -191,7 +191,8 @@ async fn take_part(
     let spent: usize = answer.batches.iter().map(Vec::len).sum();
     back.room = back.room.saturating_sub(spent);
     let held_back = recovery::returned(conn).await?;
-    back.letters
-        .extend(reply::letters(me, node, control, &held, &held_back, answer));
+    back.envelopes.extend(reply::reply_envelopes(
+        me, node, control, &held, &held_back, answer,
+    ));
     Ok(())
 }

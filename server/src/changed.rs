@@ -7,11 +7,11 @@ use sync_core::id::RecordId;
 /// The records whose shown values changed, by unit, with the parts that did: `section.field`, or
 /// `section` of a repeating one.
 #[derive(Debug, Default)]
-pub(crate) struct Touched(pub(crate) BTreeMap<String, Changed>);
+pub(crate) struct ChangedRecords(pub(crate) BTreeMap<String, ChangedParts>);
 
-pub(crate) type Changed = BTreeMap<RecordId, BTreeSet<String>>;
+pub(crate) type ChangedParts = BTreeMap<RecordId, BTreeSet<String>>;
 
-impl Touched {
+impl ChangedRecords {
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

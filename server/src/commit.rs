@@ -1,14 +1,14 @@
 //! Beginning and end of every transaction that writes. Nothing else begins or commits one.
 
-use crate::context::Shared;
-use crate::follow::follow;
+use crate::context::NodeContext;
+use crate::effects::apply;
 use crate::store::{Conn, Store, StoreError, Tx};
 use crate::transaction::WriteTx;
 
 /// Writes in a transaction of its own on `conn`: what `work` does, all that follows from it, and the
 /// journal. Nothing is stored if any of it fails.
 pub(crate) async fn write<T, E: From<StoreError>>(
-    node: &Shared,
+    node: &NodeContext,
     conn: &mut Conn,
     work: impl AsyncFnOnce(&mut WriteTx<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
@@ -20,7 +20,7 @@ pub(crate) async fn write<T, E: From<StoreError>>(
 }
 
 async fn commit(mut tx: WriteTx<'_>) -> Result<(), StoreError> {
-    follow(&mut tx).await?;
+    apply(&mut tx).await?;
     let (node, erases) = (tx.node, tx.erases());
     match erases {
         // What is older than the erasure goes.
@@ -29,7 +29,7 @@ async fn commit(mut tx: WriteTx<'_>) -> Result<(), StoreError> {
     }
     tx.conn.commit().await?;
     if erases {
-        node.leave_no_trace().await?;
+        node.scrub().await?;
     }
     Ok(())
 }

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use plan::Package;
-use sync_core::hub::HubMe;
+use sync_core::hub::NodeIdentity;
 use sync_core::seal::SigningKey;
 
 use crate::clock::Clock;
+use crate::control_cache::LatestControl;
 use crate::journal::Journal;
 use crate::keys::MatchKey;
 use crate::reads::KnownReads;
-use crate::roster::Remembered;
 use crate::seal_keys::SealKeys;
 use crate::store::{Store, StoreError};
 
@@ -43,7 +43,7 @@ impl Default for Options {
 
 /// What every request needs.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct NodeContext {
     /// The data directory.
     pub(crate) dir: PathBuf,
     pub(crate) store: Store,
@@ -53,16 +53,16 @@ pub(crate) struct Shared {
     pub(crate) numbers: MatchKey,
     pub(crate) seal_keys: SealKeys,
     pub(crate) reads: KnownReads,
-    pub(crate) roster: Remembered,
+    pub(crate) control_cache: LatestControl,
     pub(crate) sample: bool,
     pub(crate) clock: Clock,
 }
 
-impl Shared {
+impl NodeContext {
     /// Removes the journal's files from before an erasure and empties the database's log, which still has
     /// what was overwritten; waits a moment for those who read.
     /// Returns whether it is empty: if not, the server's hourly round and its stop do it.
-    pub(crate) async fn leave_no_trace(&self) -> Result<bool, StoreError> {
+    pub(crate) async fn scrub(&self) -> Result<bool, StoreError> {
         let mut tx = self.store.read().await?;
         self.journal.drop_old(&mut tx).await?;
         drop(tx);
@@ -78,12 +78,12 @@ impl Shared {
 }
 
 /// Who this server is. Does not print: the nonces' key stands inside.
-pub(crate) struct Node(pub(crate) HubMe);
+pub(crate) struct Node(pub(crate) NodeIdentity);
 
 impl std::ops::Deref for Node {
-    type Target = HubMe;
+    type Target = NodeIdentity;
 
-    fn deref(&self) -> &HubMe {
+    fn deref(&self) -> &NodeIdentity {
         &self.0
     }
 }

@@ -10,14 +10,14 @@ use plan::Package;
 use plan::unit::Level;
 use sha2::{Digest, Sha256};
 use sync_core::control::{ControlEntry, Enrolment, GRANTS_MAX};
-use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link, code_from, six_digits};
+use sync_core::enrol::{EnrolAnswer, EnrolRequest, EnrolmentLink, code_from, six_digits};
 use sync_core::id::{AuthorId, Class, DeviceId, Space};
 
 use crate::app::App;
 use crate::clock::random;
-use crate::context::Shared;
+use crate::context::NodeContext;
 use crate::error::CommandError;
-use crate::reply::{CodeRefusal, Refused, ServeError};
+use crate::reply::{CodeError, Rejection, ServeError};
 use crate::store::control::{self, meta};
 use crate::store::device::{self, Code, Device, Standing};
 use crate::store::{Conn, StoreError};
@@ -38,16 +38,16 @@ async fn redeem(
     now: i64,
     tx: &mut WriteTx<'_>,
     request: &EnrolRequest,
-) -> Result<Result<EnrolAnswer, Refused>, StoreError> {
+) -> Result<Result<EnrolAnswer, Rejection>, StoreError> {
     let (node, control) = (tx.node, tx.control.clone());
     let hash = hash_of(&request.code);
     let id = DeviceId::of_key(&request.signing_key);
-    let refused = |refusal: CodeRefusal| Ok(Err(Refused::from(refusal)));
+    let refused = |refusal: CodeError| Ok(Err(Rejection::from(refusal)));
     let Some(code) = device::code(&mut tx.conn, &hash).await? else {
-        return refused(CodeRefusal::Unknown);
+        return refused(CodeError::Unknown);
     };
     if control.revoked(id).is_some() {
-        return refused(CodeRefusal::Revoked);
+        return refused(CodeError::Revoked);
     }
     let known = device::device(&mut tx.conn, id).await?;
     let same_keys = known
@@ -59,15 +59,15 @@ async fn redeem(
         Some(key) if key == request.signing_key && same_keys => {}
         Some(key) => {
             count_redeemer(&mut tx.conn, DeviceId::of_key(&key)).await?;
-            return refused(CodeRefusal::Used);
+            return refused(CodeError::Used);
         }
-        None if code.expires <= now => return refused(CodeRefusal::Expired),
+        None if code.expires <= now => return refused(CodeError::Expired),
         None if !node.sample && !request.strong_secret => {
-            return refused(CodeRefusal::SecretWeak);
+            return refused(CodeError::SecretWeak);
         }
-        None if code.spaces.iter().any(was_taken) => return refused(CodeRefusal::SpaceTaken),
+        None if code.spaces.iter().any(was_taken) => return refused(CodeError::SpaceTaken),
         // A device's keys are made together: one of them with another is somebody else's try.
-        None if !same_keys => return refused(CodeRefusal::Used),
+        None if !same_keys => return refused(CodeError::Used),
         None => {
             device::use_code(&mut tx.conn, &hash, &request.signing_key).await?;
             let mut spaces = code.spaces.clone();
@@ -78,7 +78,7 @@ async fn redeem(
                 spaces,
                 author: code.author,
                 name: code.name,
-                standing: if node.sample {
+                quarantine: if node.sample {
                     Standing::Approved
                 } else {
                     Standing::Pending
@@ -92,11 +92,11 @@ async fn redeem(
             }
         }
     }
-    let standing = device::device(&mut tx.conn, id)
+    let quarantine = device::device(&mut tx.conn, id)
         .await?
-        .map(|device| device.standing);
+        .map(|device| device.quarantine);
     let enrolment = tx.control.enrolment(id);
-    let enrolment = enrolment.filter(|_| standing == Some(Standing::Approved));
+    let enrolment = enrolment.filter(|_| quarantine == Some(Standing::Approved));
     let control = enrolment
         .into_iter()
         .flat_map(|_| tx.control.for_device(id));
@@ -150,13 +150,13 @@ pub struct PendingDevice {
 }
 
 /// The devices that wait.
-async fn pending(conn: &mut Conn, shared: &Shared) -> Result<Vec<PendingDevice>, StoreError> {
+async fn pending(conn: &mut Conn, context: &NodeContext) -> Result<Vec<PendingDevice>, StoreError> {
     let waiting = device::pending(conn)
         .await?
         .into_iter()
         .map(|device| PendingDevice {
             device: device.id(),
-            digits: six_digits(shared.me.network, &device.signing_key, &device.sealing_key),
+            digits: six_digits(context.me.network, &device.signing_key, &device.sealing_key),
             since: device.since,
             name: device.name,
             redeemers: device.redeemers,
@@ -169,17 +169,17 @@ async fn approve(tx: &mut WriteTx<'_>, id: DeviceId) -> Result<(), CommandError>
     let Some(mut device) = device::device(&mut tx.conn, id).await? else {
         return Err(CommandError::wrong("device_unknown", id));
     };
-    if device.standing == Standing::Approved {
+    if device.quarantine == Standing::Approved {
         return Ok(());
     }
-    device.standing = Standing::Approved;
+    device.quarantine = Standing::Approved;
     device::set_device(&mut tx.conn, &device).await?;
     Ok(let_in(tx, &device).await?)
 }
 
 /// What a code is made for.
 #[derive(Clone, Debug, Default)]
-pub struct CodeWish {
+pub struct CodeRequest {
     /// `CODE[.class]`, at least one.
     pub spaces: Vec<String>,
     /// Whom it is for.
@@ -189,20 +189,23 @@ pub struct CodeWish {
 }
 
 /// Makes a code and the link that carries it.
-async fn make_code(tx: &mut WriteTx<'_>, wish: &CodeWish) -> Result<Link, CommandError> {
+async fn make_code(
+    tx: &mut WriteTx<'_>,
+    request: &CodeRequest,
+) -> Result<EnrolmentLink, CommandError> {
     let now = tx.node.clock.now();
     let conn = &mut tx.conn;
     let package = tx.control.package();
     let package = package.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
     let mut spaces = BTreeSet::new();
-    for wished in &wish.spaces {
+    for wished in &request.spaces {
         spaces.extend(spaces_of(package, wished)?);
     }
     if spaces.is_empty() || spaces.len() > GRANTS_MAX {
         let error = CommandError::wrong("space_count", spaces.len());
         return Err(error.with("max", GRANTS_MAX));
     }
-    let name = wish
+    let name = request
         .name
         .as_deref()
         .map(str::trim)
@@ -210,7 +213,7 @@ async fn make_code(tx: &mut WriteTx<'_>, wish: &CodeWish) -> Result<Link, Comman
     if name.is_some_and(|name| name.chars().count() > NAME_CHARS_MAX) {
         return Err(CommandError::wrong("too_long", "--name").with("max", NAME_CHARS_MAX));
     }
-    let server = match &wish.url {
+    let server = match &request.url {
         Some(url) => server_address(url)?,
         None => {
             let url = control::meta(conn, meta::URL).await?;
@@ -227,7 +230,7 @@ async fn make_code(tx: &mut WriteTx<'_>, wish: &CodeWish) -> Result<Link, Comman
         used_by: None,
     };
     device::add_code(conn, &hash_of(&code), &row, now).await?;
-    Ok(Link {
+    Ok(EnrolmentLink {
         server,
         network: tx.control.network(),
         code,
@@ -243,7 +246,7 @@ pub(crate) struct Redeem {
 }
 
 impl Job for Redeem {
-    type Output = Result<EnrolAnswer, Refused>;
+    type Output = Result<EnrolAnswer, Rejection>;
     type Error = ServeError;
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, ServeError> {
@@ -253,16 +256,16 @@ impl Job for Redeem {
 
 impl App {
     /// Makes a single-use enrolment link.
-    pub async fn enrol_code(&self, wish: &CodeWish) -> Result<Link, CommandError> {
-        let wish = wish.clone();
-        self.write(async move |tx: &mut WriteTx<'_>| make_code(tx, &wish).await)
+    pub async fn enrol_code(&self, request: &CodeRequest) -> Result<EnrolmentLink, CommandError> {
+        let request = request.clone();
+        self.write(async move |tx: &mut WriteTx<'_>| make_code(tx, &request).await)
             .await
     }
 
     /// The devices that wait for an administrator.
     pub async fn pending(&self) -> Result<Vec<PendingDevice>, CommandError> {
-        let mut tx = self.shared().store.read().await?;
-        Ok(pending(&mut tx, self.shared()).await?)
+        let mut tx = self.context().store.read().await?;
+        Ok(pending(&mut tx, self.context()).await?)
     }
 
     /// Lets a waiting device in.

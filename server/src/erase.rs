@@ -8,13 +8,13 @@
 
 use std::collections::BTreeSet;
 
-use sync_core::batch::{Batch, Unfit};
+use sync_core::batch::{BadBatch, Batch};
 use sync_core::control::Control;
 use sync_core::id::{BatchHash, NetworkId, RecordId, Space};
 use sync_core::record::RecordState;
 
-use crate::changed::Touched;
-use crate::standing::states;
+use crate::changed::ChangedRecords;
+use crate::quarantine::states;
 use crate::store::{Conn, StoreError, erasure, feed, record};
 use crate::transaction::WriteTx;
 
@@ -30,14 +30,14 @@ pub(crate) async fn execute(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     if records.is_empty() {
         return Ok(());
     }
-    let mut touched = Touched::default();
+    let mut changed_records = ChangedRecords::default();
     for space in feed::spaces(conn).await? {
-        clear(conn, control, &space, &records, &mut touched).await?;
+        clear(conn, control, &space, &records, &mut changed_records).await?;
     }
     for record in &records {
         erasure::add(conn, *record, now).await?;
     }
-    tx.note_erased(touched);
+    tx.note_erased(changed_records);
     Ok(())
 }
 
@@ -46,7 +46,7 @@ async fn clear(
     control: &Control,
     space: &Space,
     records: &BTreeSet<RecordId>,
-    touched: &mut Touched,
+    changed_records: &mut ChangedRecords,
 ) -> Result<(), StoreError> {
     let network = control.network();
     let named: Vec<RecordId> = records.iter().copied().collect();
@@ -66,7 +66,7 @@ async fn clear(
     }
     for (record, before) in shown {
         let parts = before.view().changed_parts(RecordState::empty().view());
-        touched.note(space.unit(), record, parts);
+        changed_records.note(space.unit(), record, parts);
     }
     for record in records {
         erasure::remove(conn, space, *record).await?;
@@ -91,13 +91,13 @@ fn without(
     records: &BTreeSet<RecordId>,
     table: &'static str,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let unreadable = |_: Unfit| StoreError::Unreadable {
+    let unreadable = |_: BadBatch| StoreError::Unreadable {
         table,
         column: "bytes",
     };
     let batch = Batch::from_store(network, bytes).map_err(unreadable)?;
-    let blotted = batch
-        .blot(|record| records.contains(&record))
+    let redacted = batch
+        .redact(|record| records.contains(&record))
         .map_err(unreadable)?;
-    Ok((blotted.bytes() != bytes).then(|| blotted.bytes().to_vec()))
+    Ok((redacted.bytes() != bytes).then(|| redacted.bytes().to_vec()))
 }

@@ -7,10 +7,10 @@ use sync_core::id::{Class, DeviceId, EntryHash, RecordId, Space};
 use sync_core::show;
 
 use crate::app::App;
-use crate::context::Shared;
+use crate::context::NodeContext;
 use crate::error::CommandError;
 use crate::exchange;
-use crate::order::OrderWish;
+use crate::order::OrderRequest;
 use crate::store::wipe::{self, WipeState};
 use crate::store::{Conn, contact, erasure, link, record};
 use crate::transaction::ReadTx;
@@ -33,11 +33,11 @@ pub struct Erasure {
 /// is held of their spaces now.
 async fn wish(
     conn: &mut Conn,
-    shared: &Shared,
+    context: &NodeContext,
     control: &Control,
     records: &[RecordId],
     alone: bool,
-) -> Result<OrderWish, CommandError> {
+) -> Result<OrderRequest, CommandError> {
     let mut names: BTreeMap<RecordId, String> = BTreeMap::new();
     let mut open: Vec<RecordId> = records.to_vec();
     while let Some(record) = open.pop() {
@@ -50,7 +50,7 @@ async fn wish(
         };
         if !alone {
             let source = load(conn, control.package(), &unit).await?;
-            let today = sync_core::date::date_in_china(shared.clock.now());
+            let today = sync_core::date::date_in_china(context.clock.now());
             open.extend(show::record(&source, &unit, record, &today).linked);
             let numbers = link::numbers_of(conn, &unit, &[record]).await?;
             let numbers: Vec<_> = numbers.into_iter().map(|(number, ..)| number).collect();
@@ -78,7 +78,7 @@ async fn wish(
             cut.0.insert(space.clone(), vector);
         }
     }
-    Ok(OrderWish {
+    Ok(OrderRequest {
         kind: OrderKind::Erase,
         scope,
         names: names
@@ -111,16 +111,16 @@ impl App {
         &self,
         records: &[RecordId],
         alone: bool,
-    ) -> Result<OrderWish, CommandError> {
-        let shared = self.shared();
-        let ReadTx { mut conn, control } = shared.read().await?;
-        wish(&mut conn, shared, &control, records, alone).await
+    ) -> Result<OrderRequest, CommandError> {
+        let context = self.context();
+        let ReadTx { mut conn, control } = context.read().await?;
+        wish(&mut conn, context, &control, records, alone).await
     }
 
     /// The orders of erasure, and who has heard.
     pub async fn erasures(&self) -> Result<Vec<Erasure>, CommandError> {
-        let shared = self.shared();
-        let ReadTx { mut conn, control } = shared.read().await?;
+        let context = self.context();
+        let ReadTx { mut conn, control } = context.read().await?;
         let gone = erasure::erased(&mut conn).await?;
         let heard = contact::heard(&mut conn).await?;
         let mut erasures = Vec::new();
@@ -130,11 +130,11 @@ impl App {
             }
             let names = order.names.iter();
             let records = names.filter_map(|name| RecordId::from_slice(name).ok());
-            let concerned = control
+            let affected = control
                 .devices()
                 .filter(|(_, enrolment)| entry.concerns(&enrolment.spaces));
             let (mut done, mut silent) = (BTreeSet::new(), BTreeSet::new());
-            for (device, _) in concerned {
+            for (device, _) in affected {
                 let position = heard.get(&device).and_then(|(_, position)| *position);
                 let heard = position.is_some_and(|at| has_heard(&control, device, at, entry));
                 // Who has wiped its store holds nothing of anybody.

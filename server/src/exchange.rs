@@ -7,17 +7,17 @@ mod observe;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sync_core::batch::{Batch, Reference, Unfit};
+use sync_core::batch::{BadBatch, Batch, Reference};
 use sync_core::control::Control;
 use sync_core::feed::{Feed, Node, Tip, Vector, short};
-use sync_core::hub::{self, Brought, HubMe, Plan, Refusal, SpaceHeld, Taken};
+use sync_core::hub::{self, Brought, NodeIdentity, Plan, RequestError, SpaceHeld, Taken};
 use sync_core::id::{BatchHash, DeviceId, Space};
 use sync_core::wire::{Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request, SpaceClaim, Unopened};
 
 use self::observe::Observed;
-use crate::context::Shared;
-use crate::explain;
+use crate::context::NodeContext;
 use crate::ingest::Stashes;
+use crate::references;
 use crate::store::feed::{self, Placed};
 use crate::store::{Conn, StoreError, space};
 use crate::transaction::WriteTx;
@@ -37,15 +37,15 @@ const ELEMENT_BYTES: usize = 5;
 /// any lock unless the roster has changed. What they refer to is looked up first.
 pub(crate) async fn take_apart(
     conn: &mut Conn,
-    me: &HubMe,
+    me: &NodeIdentity,
     control: &Control,
     unopened: Unopened,
-) -> Result<Result<Brought, Refusal>, StoreError> {
+) -> Result<Result<Brought, RequestError>, StoreError> {
     let references = match unopened.references(me.network) {
         Ok(references) => references,
         Err(bad) => return Ok(Err(bad.into())),
     };
-    let found = explain::referred_to(conn, &references).await?;
+    let found = references::resolve(conn, &references).await?;
     let mut find = |reference: &Reference| found.get(reference).cloned();
     Ok(hub::take_apart(me, control, unopened, &mut find))
 }
@@ -70,7 +70,7 @@ pub(crate) async fn serve(
 pub(crate) async fn answer(
     now: i64,
     conn: &mut Conn,
-    node: &Shared,
+    node: &NodeContext,
     control: &Control,
     incoming: &Brought,
 ) -> Result<Answer, StoreError> {
@@ -91,7 +91,11 @@ struct Loaded {
 }
 
 impl Loaded {
-    async fn of(conn: &mut Conn, me: &HubMe, incoming: &Brought) -> Result<Self, StoreError> {
+    async fn of(
+        conn: &mut Conn,
+        me: &NodeIdentity,
+        incoming: &Brought,
+    ) -> Result<Self, StoreError> {
         let request = &incoming.request;
         let claims = with_unclaimed(conn, &request.spaces, &incoming.batches).await?;
         let (held, stashes) = load_all(conn, &claims, &incoming.batches).await?;
@@ -108,7 +112,7 @@ impl Loaded {
         &self,
         now: i64,
         conn: &mut Conn,
-        node: &Shared,
+        node: &NodeContext,
         control: &Control,
         incoming: &Brought,
         taken: Taken,
@@ -139,7 +143,7 @@ impl Loaded {
 pub(crate) async fn with_unclaimed(
     conn: &mut Conn,
     claims: &[SpaceClaim],
-    batches: &[Result<Batch, Unfit>],
+    batches: &[Result<Batch, BadBatch>],
 ) -> Result<Vec<SpaceClaim>, StoreError> {
     let mut all = claims.to_vec();
     let brought = batches.iter().flatten().map(|batch| &batch.header.space);
@@ -160,7 +164,7 @@ pub(crate) async fn nothing_asked(
             // The newest counter, above which nothing is.
             counter: feed::counter(conn, space).await?,
             changes: Vec::new(),
-            ladders: Vec::new(),
+            locators: Vec::new(),
         });
     }
     Ok(claims)
@@ -171,7 +175,7 @@ pub(crate) async fn nothing_asked(
 pub(crate) async fn load_all(
     conn: &mut Conn,
     claims: &[SpaceClaim],
-    batches: &[Result<Batch, Unfit>],
+    batches: &[Result<Batch, BadBatch>],
 ) -> Result<(BTreeMap<Space, SpaceHeld>, Stashes), StoreError> {
     let spaces: Vec<&Space> = claims.iter().map(|claim| &claim.space).collect();
     space::read_ahead(conn, spaces.iter().copied()).await?;
@@ -329,7 +333,7 @@ impl<'c> Load<'c> {
         if self.claim.counter == 0 {
             theirs.extend(self.tips.keys().map(|device| (*device, Vec::new())));
         }
-        for (device, named) in self.claim.changes.iter().chain(&self.claim.ladders) {
+        for (device, named) in self.claim.changes.iter().chain(&self.claim.locators) {
             if self.tips.contains_key(device) {
                 theirs.entry(*device).or_default().extend(named);
             }
@@ -415,7 +419,7 @@ async fn load_what_differs(conn: &mut Conn, loads: &mut [Load<'_>]) -> Result<()
 /// (R47).
 pub(crate) async fn fill(
     conn: &mut Conn,
-    me: &HubMe,
+    me: &NodeIdentity,
     request: &Request,
     plan: Plan,
 ) -> Result<Answer, StoreError> {
@@ -441,7 +445,7 @@ pub(crate) async fn fill(
         chosen.push((space, bytes));
     }
     let known = match plan.may_refer() {
-        true => explain::known_at_phone(conn, me.network, &plan, &chosen).await?,
+        true => references::known_at_phone(conn, me.network, &plan, &chosen).await?,
         false => Vec::new(),
     };
     let mut answer = plan.answer;

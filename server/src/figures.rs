@@ -7,8 +7,8 @@
 //! An org unit is given by its code; figures are kept for 嘎查 and communities and summed for what is
 //! above them.
 
+mod affected;
 mod build;
-mod concerned;
 mod load;
 mod update;
 
@@ -26,12 +26,12 @@ pub(crate) use build::{Built, begin, begin_again, build_next};
 pub(crate) use update::update;
 
 /// The figures that are shown, and the package by which they were counted.
-pub(crate) struct Shown<'a> {
+pub(crate) struct FigureReader<'a> {
     generation: u64,
     package: &'a Package,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> FigureReader<'a> {
     /// As the transaction of `conn` sees them; none before the first count is finished.
     pub(crate) async fn current(
         conn: &mut Conn,

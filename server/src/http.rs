@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::reply::{Refused, ServeError};
+use crate::reply::{Rejection, ServeError};
 
 /// Longest body: a message that does not compress, and its algorithm byte.
 pub const BODY_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 1024;
@@ -63,38 +63,38 @@ pub fn router(app: App) -> Router {
         .route("/v1/exchange", post(exchange))
         .route("/v1/bundles", post(bundle))
         .method_not_allowed_fallback(async || {
-            Problem::new(
+            ErrorBody::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
                 "not with this method",
             )
         })
         .fallback(async || {
-            Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
+            ErrorBody::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
         })
         .with_state(serving)
         .layer(middleware::from_fn(guard))
 }
 
 /// Whether the process serves and its store reads.
-async fn healthz(State(serving): State<Serving>) -> Result<&'static str, Problem> {
+async fn healthz(State(serving): State<Serving>) -> Result<&'static str, ErrorBody> {
     serving.app.root_entry().await?;
     Ok("ok\n")
 }
 
 /// The root entry, for everybody: a phone holds it against its link before it sends anything.
-async fn network(State(serving): State<Serving>) -> Result<Response, Problem> {
+async fn network(State(serving): State<Serving>) -> Result<Response, ErrorBody> {
     Ok(bytes(serving.app.root_entry().await?))
 }
 
-async fn enrol(State(serving): State<Serving>, request: Request) -> Result<Response, Problem> {
+async fn enrol(State(serving): State<Serving>, request: Request) -> Result<Response, ErrorBody> {
     let body = read(request).await?;
     serving
         .place(async |app| app.enrol(body.into()).await)
         .await
 }
 
-async fn exchange(State(serving): State<Serving>, request: Request) -> Result<Response, Problem> {
+async fn exchange(State(serving): State<Serving>, request: Request) -> Result<Response, ErrorBody> {
     let body = read(request).await?;
     serving
         .place(async |app| app.exchange(body.into()).await)
@@ -102,9 +102,9 @@ async fn exchange(State(serving): State<Serving>, request: Request) -> Result<Re
 }
 
 /// A bundle, from whoever carried it: what is inside is signed, and what goes back is sealed.
-async fn bundle(State(serving): State<Serving>, request: Request) -> Result<Response, Problem> {
+async fn bundle(State(serving): State<Serving>, request: Request) -> Result<Response, ErrorBody> {
     let place = serving.bundles.clone().try_acquire_owned();
-    let place = place.map_err(|_| Problem::busy())?;
+    let place = place.map_err(|_| ErrorBody::busy())?;
     let body = read_up_to(request, BUNDLE_BYTES_MAX).await?;
     let take = async |app: App| Ok(app.import_bundle(body.into()).await?.reply);
     let answer = serving.place(take).await;
@@ -117,7 +117,7 @@ impl Serving {
     async fn place(
         self,
         serve: impl AsyncFnOnce(App) -> Result<Vec<u8>, ServeError>,
-    ) -> Result<Response, Problem> {
+    ) -> Result<Response, ErrorBody> {
         let served = timeout(Duration::from_secs(SERVE_SECONDS_MAX), async {
             let place = self.places.acquire_owned().await;
             let answer = serve(self.app).await;
@@ -126,7 +126,7 @@ impl Serving {
         });
         match served.await {
             Ok(answer) => Ok(bytes(answer?)),
-            Err(_) => Err(Problem::busy()),
+            Err(_) => Err(ErrorBody::busy()),
         }
     }
 }
@@ -135,23 +135,23 @@ fn bytes(body: Vec<u8>) -> Response {
     ([(CONTENT_TYPE, BYTES)], body).into_response()
 }
 
-async fn read(request: Request) -> Result<Bytes, Problem> {
+async fn read(request: Request) -> Result<Bytes, ErrorBody> {
     read_up_to(request, BODY_BYTES_MAX).await
 }
 
 /// Reads a body within the limits. One that says it is too long is refused before it is read.
-async fn read_up_to(request: Request, bytes_max: usize) -> Result<Bytes, Problem> {
+async fn read_up_to(request: Request, bytes_max: usize) -> Result<Bytes, ErrorBody> {
     let said = request.headers().get(CONTENT_LENGTH);
     let said = said.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if said.is_some_and(|length| length > bytes_max) {
-        return Err(Problem::too_large(bytes_max));
+        return Err(ErrorBody::too_large(bytes_max));
     }
     let body = to_bytes(request.into_body(), bytes_max);
     match timeout(Duration::from_secs(BODY_SECONDS_MAX), body).await {
         Ok(Ok(body)) => Ok(body),
         // Too long, or cut off on its way; whoever was cut off does not read this.
-        Ok(Err(_)) => Err(Problem::too_large(bytes_max)),
-        Err(_) => Err(Problem::new(
+        Ok(Err(_)) => Err(ErrorBody::too_large(bytes_max)),
+        Err(_) => Err(ErrorBody::new(
             StatusCode::REQUEST_TIMEOUT,
             "body_timeout",
             "the request did not arrive in time",
@@ -164,7 +164,7 @@ async fn read_up_to(request: Request, bytes_max: usize) -> Result<Bytes, Problem
 pub(crate) async fn guard(request: Request, next: Next) -> Response {
     let mut response = match tokio::spawn(next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::internal().into_response(),
+        Err(_) => ErrorBody::internal().into_response(),
     };
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -173,13 +173,13 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
 }
 
 /// Problem details (RFC 9457).
-struct Problem {
+struct ErrorBody {
     status: StatusCode,
     code: &'static str,
     title: String,
 }
 
-impl Problem {
+impl ErrorBody {
     fn new(status: StatusCode, code: &'static str, title: impl Into<String>) -> Self {
         Self {
             status,
@@ -208,7 +208,7 @@ impl Problem {
 }
 
 /// The status of each code of the protocol.
-fn status(refused: Refused) -> StatusCode {
+fn status(refused: Rejection) -> StatusCode {
     match refused.code() {
         "message_too_large" | "bundle_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         "device_unknown" | "request_signature" => StatusCode::UNAUTHORIZED,
@@ -221,7 +221,7 @@ fn status(refused: Refused) -> StatusCode {
     }
 }
 
-impl From<ServeError> for Problem {
+impl From<ServeError> for ErrorBody {
     fn from(error: ServeError) -> Self {
         match error {
             ServeError::Refused(refused) => {
@@ -248,7 +248,7 @@ impl From<ServeError> for Problem {
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for ErrorBody {
     fn into_response(self) -> Response {
         let body = json!({
             "type": "about:blank",

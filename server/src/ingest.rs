@@ -6,17 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sync_core::batch::{Batch, Unfit};
+use sync_core::batch::{BadBatch, Batch};
 use sync_core::control::Control;
 use sync_core::feed::Node;
-use sync_core::hub::{Place, SpaceHeld, Taken};
+use sync_core::hub::{Placement, SpaceHeld, Taken};
 use sync_core::id::{BatchHash, DeviceId, RecordId, Space};
+use sync_core::quarantine::is_excluded;
 use sync_core::record::RecordState;
-use sync_core::standing::is_left_out;
-use sync_core::wire::Refused;
+use sync_core::wire::RejectedBatch;
 
-use crate::changed::Touched;
-use crate::standing::{counting_changes, rebuild, restand};
+use crate::changed::ChangedRecords;
+use crate::quarantine::{load_effective_changes, rebuild, refresh};
 use crate::store::event::{self, EventKind};
 use crate::store::record::Unreadable;
 use crate::store::{Conn, StoreError, feed, record};
@@ -36,10 +36,10 @@ pub(crate) async fn take(
     control: &Control,
     held: &mut BTreeMap<Space, SpaceHeld>,
     stashes: Stashes,
-    batches: &[Result<Batch, Unfit>],
-) -> Result<(Taken, Touched), StoreError> {
+    batches: &[Result<Batch, BadBatch>],
+) -> Result<(Taken, ChangedRecords), StoreError> {
     let changed = |(space, stash)| {
-        let changed = Changed {
+        let changed = SpaceChanges {
             tips: BTreeMap::new(),
             records: BTreeMap::new(),
             again: BTreeSet::new(),
@@ -67,11 +67,11 @@ struct Ingest<'a> {
     control: &'a Control,
     held: &'a mut BTreeMap<Space, SpaceHeld>,
     taken: Taken,
-    spaces: BTreeMap<Space, Changed>,
+    spaces: BTreeMap<Space, SpaceChanges>,
 }
 
 /// What changes in a space by one request.
-struct Changed {
+struct SpaceChanges {
     /// The tips of the feeds that grew, before they did.
     tips: BTreeMap<DeviceId, BTreeSet<BatchHash>>,
     /// The changes that arrived, by record.
@@ -98,15 +98,15 @@ impl Ingest<'_> {
         &mut self,
         conn: &mut Conn,
         index: u32,
-        batch: &Result<Batch, Unfit>,
+        batch: &Result<Batch, BadBatch>,
     ) -> Result<(), StoreError> {
         let batch = match batch {
             Ok(batch) if self.held.contains_key(&batch.header.space) => batch,
             other => {
-                let unfit = other.as_ref().err().copied().unwrap_or(Unfit::Space);
+                let unfit = other.as_ref().err().copied().unwrap_or(BadBatch::Space);
                 self.refuse(index, unfit);
                 // What a phone is told to send again it does not count as held here.
-                if unfit != Unfit::Reference {
+                if unfit != BadBatch::Reference {
                     self.doubt_all();
                 }
                 return Ok(());
@@ -119,26 +119,26 @@ impl Ingest<'_> {
         // It may stand twice in a request, and find no room but the second time.
         self.taken.unkept.remove(&node.hash);
         match place {
-            Place::Held => self.taken.sent.push((space.clone(), device, node)),
-            Place::New => {
+            Placement::Held => self.taken.sent.push((space.clone(), device, node)),
+            Placement::New => {
                 self.taken.sent.push((space.clone(), device, node));
                 self.hold(conn, batch).await?;
                 self.unstash(conn, space).await?;
             }
-            Place::Gap(_) => {
+            Placement::Gap(_) => {
                 self.stash(conn, batch).await?;
                 self.taken.doubtful.insert((space.clone(), device));
             }
-            Place::Wrong => {
-                self.refuse(index, Unfit::Parents);
+            Placement::Wrong => {
+                self.refuse(index, BadBatch::Parents);
                 self.taken.doubtful.insert((space.clone(), device));
             }
         }
         Ok(())
     }
 
-    fn refuse(&mut self, index: u32, unfit: Unfit) {
-        self.taken.refused.push(Refused {
+    fn refuse(&mut self, index: u32, unfit: BadBatch) {
+        self.taken.refused.push(RejectedBatch {
             index,
             code: unfit.code().into(),
         });
@@ -167,18 +167,19 @@ impl Ingest<'_> {
             changed.forked.insert(device);
         }
         feed::add(conn, space, arrival, batch).await?;
-        let touched: BTreeSet<RecordId> = batch.entries.iter().map(|entry| entry.record).collect();
+        let changed_records: BTreeSet<RecordId> =
+            batch.entries.iter().map(|entry| entry.record).collect();
         let has_lost = self.control.cut(device, space).is_some();
         if has_lost {
-            changed.again.extend(&touched);
+            changed.again.extend(&changed_records);
         }
-        let touched: Vec<RecordId> = touched.into_iter().collect();
-        record::touch(conn, space, &touched, arrival).await?;
+        let changed_records: Vec<RecordId> = changed_records.into_iter().collect();
+        record::touch(conn, space, &changed_records, arrival).await?;
         for entry in &batch.entries {
             let arrived = changed.records.entry(entry.record).or_default();
-            let left_out = self.control.left_out(space, entry.record);
+            let excluded = self.control.excluded_changes(space, entry.record);
             // Whether it counts is known when the feed has grown by all that came.
-            if !has_lost && !is_left_out(left_out, &entry.change) {
+            if !has_lost && !is_excluded(excluded, &entry.change) {
                 arrived.push((device, entry.change.clone()));
             }
         }
@@ -218,13 +219,13 @@ impl Ingest<'_> {
             let ready = changed
                 .stash
                 .iter()
-                .position(|(device, node)| !matches!(held.place(*device, node), Place::Gap(_)));
+                .position(|(device, node)| !matches!(held.place(*device, node), Placement::Gap(_)));
             let Some(at) = ready else { return Ok(()) };
             let (device, node) = changed.stash.swap_remove(at);
             let bytes = feed::stashed_bytes(conn, space, node.hash).await?;
             feed::unstash(conn, space, node.hash).await?;
             // What is held by now, or turned out to contradict its parents, is only put away.
-            let (Place::New, Some(bytes)) = (held.place(device, &node), bytes) else {
+            let (Placement::New, Some(bytes)) = (held.place(device, &node), bytes) else {
                 continue;
             };
             let unreadable = StoreError::Unreadable {
@@ -239,8 +240,8 @@ impl Ingest<'_> {
     }
 
     /// Writes what follows from the batches: tips, counters, records.
-    async fn finish(self, conn: &mut Conn) -> Result<(Taken, Touched), StoreError> {
-        let mut touched = Touched::default();
+    async fn finish(self, conn: &mut Conn) -> Result<(Taken, ChangedRecords), StoreError> {
+        let mut changed_records = ChangedRecords::default();
         for (space, mut changed) in self.spaces {
             let Some(held) = self.held.get(&space) else {
                 continue;
@@ -250,7 +251,7 @@ impl Ingest<'_> {
             }
             for device in changed.tips.keys() {
                 if self.control.cut(*device, &space).is_some() {
-                    let moved = restand(conn, self.control, &space, *device).await?;
+                    let moved = refresh(conn, self.control, &space, *device).await?;
                     changed.again.extend(moved);
                 }
             }
@@ -273,10 +274,10 @@ impl Ingest<'_> {
             let made = update(conn, self.control, &space, changed.records, &changed.again);
             let made = made.await?;
             for (record, parts) in made {
-                touched.note(space.unit(), record, parts);
+                changed_records.note(space.unit(), record, parts);
             }
         }
-        Ok((self.taken, touched))
+        Ok((self.taken, changed_records))
     }
 }
 
@@ -314,32 +315,32 @@ async fn update(
     arrived: BTreeMap<RecordId, Vec<(DeviceId, Vec<u8>)>>,
     again: &BTreeSet<RecordId>,
 ) -> Result<Vec<(RecordId, BTreeSet<String>)>, StoreError> {
-    let touched: Vec<RecordId> = arrived.keys().copied().collect();
-    let mut before: BTreeMap<RecordId, _> = record::states(conn, space, &touched)
+    let changed_records: Vec<RecordId> = arrived.keys().copied().collect();
+    let mut before: BTreeMap<RecordId, _> = record::states(conn, space, &changed_records)
         .await?
         .into_iter()
         .collect();
     let mut states = Vec::new();
     let mut changed = Vec::new();
-    for (touched, arrived) in arrived {
-        let before = state_of(before.remove(&touched));
+    for (changed_records, arrived) in arrived {
+        let before = state_of(before.remove(&changed_records));
         let continued = before
             .as_ref()
-            .filter(|_| !again.contains(&touched))
+            .filter(|_| !again.contains(&changed_records))
             .and_then(|before| before.add(&borrowed(&arrived), || Err(NeedsAll)).ok());
         let next = match continued {
             Some(next) => next,
-            None => rebuild(&counting_changes(conn, control, space, touched).await?),
+            None => rebuild(&load_effective_changes(conn, control, space, changed_records).await?),
         };
         let parts = before.unwrap_or_default();
         let parts = parts.view().changed_parts(next.view());
         if !parts.is_empty() {
-            changed.push((touched, parts));
+            changed.push((changed_records, parts));
         }
         if let Some(reason) = next.parked() {
             tracing::warn!(%reason, "a record is parked");
         }
-        states.push((touched, next.to_cbor()));
+        states.push((changed_records, next.to_cbor()));
     }
     record::set_states(conn, space, states).await?;
     Ok(changed)

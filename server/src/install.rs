@@ -10,17 +10,17 @@ use std::sync::Arc;
 use plan::Package;
 use rcgen::KeyPair;
 use sync_core::control::{Control, ControlEntry, RootStatement};
-use sync_core::hub::HubMe;
+use sync_core::hub::NodeIdentity;
 use sync_core::id::{Incarnation, NetworkId};
 use sync_core::seal::SigningKey;
 
 use crate::clock::random;
 use crate::commit::write_before_serving;
 use crate::context::Options;
+use crate::control_cache::ControlCache;
 use crate::error::CommandError;
 use crate::figures;
 use crate::keys::{self, KeyError, MatchKey, NODE, ORDER, ROOT, TLS, TLS_NEXT};
-use crate::roster::Roster;
 use crate::seal_keys::SealKeys;
 use crate::seal_renewal;
 use crate::store::control::{self, meta};
@@ -29,12 +29,12 @@ use crate::transaction::WriteTx;
 
 /// An installation that may serve.
 pub(crate) struct Installed {
-    pub(crate) me: HubMe,
+    pub(crate) me: NodeIdentity,
     pub(crate) node: SigningKey,
     pub(crate) tls: KeyPair,
     pub(crate) numbers: MatchKey,
     pub(crate) seal_keys: SealKeys,
-    pub(crate) roster: Arc<Roster>,
+    pub(crate) control_cache: Arc<ControlCache>,
     /// This start was the first one.
     pub(crate) founded: bool,
 }
@@ -69,11 +69,13 @@ pub(crate) async fn install(
         }
     };
     let mut tx = store.read().await?;
-    let roster = Arc::new(Roster::empty(network)).current(&mut tx).await?;
+    let control_cache = Arc::new(ControlCache::empty(network))
+        .current(&mut tx)
+        .await?;
     let node = keys::signing_key(dir, NODE)?.ok_or_else(|| missing(dir, NODE))?;
     let tls = keys::tls_key(dir, TLS)?.ok_or_else(|| missing(dir, TLS))?;
     let numbers = keys::match_key_or_new(dir)?;
-    let root = roster.control.root();
+    let root = control_cache.control.root();
     if !root.is_some_and(|root| root.node_keys.contains(&node.public().bytes)) {
         return Err(InstallError::OtherKey(NODE));
     }
@@ -90,7 +92,7 @@ pub(crate) async fn install(
     let (Some(incarnation), Some(nonce_key)) = (incarnation, nonce_key) else {
         return Err(unreadable.into());
     };
-    let me = HubMe {
+    let me = NodeIdentity {
         network,
         incarnation,
         nonce_key,
@@ -101,7 +103,7 @@ pub(crate) async fn install(
         tls,
         numbers,
         seal_keys: SealKeys::new(dir),
-        roster,
+        control_cache,
         founded,
     })
 }

@@ -18,7 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use sync_core::id::NetworkId;
 
 use crate::clock::Clock;
-use crate::private;
+use crate::owner_only;
 use crate::store::{Conn, StoreError, control, feed, journaled};
 
 pub use record::{Head, Next, Record, Records};
@@ -161,7 +161,7 @@ impl Journal {
         let from = journaled::first_file(conn).await?;
         let old = numbers(&dir).map_err(StoreError::Journal)?;
         for number in old.into_iter().filter(|number| *number < from) {
-            private::destroy(&dir.join(name(number))).map_err(StoreError::Journal)?;
+            owner_only::destroy(&dir.join(name(number))).map_err(StoreError::Journal)?;
         }
         Ok(())
     }
@@ -212,12 +212,12 @@ impl Journal {
 
 /// Begins the next file of a directory. Its name is durable.
 fn begin(dir: &Path, network: NetworkId, now: i64, whole: bool) -> io::Result<Current> {
-    private::make_dir(dir)?;
+    owner_only::make_dir(dir)?;
     let mut number = numbers(dir)?
         .last()
         .map_or(1, |last| last.saturating_add(1));
     loop {
-        match private::create(&dir.join(name(number))) {
+        match owner_only::create(&dir.join(name(number))) {
             // Another process on the same directory was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(error),

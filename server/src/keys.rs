@@ -19,7 +19,7 @@ use sync_core::seal::{KEY_BYTES, SUITE, SealingKey, SigningKey};
 use zeroize::Zeroizing;
 
 use crate::clock::{NoRandomness, random};
-use crate::private;
+use crate::owner_only;
 
 /// The root key: signs root statements, needed at the first start only.
 pub(crate) const ROOT: &str = "root.key";
@@ -140,7 +140,7 @@ pub(crate) fn seal_months(dir: &Path) -> Result<Vec<u32>, KeyError> {
 /// Overwrites the sealing key of a month, then removes its file.
 pub(crate) fn destroy_sealing_key(dir: &Path, month: u32) -> Result<(), KeyError> {
     let path = dir.join(seal_name(month));
-    private::destroy(&path).map_err(|error| KeyError::File(path.clone(), error))
+    owner_only::destroy(&path).map_err(|error| KeyError::File(path.clone(), error))
 }
 
 /// The month whose sealing key a file of this name holds.
@@ -270,11 +270,11 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
     let beside = path.with_extension("key.new");
     let written = || -> io::Result<()> {
         // What a killed start left over is nobody's key yet.
-        let mut file = private::create_anew(&beside)?;
+        let mut file = owner_only::create_anew(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
-        private::sync_parent(path)
+        owner_only::sync_parent(path)
     };
     written().map_err(|error| KeyError::File(path.to_owned(), error))
 }

@@ -15,7 +15,7 @@ use sync_core::id::{Class, Space};
 use crate::store::StoreError;
 
 pub(crate) use carry::carry;
-pub(crate) use write::{Place, say};
+pub(crate) use write::{RecordInSpace, say};
 
 /// The section that says where a person lives, its date and its status.
 const RESIDENCE: [&str; 3] = ["residence", "since", "status"];

@@ -17,7 +17,7 @@ use crate::transaction::{ReadTx, WriteTx};
 
 /// What a person wants to order.
 #[derive(Clone, Debug)]
-pub struct OrderWish {
+pub struct OrderRequest {
     /// What.
     pub kind: OrderKind,
     /// The spaces whose devices must know.
@@ -46,17 +46,23 @@ pub struct HeldOrder {
 }
 
 /// Makes an order with a person's key, under that key's next number.
-pub(crate) fn make(control: &Control, key: &SigningKey, wish: &OrderWish) -> Vec<u8> {
+pub(crate) fn make(control: &Control, key: &SigningKey, request: &OrderRequest) -> Vec<u8> {
     let issuer = key.public().bytes;
     let order = Order {
         issuer,
         number: control.next_order_number(issuer),
-        names: wish.names.clone(),
-        content: wish.content.clone(),
+        names: request.names.clone(),
+        content: request.content.clone(),
     };
     let sign = |message: &[u8]| key.sign(message);
     let network = control.network();
-    ControlEntry::order(network, wish.kind, &wish.scope, &order, (issuer, &sign))
+    ControlEntry::order(
+        network,
+        request.kind,
+        &request.scope,
+        &order,
+        (issuer, &sign),
+    )
 }
 
 /// Adds a person's signature to an order on its way.
@@ -162,13 +168,13 @@ impl App {
         &self,
         file: &str,
         key: &SigningKey,
-        wish: &OrderWish,
+        request: &OrderRequest,
     ) -> Result<Vec<u8>, CommandError> {
-        let ReadTx { control, .. } = self.shared().read().await?;
+        let ReadTx { control, .. } = self.context().read().await?;
         if !control.is_order_key(&key.public().bytes) {
             return Err(CommandError::wrong("not_an_order_key", file));
         }
-        Ok(make(&control, key, wish))
+        Ok(make(&control, key, request))
     }
 
     /// Stores an order that is signed by whom it needs. `file` is where it was read from.
@@ -181,7 +187,7 @@ impl App {
 
     /// The orders held, in the order in which they came in.
     pub async fn orders(&self) -> Result<Vec<HeldOrder>, CommandError> {
-        let ReadTx { control, .. } = self.shared().read().await?;
+        let ReadTx { control, .. } = self.context().read().await?;
         Ok(held(&control))
     }
 

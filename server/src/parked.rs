@@ -2,16 +2,16 @@
 //! that change everywhere (R14).
 
 use sync_core::change::Change;
-use sync_core::control::{ControlEntry, LEFT_OUT_MAX, LeftOut};
+use sync_core::control::{ControlEntry, Exclusion, LEFT_OUT_MAX};
 use sync_core::id::{ChangeHash, DeviceId, RecordId, Space};
 use sync_core::record::{DocumentError, RecordState};
 
 use crate::app::App;
-use crate::changed::Touched;
+use crate::changed::ChangedRecords;
+use crate::control_cache::ControlCache;
+use crate::effects::apply;
 use crate::error::CommandError;
-use crate::follow::follow;
-use crate::roster::Roster;
-use crate::standing::{counting_changes, remake, state};
+use crate::quarantine::{load_effective_changes, rebuild_records, state};
 use crate::store::{Conn, StoreError, record};
 use crate::transaction::{ReadTx, WriteTx};
 
@@ -32,7 +32,7 @@ pub struct ParkedRecord {
 /// The records of a space that are parked.
 async fn of_space(
     conn: &mut Conn,
-    roster: &Roster,
+    control_cache: &ControlCache,
     space: &Space,
 ) -> Result<Vec<ParkedRecord>, StoreError> {
     let mut parked = Vec::new();
@@ -42,7 +42,7 @@ async fn of_space(
                 record: id,
                 space: space.clone(),
                 reason,
-                change: first_bad(conn, roster, space, id).await?,
+                change: first_bad(conn, control_cache, space, id).await?,
             });
         }
     }
@@ -51,11 +51,11 @@ async fn of_space(
 
 async fn first_bad(
     conn: &mut Conn,
-    roster: &Roster,
+    control_cache: &ControlCache,
     space: &Space,
     id: RecordId,
 ) -> Result<Option<(ChangeHash, DeviceId)>, StoreError> {
-    let held = counting_changes(conn, &roster.control, space, id).await?;
+    let held = load_effective_changes(conn, &control_cache.control, space, id).await?;
     let refs: Vec<_> = held
         .iter()
         .map(|(device, change)| (*device, change.as_slice()))
@@ -72,12 +72,12 @@ async fn first_bad(
 pub(crate) async fn leave_out(
     tx: &mut WriteTx<'_>,
     space: &Space,
-    verdict: &LeftOut,
+    verdict: &Exclusion,
 ) -> Result<(), CommandError> {
     let network = tx.control.network();
-    tx.publish(|signer| ControlEntry::left_out(network, space, verdict, signer))
+    tx.publish(|signer| ControlEntry::exclude(network, space, verdict, signer))
         .await?;
-    Ok(follow(tx).await?)
+    Ok(apply(tx).await?)
 }
 
 /// Leaves out the changes for which a record is parked, one after the other until it is not any more.
@@ -85,7 +85,7 @@ async fn unpark(
     tx: &mut WriteTx<'_>,
     id: RecordId,
 ) -> Result<Vec<(Space, ChangeHash)>, CommandError> {
-    let mut left_out = Vec::new();
+    let mut excluded = Vec::new();
     let mut was_parked = false;
     for space in record::spaces_of(&mut tx.conn, id).await? {
         for _ in 0..LEFT_OUT_MAX {
@@ -97,21 +97,28 @@ async fn unpark(
             let bad = first_bad(&mut tx.conn, &tx.control, &space, id).await?;
             let Some((change, _)) = bad else {
                 // Another program could not take it.
-                let mut touched = Touched::default();
-                remake(&mut tx.conn, &tx.control, &space, [id], &mut touched).await?;
-                tx.note(touched);
+                let mut changed_records = ChangedRecords::default();
+                rebuild_records(
+                    &mut tx.conn,
+                    &tx.control,
+                    &space,
+                    [id],
+                    &mut changed_records,
+                )
+                .await?;
+                tx.note(changed_records);
                 break;
             };
-            let verdict = LeftOut {
+            let verdict = Exclusion {
                 record: id,
                 changes: [change].into(),
             };
             leave_out(tx, &space, &verdict).await?;
-            left_out.push((space.clone(), change));
+            excluded.push((space.clone(), change));
         }
     }
     match was_parked {
-        true => Ok(left_out),
+        true => Ok(excluded),
         false => Err(CommandError::wrong("not_parked", id)),
     }
 }
@@ -119,7 +126,7 @@ async fn unpark(
 impl App {
     /// The records that are parked.
     pub async fn parked(&self) -> Result<Vec<ParkedRecord>, CommandError> {
-        let ReadTx { mut conn, control } = self.shared().read().await?;
+        let ReadTx { mut conn, control } = self.context().read().await?;
         let mut parked = Vec::new();
         for space in record::spaces(&mut conn).await? {
             parked.extend(of_space(&mut conn, &control, &space).await?);

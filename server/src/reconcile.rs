@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use sync_core::hub::{self, Brought, Opened, Refusal};
+use sync_core::hub::{self, Brought, Opened, RequestError};
 use sync_core::wire::Answer;
 
 use crate::bundle::Unpacked;
-use crate::recovery::learn;
-use crate::reply::{Refused, ServeError};
-use crate::roster::Roster;
+use crate::control_cache::ControlCache;
+use crate::recovery::absorb;
+use crate::reply::{Rejection, ServeError};
 use crate::store::{StoreError, contact};
 use crate::transaction::WriteTx;
-use crate::wipe::{self, Farewell};
+use crate::wipe::{self, WipeProgress};
 use crate::writer::Job;
-use crate::{copies, exchange};
+use crate::{clones, exchange};
 
 /// A request of `POST /v1/exchange` that has something to write.
 pub(crate) struct Reconcile {
@@ -28,15 +28,15 @@ pub(crate) struct Reconcile {
 /// What a request was found to be, under which roster.
 pub(crate) enum Looked {
     /// It brings batches, which are checked.
-    Brings(Box<Brought>, Arc<Roster>),
+    Brings(Box<Brought>, Arc<ControlCache>),
     /// It shows control entries which were lost here.
     Teaches,
     /// Its phone is to wipe itself.
-    Parts(Box<Farewell>, Arc<Roster>),
+    Parts(Box<WipeProgress>, Arc<ControlCache>),
 }
 
 /// The answer, or why the request is not served.
-type Outcome = Result<Box<Answer>, Refused>;
+type Outcome = Result<Box<Answer>, Rejection>;
 
 impl Job for Reconcile {
     type Output = Outcome;
@@ -46,10 +46,10 @@ impl Job for Reconcile {
         let now = self.now;
         Ok(match &self.looked {
             Looked::Teaches => open(now, tx, &self.packed).await?,
-            Looked::Parts(farewell, checked) => part(now, tx, farewell, checked).await?,
+            Looked::Parts(wipe_progress, checked) => part(now, tx, wipe_progress, checked).await?,
             Looked::Brings(incoming, checked) => {
                 let is_current = checked.arrival == tx.control.arrival;
-                copies::renew(now, tx, &incoming.request).await?;
+                clones::renew(now, tx, &incoming.request).await?;
                 match is_current {
                     true => Ok(served(now, tx, incoming).await?),
                     false => open(now, tx, &self.packed).await?,
@@ -63,13 +63,16 @@ impl Job for Reconcile {
 async fn part(
     now: i64,
     tx: &mut WriteTx<'_>,
-    farewell: &Farewell,
-    checked: &Roster,
+    wipe_progress: &WipeProgress,
+    checked: &ControlCache,
 ) -> Result<Outcome, StoreError> {
-    let taught = farewell.unpacked.as_ref().map_or(&[][..], Unpacked::taught);
-    learn(now, tx, taught).await?;
+    let repair = wipe_progress
+        .unpacked
+        .as_ref()
+        .map_or(&[][..], Unpacked::repair);
+    absorb(now, tx, repair).await?;
     let is_current = checked.arrival == tx.control.arrival;
-    wipe::take(now, tx, farewell, is_current).await
+    wipe::take_report(now, tx, wipe_progress, is_current).await
 }
 
 /// An exchange from its bytes, under the roster of this transaction and what the request adds to it.
@@ -82,26 +85,26 @@ async fn open(now: i64, tx: &mut WriteTx<'_>, packed: &[u8]) -> Result<Outcome, 
             Err(refusal) => return Ok(Err(refusal.into())),
             Ok(Opened::StaleNonce(answer)) => return Ok(Ok(answer)),
             // Ordered in this very moment, or it taught something.
-            Ok(Opened::Wipe(device, parting)) => {
+            Ok(Opened::Wipe(device, wipe_report)) => {
                 let keys = &tx.node.seal_keys;
-                return match Farewell::read(keys, &control, device, parting)? {
-                    Ok(farewell) => part(now, tx, &farewell, &control).await,
+                return match WipeProgress::read(keys, &control, device, wipe_report)? {
+                    Ok(wipe_progress) => part(now, tx, &wipe_progress, &control).await,
                     Err(refused) => Ok(Err(refused)),
                 };
             }
-            Ok(Opened::Taught(entries)) => learn(now, tx, &entries).await?,
+            Ok(Opened::ControlRepair(entries)) => absorb(now, tx, &entries).await?,
             Ok(Opened::Request(unopened)) => {
                 return match exchange::take_apart(&mut tx.conn, me, &control, *unopened).await? {
                     Err(refusal) => Ok(Err(refusal.into())),
                     Ok(incoming) => {
-                        copies::renew(now, tx, &incoming.request).await?;
+                        clones::renew(now, tx, &incoming.request).await?;
                         Ok(Ok(served(now, tx, &incoming).await?))
                     }
                 };
             }
         }
     }
-    Ok(Err(Refusal::UnknownDevice.into()))
+    Ok(Err(RequestError::UnknownDevice.into()))
 }
 
 /// A checked exchange, and the note that the phone was here.

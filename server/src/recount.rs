@@ -9,8 +9,8 @@
 //!
 //! In one snapshot, so that it can run beside a server that serves, and a unit in memory at a time.
 
+mod counting_unit;
 mod number;
-mod seat;
 mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,9 +22,9 @@ use sync_core::control::Control;
 use sync_core::figure::Tally;
 use sync_core::id::Space;
 
-use self::seat::Elsewhere;
-use self::unit::Unit;
-use crate::figures::Shown;
+use self::counting_unit::Absences;
+use self::unit::RecountedUnit;
+use crate::figures::FigureReader;
 use crate::store::figure::Cell;
 use crate::store::{Conn, StoreError, record};
 
@@ -57,7 +57,7 @@ type Cells = BTreeMap<Cell, Tally>;
 /// Recounts the figures that are shown.
 pub(crate) async fn recount(
     conn: &mut Conn,
-    shown: &Shown<'_>,
+    shown: &FigureReader<'_>,
     control: &Control,
 ) -> Result<Recounted, StoreError> {
     let package = shown.package();
@@ -68,10 +68,10 @@ pub(crate) async fn recount(
             .or_default()
             .push(space);
     }
-    let elsewhere = Elsewhere::find(conn, package, control, &units).await?;
+    let elsewhere = Absences::find(conn, package, control, &units).await?;
     let mut recounted = Cells::new();
     for (unit, spaces) in &units {
-        let records = Unit::read(conn, package, spaces).await?;
+        let records = RecountedUnit::read(conn, package, spaces).await?;
         count(package, unit, &records, &elsewhere, &mut recounted);
     }
     let stored = shown.all_cells(conn).await?.into_iter().collect();
@@ -79,7 +79,13 @@ pub(crate) async fn recount(
 }
 
 /// Adds what the groups of a unit count for.
-fn count(package: &Package, unit: &str, records: &Unit, elsewhere: &Elsewhere, cells: &mut Cells) {
+fn count(
+    package: &Package,
+    unit: &str,
+    records: &RecountedUnit,
+    elsewhere: &Absences,
+    cells: &mut Cells,
+) {
     for group in &records.groups {
         let subject = group.first.subject.key();
         let indicators = package.counted().map(|(_, indicator)| indicator);

@@ -23,13 +23,13 @@ use crate::{erase, seal_renewal};
 /// answered. What they name is erased: an answer refers to batches as they stand afterwards. Where
 /// they tell a key whose private half was lost with them, the next one is told at once: somebody may
 /// be about to seal to the lost one what is nowhere else.
-pub(crate) async fn learn(
+pub(crate) async fn absorb(
     now: i64,
     tx: &mut WriteTx<'_>,
-    taught: &[ControlEntry],
+    repair: &[ControlEntry],
 ) -> Result<(), StoreError> {
     let before = tx.control.clone();
-    join(now, tx, taught).await?;
+    join(now, tx, repair).await?;
     if tx.control.arrival == before.arrival {
         return Ok(());
     }
@@ -104,17 +104,17 @@ pub struct RecoveryStatus {
 /// Where a restored server stands.
 pub(crate) async fn status(
     conn: &mut Conn,
-    roster: &Control,
+    control_cache: &Control,
 ) -> Result<RecoveryStatus, StoreError> {
     let on = recovery::is_on(conn).await?;
     let returned = recovery::returned(conn).await?.into_iter().collect();
     let (awaited, at_risk) = match on {
         true => {
             let back = recovery::back(conn).await?;
-            let devices = roster.devices().map(|(device, _)| device);
+            let devices = control_cache.devices().map(|(device, _)| device);
             let awaited = devices.filter(|device| !back.contains(device)).collect();
             let whole = recovery::whole(conn).await?;
-            let granted: BTreeSet<&Space> = roster
+            let granted: BTreeSet<&Space> = control_cache
                 .devices()
                 .flat_map(|(_, enrolment)| &enrolment.spaces)
                 .collect();
@@ -136,9 +136,9 @@ pub(crate) async fn status(
 pub(crate) async fn confirm(
     now: i64,
     conn: &mut Conn,
-    roster: &Control,
+    control_cache: &Control,
 ) -> Result<RecoveryStatus, StoreError> {
-    let before = status(conn, roster).await?;
+    let before = status(conn, control_cache).await?;
     if !before.recovery && before.returned.is_empty() {
         return Ok(before);
     }

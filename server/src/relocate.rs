@@ -13,10 +13,10 @@ use sync_core::value::{Key, Value};
 use crate::app::App;
 use crate::clock::random;
 use crate::error::CommandError;
-use crate::moves::{Place, say};
+use crate::moves::{RecordInSpace, say};
 use crate::store::{Conn, StoreError, record, recovery};
 use crate::transaction::WriteTx;
-use crate::unit_records::{Unit, load};
+use crate::unit_records::{UnitRecords, load};
 
 /// Where a person's records went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ async fn move_person(
 
 /// What is to be done.
 struct Order<'a> {
-    held: Unit<'a>,
+    held: UnitRecords<'a>,
     group: Group,
     from: String,
     to: &'a str,
@@ -169,7 +169,7 @@ impl<'a> Order<'a> {
             let (holder, named) = link::pair(moved.new, *other);
             let key = link::state_key(named);
             let puts = key.map(|key| (key, value)).into_iter().collect();
-            let place = Place::new(&moved.to, Class::General, holder)?;
+            let place = RecordInSpace::new(&moved.to, Class::General, holder)?;
             say(tx, &place, puts).await?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Refusals and failures of requests, each with its stable code.
 
 use sync_core::bundle::BadBundle;
-use sync_core::hub::Refusal;
+use sync_core::hub::RequestError;
 use sync_core::wire::BadMessage;
 
 use crate::store::StoreError;
@@ -12,7 +12,7 @@ use crate::writer::Unwritten;
 pub enum ServeError {
     /// The request's fault; nothing was stored.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Refused(#[from] Rejection),
     /// The journal can't be written: nothing was stored, for nothing could be acknowledged. The
     /// request may be made again.
     #[error("the journal can't be written")]
@@ -45,36 +45,36 @@ impl From<StoreError> for ServeError {
 
 /// Why a request is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum Rejection {
     /// An exchange that the core refuses.
     #[error(transparent)]
-    Exchange(#[from] Refusal),
+    Exchange(#[from] RequestError),
     /// An enrolment's bytes.
     #[error(transparent)]
     Message(#[from] BadMessage),
     /// An enrolment's code.
     #[error(transparent)]
-    Code(#[from] CodeRefusal),
+    Code(#[from] CodeError),
     /// A bundle.
     #[error(transparent)]
     Bundle(#[from] BadBundle),
 }
 
-impl Refused {
+impl Rejection {
     /// A stable code.
     pub fn code(self) -> &'static str {
         match self {
-            Refused::Exchange(refusal) => refusal.code(),
-            Refused::Message(message) => message.code(),
-            Refused::Code(code) => code.code(),
-            Refused::Bundle(bundle) => bundle.code(),
+            Rejection::Exchange(refusal) => refusal.code(),
+            Rejection::Message(message) => message.code(),
+            Rejection::Code(code) => code.code(),
+            Rejection::Bundle(bundle) => bundle.code(),
         }
     }
 }
 
 /// Why a code is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CodeRefusal {
+pub enum CodeError {
     /// No such code was made here.
     #[error("the enrolment code is not known")]
     Unknown,
@@ -97,16 +97,16 @@ pub enum CodeRefusal {
     SpaceTaken,
 }
 
-impl CodeRefusal {
+impl CodeError {
     /// A stable code.
     pub fn code(self) -> &'static str {
         match self {
-            CodeRefusal::Unknown => "code_unknown",
-            CodeRefusal::Expired => "code_expired",
-            CodeRefusal::SecretWeak => "secret_weak",
-            CodeRefusal::Used => "code_used",
-            CodeRefusal::Revoked => "device_revoked",
-            CodeRefusal::SpaceTaken => "space_taken",
+            CodeError::Unknown => "code_unknown",
+            CodeError::Expired => "code_expired",
+            CodeError::SecretWeak => "secret_weak",
+            CodeError::Used => "code_used",
+            CodeError::Revoked => "device_revoked",
+            CodeError::SpaceTaken => "space_taken",
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::commit::write_before_serving;
 use crate::context::Options;
 use crate::error::CommandError;
 use crate::journal::Files;
-use crate::private;
+use crate::owner_only;
 use crate::replay::{Replayed, replay};
 use crate::store::control::{self, meta};
 use crate::store::event::EventKind;
@@ -103,13 +103,13 @@ fn unpack(file: &Path, table: &Table, dir: &Path) -> Result<(), BadBackup> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
     }
-    private::make_dir(dir)?;
+    owner_only::make_dir(dir)?;
     let mut file = BufReader::new(File::open(file)?);
     if Table::read(&mut file)? != *table {
         return Err(BadBackup::Shape);
     }
     for part in &table.parts {
-        let mut out = BufWriter::new(private::create(&dir.join(&part.name))?);
+        let mut out = BufWriter::new(owner_only::create(&dir.join(&part.name))?);
         read_part(&mut file, part, &mut out)?;
         let out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         out.sync_all()?;
@@ -144,7 +144,7 @@ async fn make_ready(app: &App, recovery: bool) -> Result<(), CommandError> {
     // Orders of erasure that came with the journal are done before anything is served (R31).
     erase_what_is_due(app).await?;
     app.count_figures().await?;
-    let mut conn = app.shared().store.connect().await?;
+    let mut conn = app.context().store.connect().await?;
     copy::checkpoint(&mut conn).await?;
     Ok(())
 }
@@ -157,5 +157,5 @@ fn put_in_place(beside: &Path, data: &Path) -> io::Result<()> {
         fs::remove_dir(data)?;
     }
     fs::rename(beside, data)?;
-    private::sync_parent(data)
+    owner_only::sync_parent(data)
 }

@@ -11,15 +11,15 @@ use sync_core::seal::SigningKey;
 
 use crate::app::App;
 use crate::error::CommandError;
-use crate::order::{OrderWish, make};
-use crate::standing::cut;
+use crate::order::{OrderRequest, make};
+use crate::quarantine::cut;
 use crate::store::wipe::{self, WipeState};
-use crate::store::{Conn, StoreError, contact, device, uncounted};
+use crate::store::{Conn, StoreError, contact, device, quarantined};
 use crate::transaction::{ReadTx, WriteTx};
 
 /// What is to be taken from a device.
 #[derive(Clone, Debug)]
-pub struct RevokeWish {
+pub struct RevokeRequest {
     /// The device.
     pub device: DeviceId,
     /// These spaces alone; everything if there are none.
@@ -63,31 +63,37 @@ pub struct WaitingBatch {
 }
 
 /// Signs and stores a revocation. Once this has committed the device is not served (R25).
-pub(crate) async fn revoke(tx: &mut WriteTx<'_>, wish: &RevokeWish) -> Result<(), CommandError> {
-    let held = tx.control.grants(wish.device);
+pub(crate) async fn revoke(
+    tx: &mut WriteTx<'_>,
+    request: &RevokeRequest,
+) -> Result<(), CommandError> {
+    let held = tx.control.grants(request.device);
     let Some(granted) = held else {
-        return Err(CommandError::wrong("device_unknown", wish.device));
+        return Err(CommandError::wrong("device_unknown", request.device));
     };
-    let whole = wish.spaces.is_empty();
-    if let Some(stranger) = wish.spaces.iter().find(|space| !granted.contains(space)) {
-        return Err(CommandError::wrong("space_not_held", stranger).with("device", wish.device));
+    let whole = request.spaces.is_empty();
+    if let Some(stranger) = request.spaces.iter().find(|space| !granted.contains(space)) {
+        return Err(CommandError::wrong("space_not_held", stranger).with("device", request.device));
     }
     let spaces = match whole {
         true => &granted,
-        false => &wish.spaces,
+        false => &request.spaces,
     };
     if spaces.is_empty() {
-        return Err(CommandError::wrong("device_revoked", wish.device));
+        return Err(CommandError::wrong("device_revoked", request.device));
     }
     let mut cuts = BTreeMap::new();
     for space in spaces {
-        cuts.insert(space.clone(), cut(&mut tx.conn, space, wish.device).await?);
+        cuts.insert(
+            space.clone(),
+            cut(&mut tx.conn, space, request.device).await?,
+        );
     }
     let revocation = Revocation {
-        device: wish.device,
+        device: request.device,
         whole,
         cut: cuts,
-        reason: wish.reason,
+        reason: request.reason,
     };
     let network = tx.control.network();
     tx.publish(|signer| ControlEntry::revoke(network, &revocation, signer))
@@ -122,12 +128,12 @@ pub(crate) async fn waiting(
     conn: &mut Conn,
     control: &Control,
 ) -> Result<Vec<WaitingBatch>, StoreError> {
-    let rows = uncounted::waiting(conn).await?;
+    let rows = quarantined::waiting(conn).await?;
     let unreadable = || StoreError::Unreadable {
         table: "batch",
         column: "bytes",
     };
-    let of = |row: uncounted::Waiting| {
+    let of = |row: quarantined::Waiting| {
         let batch = Batch::from_store(control.network(), &row.bytes).map_err(|_| unreadable())?;
         Ok(WaitingBatch {
             batch: row.batch,
@@ -146,8 +152,8 @@ async fn wish(
     control: &Control,
     batches: &BTreeSet<BatchHash>,
     accepted: bool,
-) -> Result<OrderWish, CommandError> {
-    let waiting = uncounted::waiting(conn).await?;
+) -> Result<OrderRequest, CommandError> {
+    let waiting = quarantined::waiting(conn).await?;
     let mut scope = BTreeSet::new();
     for batch in batches {
         let found = waiting.iter().find(|waiting| waiting.batch == *batch);
@@ -160,7 +166,7 @@ async fn wish(
         number: number.saturating_add(1),
         accepted,
     };
-    Ok(OrderWish {
+    Ok(OrderRequest {
         kind: OrderKind::Verdict,
         scope,
         names: batches.iter().map(|batch| batch.0.to_vec()).collect(),
@@ -179,8 +185,8 @@ pub(crate) async fn decide(
         let error = CommandError::wrong("verdict_needs_key", batches.len());
         return Err(error.with("max", VERDICT_NODE_MAX));
     }
-    let wish = wish(&mut tx.conn, &tx.control, batches, accepted).await?;
-    let order = make(&tx.control, key.unwrap_or(&tx.node.node), &wish);
+    let request = wish(&mut tx.conn, &tx.control, batches, accepted).await?;
+    let order = make(&tx.control, key.unwrap_or(&tx.node.node), &request);
     let checked = tx.control.check(&order).map_err(anyhow::Error::from)?;
     tx.add(checked.as_slice()).await?;
     Ok(())
@@ -188,27 +194,27 @@ pub(crate) async fn decide(
 
 impl App {
     /// Takes spaces from a device, or all it has.
-    pub async fn revoke(&self, wish: &RevokeWish) -> Result<(), CommandError> {
-        let wish = wish.clone();
-        self.write(async move |tx: &mut WriteTx<'_>| revoke(tx, &wish).await)
+    pub async fn revoke(&self, request: &RevokeRequest) -> Result<(), CommandError> {
+        let request = request.clone();
+        self.write(async move |tx: &mut WriteTx<'_>| revoke(tx, &request).await)
             .await
     }
 
     /// What a person signs to have a device's store wiped.
-    pub async fn wish_wipe(&self, device: DeviceId) -> Result<OrderWish, CommandError> {
-        let ReadTx { control, .. } = self.shared().read().await?;
-        crate::wipe::wish(&control, device)
+    pub async fn wish_wipe(&self, device: DeviceId) -> Result<OrderRequest, CommandError> {
+        let ReadTx { control, .. } = self.context().read().await?;
+        crate::wipe::order_request(&control, device)
     }
 
     /// The devices that were let in, revoked ones too.
     pub async fn devices(&self) -> Result<Vec<ListedDevice>, CommandError> {
-        let ReadTx { mut conn, control } = self.shared().read().await?;
+        let ReadTx { mut conn, control } = self.context().read().await?;
         Ok(devices(&mut conn, &control).await?)
     }
 
     /// The batches of revoked devices that wait for the office.
     pub async fn waiting_batches(&self) -> Result<Vec<WaitingBatch>, CommandError> {
-        let ReadTx { mut conn, control } = self.shared().read().await?;
+        let ReadTx { mut conn, control } = self.context().read().await?;
         Ok(waiting(&mut conn, &control).await?)
     }
 

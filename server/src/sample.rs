@@ -8,16 +8,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use plan::unit::Unit;
-use sample::{Banner, SampleError, Wish};
+use plan::unit::OrgUnit;
+use sample::{Banner, SampleError, SampleOptions};
 use serde_json::{Value, json};
-use sync_core::enrol::Link;
+use sync_core::enrol::EnrolmentLink;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use words::{Language, Words};
 
 use crate::app::App;
-use crate::enrol::CodeWish;
+use crate::enrol::CodeRequest;
 use crate::error::CommandError;
 use crate::reply::ServeError;
 use crate::store::feed;
@@ -31,17 +31,17 @@ const LINE_PERCENT: usize = 10;
 /// Fills an empty installation for samples with `people` people that follow from `seed`.
 pub(crate) async fn make(app: &App, people: usize, seed: u64) -> Result<Value, CommandError> {
     app.keep_sample_apart().await?;
-    let shared = app.shared();
-    let ReadTx { mut conn, control } = shared.read().await?;
+    let context = app.context();
+    let ReadTx { mut conn, control } = context.read().await?;
     let empty = feed::spaces(&mut conn).await?.is_empty();
     drop(conn);
     if !empty {
         return Err(CommandError::wrong("sample_not_empty", "--data"));
     }
-    let wish = Wish {
+    let request = SampleOptions {
         people,
         seed,
-        until: shared.clock.now(),
+        until: context.clock.now(),
     };
     let way = Way {
         app: app.clone(),
@@ -52,8 +52,8 @@ pub(crate) async fn make(app: &App, people: usize, seed: u64) -> Result<Value, C
     let recorded = spawn_blocking(move || {
         let package = control.package();
         let package = package.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
-        let shown = Shown::new();
-        let recorded = sample::record(&way, package, &wish, &|done, of| shown.tell(done, of));
+        let shown = ProgressDisplay::new();
+        let recorded = sample::record(&way, package, &request, &|done, of| shown.tell(done, of));
         shown.end();
         recorded.map_err(|error| match error {
             SampleError::Banner(error) => error,
@@ -84,13 +84,13 @@ struct Way {
 impl Banner for Way {
     type Error = CommandError;
 
-    fn code(&self, unit: &Unit, name: &str) -> Result<Link, CommandError> {
-        let wish = CodeWish {
+    fn code(&self, unit: &OrgUnit, name: &str) -> Result<EnrolmentLink, CommandError> {
+        let request = CodeRequest {
             spaces: vec![unit.code.clone()],
             name: Some(name.to_owned()),
             url: Some(NOWHERE.to_owned()),
         };
-        self.handle.block_on(self.app.enrol_code(&wish))
+        self.handle.block_on(self.app.enrol_code(&request))
     }
 
     fn enrol(&self, body: &[u8]) -> Result<Vec<u8>, CommandError> {
@@ -107,13 +107,13 @@ fn served(answer: Result<Vec<u8>, ServeError>) -> Result<Vec<u8>, CommandError> 
 }
 
 /// How far it is, on standard error: a bar on a terminal, else a line now and then.
-enum Shown {
+enum ProgressDisplay {
     Bar(ProgressBar),
     /// How many lines there were.
     Lines(AtomicUsize),
 }
 
-impl Shown {
+impl ProgressDisplay {
     fn new() -> Self {
         if !std::io::stderr().is_terminal() {
             return Self::Lines(AtomicUsize::new(0));

@@ -4,9 +4,9 @@
 //! brings is stored by the writer, under the roster of that moment ([`App::finish_exchange`]).
 
 use sync_core::bundle::unseal;
+use sync_core::bundle_exchange::reply;
 use sync_core::enrol::EnrolRequest;
 use sync_core::hub::{self, Opened};
-use sync_core::relay::reply;
 use sync_core::wire::Answer;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
@@ -17,10 +17,10 @@ use crate::clock;
 use crate::enrol::Redeem;
 use crate::exchange;
 use crate::reconcile::{Looked, Reconcile};
-use crate::reply::{Refused, ServeError};
+use crate::reply::{Rejection, ServeError};
 use crate::store::{StoreError, contact, recovery as held_back};
 use crate::transaction::ReadTx;
-use crate::wipe::Farewell;
+use crate::wipe::WipeProgress;
 
 /// A request that was looked at under the roster of that moment; nothing is stored yet.
 pub struct Begun(Prepared);
@@ -78,31 +78,31 @@ impl App {
         let read = spawn_blocking(move || EnrolRequest::decode(network, &packed)).await;
         let request = read
             .map_err(|_| ServeError::Panicked)?
-            .map_err(Refused::from)?;
-        let now = self.shared().clock.now();
+            .map_err(Rejection::from)?;
+        let now = self.context().clock.now();
         let answer = self.write(Redeem { request, now }).await??;
         pack(move || answer.encode()).await
     }
 
     async fn prepare_exchange(&self, packed: Vec<u8>) -> Result<Prepared, ServeError> {
-        let now = self.shared().clock.now();
-        let me = &self.shared().me;
-        let ReadTx { mut conn, control } = self.shared().read().await?;
-        let opened = hub::open(me, &control, &packed, now).map_err(Refused::from)?;
+        let now = self.context().clock.now();
+        let me = &self.context().me;
+        let ReadTx { mut conn, control } = self.context().read().await?;
+        let opened = hub::open(me, &control, &packed, now).map_err(Rejection::from)?;
         let unopened = match opened {
             Opened::StaleNonce(answer) => return Ok(Prepared::Answered(answer)),
-            Opened::Taught(_) => return Ok(to_write(packed, Looked::Teaches, now)),
-            Opened::Wipe(device, parting) => {
+            Opened::ControlRepair(_) => return Ok(to_write(packed, Looked::Teaches, now)),
+            Opened::Wipe(device, wipe_report) => {
                 drop(conn);
-                let keys = &self.shared().seal_keys;
-                let farewell = Farewell::read(keys, &control, device, parting)?;
-                let looked = Looked::Parts(Box::new(farewell?), control);
+                let keys = &self.context().seal_keys;
+                let wipe_progress = WipeProgress::read(keys, &control, device, wipe_report)?;
+                let looked = Looked::Parts(Box::new(wipe_progress?), control);
                 return Ok(to_write(packed, looked, now));
             }
             Opened::Request(unopened) => unopened,
         };
         let incoming = exchange::take_apart(&mut conn, me, &control, *unopened).await?;
-        let incoming = incoming.map_err(Refused::from)?;
+        let incoming = incoming.map_err(Rejection::from)?;
         let request = &incoming.request;
         // What brings nothing is read only, but for the note once in a while that the phone was here.
         // After a restore it is noted who came back.
@@ -115,7 +115,7 @@ impl App {
             let looked = Looked::Brings(Box::new(incoming), control);
             return Ok(to_write(packed, looked, now));
         }
-        let answer = exchange::answer(now, &mut conn, self.shared(), &control, &incoming).await?;
+        let answer = exchange::answer(now, &mut conn, self.context(), &control, &incoming).await?;
         Ok(Prepared::Answered(Box::new(answer)))
     }
 
@@ -135,14 +135,14 @@ impl App {
     }
 
     async fn prepare_bundle(&self, file: &[u8]) -> Result<Import, ServeError> {
-        let now = self.shared().clock.now();
-        let keys = self.shared().seal_keys.read().map_err(StoreError::from)?;
-        let unsealed = unseal(self.network(), keys.values(), file).map_err(Refused::from)?;
-        let ReadTx { control, .. } = self.shared().read().await?;
+        let now = self.context().clock.now();
+        let keys = self.context().seal_keys.read().map_err(StoreError::from)?;
+        let unsealed = unseal(self.network(), keys.values(), file).map_err(Rejection::from)?;
+        let ReadTx { control, .. } = self.context().read().await?;
         let unpacked = Unpacked::check(&control, unsealed);
         Ok(Import {
             unpacked,
-            roster: control,
+            control_cache: control,
             now,
         })
     }

@@ -18,25 +18,25 @@ use crate::unit_records::load;
 /// A record with everything that it shows.
 pub(crate) async fn show(app: &App, id: &str) -> Result<Value, CommandError> {
     let record: RecordId = id.parse().map_err(|_| CommandError::wrong("bad_id", id))?;
-    let shared = app.shared();
-    let ReadTx { mut conn, control } = shared.read().await?;
+    let context = app.context();
+    let ReadTx { mut conn, control } = context.read().await?;
     let spaces = record::spaces_of(&mut conn, record).await?;
     let Some(unit) = spaces.first().map(|space| space.unit().to_owned()) else {
         return Err(CommandError::wrong("unknown_record", id));
     };
     let source = load(&mut conn, control.package(), &unit).await?;
     let words = Words::new(Language::of_environment());
-    let shown = show::record(&source, &unit, record, &date_in_china(shared.clock.now()));
+    let shown = show::record(&source, &unit, record, &date_in_china(context.clock.now()));
     Ok(json::record(&shown, true, &|problem| say(&words, problem)))
 }
 
 /// All records, linked ones as one row, without items.
 pub(crate) async fn records(app: &App) -> Result<Value, CommandError> {
-    let shared = app.shared();
-    let ReadTx { mut conn, control } = shared.read().await?;
+    let context = app.context();
+    let ReadTx { mut conn, control } = context.read().await?;
     let spaces = record::spaces(&mut conn).await?;
     let units: BTreeSet<&str> = spaces.iter().map(Space::unit).collect();
-    let today = date_in_china(shared.clock.now());
+    let today = date_in_china(context.clock.now());
     let words = Words::new(Language::of_environment());
     let mut rows = Vec::new();
     for unit in units {

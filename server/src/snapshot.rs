@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::bundle::BUNDLE_BYTES_MAX;
+use sync_core::bundle_exchange::reply;
 use sync_core::id::Space;
-use sync_core::relay::reply;
 
 use crate::app::App;
 use crate::clock;
@@ -32,9 +32,9 @@ impl App {
     /// [`CommandError::Wrong`] with `recovery_first` after a restore: until the roster is confirmed nothing
     /// goes out (R20); with `snapshot_too_large` if it is more than a bundle may be.
     pub async fn snapshot(&self, wished: &[String]) -> Result<Snapshot, CommandError> {
-        let shared = self.shared();
+        let context = self.context();
         // Control, vectors and batches as they stood together (R50).
-        let ReadTx { mut conn, control } = shared.read().await?;
+        let ReadTx { mut conn, control } = context.read().await?;
         if recovery::is_on(&mut conn).await? {
             return Err(CommandError::wrong("recovery_first", ""));
         }
@@ -52,8 +52,8 @@ impl App {
         }
         let held_back = recovery::returned(&mut conn).await?;
         let letters = reply::snapshot(
-            &shared.me,
-            &shared.node,
+            &context.me,
+            &context.node,
             &control,
             &held,
             &held_back,

@@ -1,21 +1,21 @@
 //! Transactions of a data directory: what each sees of the control feed, and what one has written.
 //!
-//! They begin and end elsewhere: [`Shared::read`] and [`crate::commit`]. A job that writes is handed a
+//! They begin and end elsewhere: [`NodeContext::read`] and [`crate::commit`]. A job that writes is handed a
 //! [`WriteTx`] and can't end it, so nobody forgets what follows from what was written.
 
 use std::collections::BTreeMap;
 use std::mem::take;
 use std::sync::Arc;
 
-use sync_core::batch::{Batch, Unfit};
+use sync_core::batch::{BadBatch, Batch};
 use sync_core::control::{Control, ControlEntry, Moved, Signer};
 use sync_core::hub::{SpaceHeld, Taken};
 use sync_core::id::Space;
 
-use crate::changed::Touched;
-use crate::context::Shared;
+use crate::changed::ChangedRecords;
+use crate::context::NodeContext;
+use crate::control_cache::ControlCache;
 use crate::ingest::{self, Stashes};
-use crate::roster::Roster;
 use crate::store::{StoreError, Tx, control};
 
 /// A transaction that reads: everything it reads is one snapshot (R50).
@@ -23,14 +23,14 @@ pub(crate) struct ReadTx {
     /// The connection that is in it.
     pub(crate) conn: Tx<'static>,
     /// The control feed as it sees it (R25).
-    pub(crate) control: Arc<Roster>,
+    pub(crate) control: Arc<ControlCache>,
 }
 
-impl Shared {
+impl NodeContext {
     /// Begins to read.
     pub(crate) async fn read(&self) -> Result<ReadTx, StoreError> {
         let mut conn = self.store.read().await?;
-        let control = self.roster.current(&mut conn).await?;
+        let control = self.control_cache.current(&mut conn).await?;
         Ok(ReadTx { conn, control })
     }
 }
@@ -39,29 +39,29 @@ impl Shared {
 /// and is remembered for what follows from it.
 pub(crate) struct WriteTx<'t> {
     /// The server that writes.
-    pub(crate) node: &'t Shared,
+    pub(crate) node: &'t NodeContext,
     /// The connection that is in it.
     pub(crate) conn: Tx<'t>,
     /// The control feed with everything that was added here (R25).
-    pub(crate) control: Arc<Roster>,
+    pub(crate) control: Arc<ControlCache>,
     /// The control feed whose consequences are drawn.
-    followed: Arc<Roster>,
-    changed: Touched,
+    followed: Arc<ControlCache>,
+    changed: ChangedRecords,
     moves: Vec<Moved>,
     erases: bool,
 }
 
 impl<'t> WriteTx<'t> {
     /// A transaction that has just begun.
-    pub(crate) async fn begun(node: &'t Shared, mut conn: Tx<'t>) -> Result<Self, StoreError> {
+    pub(crate) async fn begun(node: &'t NodeContext, mut conn: Tx<'t>) -> Result<Self, StoreError> {
         // What others have added before they have followed themselves.
-        let control = node.roster.last().current(&mut conn).await?;
+        let control = node.control_cache.last().current(&mut conn).await?;
         Ok(Self {
             node,
             conn,
             followed: control.clone(),
             control,
-            changed: Touched::default(),
+            changed: ChangedRecords::default(),
             moves: Vec::new(),
             erases: false,
         })
@@ -108,7 +108,7 @@ impl<'t> WriteTx<'t> {
         now: i64,
         held: &mut BTreeMap<Space, SpaceHeld>,
         stashes: Stashes,
-        batches: &[Result<Batch, Unfit>],
+        batches: &[Result<Batch, BadBatch>],
     ) -> Result<Taken, StoreError> {
         let (conn, control) = (&mut self.conn, &self.control);
         let (taken, changed) = ingest::take(now, conn, control, held, stashes, batches).await?;
@@ -117,13 +117,13 @@ impl<'t> WriteTx<'t> {
     }
 
     /// Notes records that show something else now, for what follows.
-    pub(crate) fn note(&mut self, changed: Touched) {
+    pub(crate) fn note(&mut self, changed: ChangedRecords) {
         self.changed.join(changed);
     }
 
     /// Notes that something was erased: the journal begins again with this commit, and afterwards no
     /// trace is left.
-    pub(crate) fn note_erased(&mut self, changed: Touched) {
+    pub(crate) fn note_erased(&mut self, changed: ChangedRecords) {
         self.changed.join(changed);
         self.erases = true;
     }
@@ -139,12 +139,12 @@ impl<'t> WriteTx<'t> {
     }
 
     /// The records that show something else and have had no consequences yet.
-    pub(crate) fn changed(&self) -> &Touched {
+    pub(crate) fn changed(&self) -> &ChangedRecords {
         &self.changed
     }
 
     /// The same, for whoever sees to their consequences.
-    pub(crate) fn take_changed(&mut self) -> Touched {
+    pub(crate) fn take_changed(&mut self) -> ChangedRecords {
         take(&mut self.changed)
     }
 
@@ -159,7 +159,7 @@ impl<'t> WriteTx<'t> {
 
     /// The control feed before what was added here and has had no consequences yet; none if nothing
     /// was.
-    pub(crate) fn unfollowed(&self) -> Option<Arc<Roster>> {
+    pub(crate) fn unfollowed(&self) -> Option<Arc<ControlCache>> {
         let added = self.followed.arrival != self.control.arrival;
         added.then(|| self.followed.clone())
     }

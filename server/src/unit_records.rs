@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use plan::Package;
 use sync_core::id::{Class, RecordId};
 use sync_core::record::RecordState;
-use sync_core::replica::{Shown, shown_of};
+use sync_core::replica::{RecordValues, values_of_class};
 use sync_core::show::Source;
 
 use crate::store::record::{self, StoredState};
 use crate::store::{Conn, StoreError};
 
 /// The records of one unit over all its classes, as they are stored.
-pub(crate) struct Unit<'a> {
+pub(crate) struct UnitRecords<'a> {
     package: Option<&'a Package>,
     states: BTreeMap<RecordId, Vec<(Class, RecordState)>>,
 }
 
-impl<'a> Unit<'a> {
+impl<'a> UnitRecords<'a> {
     /// A unit without records.
     pub(crate) fn empty(package: Option<&'a Package>) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl<'a> Unit<'a> {
     }
 }
 
-impl Source for Unit<'_> {
+impl Source for UnitRecords<'_> {
     fn package(&self) -> Option<&Package> {
         self.package
     }
@@ -59,10 +59,10 @@ impl Source for Unit<'_> {
         self.states.keys().copied().collect()
     }
 
-    fn view(&self, _unit: &str, record: RecordId) -> Shown<'_> {
+    fn view(&self, _unit: &str, record: RecordId) -> RecordValues<'_> {
         let states = self.states.get(&record).into_iter().flatten();
         states
-            .flat_map(|(class, state)| shown_of(self.package, *class, state))
+            .flat_map(|(class, state)| values_of_class(self.package, *class, state))
             .collect()
     }
 }
@@ -72,8 +72,8 @@ pub(crate) async fn load<'a>(
     conn: &mut Conn,
     package: Option<&'a Package>,
     unit: &str,
-) -> Result<Unit<'a>, StoreError> {
-    let mut loaded = Unit::empty(package);
+) -> Result<UnitRecords<'a>, StoreError> {
+    let mut loaded = UnitRecords::empty(package);
     for space in record::spaces(conn)
         .await?
         .iter()

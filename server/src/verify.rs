@@ -7,11 +7,11 @@ use sync_core::batch::Batch;
 use sync_core::control::Control;
 use sync_core::feed::Feed;
 use sync_core::id::{BatchHash, DeviceId, NetworkId, RecordId, Space};
-use sync_core::standing::{HeldChange, Standing, counting};
+use sync_core::quarantine::{HeldChange, Quarantine, effective_changes};
 
-use crate::standing::rebuild;
+use crate::quarantine::rebuild;
 use crate::store::feed::{self, Whole};
-use crate::store::{Conn, StoreError, record, uncounted};
+use crate::store::{Conn, StoreError, quarantined, record};
 
 /// Batches that are read at a time.
 const PAGE: u32 = 500;
@@ -36,7 +36,7 @@ pub struct Verified {
 /// Something stored that is not as the batches say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// What: `batch`, `stash`, `counter`, `tips`, `touched`, `uncounted`, `record`.
+    /// What: `batch`, `stash`, `counter`, `tips`, `touched`, `quarantined`, `record`.
     pub what: &'static str,
     /// In which space.
     pub space: Space,
@@ -105,8 +105,8 @@ impl Check<'_> {
         self.stash(conn).await?;
         self.tips(conn, &made).await?;
         self.touched(conn, &made).await?;
-        let uncounted = self.uncounted(conn, &made).await?;
-        self.records(conn, &made, &uncounted).await
+        let quarantined = self.uncounted(conn, &made).await?;
+        self.records(conn, &made, &quarantined).await
     }
 
     fn differs(&mut self, what: &'static str, which: impl ToString, how: &'static str) {
@@ -240,25 +240,25 @@ impl Check<'_> {
         &mut self,
         conn: &mut Conn,
         made: &Made,
-    ) -> Result<BTreeMap<BatchHash, Standing>, StoreError> {
-        let mut uncounted = BTreeMap::new();
+    ) -> Result<BTreeMap<BatchHash, Quarantine>, StoreError> {
+        let mut quarantined = BTreeMap::new();
         for (device, feed) in &made.feeds {
-            uncounted.extend(self.control.uncounted(self.space, *device, feed));
+            quarantined.extend(self.control.quarantined(self.space, *device, feed));
         }
-        let stored = uncounted::of_space(conn, self.space).await?;
-        let batches = stored.keys().chain(uncounted.keys());
-        let different = batches.filter(|batch| stored.get(*batch) != uncounted.get(*batch));
+        let stored = quarantined::of_space(conn, self.space).await?;
+        let batches = stored.keys().chain(quarantined.keys());
+        let different = batches.filter(|batch| stored.get(*batch) != quarantined.get(*batch));
         for batch in different.copied().collect::<BTreeSet<BatchHash>>() {
             self.differs("uncounted", batch, "does not stand as the office decided");
         }
-        Ok(uncounted)
+        Ok(quarantined)
     }
 
     async fn records(
         &mut self,
         conn: &mut Conn,
         made: &Made,
-        uncounted: &BTreeMap<BatchHash, Standing>,
+        quarantined: &BTreeMap<BatchHash, Quarantine>,
     ) -> Result<(), StoreError> {
         let stored = record::of_space(conn, self.space).await?;
         let mut stored: BTreeMap<RecordId, _> = stored.into_iter().collect();
@@ -266,12 +266,12 @@ impl Check<'_> {
             self.verified.records += 1;
             let held = changes.iter().map(|(batch, device, change)| HeldChange {
                 device: *device,
-                counts: !uncounted.contains_key(batch),
+                in_effect: !quarantined.contains_key(batch),
                 change: change.clone(),
             });
-            let again = rebuild(&counting(
+            let again = rebuild(&effective_changes(
                 held.collect(),
-                self.control.left_out(self.space, *id),
+                self.control.excluded_changes(self.space, *id),
             ));
             self.verified.aside += again.aside().len() as u64;
             match stored.remove(id) {

@@ -16,7 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::commit;
-use crate::context::Shared;
+use crate::context::NodeContext;
 use crate::store::{Conn, StoreError};
 use crate::transaction::WriteTx;
 
@@ -134,14 +134,14 @@ pub(crate) struct Writer(mpsc::Sender<Message>);
 
 impl Writer {
     /// Starts the thread.
-    pub(crate) fn start(shared: Arc<Shared>) -> std::io::Result<Self> {
+    pub(crate) fn start(context: Arc<NodeContext>) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
         let runtime = Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new()
             .name("ortoo-writer".into())
             .spawn(move || {
-                Desk {
-                    shared,
+                WriterThread {
+                    context,
                     runtime,
                     conn: None,
                 }
@@ -173,13 +173,13 @@ impl Writer {
     }
 }
 
-struct Desk {
-    shared: Arc<Shared>,
+struct WriterThread {
+    context: Arc<NodeContext>,
     runtime: Runtime,
     conn: Option<Conn>,
 }
 
-impl Desk {
+impl WriterThread {
     fn run(mut self, mut receiver: mpsc::Receiver<Message>) {
         while let Some(first) = receiver.blocking_recv() {
             let mut group = Vec::new();
@@ -231,15 +231,15 @@ impl Desk {
 
     fn attempt(&mut self, group: &mut [Box<dyn Waiting>]) -> Result<(), Stopped> {
         let conn = self.conn.take();
-        let shared = &self.shared;
+        let context = &self.context;
         let runtime = &self.runtime;
         let done = catch_unwind(AssertUnwindSafe(|| {
             runtime.block_on(async {
                 let mut conn = match conn {
                     Some(conn) => conn,
-                    None => shared.store.connect().await?,
+                    None => context.store.connect().await?,
                 };
-                commit::write(shared, &mut conn, async |tx| {
+                commit::write(context, &mut conn, async |tx| {
                     for waiting in group {
                         waiting.run(tx).await?;
                     }

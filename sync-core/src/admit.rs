@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use minicbor::{Decoder, Encoder, decode, encode};
 use sha2::{Digest, Sha256};
 
-use crate::change::{Change, Invalid, OpId};
+use crate::change::{BadChange, Change, OpId};
 use crate::id::{ActorId, ChangeHash, DeviceId};
 use crate::value::Key;
 
@@ -44,19 +44,19 @@ pub struct Aside {
     /// The change's actor, where the bytes could be read.
     pub actor: Option<ActorId>,
     /// The reason.
-    pub why: Why,
+    pub why: AsideReason,
 }
 
 /// Why a change is set aside.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Why {
+pub enum AsideReason {
     /// It, or something it depends on, depends on a change that isn't held.
     Waiting {
         /// The smallest hash that is missing.
         missing: ChangeHash,
     },
     /// It is no valid change; it never will be.
-    Invalid(Invalid),
+    Invalid(BadChange),
     /// Another valid change has its (actor, seq) and a smaller hash (R13).
     Twin {
         /// The smaller one.
@@ -76,9 +76,9 @@ struct Candidate<'a> {
     device: DeviceId,
 }
 
-enum Verdict {
+enum Admission {
     Valid,
-    Not(Why),
+    Not(AsideReason),
 }
 
 /// Judges all the changes held for one record; each with the device that signed its batch. A change
@@ -138,18 +138,18 @@ pub(crate) fn read(device: DeviceId, raw: &[u8]) -> Result<Change, Aside> {
             change,
             device,
             actor,
-            why: Why::Invalid(reason),
+            why: AsideReason::Invalid(reason),
         })
     };
     match Change::parse(raw) {
         Ok(change) if change.actor.is_of(device) => Ok(change),
-        Ok(change) => refused(change.hash, Some(change.actor), Invalid::Device),
+        Ok(change) => refused(change.hash, Some(change.actor), BadChange::Device),
         Err(reason) => refused(ChangeHash(Sha256::digest(raw).into()), None, reason),
     }
 }
 
 /// Validity of each candidate, in their order.
-fn judge(candidates: &[Candidate<'_>]) -> Vec<Verdict> {
+fn judge(candidates: &[Candidate<'_>]) -> Vec<Admission> {
     let index: BTreeMap<ChangeHash, usize> = candidates
         .iter()
         .enumerate()
@@ -170,7 +170,7 @@ fn judge(candidates: &[Candidate<'_>]) -> Vec<Verdict> {
         readers[*dep] += 1;
     }
 
-    let mut verdicts: Vec<Verdict> = Vec::with_capacity(candidates.len());
+    let mut verdicts: Vec<Admission> = Vec::with_capacity(candidates.len());
     let mut pasts: Vec<Option<Bits>> = Vec::with_capacity(candidates.len());
     let mut history = History::default();
     for (at, candidate) in candidates.iter().enumerate() {
@@ -196,19 +196,19 @@ fn judge(candidates: &[Candidate<'_>]) -> Vec<Verdict> {
                 .flatten()
                 .map(|dep| candidates[*dep].change.ops_end());
             why = if change.start_op == ends.max().unwrap_or(0) + 1 {
-                history.check(change, &past).err().map(Why::Invalid)
+                history.check(change, &past).err().map(AsideReason::Invalid)
             } else {
-                Some(Why::Invalid(Invalid::StartOp))
+                Some(AsideReason::Invalid(BadChange::StartOp))
             };
         }
         match why {
             Some(why) => {
-                verdicts.push(Verdict::Not(why));
+                verdicts.push(Admission::Not(why));
                 pasts.push(None);
             }
             None => {
                 history.add(change, at, &past);
-                verdicts.push(Verdict::Valid);
+                verdicts.push(Admission::Valid);
                 pasts.push((readers[at] > 0).then_some(past));
             }
         }
@@ -222,36 +222,41 @@ fn standing(
     at: usize,
     change: &Change,
     deps: &[Option<usize>],
-    verdicts: &[Verdict],
-) -> Option<Why> {
+    verdicts: &[Admission],
+) -> Option<AsideReason> {
     let named = || change.deps.iter().zip(deps);
     if let Some((missing, _)) = named().find(|(_, dep)| dep.is_none()) {
-        return Some(Why::Waiting { missing: *missing });
+        return Some(AsideReason::Waiting { missing: *missing });
     }
     if deps.iter().flatten().any(|dep| *dep >= at) {
-        return Some(Why::Invalid(Invalid::StartOp));
+        return Some(AsideReason::Invalid(BadChange::StartOp));
     }
     let reasons = || {
         named().filter_map(|(hash, dep)| match verdicts.get((*dep)?)? {
-            Verdict::Valid => None,
-            Verdict::Not(why) => Some((hash, why)),
+            Admission::Valid => None,
+            Admission::Not(why) => Some((hash, why)),
         })
     };
     let waiting = reasons().filter_map(|(_, why)| match why {
-        Why::Waiting { missing } => Some(*missing),
+        AsideReason::Waiting { missing } => Some(*missing),
         _ => None,
     });
     if let Some(missing) = waiting.min() {
-        return Some(Why::Waiting { missing });
+        return Some(AsideReason::Waiting { missing });
     }
-    reasons().next().map(|(dep, _)| Why::Follows { dep: *dep })
+    reasons()
+        .next()
+        .map(|(dep, _)| AsideReason::Follows { dep: *dep })
 }
 
 /// Of the valid ones: which are admitted, and why the others are not.
-fn choose(candidates: &[Candidate<'_>], verdicts: Vec<Verdict>) -> (Vec<bool>, Vec<Option<Why>>) {
+fn choose(
+    candidates: &[Candidate<'_>],
+    verdicts: Vec<Admission>,
+) -> (Vec<bool>, Vec<Option<AsideReason>>) {
     let mut smallest: BTreeMap<(ActorId, u32), ChangeHash> = BTreeMap::new();
     for (candidate, verdict) in candidates.iter().zip(&verdicts) {
-        if matches!(verdict, Verdict::Valid) {
+        if matches!(verdict, Admission::Valid) {
             let change = &candidate.change;
             let least = smallest
                 .entry((change.actor, change.seq))
@@ -265,14 +270,14 @@ fn choose(candidates: &[Candidate<'_>], verdicts: Vec<Verdict>) -> (Vec<bool>, V
     for (candidate, verdict) in candidates.iter().zip(verdicts) {
         let change = &candidate.change;
         let why = match verdict {
-            Verdict::Not(why) => Some(why),
-            Verdict::Valid => match smallest.get(&(change.actor, change.seq)) {
-                Some(kept) if *kept != change.hash => Some(Why::Twin { kept: *kept }),
+            Admission::Not(why) => Some(why),
+            Admission::Valid => match smallest.get(&(change.actor, change.seq)) {
+                Some(kept) if *kept != change.hash => Some(AsideReason::Twin { kept: *kept }),
                 _ => change
                     .deps
                     .iter()
                     .find(|dep| !admitted.contains(dep))
-                    .map(|dep| Why::Follows { dep: *dep }),
+                    .map(|dep| AsideReason::Follows { dep: *dep }),
             },
         };
         if why.is_none() {
@@ -304,7 +309,7 @@ struct KeyOp<'a> {
 }
 
 impl<'a> History<'a> {
-    fn check(&self, change: &Change, past: &Bits) -> Result<(), Invalid> {
+    fn check(&self, change: &Change, past: &Bits) -> Result<(), BadChange> {
         // The past of one dependency was checked with it.
         if change.deps.len() > 1 {
             let mut numbers = BTreeSet::new();
@@ -312,7 +317,7 @@ impl<'a> History<'a> {
                 .common(&self.twins)
                 .filter_map(|at| self.changes.get(&at));
             if !twins.all(|twin| numbers.insert((twin.actor, twin.seq))) {
-                return Err(Invalid::TwinsInPast);
+                return Err(BadChange::TwinsInPast);
             }
         }
         // Pasts are closed, so the actor's highest number is seq - 1 when that one is in and this
@@ -322,11 +327,11 @@ impl<'a> History<'a> {
             same.is_some_and(|same| same.iter().any(|at| past.has(*at)))
         };
         if holds(change.seq) || (change.seq > 1 && !holds(change.seq - 1)) {
-            return Err(Invalid::Sequence);
+            return Err(BadChange::Sequence);
         }
         for put in &change.puts {
             if self.visible(&put.key, past).0 != put.preds {
-                return Err(Invalid::NotVisible);
+                return Err(BadChange::NotVisible);
             }
         }
         Ok(())
@@ -446,10 +451,10 @@ impl<C> encode::Encode<C> for Aside {
             None => e.null()?,
         };
         match &self.why {
-            Why::Waiting { missing } => e.u8(0)?.bytes(&missing.0)?,
-            Why::Invalid(reason) => e.u8(1)?.u8(reason.number())?,
-            Why::Twin { kept } => e.u8(2)?.bytes(&kept.0)?,
-            Why::Follows { dep } => e.u8(3)?.bytes(&dep.0)?,
+            AsideReason::Waiting { missing } => e.u8(0)?.bytes(&missing.0)?,
+            AsideReason::Invalid(reason) => e.u8(1)?.u8(reason.number())?,
+            AsideReason::Twin { kept } => e.u8(2)?.bytes(&kept.0)?,
+            AsideReason::Follows { dep } => e.u8(3)?.bytes(&dep.0)?,
         };
         Ok(())
     }
@@ -469,17 +474,19 @@ impl<'b, C> decode::Decode<'b, C> for Aside {
             Some(ActorId::from_slice(d.bytes()?).map_err(decode::Error::message)?)
         };
         let why = match d.u8()? {
-            0 => Why::Waiting {
+            0 => AsideReason::Waiting {
                 missing: read_hash(d)?,
             },
             1 => {
-                let reason = Invalid::from_number(d.u8()?);
-                Why::Invalid(reason.ok_or_else(|| decode::Error::message("unknown reason"))?)
+                let reason = BadChange::from_number(d.u8()?);
+                AsideReason::Invalid(
+                    reason.ok_or_else(|| decode::Error::message("unknown reason"))?,
+                )
             }
-            2 => Why::Twin {
+            2 => AsideReason::Twin {
                 kept: read_hash(d)?,
             },
-            3 => Why::Follows { dep: read_hash(d)? },
+            3 => AsideReason::Follows { dep: read_hash(d)? },
             _ => return Err(decode::Error::message("unknown kind of reason")),
         };
         Ok(Aside {

@@ -6,12 +6,12 @@
 //! and 16 bytes above its changes. A commitment is salted, so that an entry can be blotted out
 //! later (erasure) and nothing guessable stays behind.
 
-mod blot;
 mod commitment;
 pub(crate) mod compact;
+mod redaction;
 
-pub use blot::BLOTTED_BYTES_MAX;
-pub use compact::reference::{FEED_BYTES, Known, REFERENCES_MAX, Reference, records_of};
+pub use compact::reference::{FEED_BYTES, REFERENCES_MAX, Reference, ReferencedBatch, records_of};
+pub use redaction::BLOTTED_BYTES_MAX;
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ pub const BATCH_ENTRIES_MAX: usize = 1024;
 /// Parents that one batch may join.
 pub const BATCH_PARENTS_MAX: usize = 64;
 /// A phone closes a batch of several entries at this size: compact and sealed it then fits one
-/// satellite short message with room to spare ([`crate::relay::SHORT_BYTES`]).
+/// satellite short message with room to spare ([`crate::bundle_exchange::SHORT_BYTES`]).
 pub const PHONE_BATCH_FILL: usize = 5 * 1024;
 /// What one entry may take of a phone's batch, so that every saved edit fits one (R5).
 pub const ENTRY_BYTES_MAX: usize = PHONE_BATCH_BYTES - HEADER_BYTES_RESERVE;
@@ -47,7 +47,7 @@ const SIGN_LABEL: &[u8] = b"ortoo batch v1\0";
 
 /// Why bytes are not a batch that may be held (R5). The sender's fault, never the reader's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
+pub enum BadBatch {
     /// The bytes don't decode as an envelope of a known suite.
     #[error("the batch has an unknown envelope")]
     Envelope,
@@ -65,7 +65,7 @@ pub enum Unfit {
     Signature,
     /// An entry's bytes are missing without an erasure order that explains it (R29).
     #[error("the batch has a blotted entry without an order")]
-    Blotted,
+    Redacted,
     /// `seq` is not one more than the highest parent's, or a parent is in another feed.
     #[error("the batch does not follow its parents")]
     Parents,
@@ -75,18 +75,18 @@ pub enum Unfit {
     Reference,
 }
 
-impl Unfit {
+impl BadBatch {
     /// A stable code for the wire and for people who search for it.
     pub fn code(self) -> &'static str {
         match self {
-            Unfit::Envelope => "batch_envelope",
-            Unfit::TooLarge => "batch_too_large",
-            Unfit::Author => "batch_author",
-            Unfit::Space => "batch_space",
-            Unfit::Signature => "batch_signature",
-            Unfit::Blotted => "batch_blotted",
-            Unfit::Parents => "batch_parents",
-            Unfit::Reference => "batch_reference",
+            BadBatch::Envelope => "batch_envelope",
+            BadBatch::TooLarge => "batch_too_large",
+            BadBatch::Author => "batch_author",
+            BadBatch::Space => "batch_space",
+            BadBatch::Signature => "batch_signature",
+            BadBatch::Redacted => "batch_blotted",
+            BadBatch::Parents => "batch_parents",
+            BadBatch::Reference => "batch_reference",
         }
     }
 }
@@ -148,14 +148,14 @@ impl Header {
         })
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, Unfit> {
+    fn decode(bytes: &[u8]) -> Result<Self, BadBatch> {
         let wire: HeaderWire<'_> = minicbor::decode(bytes).map_err(unfit)?;
         if wire.suite != SUITE || wire.seq == 0 {
-            return Err(Unfit::Envelope);
+            return Err(BadBatch::Envelope);
         }
-        let class = Class::from_number(wire.class).ok_or(Unfit::Envelope)?;
+        let class = Class::from_number(wire.class).ok_or(BadBatch::Envelope)?;
         Ok(Self {
-            space: Space::new(wire.unit, class).map_err(|_| Unfit::Envelope)?,
+            space: Space::new(wire.unit, class).map_err(|_| BadBatch::Envelope)?,
             device: DeviceId(wire.device.into()),
             author: AuthorId(wire.author.into()),
             seq: wire.seq,
@@ -236,7 +236,7 @@ pub struct Batch {
     /// Its changes, without those that were blotted out.
     pub entries: Vec<Entry>,
     /// The records of which an entry was blotted out.
-    pub blotted: BTreeSet<RecordId>,
+    pub redacted: BTreeSet<RecordId>,
     bytes: Vec<u8>,
 }
 
@@ -259,7 +259,7 @@ impl Batch {
             hash,
             header,
             entries,
-            blotted: BTreeSet::new(),
+            redacted: BTreeSet::new(),
             bytes,
         }
     }
@@ -270,39 +270,39 @@ impl Batch {
         network: NetworkId,
         bytes: &[u8],
         key_of: impl FnOnce(DeviceId, &Space) -> Option<[u8; 32]>,
-    ) -> Result<Self, Unfit> {
+    ) -> Result<Self, BadBatch> {
         let (batch, signature, message) = Self::open(network, bytes)?;
-        let key = key_of(batch.header.device, &batch.header.space).ok_or(Unfit::Author)?;
+        let key = key_of(batch.header.device, &batch.header.space).ok_or(BadBatch::Author)?;
         if !seal::verify(&key, &message, &signature) {
-            return Err(Unfit::Signature);
+            return Err(BadBatch::Signature);
         }
         Ok(batch)
     }
 
     /// Reads bytes of our own store, whose signature was checked when they came in.
-    pub fn from_store(network: NetworkId, bytes: &[u8]) -> Result<Self, Unfit> {
+    pub fn from_store(network: NetworkId, bytes: &[u8]) -> Result<Self, BadBatch> {
         Self::open(network, bytes).map(|(batch, _, _)| batch)
     }
 
-    fn open(network: NetworkId, bytes: &[u8]) -> Result<(Self, [u8; 64], Vec<u8>), Unfit> {
+    fn open(network: NetworkId, bytes: &[u8]) -> Result<(Self, [u8; 64], Vec<u8>), BadBatch> {
         if bytes.len() > BLOTTED_BYTES_MAX {
-            return Err(Unfit::TooLarge);
+            return Err(BadBatch::TooLarge);
         }
         // Only what was blotted may be above it, and says so by its missing seed.
         let is_large = bytes.len() > BATCH_BYTES_MAX;
         let mut decoder = Decoder::new(bytes);
-        let decoded: Result<Envelope, Unfit> = decoder.decode().map_err(unfit);
+        let decoded: Result<Envelope, BadBatch> = decoder.decode().map_err(unfit);
         let envelope = match decoded {
             Ok(envelope) if decoder.position() == bytes.len() => envelope,
-            _ if is_large => return Err(Unfit::TooLarge),
-            Ok(_) => return Err(Unfit::Envelope),
+            _ if is_large => return Err(BadBatch::TooLarge),
+            Ok(_) => return Err(BadBatch::Envelope),
             Err(unfit) => return Err(unfit),
         };
         let header = Header::decode(&envelope.header)?;
         let read = match envelope.seed {
-            Some(_) if is_large => return Err(Unfit::TooLarge),
-            Some(seed) => blot::whole(&seed, envelope.entries.0)?,
-            None => blot::parts(envelope.entries.0)?,
+            Some(_) if is_large => return Err(BadBatch::TooLarge),
+            Some(seed) => redaction::whole(&seed, envelope.entries.0)?,
+            None => redaction::parts(envelope.entries.0)?,
         };
         let message = signed_message(network, &envelope.header, &read.commitments);
         let hash = BatchHash(Sha256::digest(&message).into());
@@ -310,7 +310,7 @@ impl Batch {
             hash,
             header,
             entries: read.entries,
-            blotted: read.blotted,
+            redacted: read.redacted,
             bytes: bytes.to_vec(),
         };
         Ok((batch, envelope.signature.into(), message))
@@ -358,11 +358,11 @@ pub fn split_for_batches(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
 }
 
 /// A list over its limit is told from bytes that are no envelope.
-fn unfit(error: minicbor::decode::Error) -> Unfit {
+fn unfit(error: minicbor::decode::Error) -> BadBatch {
     if error.is_message() {
-        Unfit::TooLarge
+        BadBatch::TooLarge
     } else {
-        Unfit::Envelope
+        BadBatch::Envelope
     }
 }
 

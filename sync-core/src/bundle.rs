@@ -17,7 +17,7 @@ mod content;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::change::Invalid;
+use crate::change::BadChange;
 use crate::change::columns::{Reader, put_unsigned};
 use crate::id::NetworkId;
 use crate::seal::{self, KEY_BYTES, PublicKey, SEALED_TO_BYTES_MORE, SealError, SealingKey};
@@ -75,8 +75,8 @@ impl BadBundle {
     }
 }
 
-impl From<Invalid> for BadBundle {
-    fn from(_: Invalid) -> Self {
+impl From<BadChange> for BadBundle {
+    fn from(_: BadChange) -> Self {
         Self::Shape
     }
 }

@@ -98,7 +98,7 @@ pub struct Change {
 /// logs; both are for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[error("{}", self.code())]
-pub enum Invalid {
+pub enum BadChange {
     /// Longer than [`CHANGE_BYTES_MAX`].
     TooLong = 0,
     /// No magic, another kind of chunk, or a length that isn't the chunk's.
@@ -143,55 +143,55 @@ pub enum Invalid {
     TwinsInPast = 20,
 }
 
-impl Invalid {
-    const ALL: [Invalid; 21] = [
-        Invalid::TooLong,
-        Invalid::Header,
-        Invalid::Checksum,
-        Invalid::Malformed,
-        Invalid::Operations,
-        Invalid::Dependencies,
-        Invalid::Actor,
-        Invalid::Extra,
-        Invalid::Action,
-        Invalid::Key,
-        Invalid::RepeatedKey,
-        Invalid::Value,
-        Invalid::Predecessors,
-        Invalid::Counter,
-        Invalid::Time,
-        Invalid::NotCanonical,
-        Invalid::Device,
-        Invalid::Sequence,
-        Invalid::StartOp,
-        Invalid::NotVisible,
-        Invalid::TwinsInPast,
+impl BadChange {
+    const ALL: [BadChange; 21] = [
+        BadChange::TooLong,
+        BadChange::Header,
+        BadChange::Checksum,
+        BadChange::Malformed,
+        BadChange::Operations,
+        BadChange::Dependencies,
+        BadChange::Actor,
+        BadChange::Extra,
+        BadChange::Action,
+        BadChange::Key,
+        BadChange::RepeatedKey,
+        BadChange::Value,
+        BadChange::Predecessors,
+        BadChange::Counter,
+        BadChange::Time,
+        BadChange::NotCanonical,
+        BadChange::Device,
+        BadChange::Sequence,
+        BadChange::StartOp,
+        BadChange::NotVisible,
+        BadChange::TwinsInPast,
     ];
 
     /// The reason as a stable code.
     pub fn code(&self) -> &'static str {
         match self {
-            Invalid::TooLong => "change.too_long",
-            Invalid::Header => "change.header",
-            Invalid::Checksum => "change.checksum",
-            Invalid::Malformed => "change.malformed",
-            Invalid::Operations => "change.operations",
-            Invalid::Dependencies => "change.dependencies",
-            Invalid::Actor => "change.actor",
-            Invalid::Extra => "change.extra",
-            Invalid::Action => "change.action",
-            Invalid::Key => "change.key",
-            Invalid::RepeatedKey => "change.repeated_key",
-            Invalid::Value => "change.value",
-            Invalid::Predecessors => "change.predecessors",
-            Invalid::Counter => "change.counter",
-            Invalid::Time => "change.time",
-            Invalid::NotCanonical => "change.not_canonical",
-            Invalid::Device => "change.device",
-            Invalid::Sequence => "change.sequence",
-            Invalid::StartOp => "change.start_op",
-            Invalid::NotVisible => "change.not_visible",
-            Invalid::TwinsInPast => "change.twins_in_past",
+            BadChange::TooLong => "change.too_long",
+            BadChange::Header => "change.header",
+            BadChange::Checksum => "change.checksum",
+            BadChange::Malformed => "change.malformed",
+            BadChange::Operations => "change.operations",
+            BadChange::Dependencies => "change.dependencies",
+            BadChange::Actor => "change.actor",
+            BadChange::Extra => "change.extra",
+            BadChange::Action => "change.action",
+            BadChange::Key => "change.key",
+            BadChange::RepeatedKey => "change.repeated_key",
+            BadChange::Value => "change.value",
+            BadChange::Predecessors => "change.predecessors",
+            BadChange::Counter => "change.counter",
+            BadChange::Time => "change.time",
+            BadChange::NotCanonical => "change.not_canonical",
+            BadChange::Device => "change.device",
+            BadChange::Sequence => "change.sequence",
+            BadChange::StartOp => "change.start_op",
+            BadChange::NotVisible => "change.not_visible",
+            BadChange::TwinsInPast => "change.twins_in_past",
         }
     }
 
@@ -208,35 +208,35 @@ impl Invalid {
 
 impl Change {
     /// Reads one uncompressed change chunk and nothing but it.
-    pub fn parse(raw: &[u8]) -> Result<Change, Invalid> {
+    pub fn parse(raw: &[u8]) -> Result<Change, BadChange> {
         if raw.len() > CHANGE_BYTES_MAX {
-            return Err(Invalid::TooLong);
+            return Err(BadChange::TooLong);
         }
         let mut input = Reader(raw);
         if input.take(MAGIC.len()).ok() != Some(&MAGIC) {
-            return Err(Invalid::Header);
+            return Err(BadChange::Header);
         }
         let checksum = input
             .take(CHECKSUM_END - MAGIC.len())
-            .map_err(|_| Invalid::Header)?;
+            .map_err(|_| BadChange::Header)?;
         if input.take(1).ok() != Some(&[CHUNK_CHANGE]) {
-            return Err(Invalid::Header);
+            return Err(BadChange::Header);
         }
-        let length = input.unsigned().map_err(|_| Invalid::Header)?;
+        let length = input.unsigned().map_err(|_| BadChange::Header)?;
         let body = input.0;
         let mut header = Vec::with_capacity(10);
         put_unsigned(&mut header, body.len() as u64);
         if length != body.len() as u64 || raw.len() - CHECKSUM_END - 1 - body.len() != header.len()
         {
-            return Err(Invalid::Header);
+            return Err(BadChange::Header);
         }
         let mut change = Self::parse_body(body)?;
         change.hash = hash_of(body);
         if change.hash.0[..4] != *checksum {
-            return Err(Invalid::Checksum);
+            return Err(BadChange::Checksum);
         }
         if change.body() != body {
-            return Err(Invalid::NotCanonical);
+            return Err(BadChange::NotCanonical);
         }
         Ok(change)
     }
@@ -298,18 +298,18 @@ impl Change {
         })
     }
 
-    fn parse_body(body: &[u8]) -> Result<Change, Invalid> {
+    fn parse_body(body: &[u8]) -> Result<Change, BadChange> {
         let mut input = Reader(body);
         let count = input.unsigned()?;
         if count > CHANGE_DEPS_MAX as u64 {
-            return Err(Invalid::Dependencies);
+            return Err(BadChange::Dependencies);
         }
         let mut deps: Vec<ChangeHash> = Vec::new();
         for _ in 0..count {
             let dep = ChangeHash::from_slice(input.take(ChangeHash::LEN)?);
-            let dep = dep.map_err(|_| Invalid::Malformed)?;
+            let dep = dep.map_err(|_| BadChange::Malformed)?;
             if deps.last().is_some_and(|last| *last >= dep) {
-                return Err(Invalid::Dependencies);
+                return Err(BadChange::Dependencies);
             }
             deps.push(dep);
         }
@@ -318,10 +318,10 @@ impl Change {
         let start_op = input.counter()?;
         let time = input.signed()?;
         if !(0..=TIME_MAX).contains(&time) {
-            return Err(Invalid::Time);
+            return Err(BadChange::Time);
         }
         if input.unsigned()? != 0 {
-            return Err(Invalid::Extra);
+            return Err(BadChange::Extra);
         }
         let mut actors = vec![actor];
         let others = input.unsigned()?;
@@ -332,7 +332,7 @@ impl Change {
         let columns = Columns::parse(&mut input)?;
         let ops = columns.operations()?;
         if u64::from(start_op) + ops as u64 > u64::from(COUNTER_MAX) {
-            return Err(Invalid::Counter);
+            return Err(BadChange::Counter);
         }
         let puts = columns.puts(ops, &actors, start_op)?;
         Ok(Change {
@@ -454,10 +454,10 @@ struct Columns<'a> {
 
 impl<'a> Columns<'a> {
     /// Reads the columns' numbers, lengths and data, up to the end of the input.
-    fn parse(input: &mut Reader<'a>) -> Result<Self, Invalid> {
+    fn parse(input: &mut Reader<'a>) -> Result<Self, BadChange> {
         let count = input.unsigned()?;
         if count > 8 {
-            return Err(Invalid::Extra);
+            return Err(BadChange::Extra);
         }
         let mut lengths = Vec::with_capacity(8);
         for _ in 0..count {
@@ -465,7 +465,7 @@ impl<'a> Columns<'a> {
         }
         let mut columns = Self::default();
         for (number, length) in lengths {
-            let length = usize::try_from(length).map_err(|_| Invalid::Malformed)?;
+            let length = usize::try_from(length).map_err(|_| BadChange::Malformed)?;
             let data = input.take(length)?;
             // A column given twice or out of order doesn't survive the comparison with our own
             // writing of the change.
@@ -478,18 +478,18 @@ impl<'a> Columns<'a> {
                 PRED_COUNT => columns.pred_count = data,
                 PRED_ACTOR => columns.pred_actor = data,
                 PRED_COUNTER => columns.pred_counter = data,
-                _ => return Err(Invalid::Extra),
+                _ => return Err(BadChange::Extra),
             }
         }
         if input.0.is_empty() {
             Ok(columns)
         } else {
-            Err(Invalid::Extra)
+            Err(BadChange::Extra)
         }
     }
 
     /// The number of operations, from the one run that a column of nothing but puts is.
-    fn operations(&self) -> Result<usize, Invalid> {
+    fn operations(&self) -> Result<usize, BadChange> {
         let mut input = Reader(self.action);
         let run = if self.action.is_empty() {
             0
@@ -502,19 +502,19 @@ impl<'a> Columns<'a> {
                 if input.unsigned()? == ACTION_PUT && input.0.is_empty() {
                     Ok(count)
                 } else {
-                    Err(Invalid::Action)
+                    Err(BadChange::Action)
                 }
             }
             // A literal run of several actions can't be all puts and be written that way.
-            _ if count < 0 && count >= -(CHANGE_OPS_MAX as i64) => Err(Invalid::Action),
-            _ => Err(Invalid::Operations),
+            _ if count < 0 && count >= -(CHANGE_OPS_MAX as i64) => Err(BadChange::Action),
+            _ => Err(BadChange::Operations),
         }
     }
 
-    fn puts(&self, ops: usize, actors: &[ActorId], start_op: u32) -> Result<Vec<Put>, Invalid> {
+    fn puts(&self, ops: usize, actors: &[ActorId], start_op: u32) -> Result<Vec<Put>, BadChange> {
         let mut insert = Reader(self.insert);
         if insert.unsigned()? != ops as u64 || !insert.0.is_empty() {
-            return Err(Invalid::Action);
+            return Err(BadChange::Action);
         }
         let metas = read_runs(self.value_meta, ops, |input| input.unsigned())?;
         let counts = read_runs(self.pred_count, ops, |input| input.unsigned())?;
@@ -522,7 +522,7 @@ impl<'a> Columns<'a> {
             .iter()
             .fold(0u64, |sum, count| sum.saturating_add(*count));
         if total > CHANGE_PREDS_MAX as u64 {
-            return Err(Invalid::Predecessors);
+            return Err(BadChange::Predecessors);
         }
         let total = total as usize;
         let pred_actors = read_runs(self.pred_actor, total, |input| input.unsigned())?;
@@ -530,13 +530,13 @@ impl<'a> Columns<'a> {
         let mut preds = Vec::with_capacity(total);
         let mut counter = 0i64;
         for (actor, step) in pred_actors.into_iter().zip(pred_steps) {
-            counter = counter.checked_add(step).ok_or(Invalid::Predecessors)?;
+            counter = counter.checked_add(step).ok_or(BadChange::Predecessors)?;
             let actor = usize::try_from(actor)
                 .ok()
                 .and_then(|index| actors.get(index));
-            let actor = *actor.ok_or(Invalid::Predecessors)?;
+            let actor = *actor.ok_or(BadChange::Predecessors)?;
             if counter < 1 || counter >= i64::from(start_op) {
-                return Err(Invalid::Predecessors);
+                return Err(BadChange::Predecessors);
             }
             preds.push(OpId {
                 counter: counter as u32,
@@ -545,8 +545,8 @@ impl<'a> Columns<'a> {
         }
         // Keys are read without copying them: a run repeats one key, which is refused.
         let keys = read_runs(self.key, ops, |input| {
-            let length = usize::try_from(input.unsigned()?).map_err(|_| Invalid::Malformed)?;
-            let text = std::str::from_utf8(input.take(length)?).map_err(|_| Invalid::Key)?;
+            let length = usize::try_from(input.unsigned()?).map_err(|_| BadChange::Malformed)?;
+            let text = std::str::from_utf8(input.take(length)?).map_err(|_| BadChange::Key)?;
             Ok(text)
         })?;
         let mut seen = BTreeSet::new();
@@ -555,17 +555,17 @@ impl<'a> Columns<'a> {
         let mut puts = Vec::with_capacity(ops);
         for ((text, meta), count) in keys.into_iter().zip(metas).zip(counts) {
             if !seen.insert(text) {
-                return Err(Invalid::RepeatedKey);
+                return Err(BadChange::RepeatedKey);
             }
-            let key = Key::parse(text).map_err(|_| Invalid::Key)?;
+            let key = Key::parse(text).map_err(|_| BadChange::Key)?;
             let value = values.value(meta)?;
             // The counts add up to the length of `preds`, so the split is inside it.
             let (own, others) = rest
                 .split_at_checked(count as usize)
-                .ok_or(Invalid::Malformed)?;
+                .ok_or(BadChange::Malformed)?;
             rest = others;
             if !own.windows(2).all(|pair| pair[0] < pair[1]) {
-                return Err(Invalid::Predecessors);
+                return Err(BadChange::Predecessors);
             }
             puts.push(Put {
                 key,
@@ -576,7 +576,7 @@ impl<'a> Columns<'a> {
         if values.0.is_empty() {
             Ok(puts)
         } else {
-            Err(Invalid::Value)
+            Err(BadChange::Value)
         }
     }
 }

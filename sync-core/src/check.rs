@@ -20,7 +20,7 @@ use crate::group::IdNumber;
 use crate::id::RecordId;
 use crate::link;
 use crate::value::{Key, Value};
-use crate::view::Shown;
+use crate::view::RecordValues;
 
 pub use crate::view::class_of;
 use value::value_problem;
@@ -83,7 +83,7 @@ impl Problem {
 pub fn check_edit(
     package: &Package,
     record: RecordId,
-    shown: &Shown<'_>,
+    shown: &RecordValues<'_>,
     puts: &[(Key, Value)],
     today: &str,
 ) -> Vec<Problem> {
@@ -138,7 +138,7 @@ fn shown_text(value: &Value) -> String {
 pub fn check_record(
     package: &Package,
     record: RecordId,
-    shown: &Shown<'_>,
+    shown: &RecordValues<'_>,
     today: &str,
 ) -> Vec<Problem> {
     let Some(of) = package.subject(record.subject.key()) else {
@@ -165,7 +165,7 @@ pub struct Afterwards {
 pub fn afterwards(
     package: &Package,
     record: RecordId,
-    shown: &Shown<'_>,
+    shown: &RecordValues<'_>,
     puts: &[(Key, Value)],
     today: &str,
 ) -> Afterwards {

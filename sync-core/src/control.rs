@@ -5,10 +5,10 @@
 //! order or on forks of the server that wrote them (R18). Kinds are open: an entry of an unknown
 //! kind is checked, kept and passed on, so that an old phone carries what a newer one needs.
 
-mod elsewhere;
+mod counted_elsewhere;
 mod entry;
 mod erasure;
-mod left_out;
+mod exclusion;
 mod moved;
 mod order;
 mod revoke;
@@ -21,14 +21,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plan::Package;
 
-use crate::batch::{Batch, Unfit};
+use crate::batch::{BadBatch, Batch};
 use crate::feed::Tip;
 use crate::id::{BatchHash, ChangeHash, DeviceId, EntryHash, NetworkId, RecordId, Short, Space};
 use crate::seal::PublicKey;
 use crate::shape::SpaceWire;
 
-use elsewhere::Elsewheres;
-pub use elsewhere::{Away, Elsewhere};
+use counted_elsewhere::CountedElsewheres;
+pub use counted_elsewhere::{Absence, CountedElsewhere};
 pub use entry::{
     BadEntry, CONTROL_ENTRY_BYTES_MAX, ControlEntry, GRANTS_MAX, ROOT_LIST_MAX, Signer, plain_key,
     suite_key,
@@ -36,8 +36,8 @@ pub use entry::{
 use entry::{BodyWire, Content, EntryWire, SUITE, kind, name_of, signed_message};
 pub use erasure::Cut;
 use erasure::Erasures;
-use left_out::LeftOuts;
-pub use left_out::{LEFT_OUT_MAX, LeftOut};
+use exclusion::Exclusions;
+pub use exclusion::{Exclusion, LEFT_OUT_MAX};
 pub use moved::Moved;
 use moved::Moves;
 use order::OrderNumbers;
@@ -66,7 +66,7 @@ pub struct Control {
     roster: Roster,
     package: Option<EntryHash>,
     /// Who counts in another unit.
-    elsewhere: Elsewheres,
+    elsewhere: CountedElsewheres,
     /// The newest key to which the server is sealed to.
     seal_key: Option<SealKey>,
     order_numbers: OrderNumbers,
@@ -74,7 +74,7 @@ pub struct Control {
     revocations: Revocations,
     verdicts: Verdicts,
     /// What the server has decided on records that were parked.
-    left_out: LeftOuts,
+    excluded: Exclusions,
     /// Who goes on as another record in another unit.
     moves: Moves,
 }
@@ -89,13 +89,13 @@ impl Control {
             roots: Roots::default(),
             roster: Roster::default(),
             package: None,
-            elsewhere: Elsewheres::default(),
+            elsewhere: CountedElsewheres::default(),
             seal_key: None,
             order_numbers: OrderNumbers::default(),
             erasures: Erasures::default(),
             revocations: Revocations::default(),
             verdicts: Verdicts::default(),
-            left_out: LeftOuts::default(),
+            excluded: Exclusions::default(),
             moves: Moves::default(),
         }
     }
@@ -133,7 +133,7 @@ impl Control {
                 // Written for a newer version: kept and passed on, not used.
                 Err(_) => Content::Unknown,
             },
-            kind::ELSEWHERE => match Elsewhere::decode(&body.content) {
+            kind::ELSEWHERE => match CountedElsewhere::decode(&body.content) {
                 Some((statement, number)) => Content::Elsewhere(statement, number),
                 None => Content::Unknown,
             },
@@ -145,7 +145,7 @@ impl Control {
                 Some(revocation) => Content::Revoke(revocation),
                 None => Content::Unknown,
             },
-            kind::LEFT_OUT => match LeftOut::decode(&body.content) {
+            kind::LEFT_OUT => match Exclusion::decode(&body.content) {
                 Some(verdict) => Content::LeftOut(verdict),
                 None => Content::Unknown,
             },
@@ -225,7 +225,7 @@ impl Control {
             }
             Content::LeftOut(verdict) => {
                 let spaces = entry.scope.iter().flatten().cloned().collect();
-                self.left_out.join(&spaces, verdict);
+                self.excluded.join(&spaces, verdict);
             }
             Content::Moved(moved) => self.moves.join(entry.hash, moved),
             Content::Unknown => {}
@@ -258,7 +258,7 @@ impl Control {
 
     /// When the person of a group of a unit's records counts in another unit, and the number of the
     /// entry that says so; 0 if none does.
-    pub fn elsewhere(&self, unit: &str, group: RecordId) -> (Away, u32) {
+    pub fn elsewhere(&self, unit: &str, group: RecordId) -> (Absence, u32) {
         self.elsewhere.of(unit, group)
     }
 
@@ -268,16 +268,16 @@ impl Control {
     }
 
     /// The changes of a record that everybody leaves out.
-    pub fn left_out(&self, space: &Space, record: RecordId) -> &BTreeSet<ChangeHash> {
-        self.left_out.of(space, record)
+    pub fn excluded_changes(&self, space: &Space, record: RecordId) -> &BTreeSet<ChangeHash> {
+        self.excluded.of(space, record)
     }
 
     /// The records of which more is left out than `before` said.
-    pub fn left_out_since<'a>(
+    pub fn exclusions_since<'a>(
         &'a self,
         before: &'a Self,
     ) -> impl Iterator<Item = (&'a Space, RecordId)> {
-        self.left_out.since(&before.left_out)
+        self.excluded.since(&before.excluded)
     }
 
     /// Whether anybody has moved.
@@ -351,13 +351,13 @@ impl Control {
 
     /// What is held of a batch that came in: its author's signature verified, without the bytes that an
     /// order of erasure took. The one door of all batches, by whatever way they come (R31).
-    pub fn receive(&self, bytes: &[u8]) -> Result<Batch, Unfit> {
+    pub fn receive(&self, bytes: &[u8]) -> Result<Batch, BadBatch> {
         let key_of = |device, space: &Space| self.writer_key(device, space);
         let batch = Batch::verify(self.network, bytes, key_of)?;
         // Bytes are absent only where an order says so (R29).
-        match batch.blotted.iter().all(|record| self.is_erased(*record)) {
-            true => batch.blot(|record| self.is_erased(record)),
-            false => Err(Unfit::Blotted),
+        match batch.redacted.iter().all(|record| self.is_erased(*record)) {
+            true => batch.redact(|record| self.is_erased(record)),
+            false => Err(BadBatch::Redacted),
         }
     }
 
@@ -417,7 +417,7 @@ impl Control {
     }
 
     /// The signing key of a device that was ever let into `space`, or of a server node: whether what it
-    /// signed counts is another question ([`crate::standing`]).
+    /// signed counts is another question ([`crate::quarantine`]).
     pub fn writer_key(&self, device: DeviceId, space: &Space) -> Option<[u8; 32]> {
         if let Some(enrolment) = self.roster.enrolment(device) {
             return enrolment

@@ -24,7 +24,7 @@ pub const CODE_LEN: usize = 26;
 
 /// `ortoo://enrol?server=URL&net=NETWORK#CODE`: one string, a QR code's content.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Link {
+pub struct EnrolmentLink {
     /// Base address of the server.
     pub server: String,
     /// The network that the server must prove to be.
@@ -38,7 +38,7 @@ pub struct Link {
 #[error("not an enrolment link (ortoo://enrol?server=…&net=…#code)")]
 pub struct BadLink;
 
-impl fmt::Display for Link {
+impl fmt::Display for EnrolmentLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -48,14 +48,14 @@ impl fmt::Display for Link {
     }
 }
 
-impl fmt::Debug for Link {
+impl fmt::Debug for EnrolmentLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The code is a secret until it is used.
         write!(f, "Link({}, {})", self.server, self.network)
     }
 }
 
-impl FromStr for Link {
+impl FromStr for EnrolmentLink {
     type Err = BadLink;
 
     fn from_str(text: &str) -> Result<Self, BadLink> {
@@ -269,22 +269,22 @@ mod tests {
 
     #[test]
     fn a_link_prints_as_one_string_and_reads_back() {
-        let link = Link {
+        let link = EnrolmentLink {
             server: "https://127.0.0.1:4443".into(),
             network: NetworkId([0xab; 32]),
             code: code_from([5; 17]),
         };
         let text = link.to_string();
         assert!(text.starts_with("ortoo://enrol?server=https://127.0.0.1:4443&net=abab"));
-        assert_eq!(text.parse::<Link>().unwrap(), link);
-        assert_eq!(format!("{text}\n").parse::<Link>().unwrap(), link);
+        assert_eq!(text.parse::<EnrolmentLink>().unwrap(), link);
+        assert_eq!(format!("{text}\n").parse::<EnrolmentLink>().unwrap(), link);
         for bad in [
             "",
             "ortoo://enrol?server=x",
             "https://x#y",
             &text.replace('#', "?"),
         ] {
-            assert!(bad.parse::<Link>().is_err(), "{bad}");
+            assert!(bad.parse::<EnrolmentLink>().is_err(), "{bad}");
         }
         assert!(!format!("{link:?}").contains(&link.code));
     }

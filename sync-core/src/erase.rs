@@ -13,15 +13,15 @@ use crate::batch::Batch;
 use crate::change::Change;
 use crate::control::Control;
 use crate::id::{AuthorId, BatchHash, RecordId, Space};
-use crate::incoming::{Incoming, Pending, Work};
-use crate::replica::{Context, Edit, EditError, Edited, Held, Prepared, Replica, Step};
+use crate::ingest::{BatchIngest, Pending, Work};
+use crate::replica::{Context, Edit, EditError, Edited, Prepared, Replica, SpaceReplica, Step};
 use crate::row::{ReadRows, Row, Table, Unreadable};
 use crate::stored;
 use crate::value::{Key, Value};
 
 /// What is kept of an erased record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct OrphanedChanges {
     /// The erased record.
     pub record: RecordId,
     /// The org unit.
@@ -73,22 +73,22 @@ impl Replica {
             for (record, changes) in erasure.kept {
                 out.put(
                     stored::kept_row(space, record, &changes),
-                    Step::Keep(space.clone(), record, changes),
+                    Step::Orphan(space.clone(), record, changes),
                 );
             }
         }
         // What else came with the order says what counts of other records.
-        let incoming = Incoming::new(self, control);
+        let incoming = BatchIngest::new(self, control);
         incoming.write(rows, Pending::default(), &mut work, out)?;
         Ok(())
     }
 
     /// What is kept of erased records.
-    pub fn kept(&self) -> Vec<Kept> {
-        let mut kept: BTreeMap<RecordId, Kept> = BTreeMap::new();
+    pub fn orphans(&self) -> Vec<OrphanedChanges> {
+        let mut kept: BTreeMap<RecordId, OrphanedChanges> = BTreeMap::new();
         for (space, held) in &self.spaces {
-            for (record, changes) in &held.kept {
-                let of = kept.entry(*record).or_insert_with(|| Kept {
+            for (record, changes) in &held.orphaned {
+                let of = kept.entry(*record).or_insert_with(|| OrphanedChanges {
                     record: *record,
                     unit: space.unit().to_owned(),
                     values: BTreeMap::new(),
@@ -119,7 +119,10 @@ impl Replica {
         anew: RecordId,
         author: AuthorId,
     ) -> Result<Option<Prepared<Edited>>, EditError> {
-        let kept = self.kept().into_iter().find(|kept| kept.record == record);
+        let kept = self
+            .orphans()
+            .into_iter()
+            .find(|kept| kept.record == record);
         let Some(kept) = kept else { return Ok(None) };
         let edit = Edit {
             record: anew,
@@ -139,11 +142,11 @@ impl Replica {
         let keeping = self
             .spaces
             .iter()
-            .filter(|(_, held)| held.kept.contains_key(&record));
+            .filter(|(_, held)| held.orphaned.contains_key(&record));
         keeping
             .map(|(space, _)| {
                 let row = stored::kept_row(space, record, &[]);
-                (row, Step::Keep(space.clone(), record, Vec::new()))
+                (row, Step::Orphan(space.clone(), record, Vec::new()))
             })
             .unzip()
     }
@@ -155,7 +158,7 @@ struct Erasure<'a> {
     control: &'a Control,
     records: &'a BTreeSet<RecordId>,
     space: &'a Space,
-    held: &'a Held,
+    held: &'a SpaceReplica,
     /// Changes of our own author that the office never saw, in order.
     kept: BTreeMap<RecordId, Vec<Vec<u8>>>,
 }
@@ -192,15 +195,15 @@ impl Erasure<'_> {
                     }
                 }
             }
-            let Ok(blotted) = batch.blot(|record| self.records.contains(&record)) else {
+            let Ok(redacted) = batch.redact(|record| self.records.contains(&record)) else {
                 continue;
             };
-            let (table, hash) = (Table::Batch, blotted.hash);
-            let row = stored::batch_row(table, self.space, hash, Some(blotted.bytes()));
+            let (table, hash) = (Table::Batch, redacted.hash);
+            let row = stored::batch_row(table, self.space, hash, Some(redacted.bytes()));
             out.rows.push(row);
-            if unsent.contains(&hash) && blotted.header.device == me.device {
+            if unsent.contains(&hash) && redacted.header.device == me.device {
                 let key = stored::copy_key(self.space, hash);
-                out.rows.extend(self.replica.copy(context, key, &blotted));
+                out.rows.extend(self.replica.copy(context, key, &redacted));
             }
         }
         Ok(())
@@ -234,10 +237,10 @@ impl Erasure<'_> {
             if !names(&batch) {
                 continue;
             }
-            let Ok(blotted) = batch.blot(|record| self.records.contains(&record)) else {
+            let Ok(redacted) = batch.redact(|record| self.records.contains(&record)) else {
                 continue;
             };
-            let bytes = blotted.bytes().to_vec();
+            let bytes = redacted.bytes().to_vec();
             let row = stored::batch_row(Table::Stash, self.space, *hash, Some(&bytes));
             out.put(row, Step::Stash(self.space.clone(), *hash, bytes));
         }

@@ -5,13 +5,13 @@ mod hear;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::batch::{Batch, Unfit};
+use crate::batch::{BadBatch, Batch};
 use crate::control::{BadEntry, Control, ControlEntry};
 use crate::feed::{Node, Vector};
 use crate::id::{BatchHash, DeviceId, EntryHash, Incarnation, Space};
-pub use crate::incoming::Work;
-use crate::incoming::{Incoming, Pending};
-use crate::replica::{Context, HubState, Me, Prepared, Replica, Step};
+pub use crate::ingest::Work;
+use crate::ingest::{BatchIngest, Pending};
+use crate::replica::{Context, DeviceIdentity, Prepared, Replica, ServerState, Step};
 use crate::row::{ReadRows, Unreadable};
 use crate::stored;
 use crate::wire::{BadMessage, Request, Safe, SpaceClaim, base_digest};
@@ -138,7 +138,7 @@ pub enum Slice {
 /// Where a phone stands that is to wipe itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WipeTurn {
-    /// It hands over what the server lacks ([`Replica::part`]).
+    /// It hands over what the server lacks ([`Replica::wipe_request`]).
     HandOver,
     /// The server has it: the store may be wiped.
     Wipe,
@@ -211,16 +211,16 @@ impl Replica {
                 upload.push((space.clone(), bytes));
             }
             let changes = own.changes_from(&server);
-            let ladders = held
-                .ladders_wanted
+            let locators = held
+                .locators_wanted
                 .iter()
-                .filter_map(|device| Some((*device, held.feeds.get(device)?.ladder())))
+                .filter_map(|device| Some((*device, held.feeds.get(device)?.locator())))
                 .collect();
             claims.push(SpaceClaim {
                 space: space.clone(),
                 counter: held.base.0,
                 changes,
-                ladders,
+                locators,
             });
             bases.insert(space.clone(), held.base.clone());
             expected.insert(space.clone(), server);
@@ -229,20 +229,20 @@ impl Replica {
             true => None,
             false => Some(self.known_at_server(rows, &upload)?),
         };
-        let shown = self.offers.next(&self.control, self.me.device);
+        let shown = self.entries_to_show.next(&self.control, self.me.device);
         let request = Request {
             device: self.me.device,
-            nonce: self.hub.nonce,
+            nonce: self.server.nonce,
             control: self.control.position(),
-            base: base_digest(self.hub.incarnation, &bases),
+            base: base_digest(self.server.incarnation, &bases),
             spaces: claims,
             batches: upload.into_iter().map(|(_, bytes)| bytes).collect(),
             refer,
             budget: budget.down,
-            receipts: self.hub.relays,
+            receipts: self.server.relays,
             shown: shown.iter().map(|entry| entry.bytes().to_vec()).collect(),
             renewal: self.renewal.clone(),
-            parting: None,
+            wipe_report: None,
         };
         let bytes = request.encode(self.me.network, sign);
         let batches = request.batches.len();
@@ -258,7 +258,7 @@ impl Replica {
             expected,
             sent,
             shown: shown.into_iter().map(|entry| entry.hash).collect(),
-            life: self.hub.incarnation,
+            life: self.server.incarnation,
         };
         Ok(out.with(outgoing))
     }

@@ -220,25 +220,25 @@ impl Feed {
     /// Names of held batches at growing distances from the tips (1, 2, 4, … numbers back), so that
     /// somebody who knows none of the tips can say from where on (R3). At most
     /// [`LADDER_MAX`] names, newest first.
-    pub fn ladder(&self) -> Vec<Tip> {
+    pub fn locator(&self) -> Vec<Tip> {
         let top = self.tips().map(|node| node.seq).max().unwrap_or(0);
         let mut by_seq: BTreeMap<u32, &Node> = BTreeMap::new();
         for node in self.nodes.values() {
             by_seq.entry(node.seq).or_insert(node);
         }
-        let mut ladder: Vec<Tip> = self.tips().map(Tip::of).collect();
+        let mut locator: Vec<Tip> = self.tips().map(Tip::of).collect();
         let mut back = 1;
-        while back < top && ladder.len() < LADDER_MAX {
+        while back < top && locator.len() < LADDER_MAX {
             if let Some(node) = by_seq.get(&(top - back)) {
-                ladder.push(Tip::of(node));
+                locator.push(Tip::of(node));
             }
             back = back.saturating_mul(2);
         }
         if let Some(first) = by_seq.values().next() {
-            ladder.push(Tip::of(first));
+            locator.push(Tip::of(first));
         }
-        ladder.truncate(LADDER_MAX);
-        ladder
+        locator.truncate(LADDER_MAX);
+        locator
     }
 }
 
@@ -459,10 +459,10 @@ mod tests {
             prev: if n == 1 { vec![] } else { vec![hash(n - 1)] },
         });
         let feed = Feed::from_parts(nodes, &[hash(1000)]);
-        let ladder = feed.ladder();
-        assert!(ladder.len() <= 13, "{}", ladder.len());
+        let locator = feed.locator();
+        assert!(locator.len() <= 13, "{}", locator.len());
         assert_eq!(
-            (ladder.first().unwrap().seq, ladder.last().unwrap().seq),
+            (locator.first().unwrap().seq, locator.last().unwrap().seq),
             (1000, 1)
         );
     }

@@ -7,30 +7,30 @@
 //! of two contributions, a recount gives the same, and advancing the clock changes nothing.
 //!
 //! Two registrations of one person in two units are two groups, each with what its unit recorded;
-//! [`seats`] says as of which dates which of them counts, by her dated residence. The server knows
-//! both and tells a phone in the control feed ([`Away`], R43).
+//! [`absences`] says as of which dates which of them counts, by her dated residence. The server knows
+//! both and tells a phone in the control feed ([`Absence`], R43).
 //!
 //! Unknown is not no: a group of which an expression has no answer, or whose answer is not known,
 //! adds to neither numerator nor denominator and is counted apart.
 
-mod asked;
 mod contribution;
 mod count;
+mod counting_unit;
 #[cfg(feature = "json")]
 pub mod json;
-mod seat;
 mod unit;
+mod years;
 
-pub use crate::control::Away;
-pub use asked::{Asked, UnknownYear};
-pub use contribution::{CellKey, Change, Contribution, TOTAL};
+pub use crate::control::Absence;
+pub use contribution::{CellDelta, CellKey, Contribution, TOTAL};
 pub use count::Counter;
-pub use seat::seats;
+pub use counting_unit::absences;
 pub use unit::{Said, UnitFacts, of_unit};
+pub use years::{UnknownYear, YearSelection};
 
 use std::ops::{Add, AddAssign, Neg};
 
-use plan::indicator::{Amount, Unit};
+use plan::indicator::{Amount, Measure};
 
 /// A figure before it is divided: of how many it is known, how many have reached it, of how many it
 /// is not known. Groups, or people where an indicator counts those.
@@ -51,8 +51,8 @@ impl Tally {
     }
 
     /// The figure in its unit; none where nobody is counted.
-    pub fn value(&self, unit: Unit) -> Option<Amount> {
-        if unit == Unit::Count {
+    pub fn value(&self, unit: Measure) -> Option<Amount> {
+        if unit == Measure::Count {
             return Some(Amount::whole(self.numerator));
         }
         let scale = unit.scale()?;
@@ -64,7 +64,7 @@ impl Tally {
     }
 
     /// The figure if everybody of whom it is not known had not reached it.
-    pub fn value_at_least(&self, unit: Unit) -> Option<Amount> {
+    pub fn value_at_least(&self, unit: Measure) -> Option<Amount> {
         let all = Self {
             denominator: self.denominator.saturating_add(self.unknown),
             ..*self

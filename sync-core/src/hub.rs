@@ -11,7 +11,7 @@ mod held;
 mod open;
 mod plan;
 
-pub use held::{Place, SpaceHeld};
+pub use held::{Placement, SpaceHeld};
 pub use open::{Brought, Opened, join, open, receive, take_apart};
 pub use plan::{Plan, Taken, bases, holds_all, plan, receipts};
 
@@ -29,7 +29,7 @@ const NONCE_LABEL: &[u8] = b"ortoo nonce v1\0";
 
 /// Who a server node is.
 #[derive(Clone)]
-pub struct HubMe {
+pub struct NodeIdentity {
     /// The installation.
     pub network: NetworkId,
     /// This life of the database (R22).
@@ -38,7 +38,7 @@ pub struct HubMe {
     pub nonce_key: [u8; 32],
 }
 
-impl HubMe {
+impl NodeIdentity {
     /// The nonce for `device` at the server's time `now` (Unix seconds): its day and a MAC of it.
     pub fn nonce(&self, device: DeviceId, now: i64) -> [u8; 16] {
         self.nonce_of_day(device, day(now))
@@ -71,7 +71,7 @@ fn day(now: i64) -> u32 {
 
 /// Why a request is not answered; nothing was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum RequestError {
     /// The bytes are no request of this protocol.
     #[error(transparent)]
     Message(#[from] BadMessage),
@@ -89,15 +89,15 @@ pub enum Refusal {
     SpaceNotGranted,
 }
 
-impl Refusal {
+impl RequestError {
     /// A stable code.
     pub fn code(self) -> &'static str {
         match self {
-            Refusal::Message(message) => message.code(),
-            Refusal::UnknownDevice => "device_unknown",
-            Refusal::Revoked => "device_revoked",
-            Refusal::Signature => "request_signature",
-            Refusal::SpaceNotGranted => "space_not_granted",
+            RequestError::Message(message) => message.code(),
+            RequestError::UnknownDevice => "device_unknown",
+            RequestError::Revoked => "device_revoked",
+            RequestError::Signature => "request_signature",
+            RequestError::SpaceNotGranted => "space_not_granted",
         }
     }
 }

@@ -21,14 +21,14 @@
 //! finds the names that it needs at the root.
 
 // What a host drives: one device's replica, and what it says to a server.
+pub mod bundle_exchange;
 pub mod erase;
 pub mod exchange;
-mod incoming;
+mod ingest;
 pub mod merging;
 mod outbox;
-pub mod parting;
-pub mod refer;
-pub mod relay;
+pub mod references;
+pub mod remote_wipe;
 pub mod replica;
 
 // The server's side.
@@ -48,8 +48,8 @@ mod view;
 
 // Messages, and the rows of a store.
 pub mod bundle;
+mod control_repair;
 pub mod enrol;
-mod offer;
 pub mod renew;
 pub mod row;
 mod state;
@@ -60,7 +60,7 @@ pub mod wire;
 pub mod batch;
 pub mod control;
 pub mod feed;
-pub mod standing;
+pub mod quarantine;
 
 // Records: which changes count, and the document that they make.
 pub mod admit;
@@ -77,8 +77,10 @@ mod shape;
 pub mod value;
 
 #[cfg(test)]
-mod station;
+mod testing;
 
 pub use exchange::{Arrival, Budget, ExchangeError, Outgoing, Received, Slice, Unopened, Work};
-pub use replica::{Context, Edit, HubState, Me, OpenError, OpenReport, Prepared, Replica};
+pub use replica::{
+    Context, DeviceIdentity, Edit, OpenError, OpenReport, Prepared, Replica, ServerState,
+};
 pub use row::{ReadRows, Row, Table, Unreadable};

@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 
 use crate::id::{RecordId, Subject};
-use crate::record::Slot;
+use crate::record::MultiValue;
 use crate::value::{Key, Value};
 
 /// The section and the fields that tell persons apart: where linked records differ in one, it is
@@ -94,7 +94,7 @@ pub fn is_state(key: &Key) -> bool {
 /// greater record, or in a shape that no honest program writes, says nothing.
 pub fn links<'a>(
     record: RecordId,
-    values: impl IntoIterator<Item = (&'a Key, &'a Slot)>,
+    values: impl IntoIterator<Item = (&'a Key, &'a MultiValue)>,
 ) -> Vec<Link> {
     let mut links: Vec<Link> = Vec::new();
     for (key, slot) in values {

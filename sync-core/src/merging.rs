@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 
 use crate::batch::Batch;
 use crate::bundle;
+use crate::bundle_exchange::ImportError;
 use crate::document::DocumentError;
 use crate::exchange::{Arrival, Work};
 use crate::id::{DeviceId, RecordId, Space};
 use crate::record::RecordState;
-use crate::relay::ImportError;
 use crate::replica::{Prepared, Replica, Step};
 use crate::row::{ReadRows, Row, Unreadable};
 use crate::seal::SealingKey;
@@ -87,7 +87,7 @@ impl Replica {
                 after.apply(entry);
             }
         }
-        let decided = after.left_out_since(&self.control);
+        let decided = after.exclusions_since(&self.control);
         places.extend(decided.map(|(space, record)| (space.clone(), record)));
         if after.cut_devices().next().is_some() {
             // Whatever was made on what no longer counts is made again.
@@ -126,8 +126,8 @@ impl Replica {
         rows: &dyn ReadRows,
         (space, record): &Place,
     ) -> Result<Prepared<()>, Unreadable> {
-        let uncounted = self.uncounted(&self.control, space, &Default::default());
-        let changes = self.changes_of(rows, space, *record, &[], &uncounted, &self.control)?;
+        let quarantined = self.quarantined(&self.control, space, &Default::default());
+        let changes = self.changes_of(rows, space, *record, &[], &quarantined, &self.control)?;
         let changes: Vec<(DeviceId, &[u8])> = changes
             .iter()
             .map(|(device, raw)| (*device, raw.as_slice()))

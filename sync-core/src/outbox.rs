@@ -150,7 +150,7 @@ impl Replica {
 
     /// Deletes the copies of what the server is known to have with `vector`, and makes those again of
     /// what it turns out to have lost.
-    pub(crate) fn follow_outbox<T>(
+    pub(crate) fn reconcile_outbox<T>(
         &self,
         context: &mut Context<'_>,
         rows: &dyn ReadRows,

@@ -14,14 +14,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decoder, Encoder, decode};
 
-use crate::admit::{Admitted, Aside, Why, admit, read};
-use crate::change::{CHANGE_OPS_MAX, Change, Invalid, OpId, Put, TIME_MAX};
+use crate::admit::{Admitted, Aside, AsideReason, admit, read};
+use crate::change::{BadChange, CHANGE_OPS_MAX, Change, OpId, Put, TIME_MAX};
 pub use crate::document::DocumentError;
 use crate::document::{Document, Graph, guarded};
 use crate::id::{ActorId, ChangeHash, DeviceId};
 use crate::value::{Key, VALUE_BYTES_MAX, Value};
 
-pub use view::{BEGUN, Slot, View, Written};
+pub use view::{BEGUN, MultiValue, View, Written};
 
 /// One step of a record's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub enum WriteError {
     Parked(DocumentError),
     /// What was made breaks a rule of admission: a mistake in this program.
     #[error("the change made is not valid: {0}")]
-    Invalid(Invalid),
+    Invalid(BadChange),
     /// Automerge failed.
     #[error(transparent)]
     Document(#[from] DocumentError),
@@ -314,9 +314,9 @@ impl RecordState {
         // What is invalid stays so, and a copy from the wrong device says nothing about others.
         let concerned = |change: &Change| {
             self.aside.iter().any(|aside| match aside.why {
-                Why::Invalid(Invalid::Device) => false,
-                Why::Invalid(_) => aside.change == change.hash,
-                Why::Waiting { missing } if missing == change.hash => true,
+                AsideReason::Invalid(BadChange::Device) => false,
+                AsideReason::Invalid(_) => aside.change == change.hash,
+                AsideReason::Waiting { missing } if missing == change.hash => true,
                 _ => aside.actor == Some(change.actor),
             })
         };
@@ -333,7 +333,7 @@ impl RecordState {
                 match step.check(&change)? {
                     Judged::Admitted => step.take(&change, raw)?,
                     Judged::Invalid(reason) => {
-                        let why = Why::Invalid(reason);
+                        let why = AsideReason::Invalid(reason);
                         let actor = Some(change.actor);
                         aside.insert(Aside {
                             change: change.hash,
@@ -363,7 +363,7 @@ impl RecordState {
         let mut made = Vec::new();
         for (key, value) in puts {
             let visible = if past.whole {
-                let slot = self.view.get(key).into_iter().flat_map(Slot::values);
+                let slot = self.view.get(key).into_iter().flat_map(MultiValue::values);
                 slot.map(|written| (written.op, written.value.clone()))
                     .collect()
             } else {
@@ -385,8 +385,9 @@ impl RecordState {
         if made.is_empty() {
             return Ok(None);
         }
-        let used =
-            |aside: &Aside| aside.actor == Some(actor) && !matches!(aside.why, Why::Invalid(_));
+        let used = |aside: &Aside| {
+            aside.actor == Some(actor) && !matches!(aside.why, AsideReason::Invalid(_))
+        };
         if self.aside.iter().any(used) || step.graph.number(actor) != past.seq {
             return Err(WriteError::ActorUsed);
         }
@@ -398,8 +399,8 @@ impl RecordState {
         let (change, raw) = Change::make(seen.to_vec(), actor, seq, start_op, time, made);
         match Change::parse(&raw) {
             Ok(read) if read == change => {}
-            Ok(_) => return Err(WriteError::Invalid(Invalid::NotCanonical)),
-            Err(Invalid::TooLong | Invalid::Dependencies | Invalid::Predecessors) => {
+            Ok(_) => return Err(WriteError::Invalid(BadChange::NotCanonical)),
+            Err(BadChange::TooLong | BadChange::Dependencies | BadChange::Predecessors) => {
                 return Err(WriteError::TooLarge);
             }
             Err(reason) => return Err(WriteError::Invalid(reason)),
@@ -426,7 +427,7 @@ struct Step {
 /// What can be said of a change without looking at what else is held.
 enum Judged {
     Admitted,
-    Invalid(Invalid),
+    Invalid(BadChange),
     Unclear,
 }
 
@@ -448,20 +449,22 @@ impl Step {
             return Ok(Judged::Unclear);
         };
         if change.start_op != past.end + 1 {
-            return Ok(Judged::Invalid(Invalid::StartOp));
+            return Ok(Judged::Invalid(BadChange::StartOp));
         }
         if change.seq != past.seq + 1 {
-            return Ok(Judged::Invalid(Invalid::Sequence));
+            return Ok(Judged::Invalid(BadChange::Sequence));
         }
         for put in &change.puts {
             let visible = if past.whole {
-                self.view.get(&put.key).map_or_else(Vec::new, Slot::ops)
+                self.view
+                    .get(&put.key)
+                    .map_or_else(Vec::new, MultiValue::ops)
             } else {
                 let values = self.document.values(&put.key, Some(&change.deps))?;
                 values.into_iter().map(|(op, _)| op).collect()
             };
             if visible != put.preds {
-                return Ok(Judged::Invalid(Invalid::NotVisible));
+                return Ok(Judged::Invalid(BadChange::NotVisible));
             }
         }
         // A number that is taken outside the past: a twin.

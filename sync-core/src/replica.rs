@@ -17,24 +17,24 @@ use plan::Package;
 use crate::batch::{self, Batch, Entry};
 use crate::check::{self, Problem};
 use crate::control::Control;
+use crate::control_repair::EntriesToShow;
 use crate::feed::{Feed, Node, Vector};
 use crate::figure::UnitFacts;
 use crate::group::Group;
 use crate::id::{
     ActorId, AuthorId, BatchHash, ChangeHash, Class, DeviceId, RecordId, Space, Subject,
 };
-use crate::offer::Offers;
+use crate::quarantine::{HeldChange, Quarantine, effective_changes};
 use crate::record::{RecordState, WriteError};
 use crate::renew::Renewal;
 use crate::row::{ReadRows, Row, Table, Unreadable};
 use crate::show::{self, Source};
-use crate::standing::{HeldChange, Standing, counting};
 use crate::state::Staged;
 use crate::stored;
 use crate::value::{Key, Value};
 
-pub use crate::state::{HubState, Me};
-pub use crate::view::{Shown, shown_of};
+pub use crate::state::{DeviceIdentity, ServerState};
+pub use crate::view::{RecordValues, values_of_class};
 use cache::Cache;
 pub use edit::{Edit, EditError, Edited};
 pub use open::{EachRow, OpenError, OpenReport};
@@ -43,7 +43,7 @@ pub use open::{EachRow, OpenError, OpenReport};
 pub struct Context<'a> {
     /// Unix seconds by the device's clock; for display only (R27).
     pub now: i64,
-    /// The last day that is not in the future, `YYYY-MM-DD` ([`HubState::not_future_before`]).
+    /// The last day that is not in the future, `YYYY-MM-DD` ([`ServerState::not_future_before`]).
     pub today: &'a str,
     /// The operating system's randomness, or a seeded one in the simulator.
     pub rng: &'a mut dyn rand_core::CryptoRng,
@@ -89,7 +89,7 @@ impl<T> Prepared<T> {
     pub fn erases(&self) -> bool {
         let erases = |step: &Step| match step {
             Step::Forget(..) => true,
-            Step::Keep(_, _, changes) => changes.is_empty(),
+            Step::Orphan(_, _, changes) => changes.is_empty(),
             _ => false,
         };
         self.steps.iter().any(erases)
@@ -117,18 +117,18 @@ pub(crate) enum Step {
     Unstash(Space, BatchHash),
     Control(Box<Control>),
     Base(Space, (u64, Vector)),
-    Ladders(Space, BTreeSet<DeviceId>),
-    Hub(HubState),
+    Locators(Space, BTreeSet<DeviceId>),
+    Server(ServerState),
     Refused(BatchHash),
     Receipt(Space, Vec<u8>),
     Plain(bool),
     /// A record was erased.
     Forget(Space, RecordId),
     /// What is kept of an erased record; nothing any more if there are none.
-    Keep(Space, RecordId, Vec<Vec<u8>>),
-    Offers(Offers),
+    Orphan(Space, RecordId, Vec<Vec<u8>>),
+    EntriesToShow(EntriesToShow),
     Safe(Space, Vector),
-    Me(Me),
+    Identity(DeviceIdentity),
 }
 
 impl Step {
@@ -154,7 +154,7 @@ pub(crate) enum Waits {
 
 /// What is held of one space.
 #[derive(Debug, Default)]
-pub(crate) struct Held {
+pub(crate) struct SpaceReplica {
     pub(crate) feeds: BTreeMap<DeviceId, Feed>,
     pub(crate) records: BTreeMap<RecordId, RecordState>,
     /// Records of which changes are held that their states lack. They have no row, and whoever opens the
@@ -167,16 +167,16 @@ pub(crate) struct Held {
     /// The server's counter and vector when it last told them.
     pub(crate) base: (u64, Vector),
     /// Feeds of which the server knew none of our tips in its last answer (R3).
-    pub(crate) ladders_wanted: BTreeSet<DeviceId>,
+    pub(crate) locators_wanted: BTreeSet<DeviceId>,
     /// The server's newest acknowledgement that can be passed on.
     pub(crate) receipt: Option<Vec<u8>>,
     /// Changes of erased records that their author decides on.
-    pub(crate) kept: BTreeMap<RecordId, Vec<Vec<u8>>>,
+    pub(crate) orphaned: BTreeMap<RecordId, Vec<Vec<u8>>>,
     /// What survives the loss of the server, as it has told (R23).
     pub(crate) safe: Vector,
 }
 
-impl Held {
+impl SpaceReplica {
     pub(crate) fn vector(&self) -> Vector {
         Vector::of(&self.feeds)
     }
@@ -192,17 +192,17 @@ impl Held {
 /// Everything one device holds.
 #[derive(Debug)]
 pub struct Replica {
-    pub(crate) me: Me,
+    pub(crate) me: DeviceIdentity,
     pub(crate) control: Control,
-    pub(crate) spaces: BTreeMap<Space, Held>,
-    pub(crate) hub: HubState,
+    pub(crate) spaces: BTreeMap<Space, SpaceReplica>,
+    pub(crate) server: ServerState,
     pub(crate) actor: Option<[u8; 8]>,
     /// Batches that the server would not hold; not offered again before the next opening.
     pub(crate) refused: BTreeSet<BatchHash>,
     /// References did not resolve lately: messages refer to nothing, both ways.
     pub(crate) plain: bool,
     /// What the server seems to have lost of the control feed.
-    pub(crate) offers: Offers,
+    pub(crate) entries_to_show: EntriesToShow,
     /// New keys that the server is asked to let in.
     pub(crate) renewal: Option<Renewal>,
     /// The host marks what it is about to merge ([`Replica::mark_merges`]).
@@ -211,25 +211,25 @@ pub struct Replica {
 }
 
 /// Batches that don't count by themselves.
-pub(crate) type Uncounted = BTreeMap<BatchHash, Standing>;
+pub(crate) type Quarantined = BTreeMap<BatchHash, Quarantine>;
 
 impl Replica {
     /// A replica of a device that has just been enrolled: the control entries it was given, and
-    /// what its server's answer said ([`HubState::enrolled`]).
-    pub fn new(me: Me, control: Control, hub: HubState) -> Self {
+    /// what its server's answer said ([`ServerState::enrolled`]).
+    pub fn new(me: DeviceIdentity, control: Control, hub: ServerState) -> Self {
         Self::with(me, control, hub)
     }
 
-    fn with(me: Me, control: Control, hub: HubState) -> Self {
+    fn with(me: DeviceIdentity, control: Control, hub: ServerState) -> Self {
         let mut replica = Self {
             me,
             control,
             spaces: BTreeMap::new(),
-            hub,
+            server: hub,
             actor: None,
             refused: BTreeSet::new(),
             plain: false,
-            offers: Offers::default(),
+            entries_to_show: EntriesToShow::default(),
             renewal: None,
             marks_merges: false,
             cache: Cache::default(),
@@ -247,7 +247,7 @@ impl Replica {
             .map(|(entry, arrival)| stored::control_row(arrival, entry))
             .collect();
         rows.push(stored::me_row(&self.me));
-        rows.push(stored::hub_row(&self.hub));
+        rows.push(stored::hub_row(&self.server));
         rows
     }
 
@@ -259,12 +259,12 @@ impl Replica {
         space: &Space,
         record: RecordId,
         fresh: &[&Batch],
-        uncounted: &Uncounted,
+        quarantined: &Quarantined,
         control: &Control,
     ) -> Result<Vec<(DeviceId, Vec<u8>)>, Unreadable> {
         let mut changes = BTreeSet::new();
         let mut take = |batch: &Batch| {
-            let counts = !uncounted.contains_key(&batch.hash);
+            let counts = !quarantined.contains_key(&batch.hash);
             for entry in batch.entries.iter().filter(|entry| entry.record == record) {
                 changes.insert((batch.header.device, counts, entry.change.clone()));
             }
@@ -290,21 +290,24 @@ impl Replica {
             .into_iter()
             .map(|(device, counts, change)| HeldChange {
                 device,
-                counts,
+                in_effect: counts,
                 change,
             });
-        Ok(counting(held.collect(), control.left_out(space, record)))
+        Ok(effective_changes(
+            held.collect(),
+            control.excluded_changes(space, record),
+        ))
     }
 
     /// The batches held of a space that don't count by themselves, as `control` says, once `fresh` nodes
     /// are held too.
-    pub(crate) fn uncounted(
+    pub(crate) fn quarantined(
         &self,
         control: &Control,
         space: &Space,
         fresh: &BTreeMap<(Space, DeviceId), BTreeMap<BatchHash, Node>>,
-    ) -> Uncounted {
-        let mut uncounted = Uncounted::new();
+    ) -> Quarantined {
+        let mut quarantined = Quarantined::new();
         for device in control.cut_devices() {
             let held = self.spaces.get(space);
             let held = held.and_then(|held| held.feeds.get(&device));
@@ -313,9 +316,9 @@ impl Replica {
             for node in fresh.into_iter().flat_map(BTreeMap::values) {
                 feed.insert(node.clone());
             }
-            uncounted.extend(control.uncounted(space, device, &feed));
+            quarantined.extend(control.quarantined(space, device, &feed));
         }
-        uncounted
+        quarantined
     }
 
     /// The spaces that are held here and were taken from this device: the host erases what is sealed
@@ -336,7 +339,7 @@ impl Replica {
     }
 
     /// What is held of a space, from now on if nothing was.
-    fn held_mut(&mut self, space: Space) -> &mut Held {
+    fn held_mut(&mut self, space: Space) -> &mut SpaceReplica {
         self.spaces.entry(space).or_default()
     }
 
@@ -397,10 +400,10 @@ impl Replica {
                 self.make_spaces();
             }
             Step::Base(space, base) => self.held_mut(space).base = base,
-            Step::Ladders(space, wanted) => {
-                self.held_mut(space).ladders_wanted = wanted;
+            Step::Locators(space, wanted) => {
+                self.held_mut(space).locators_wanted = wanted;
             }
-            Step::Hub(hub) => self.hub = hub,
+            Step::Server(hub) => self.server = hub,
             Step::Refused(hash) => drop(self.refused.insert(hash)),
             Step::Receipt(space, receipt) => self.held_mut(space).receipt = Some(receipt),
             Step::Plain(plain) => self.plain = plain,
@@ -411,16 +414,16 @@ impl Replica {
                 held.touched.remove(&record);
                 held.behind.remove(&record);
             }
-            Step::Keep(space, record, changes) => {
-                let kept = &mut self.held_mut(space).kept;
+            Step::Orphan(space, record, changes) => {
+                let kept = &mut self.held_mut(space).orphaned;
                 match changes.is_empty() {
                     true => drop(kept.remove(&record)),
                     false => drop(kept.insert(record, changes)),
                 }
             }
-            Step::Offers(offers) => self.offers = offers,
+            Step::EntriesToShow(entries_to_show) => self.entries_to_show = entries_to_show,
             Step::Safe(space, safe) => self.held_mut(space).safe = safe,
-            Step::Me(me) => {
+            Step::Identity(me) => {
                 self.me = me;
                 // Actors carry the device's tag.
                 self.actor = None;
@@ -432,7 +435,7 @@ impl Replica {
 
     /// The server does not know this device: the next request shows its enrolment (R21).
     pub fn show_enrolment(&mut self) {
-        self.offers.stranger = true;
+        self.entries_to_show.unknown_to_server = true;
     }
 
     /// Asks for these new keys with every request, until [`Replica::prepare_renewal`].
@@ -447,10 +450,10 @@ impl Replica {
         let ready =
             |device: &DeviceId| self.control.enrolment(*device).is_some() && !self.has_unsent();
         let outcome = renewed.filter(ready);
-        let me = outcome.map(|device| Me { device, ..self.me });
+        let me = outcome.map(|device| DeviceIdentity { device, ..self.me });
         Prepared {
             rows: me.iter().map(stored::me_row).collect(),
-            steps: me.into_iter().map(Step::Me).collect(),
+            steps: me.into_iter().map(Step::Identity).collect(),
             outcome,
         }
     }
@@ -484,7 +487,7 @@ impl Replica {
     }
 
     /// Who this is.
-    pub fn me(&self) -> Me {
+    pub fn me(&self) -> DeviceIdentity {
         self.me
     }
 
@@ -499,8 +502,8 @@ impl Replica {
     }
 
     /// What is remembered of the server.
-    pub fn hub(&self) -> &HubState {
-        &self.hub
+    pub fn hub(&self) -> &ServerState {
+        &self.server
     }
 
     /// The spaces this device holds.
@@ -510,7 +513,10 @@ impl Replica {
 
     /// The vector of a space.
     pub fn vector(&self, space: &Space) -> Vector {
-        self.spaces.get(space).map(Held::vector).unwrap_or_default()
+        self.spaces
+            .get(space)
+            .map(SpaceReplica::vector)
+            .unwrap_or_default()
     }
 
     /// A record's state in one space.
@@ -549,13 +555,13 @@ impl Replica {
     }
 
     /// What a record shows, over all classes held of its unit.
-    pub fn view(&self, unit: &str, record: RecordId) -> Shown<'_> {
+    pub fn view(&self, unit: &str, record: RecordId) -> RecordValues<'_> {
         let package = self.control.package();
         self.spaces
             .iter()
             .filter(|(space, _)| space.unit() == unit)
             .filter_map(|(space, held)| Some((space.class, held.records.get(&record)?)))
-            .flat_map(|(class, state)| shown_of(package, class, state))
+            .flat_map(|(class, state)| values_of_class(package, class, state))
             .collect()
     }
 
@@ -612,7 +618,7 @@ impl Replica {
 
     /// Saved changes that the server is not known to hold.
     pub fn unsent(&self) -> usize {
-        let of_space = |held: &Held| {
+        let of_space = |held: &SpaceReplica| {
             let feed = held.feeds.get(&self.me.device);
             let missing = feed.map(|feed| feed.missing(held.base.1.tips(self.me.device)));
             let missing: BTreeSet<BatchHash> = missing
@@ -653,7 +659,7 @@ impl Source for Replica {
         self.records_of(unit)
     }
 
-    fn view(&self, unit: &str, record: RecordId) -> Shown<'_> {
+    fn view(&self, unit: &str, record: RecordId) -> RecordValues<'_> {
         self.view(unit, record)
     }
 
@@ -666,7 +672,7 @@ impl Source for Replica {
         &self,
         unit: &str,
         record: RecordId,
-        shown: &Shown<'_>,
+        shown: &RecordValues<'_>,
         today: &str,
     ) -> Vec<Problem> {
         let Some(package) = self.control.package() else {

@@ -23,7 +23,7 @@ pub enum Table {
     /// are, so that they can be brought to the server by whoever has no secret of the store.
     Outbox = 7,
     /// Edits of erased records that the office never saw, for their author to decide on (R32).
-    Kept = 8,
+    Orphaned = 8,
 }
 
 impl Table {
@@ -37,7 +37,7 @@ impl Table {
         Table::Stash,
         Table::Key,
         Table::Outbox,
-        Table::Kept,
+        Table::Orphaned,
     ];
 
     /// The table's name, for people who look for a fault.
@@ -51,7 +51,7 @@ impl Table {
             Table::Stash => "stash",
             Table::Key => "key",
             Table::Outbox => "outbox",
-            Table::Kept => "kept",
+            Table::Orphaned => "kept",
         }
     }
 }

@@ -24,7 +24,7 @@ use hpke::{Deserializable, OpModeR, OpModeS, Serializable};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-pub use slot::{KEY_STORE_MAC_BYTES, KdfParams, KeyStoreMac, Opener, Slot, SlotKind};
+pub use slot::{KEY_STORE_MAC_BYTES, KdfParams, KeySlot, KeyStoreMac, Opener, SlotKind};
 pub use store::{DataKey, KeyId, RowName, StoreId, StoreKey};
 
 /// The suite byte of everything made here.

@@ -16,9 +16,9 @@ use crate::check::{Problem, check_record};
 use crate::group::{self, Group, ID_NUMBER_KEY, IDENTITY, IdNumber, Ties};
 use crate::id::{RecordId, Subject};
 use crate::link::{self, Statement};
-use crate::record::Slot;
+use crate::record::MultiValue;
 use crate::value::{Key, Value};
-use crate::view::Shown;
+use crate::view::RecordValues;
 
 pub use why::{Why, why};
 
@@ -29,7 +29,7 @@ pub trait Source {
     /// All records of a unit, over the classes held.
     fn records_of(&self, unit: &str) -> BTreeSet<RecordId>;
     /// The values of one record, over the classes held.
-    fn view(&self, unit: &str, record: RecordId) -> Shown<'_>;
+    fn view(&self, unit: &str, record: RecordId) -> RecordValues<'_>;
 
     /// The groups of a subject's records in a unit ([`grouped`]), for who remembers them.
     fn groups(&self, unit: &str, subject: Subject) -> Arc<Vec<Group>> {
@@ -41,7 +41,7 @@ pub trait Source {
         &self,
         _unit: &str,
         record: RecordId,
-        shown: &Shown<'_>,
+        shown: &RecordValues<'_>,
         today: &str,
     ) -> Vec<Problem> {
         let problems = |package| check_record(package, record, shown, today);
@@ -171,7 +171,7 @@ pub fn grouped<S: Source + ?Sized>(source: &S, unit: &str, subject: Subject) -> 
 }
 
 /// What ties a record to others and parts it from them.
-pub fn ties(record: RecordId, shown: &Shown<'_>) -> Ties<IdNumber> {
+pub fn ties(record: RecordId, shown: &RecordValues<'_>) -> Ties<IdNumber> {
     Ties {
         numbers: id_numbers(record, shown),
         links: link::links(record, shown.iter().map(|(key, slot)| (*key, *slot))),
@@ -180,7 +180,7 @@ pub fn ties(record: RecordId, shown: &Shown<'_>) -> Ties<IdNumber> {
 
 /// The valid ID numbers that a record shows, all of them where it is in conflict. Persons have ID
 /// numbers: what stands under their key elsewhere ties nothing.
-pub fn id_numbers(record: RecordId, shown: &Shown<'_>) -> Vec<IdNumber> {
+pub fn id_numbers(record: RecordId, shown: &RecordValues<'_>) -> Vec<IdNumber> {
     let shown = shown.iter().filter(|_| record.subject == Subject::Person);
     let slot = { shown }.find(|(key, _)| key.as_str() == ID_NUMBER_KEY);
     let values = slot.into_iter().flat_map(|(_, slot)| slot.values());
@@ -277,7 +277,7 @@ type ShownItems = BTreeMap<String, Vec<ShownItem>>;
 
 /// The fields of single sections and the items of repeating ones.
 fn values(
-    slots: &Shown<'_>,
+    slots: &RecordValues<'_>,
     date_of: &dyn Fn(&str) -> Option<String>,
 ) -> (ShownFields, ShownItems) {
     let mut fields = BTreeMap::new();
@@ -354,8 +354,8 @@ fn put(fields: &mut ShownFields, name: String, code: Option<&str>, value: &Value
 
 /// The keys of a record that are in conflict, those of withdrawn items too: an edit of an item that
 /// somebody else withdrew must not go unseen.
-fn slot_conflicts(record: RecordId, slots: &Shown<'_>) -> Vec<ShownConflict> {
-    let conflict = |(key, slot): (&&Key, &&Slot)| {
+fn slot_conflicts(record: RecordId, slots: &RecordValues<'_>) -> Vec<ShownConflict> {
+    let conflict = |(key, slot): (&&Key, &&MultiValue)| {
         let values = slot
             .conflict()?
             .into_iter()
@@ -427,7 +427,7 @@ fn identity_values(
 }
 
 /// The slot of an identity field.
-fn slot_of<'a>(shown: &Shown<'a>, field: &str) -> Option<&'a Slot> {
+fn slot_of<'a>(shown: &RecordValues<'a>, field: &str) -> Option<&'a MultiValue> {
     let key = Key::single(IDENTITY.0, field).ok()?;
     shown.get(&key).copied()
 }

@@ -6,7 +6,7 @@ use crate::id::{AuthorId, DeviceId, Incarnation, NetworkId};
 
 /// Who a replica is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Me {
+pub struct DeviceIdentity {
     /// The installation.
     pub network: NetworkId,
     /// This device.
@@ -23,7 +23,7 @@ pub(crate) struct Staged {
 
 /// What a replica remembers of its server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HubState {
+pub struct ServerState {
     /// The server database's life whose counters are known.
     pub incarnation: Option<Incarnation>,
     /// The nonce for the next request.
@@ -41,7 +41,7 @@ pub struct HubState {
 /// A moment after every other, for a device that can't tell which day it is.
 const NO_DAY_IS_FUTURE: i64 = i64::MAX;
 
-impl HubState {
+impl ServerState {
     /// What is known of the server right after it has let this device in. `now` is the device's
     /// clock, `time` the server's, in Unix seconds.
     pub fn enrolled(incarnation: Incarnation, nonce: [u8; 16], now: i64, time: i64) -> Self {

@@ -15,7 +15,7 @@ use crate::id::{
 use crate::record::RecordState;
 use crate::row::{Row, Table};
 use crate::shape::SpaceWire;
-use crate::state::{HubState, Me, Staged};
+use crate::state::{DeviceIdentity, ServerState, Staged};
 
 /// Key of the row that says who the replica is.
 pub(crate) const ME: &[u8] = b"me";
@@ -87,7 +87,7 @@ fn meta_row(key: Vec<u8>, value: Vec<u8>) -> Row {
     }
 }
 
-pub(crate) fn me_row(me: &Me) -> Row {
+pub(crate) fn me_row(me: &DeviceIdentity) -> Row {
     let wire = MeWire {
         kind: meta::ME,
         network: me.network.0.into(),
@@ -96,16 +96,16 @@ pub(crate) fn me_row(me: &Me) -> Row {
     meta_row(ME.to_vec(), cbor::encode(&wire))
 }
 
-pub(crate) fn read_me(bytes: &[u8]) -> Option<Me> {
+pub(crate) fn read_me(bytes: &[u8]) -> Option<DeviceIdentity> {
     let wire: MeWire = minicbor::decode(bytes).ok()?;
-    (wire.kind == meta::ME).then(|| Me {
+    (wire.kind == meta::ME).then(|| DeviceIdentity {
         network: NetworkId(wire.network.into()),
         device: DeviceId(wire.device.into()),
     })
 }
 
 #[derive(Encode, Decode)]
-struct HubWire {
+struct ServerStateWire {
     #[n(0)]
     kind: u8,
     #[n(1)]
@@ -122,8 +122,8 @@ struct HubWire {
     relays: Option<bool>,
 }
 
-pub(crate) fn hub_row(hub: &HubState) -> Row {
-    let wire = HubWire {
+pub(crate) fn hub_row(hub: &ServerState) -> Row {
+    let wire = ServerStateWire {
         kind: meta::HUB,
         incarnation: hub.incarnation.map(|incarnation| incarnation.0.into()),
         nonce: hub.nonce.into(),
@@ -135,9 +135,9 @@ pub(crate) fn hub_row(hub: &HubState) -> Row {
     meta_row(HUB.to_vec(), cbor::encode(&wire))
 }
 
-pub(crate) fn read_hub(bytes: &[u8]) -> Option<HubState> {
-    let wire: HubWire = minicbor::decode(bytes).ok()?;
-    (wire.kind == meta::HUB).then(|| HubState {
+pub(crate) fn read_hub(bytes: &[u8]) -> Option<ServerState> {
+    let wire: ServerStateWire = minicbor::decode(bytes).ok()?;
+    (wire.kind == meta::HUB).then(|| ServerState {
         incarnation: wire
             .incarnation
             .map(|incarnation| Incarnation(incarnation.into())),
@@ -392,7 +392,7 @@ pub(crate) fn read_staged(bytes: &[u8]) -> Option<(Space, u64, Staged)> {
 }
 
 #[derive(Encode, Decode)]
-struct KeptWire {
+struct OrphanedWire {
     #[n(0)]
     space: SpaceWire,
     #[n(1)]
@@ -403,13 +403,13 @@ struct KeptWire {
 
 /// The changes of an erased record that its author decides on, or their deletion if there are none.
 pub(crate) fn kept_row(space: &Space, record: RecordId, changes: &[Vec<u8>]) -> Row {
-    let wire = KeptWire {
+    let wire = OrphanedWire {
         space: SpaceWire::of(space),
         record: record.to_bytes().into(),
         changes: changes.iter().map(|change| change.clone().into()).collect(),
     };
     Row {
-        table: Table::Kept,
+        table: Table::Orphaned,
         key: key(space, &record.to_bytes()),
         space: Some(space.clone()),
         value: (!changes.is_empty()).then(|| cbor::encode(&wire)),
@@ -417,7 +417,7 @@ pub(crate) fn kept_row(space: &Space, record: RecordId, changes: &[Vec<u8>]) -> 
 }
 
 pub(crate) fn read_kept(bytes: &[u8]) -> Option<(Space, RecordId, Vec<Vec<u8>>)> {
-    let wire: KeptWire = minicbor::decode(bytes).ok()?;
+    let wire: OrphanedWire = minicbor::decode(bytes).ok()?;
     let record = RecordId::from_slice(&<[u8; 17]>::from(wire.record)).ok()?;
     let changes = wire.changes.into_iter().map(Into::into).collect();
     Some((wire.space.space()?, record, changes))

@@ -6,11 +6,11 @@ use plan::Package;
 
 use crate::id::Class;
 use crate::link;
-use crate::record::{RecordState, Slot};
+use crate::record::{MultiValue, RecordState};
 use crate::value::Key;
 
 /// The values of a record over its classes, by key.
-pub type Shown<'a> = BTreeMap<&'a Key, &'a Slot>;
+pub type RecordValues<'a> = BTreeMap<&'a Key, &'a MultiValue>;
 
 /// The class of the section that a key belongs to, which may be one of the engine's own.
 pub fn class_of(package: &Package, key: &Key) -> Option<Class> {
@@ -23,11 +23,11 @@ pub fn class_of(package: &Package, key: &Key) -> Option<Class> {
 /// What a record shows in the space of one class. Keys of sections that the plan puts into another
 /// class are left out: no honest device writes them here, and a hostile one must not stand in
 /// another space's place. Keys that the plan does not know are kept.
-pub fn shown_of<'a>(
+pub fn values_of_class<'a>(
     package: Option<&'a Package>,
     class: Class,
     state: &'a RecordState,
-) -> impl Iterator<Item = (&'a Key, &'a Slot)> {
+) -> impl Iterator<Item = (&'a Key, &'a MultiValue)> {
     let belongs = move |key: &Key| {
         let of = package.and_then(|package| class_of(package, key));
         of.is_none_or(|of| of == class)

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Decoder, Encode};
 
-use crate::batch::compact::reference::{Known, Reference};
+use crate::batch::compact::reference::{Reference, ReferencedBatch};
 use crate::batch::compact::referring::{self, Frame};
 use crate::batch::compact::{self, BadCompact};
 use crate::cbor::{self, List};
@@ -27,11 +27,11 @@ use crate::renew::{Renewal, RenewalWire};
 use crate::shape::{Feeds, SpaceWire, bytes_list, feeds_from_wire, feeds_to_wire, some_if_any};
 
 pub use crate::shape::{CHANGES_MAX, SPACES_MAX, TIPS_MAX};
-pub use answer::{Answer, Refused, Safe, SpaceState};
+pub use answer::{Answer, RejectedBatch, Safe, SpaceState};
 pub use packing::{pack, unpack};
 pub use request::{Request, Signed, SpaceClaim, Unopened};
-pub use wipe::{Parting, WipeCall};
-use wipe::{PartingWire, WipeWire};
+pub use wipe::{WipeCommand, WipeReport};
+use wipe::{WipeCommandWire, WipeReportWire};
 
 /// The version of this protocol.
 pub const VERSION: u16 = 1;
@@ -86,11 +86,11 @@ pub struct Refer {
     /// The spaces of the request, in its order.
     pub spaces: Vec<Space>,
     /// Batches that the phone holds.
-    pub known: Vec<Known>,
+    pub known: Vec<ReferencedBatch>,
 }
 
 /// Looks up a batch that a message refers to; `None` if it is not held, or not the only one there.
-pub type Find<'a> = dyn FnMut(&Reference) -> Option<Known> + 'a;
+pub type Find<'a> = dyn FnMut(&Reference) -> Option<ReferencedBatch> + 'a;
 
 /// The digest over a phone's bases: the server's incarnation and, for each space, the counter and
 /// the vector that the phone remembers for it.

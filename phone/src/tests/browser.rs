@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use sync_core::bundle_exchange::BundleOptions;
 use sync_core::record::DocumentError;
-use sync_core::relay::BundleWish;
 use sync_core::seal::StoreKey;
 use sync_core::wire;
 
 use super::*;
 use crate::bundle::Import;
 use crate::keys::DeviceKeys;
-use crate::sync::Course;
+use crate::sync::ExchangeSession;
 use crate::system::Randomness;
 use crate::testing::{Buffered, Flush, Network};
 use crate::walk::{Answer, Next, Request, Walk as _};
@@ -201,12 +201,12 @@ impl World {
 
     /// The neighbour's bundle is taken, step by step.
     fn import(&mut self) -> Result<(), Ended> {
-        let wish = BundleWish {
+        let options = BundleOptions {
             bytes_max: None,
             short: false,
             everything: true,
         };
-        let file = self.neighbour.export_bundle(wish).unwrap().bytes;
+        let file = self.neighbour.export_bundle(options).unwrap().bytes;
         let mut import = Import::of(&file);
         // An import whose mark is made merges next; one that proves merges what it has marked.
         let mut merged = false;
@@ -323,9 +323,9 @@ fn a_host_that_forgets_the_mark_is_found() {
 }
 
 /// A conversation up to its next request.
-fn asked(course: &mut Course, phone: &mut Phone) -> Request {
+fn asked(session: &mut ExchangeSession, phone: &mut Phone) -> Request {
     loop {
-        match course.next(phone).unwrap() {
+        match session.next(phone).unwrap() {
             Next::More => {}
             Next::Ask(request) => return request,
             next => panic!("{next:?}"),
@@ -341,23 +341,23 @@ fn a_browser_holds_what_an_answer_brings_then_marks_the_records_of_a_slice_then_
         .add(Subject::Person, None, &sets(&WOMAN))
         .unwrap();
     let network = world.neighbour.opened().unwrap().replica.me().network;
-    let mut theirs = Course::begin(&mut world.neighbour).unwrap();
+    let mut theirs = ExchangeSession::begin(&mut world.neighbour).unwrap();
     let sent = asked(&mut theirs, &mut world.neighbour).body.unwrap();
     let (sent, _) = wire::Request::decode(network, &sent).unwrap();
     let answer = wire::Answer {
         batches: sent.batches,
         ..wire::Answer::at(world.system.now())
     };
-    let mut course = Course::begin(&mut world.phone).unwrap();
-    asked(&mut course, &mut world.phone);
+    let mut session = ExchangeSession::begin(&mut world.phone).unwrap();
+    asked(&mut session, &mut world.phone);
     let answer = Answer {
         body: answer.encode(network),
         presented: None,
     };
-    let mut next = course.heard(&mut world.phone, Ok(answer)).unwrap();
+    let mut next = session.heard(&mut world.phone, Ok(answer)).unwrap();
     let mut steps = Vec::new();
     while matches!(next, Next::More) {
-        next = course.next(&mut world.phone).unwrap();
+        next = session.next(&mut world.phone).unwrap();
         let open = world.phone.opened().unwrap();
         let marked = open.store.row(Table::Meta, b"merging").unwrap().is_some();
         let spaces: Vec<_> = open.replica.spaces().collect();

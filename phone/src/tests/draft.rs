@@ -14,7 +14,7 @@ fn what_is_wrong_with_a_new_item_is_named_as_it_was_typed() {
     let error = phone
         .add(Subject::Household, None, &sets(&more))
         .unwrap_err();
-    let keys: Vec<&str> = error.complaints().iter().map(|c| c.key.as_str()).collect();
+    let keys: Vec<&str> = error.issues().iter().map(|c| c.key.as_str()).collect();
     assert_eq!(keys, ["water#abc.users", "water.source", "water.treatment"]);
     let id = phone
         .add(Subject::Person, None, &sets(&WOMAN))
@@ -40,8 +40,8 @@ fn a_draft_hears_before_it_is_saved_what_saving_would_say() {
         subject: Subject::Person,
         unit: None,
     };
-    let keys = |complaints: &[Complaint]| -> Vec<(String, String)> {
-        let named = complaints.iter();
+    let keys = |issues: &[Issue]| -> Vec<(String, String)> {
+        let named = issues.iter();
         named.map(|c| (c.key.clone(), c.code.clone())).collect()
     };
     // An empty form asks, and refuses nothing.
@@ -61,7 +61,7 @@ fn a_draft_hears_before_it_is_saved_what_saving_would_say() {
     ]);
     let said = phone.check(&new, &bad).unwrap();
     let saving = phone.add(Subject::Person, None, &bad).unwrap_err();
-    assert_eq!(keys(&said.refused), keys(saving.complaints()));
+    assert_eq!(keys(&said.refused), keys(saving.issues()));
     assert_eq!(
         keys(&said.refused),
         [
@@ -75,7 +75,7 @@ fn a_draft_hears_before_it_is_saved_what_saving_would_say() {
         let typed = sets(&[text]);
         let said = phone.check(&new, &typed).unwrap();
         let saving = phone.add(Subject::Person, None, &typed).unwrap_err();
-        assert_eq!(keys(&said.refused), keys(saving.complaints()), "{text}");
+        assert_eq!(keys(&said.refused), keys(saving.issues()), "{text}");
     }
 
     let good = sets(&WOMAN);
@@ -83,7 +83,7 @@ fn a_draft_hears_before_it_is_saved_what_saving_would_say() {
     assert_eq!(phone.status().unwrap().unsent, 0);
     let id = phone.add(Subject::Person, None, &good).unwrap().to_string();
     let shown = phone.show(&id).unwrap();
-    let problems: Vec<Complaint> = shown.problems.iter().map(complaint_of).collect();
+    let problems: Vec<Issue> = shown.problems.iter().map(issue_of).collect();
     let edit = Draft::Edit { id: &id };
     let same = phone.check(&edit, &good).unwrap();
     assert_eq!(keys(&same.left), keys(&problems));

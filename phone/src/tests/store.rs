@@ -1,7 +1,7 @@
 //! A phone whose store is wiped, opened with another secret, or damaged.
 
 use super::*;
-use crate::sync::Course;
+use crate::sync::ExchangeSession;
 use crate::walk::Walk;
 
 #[test]
@@ -53,10 +53,10 @@ fn a_store_that_lost_the_servers_address_shows_everything_and_takes_the_address_
     lose(&disk, Table::Meta, "host");
     let mut phone = opened(&disk, secret()).unwrap();
     phone.show(&id.to_string()).unwrap();
-    let mut course = Course::begin(&mut phone).unwrap();
-    let begun = course
+    let mut session = ExchangeSession::begin(&mut phone).unwrap();
+    let begun = session
         .next(&mut phone)
-        .and_then(|_| course.next(&mut phone));
+        .and_then(|_| session.next(&mut phone));
     assert_eq!(code(begun.unwrap_err()).0, "address_lost");
     phone.set_server("https://127.0.0.1:1").unwrap();
     phone.close();

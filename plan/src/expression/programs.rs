@@ -8,7 +8,7 @@ use cel::common::ast::{EntryExpr, Expr};
 use cel::parser::Expression;
 use regex_lite::{Regex, RegexBuilder};
 
-use super::reads::Named;
+use super::dependencies::Named;
 use super::tree;
 use crate::package::Package;
 

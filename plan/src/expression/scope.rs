@@ -1,4 +1,4 @@
-//! Variables of an expression: one record ([`Recorded`]) as of a date ([`Day`]).
+//! Variables of an expression: one record ([`RecordFacts`]) as of a date ([`AsOf`]).
 //!
 //! Counting asks the same questions of every record as of every year, so what does not depend on the
 //! other is made once: what is in force on a date for all records, and a record's sections for all
@@ -25,10 +25,10 @@ use super::{COMPUTED_DEPTH_MAX, Datum, ExpressionError, Facts, HOME, PERIOD};
 use crate::dictionary::Subject;
 use crate::indicator::Span;
 use crate::package::Package;
-use crate::register::{Computed, Gives};
+use crate::register::{Computed, ValueType};
 
 /// A date, with what is in force on it; of a figure, the last day of its period.
-pub struct Day<'a> {
+pub struct AsOf<'a> {
     package: &'a Package,
     as_of: CelString<'static>,
     date: Date,
@@ -36,7 +36,7 @@ pub struct Day<'a> {
     settings: OnceLock<CelMap<'static>>,
 }
 
-impl<'a> Day<'a> {
+impl<'a> AsOf<'a> {
     /// `as_of` is `YYYY-MM-DD`.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl<'a> Day<'a> {
     }
 }
 
-impl std::fmt::Debug for Day<'_> {
+impl std::fmt::Debug for AsOf<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Day({})", self.date)
     }
@@ -85,7 +85,7 @@ impl std::fmt::Debug for Day<'_> {
 type Compiled = Result<Arc<Program>, String>;
 
 /// What is recorded of one subject, ready for expressions as of any date.
-pub struct Recorded<'a> {
+pub struct RecordFacts<'a> {
     package: &'a Package,
     subject: &'a Subject,
     facts: &'a Facts,
@@ -103,7 +103,7 @@ enum Name {
     Status(usize),
 }
 
-impl<'a> Recorded<'a> {
+impl<'a> RecordFacts<'a> {
     /// `subject` is the record's subject.
     ///
     /// # Errors
@@ -180,7 +180,7 @@ impl<'a> Recorded<'a> {
     }
 }
 
-impl std::fmt::Debug for Recorded<'_> {
+impl std::fmt::Debug for RecordFacts<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // No facts: these end up in the debug output of others.
         f.debug_struct("Recorded")
@@ -191,10 +191,10 @@ impl std::fmt::Debug for Recorded<'_> {
 
 /// A record as of a date, ready for any number of expressions.
 pub struct Scope<'a> {
-    record: Arc<Recorded<'a>>,
+    record: Arc<RecordFacts<'a>>,
     /// The person's household, where it is known.
-    home: Option<Arc<Recorded<'a>>>,
-    day: Arc<Day<'a>>,
+    home: Option<Arc<RecordFacts<'a>>>,
+    day: Arc<AsOf<'a>>,
     statuses: Vec<Status>,
     /// Statuses that are being worked out, one for the sake of the other.
     depth: AtomicUsize,
@@ -221,7 +221,7 @@ impl<'a> Scope<'a> {
         home: Option<&'a Facts>,
         as_of: &str,
     ) -> Result<Self, ExpressionError> {
-        Self::with(package, subject, facts, home, Day::new(package, as_of)?)
+        Self::with(package, subject, facts, home, AsOf::new(package, as_of)?)
     }
 
     /// The same for a figure: as of the last day of its period, which the expressions see as
@@ -236,7 +236,7 @@ impl<'a> Scope<'a> {
         home: Option<&'a Facts>,
         span: &Span,
     ) -> Result<Self, ExpressionError> {
-        let day = Day::of_period(package, span)?;
+        let day = AsOf::of_period(package, span)?;
         Self::with(package, subject, facts, home, day)
     }
 
@@ -245,21 +245,21 @@ impl<'a> Scope<'a> {
         subject: &str,
         facts: &'a Facts,
         home: Option<&'a Facts>,
-        day: Day<'a>,
+        day: AsOf<'a>,
     ) -> Result<Self, ExpressionError> {
-        let record = Arc::new(Recorded::new(package, subject, facts)?);
+        let record = Arc::new(RecordFacts::new(package, subject, facts)?);
         let home = home
             .filter(|_| package.subject(HOUSEHOLD).is_some())
-            .map(|home| Recorded::new(package, HOUSEHOLD, home))
+            .map(|home| RecordFacts::new(package, HOUSEHOLD, home))
             .transpose()?;
         Ok(Self::of(record, home.map(Arc::new), Arc::new(day)))
     }
 
     /// A record as of a day; `home` is a person's household, where it is known.
     pub fn of(
-        record: Arc<Recorded<'a>>,
-        home: Option<Arc<Recorded<'a>>>,
-        day: Arc<Day<'a>>,
+        record: Arc<RecordFacts<'a>>,
+        home: Option<Arc<RecordFacts<'a>>>,
+        day: Arc<AsOf<'a>>,
     ) -> Self {
         let statuses = record.statuses.iter().map(|_| Status::default()).collect();
         Self {
@@ -372,7 +372,7 @@ impl<'a> Scope<'a> {
 
     fn work_out(&self, at: usize) -> Result<Box<dyn Val>, ExpressionError> {
         if let Some((computed, _)) = self.record.statuses.get(at)
-            && let Gives::Other(_) = computed.gives
+            && let ValueType::Other(_) = computed.gives
         {
             return Err(ExpressionError::Type);
         }

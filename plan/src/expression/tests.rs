@@ -1,15 +1,15 @@
 //! The expression language: visible names, nulls, rejected programs.
 
 use super::*;
-use crate::dictionary::{Field, Kind, Origin, Repeating, Words};
+use crate::dictionary::{Field, Kind, Origin, Repeating, Text};
 use crate::dictionary::{Section, Subject};
 use crate::package::Package;
 use crate::register::{Computed, Dated};
 use crate::register::{Constant, Setting};
 
 /// A small plan: a person with a single and a repeating section, a household, a setting.
-fn plan(statuses: &[(&str, Gives, &str)]) -> Package {
-    let words = Words::default;
+fn plan(statuses: &[(&str, ValueType, &str)]) -> Package {
+    let words = Text::default;
     let field = |key: &str, kind: Kind| Field {
         key: key.into(),
         title: words(),
@@ -222,7 +222,7 @@ fn a_setting_has_the_value_in_force_on_the_day_and_none_before_the_first() {
 
 #[test]
 fn a_figure_sees_its_period_and_nothing_else_does() {
-    let plan = plan(&[("now", Gives::Date, "as_of")]);
+    let plan = plan(&[("now", ValueType::Date, "as_of")]);
     let facts = sample();
     let span = crate::indicator::Period::MchYear.of(2027).unwrap();
     let scope = Scope::for_period(&plan, "person", &facts, None, &span).unwrap();
@@ -245,14 +245,18 @@ fn a_figure_sees_its_period_and_nothing_else_does() {
 #[test]
 fn what_an_expression_reads_is_known_through_statuses_and_the_household() {
     let mut plan = plan(&[
-        ("moved", Gives::Bool, "now != null && settings.months > 3"),
-        ("now", Gives::Item, "last(stay, as_of)"),
+        (
+            "moved",
+            ValueType::Bool,
+            "now != null && settings.months > 3",
+        ),
+        ("now", ValueType::Item, "last(stay, as_of)"),
         (
             "housed",
-            Gives::Bool,
+            ValueType::Bool,
             "home != null && home.household.area == '1'",
         ),
-        ("circle", Gives::Bool, "circle || size(note) > 0"),
+        ("circle", ValueType::Bool, "circle || size(note) > 0"),
     ]);
     let water = plan.subjects[0].sections[0].clone();
     plan.subjects[0].sections.push(Section {
@@ -585,9 +589,9 @@ fn an_item_is_asked_by_its_id() {
 #[test]
 fn statuses_are_variables_and_rest_on_each_other() {
     let plan = plan(&[
-        ("moved", Gives::Bool, "now != null && now.status == '2'"),
-        ("now", Gives::Item, "last(stay, as_of)"),
-        ("since", Gives::Date, "now.since"),
+        ("moved", ValueType::Bool, "now != null && now.status == '2'"),
+        ("now", ValueType::Item, "last(stay, as_of)"),
+        ("since", ValueType::Date, "now.since"),
     ]);
     let facts = sample();
     let scope = Scope::new(&plan, "person", &facts, None, "2026-06-30").unwrap();
@@ -605,11 +609,11 @@ fn a_status_without_an_answer_is_an_error_where_it_matters() {
     let plan = plan(&[
         (
             "grown_up",
-            Gives::Bool,
+            ValueType::Bool,
             "age(identity.birth_date, as_of) >= 18",
         ),
-        ("rest", Gives::Bool, "grown_up"),
-        ("wrong", Gives::Integer, "identity.name"),
+        ("rest", ValueType::Bool, "grown_up"),
+        ("wrong", ValueType::Integer, "identity.name"),
     ]);
     let facts = sample();
     let scope = Scope::new(&plan, "person", &facts, None, "2026-06-30").unwrap();
@@ -633,14 +637,14 @@ fn statuses_in_a_circle_or_a_long_chain_are_errors() {
     let chain: Vec<(String, String)> = (0..200)
         .map(|at| (format!("s{at}"), format!("s{}", at + 1)))
         .collect();
-    let mut statuses: Vec<(&str, Gives, &str)> = chain
+    let mut statuses: Vec<(&str, ValueType, &str)> = chain
         .iter()
-        .map(|(key, is)| (key.as_str(), Gives::Bool, is.as_str()))
+        .map(|(key, is)| (key.as_str(), ValueType::Bool, is.as_str()))
         .collect();
     statuses.extend([
-        ("a", Gives::Bool, "b"),
-        ("b", Gives::Bool, "a"),
-        ("c", Gives::Bool, "c"),
+        ("a", ValueType::Bool, "b"),
+        ("b", ValueType::Bool, "a"),
+        ("c", ValueType::Bool, "c"),
     ]);
     let plan = plan(&statuses);
     let facts = sample();

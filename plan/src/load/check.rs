@@ -5,12 +5,12 @@ mod indicator;
 
 use std::collections::BTreeSet;
 
-use super::Notes;
+use super::Diagnostics;
 use super::read::{ADDED, SOURCES, indicator_file};
 use crate::dictionary::{CodeList, Field, Kind, Repeating, STATEMENTS, Section, Subject};
 use crate::expression::{CEL_WORDS, FUNCTIONS, ITEM_DATE, ITEM_ID, VARIABLES, whole};
 use crate::package::Package;
-use crate::register::{CONSTANT_DEPTH_MAX, Constant, Gives, Register, Setting};
+use crate::register::{CONSTANT_DEPTH_MAX, Constant, Register, Setting, ValueType};
 
 /// Most bytes of a document's key, such as `section#item.field` or `section.field/CODE`.
 const KEY_BYTES_MAX: usize = 200;
@@ -30,31 +30,31 @@ const ROLES: [&[&str]; 3] = [
 /// What `section#item.NAME` means something else for.
 const FIELD_NAMES: [&str; 3] = ["void", ITEM_ID, ITEM_DATE];
 
-pub(super) fn package(package: &Package, notes: &mut Notes) {
+pub(super) fn package(package: &Package, diagnostics: &mut Diagnostics) {
     for subject in &package.subjects {
-        let file = notes.subject_file(&subject.key);
+        let file = diagnostics.subject_file(&subject.key);
         let mut at = At {
             package,
-            notes,
+            diagnostics,
             file,
         };
         at.subject(subject);
     }
     for needed in ["person", "household"] {
         if package.subject(needed).is_none() {
-            notes.say("subjects", "", format!("there is no subject `{needed}`"));
+            diagnostics.report("subjects", "", format!("there is no subject `{needed}`"));
         }
     }
     let file = |file: &str| file.to_owned();
     let mut at = At {
         package,
-        notes,
+        diagnostics,
         file: file("codes.yaml"),
     };
     package.codes.iter().for_each(|list| at.code_list(list));
     let mut at = At {
         package,
-        notes,
+        diagnostics,
         file: file("settings.yaml"),
     };
     package
@@ -63,13 +63,13 @@ pub(super) fn package(package: &Package, notes: &mut Notes) {
         .for_each(|setting| at.setting(setting));
     let mut at = At {
         package,
-        notes,
+        diagnostics,
         file: file("computed.yaml"),
     };
     at.statuses();
     let mut at = At {
         package,
-        notes,
+        diagnostics,
         file: file("registers.yaml"),
     };
     package
@@ -78,7 +78,7 @@ pub(super) fn package(package: &Package, notes: &mut Notes) {
         .for_each(|register| at.register(register));
     let mut at = At {
         package,
-        notes,
+        diagnostics,
         file: file("package.yaml"),
     };
     at.years();
@@ -90,13 +90,13 @@ pub(super) fn package(package: &Package, notes: &mut Notes) {
 
 struct At<'a> {
     package: &'a Package,
-    notes: &'a mut Notes,
+    diagnostics: &'a mut Diagnostics,
     file: String,
 }
 
 impl At<'_> {
-    fn say(&mut self, key: &str, reason: impl Into<String>) {
-        self.notes.say(&self.file, key, reason);
+    fn report(&mut self, key: &str, reason: impl Into<String>) {
+        self.diagnostics.report(&self.file, key, reason);
     }
 
     fn name(&mut self, key: &str, name: &str) {
@@ -106,12 +106,12 @@ impl At<'_> {
             .is_some_and(|first| first.is_ascii_lowercase())
             && characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
         if !good {
-            self.say(
+            self.report(
                 key,
                 format!("`{name}` is no name: use a to z, 0 to 9 and _, a letter first"),
             );
         } else if CEL_WORDS.contains(&name) {
-            self.say(
+            self.report(
                 key,
                 format!("expressions keep the word `{name}` for themselves"),
             );
@@ -122,7 +122,7 @@ impl At<'_> {
     fn variable(&mut self, key: &str, name: &str) {
         self.name(key, name);
         if VARIABLES.contains(&name) || FUNCTIONS.contains(&name) {
-            self.say(key, format!("expressions use `{name}` for something else"));
+            self.report(key, format!("expressions use `{name}` for something else"));
         }
     }
 
@@ -131,19 +131,19 @@ impl At<'_> {
         let label = subject.label.split_once('.');
         let labelled = label.and_then(|(section, field)| subject.section(section)?.field(field));
         if labelled.is_none() {
-            self.say(
+            self.report(
                 "label",
                 format!("the subject has no field `{}`", subject.label),
             );
         }
         if subject.sections.is_empty() {
-            self.say("sections", "there are none");
+            self.report("sections", "there are none");
         }
         for section in &subject.sections {
             let key = format!("sections.{}", section.key);
             self.variable(&key, &section.key);
             if section.key == STATEMENTS {
-                self.say(&key, "there it stands which records are one person");
+                self.report(&key, "there it stands which records are one person");
             }
             let owner = self
                 .package
@@ -151,13 +151,13 @@ impl At<'_> {
                 .iter()
                 .find(|other| other.section(&section.key).is_some());
             if let Some(other) = owner.filter(|other| other.key != subject.key) {
-                self.say(
+                self.report(
                     &key,
                     format!("the subject `{}` has a section of this name", other.key),
                 );
             }
             if !CLASSES.contains(&section.class.as_str()) {
-                self.say(
+                self.report(
                     &format!("{key}.class"),
                     format!("unknown class `{}`", section.class),
                 );
@@ -172,7 +172,7 @@ impl At<'_> {
             .iter()
             .filter(|field| !ADDED.contains(&field.key.as_str()));
         if own.count() == 0 {
-            self.say(&format!("{key}.fields"), "there are none");
+            self.report(&format!("{key}.fields"), "there are none");
         }
         let item = self.repeating(section, &format!("{key}.repeating"));
         for field in &section.fields {
@@ -180,7 +180,7 @@ impl At<'_> {
         }
         for (at, check) in section.checks.iter().enumerate() {
             if section.field(&check.at).is_none() {
-                self.say(
+                self.report(
                     &format!("{key}.checks.{at}.at"),
                     format!("the section has no field `{}`", check.at),
                 );
@@ -193,8 +193,8 @@ impl At<'_> {
         if let Some(date) = section.repeating.date() {
             match section.field(date).map(|field| &field.kind) {
                 Some(Kind::Date { .. }) => {}
-                Some(_) => self.say(&format!("{key}.date"), format!("`{date}` is no date")),
-                None => self.say(
+                Some(_) => self.report(&format!("{key}.date"), format!("`{date}` is no date")),
+                None => self.report(
                     &format!("{key}.date"),
                     format!("the section has no field `{date}`"),
                 ),
@@ -206,7 +206,7 @@ impl At<'_> {
             Repeating::ByKey(fields, _) => {
                 let key = format!("{key}.key");
                 if fields.is_empty() {
-                    self.say(&key, "there are none");
+                    self.report(&key, "there are none");
                 }
                 let parts = fields
                     .iter()
@@ -223,11 +223,11 @@ impl At<'_> {
     /// A field whose value is part of an item's id, which takes letters, digits, `_` and `-`.
     fn key_part(&mut self, section: &Section, name: &str, key: &str) -> usize {
         let Some(field) = section.field(name) else {
-            self.say(key, format!("the section has no field `{name}`"));
+            self.report(key, format!("the section has no field `{name}`"));
             return 0;
         };
         if !field.required || field.ask_if.is_some() {
-            self.say(key, format!("`{name}` must be required"));
+            self.report(key, format!("`{name}` must be required"));
         }
         match &field.kind {
             Kind::Choice { codes } => {
@@ -251,7 +251,7 @@ impl At<'_> {
                 ..
             } => *max_chars as usize,
             _ => {
-                self.say(key, format!("`{name}` can't name an item: use a choice, an integer, a date or a text with a pattern"));
+                self.report(key, format!("`{name}` can't name an item: use a choice, an integer, a date or a text with a pattern"));
                 0
             }
         }
@@ -260,7 +260,7 @@ impl At<'_> {
     fn field(&mut self, section: &Section, field: &Field, key: &str, item: usize) {
         self.name(key, &field.key);
         if FIELD_NAMES.contains(&field.key.as_str()) {
-            self.say(
+            self.report(
                 key,
                 format!("items keep the name `{}` for themselves", field.key),
             );
@@ -272,7 +272,7 @@ impl At<'_> {
                 ..
             } => {
                 if let Err(error) = whole(pattern) {
-                    self.say(
+                    self.report(
                         &format!("{key}.pattern"),
                         format!("is no regular expression: {error}"),
                     );
@@ -281,12 +281,12 @@ impl At<'_> {
             Kind::Choice { codes } | Kind::Choices { codes } => match self.package.code_list(codes)
             {
                 None if codes == SOURCES && ADDED.contains(&field.key.as_str()) => {
-                    self.say(
+                    self.report(
                         &format!("{key}.codes"),
                         format!("every item needs the list `{SOURCES}`"),
                     );
                 }
-                None => self.say(
+                None => self.report(
                     &format!("{key}.codes"),
                     format!("there is no list `{codes}`"),
                 ),
@@ -294,14 +294,14 @@ impl At<'_> {
                     let longest = list.codes.iter().map(|code| code.code.len()).max();
                     bytes += 1 + longest.unwrap_or(0);
                     if list.open {
-                        self.say(
+                        self.report(
                             &format!("{key}.codes"),
                             format!("several of `{codes}` can't be chosen: the list is open"),
                         );
                     }
                     let dashed = list.codes.iter().find(|code| code.code.contains('-'));
                     if let Some(code) = dashed {
-                        self.say(
+                        self.report(
                             &format!("{key}.codes"),
                             format!(
                                 "several of `{codes}` can't be chosen: `{}` has a dash",
@@ -313,7 +313,7 @@ impl At<'_> {
                 Some(_) => {}
             },
             Kind::Reference { subject } if self.package.subject(subject).is_none() => {
-                self.say(
+                self.report(
                     &format!("{key}.to"),
                     format!("there is no subject `{subject}`"),
                 );
@@ -321,7 +321,7 @@ impl At<'_> {
             _ => {}
         }
         if bytes > KEY_BYTES_MAX {
-            self.say(
+            self.report(
                 key,
                 format!("its keys have more than {KEY_BYTES_MAX} bytes"),
             );
@@ -336,13 +336,13 @@ impl At<'_> {
                     .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
         });
         if !named {
-            self.say(
+            self.report(
                 &list.key,
                 "a list is called CL- and capital letters or digits",
             );
         }
         if list.codes.is_empty() {
-            self.say(&format!("{}.codes", list.key), "there are none");
+            self.report(&format!("{}.codes", list.key), "there are none");
         }
         for code in &list.codes {
             let code = code.code.as_str();
@@ -351,7 +351,7 @@ impl At<'_> {
                     .bytes()
                     .all(|c| c.is_ascii_alphanumeric() || c == b'_' || c == b'-');
             if !good {
-                self.say(
+                self.report(
                     &format!("{}.codes.{code}", list.key),
                     "a code has letters, digits, _ and - only",
                 );
@@ -362,28 +362,28 @@ impl At<'_> {
     fn setting(&mut self, setting: &Setting) {
         self.name(&setting.key, &setting.key);
         if setting.values.is_empty() {
-            self.say(&format!("{}.values", setting.key), "there are none");
+            self.report(&format!("{}.values", setting.key), "there are none");
         }
         let mut before: Option<&str> = None;
         for (at, dated) in setting.values.iter().enumerate() {
             let key = format!("{}.values.{at}", setting.key);
             if !crate::expression::is_day(&dated.from) {
-                self.say(&format!("{key}.from"), "must be a date, YYYY-MM-DD");
+                self.report(&format!("{key}.from"), "must be a date, YYYY-MM-DD");
             }
             if before.is_some_and(|before| before >= dated.from.as_str()) {
-                self.say(&format!("{key}.from"), "must be later than the one before");
+                self.report(&format!("{key}.from"), "must be later than the one before");
             }
             before = Some(&dated.from);
             if dated.value.depth() > CONSTANT_DEPTH_MAX {
                 let why = format!("it has more than {CONSTANT_DEPTH_MAX} levels");
-                self.say(&format!("{key}.value"), why);
+                self.report(&format!("{key}.value"), why);
             }
             if let Constant::List(values) = &dated.value
                 && values.windows(2).any(|pair| {
                     std::mem::discriminant(&pair[0]) != std::mem::discriminant(&pair[1])
                 })
             {
-                self.say(
+                self.report(
                     &format!("{key}.value"),
                     "the values of a list must be of one type",
                 );
@@ -399,26 +399,26 @@ impl At<'_> {
                 .iter()
                 .any(|other| other.key == key)
             {
-                self.say(key, "the name is there twice");
+                self.report(key, "the name is there twice");
             }
             if self.package.section(key).is_some() {
-                self.say(key, "a section has this name");
+                self.report(key, "a section has this name");
             }
             if self.package.subject(&computed.of).is_none() {
-                self.say(
+                self.report(
                     &format!("{key}.of"),
                     format!("there is no subject `{}`", computed.of),
                 );
             }
             if let Some(codes) = &computed.codes {
                 if self.package.code_list(codes).is_none() {
-                    self.say(
+                    self.report(
                         &format!("{key}.codes"),
                         format!("there is no list `{codes}`"),
                     );
                 }
-                if computed.gives != Gives::Text {
-                    self.say(&format!("{key}.codes"), "only what gives text has codes");
+                if computed.gives != ValueType::Text {
+                    self.report(&format!("{key}.codes"), "only what gives text has codes");
                 }
             }
         }
@@ -428,7 +428,7 @@ impl At<'_> {
         let key = register.key.as_str();
         self.name(key, key);
         let Some(subject) = self.package.subject(&register.of) else {
-            self.say(
+            self.report(
                 &format!("{key}.of"),
                 format!("there is no subject `{}`", register.of),
             );
@@ -436,12 +436,12 @@ impl At<'_> {
         };
         let mut classes = BTreeSet::new();
         if register.fill.is_empty() {
-            self.say(&format!("{key}.fill"), "there are none");
+            self.report(&format!("{key}.fill"), "there are none");
         }
         for name in &register.fill {
             match subject.section(name) {
                 Some(section) => drop(classes.insert(section.class.as_str())),
-                None => self.say(
+                None => self.report(
                     &format!("{key}.fill"),
                     format!("the subject has no section `{name}`"),
                 ),
@@ -449,7 +449,7 @@ impl At<'_> {
         }
         for (at, column) in register.columns.iter().enumerate() {
             if register.columns[..at].contains(column) {
-                self.say(
+                self.report(
                     &format!("{key}.columns"),
                     format!("`{column}` is there twice"),
                 );
@@ -461,15 +461,15 @@ impl At<'_> {
             let gives = self.gives(&subject.key, column);
             match (field, gives) {
                 (Some(section), _) => drop(classes.insert(section.class.as_str())),
-                (None, Some(Gives::Item)) => {
-                    self.say(
+                (None, Some(ValueType::Item)) => {
+                    self.report(
                         &format!("{key}.columns"),
                         format!("`{column}` is a whole item"),
                     );
                 }
                 (None, Some(_)) => {}
                 (None, None) => {
-                    self.say(
+                    self.report(
                         &format!("{key}.columns"),
                         format!("`{column}` is no field and no status"),
                     );
@@ -477,7 +477,7 @@ impl At<'_> {
             }
         }
         if !register.columns.contains(&register.sort) {
-            self.say(
+            self.report(
                 &format!("{key}.sort"),
                 format!("`{}` is no column", register.sort),
             );
@@ -485,8 +485,8 @@ impl At<'_> {
         for task in &register.tasks {
             let key = format!("{key}.tasks.{}", task.key);
             self.name(&key, &task.key);
-            if self.gives(&subject.key, &task.due) != Some(Gives::Date) {
-                self.say(
+            if self.gives(&subject.key, &task.due) != Some(ValueType::Date) {
+                self.report(
                     &format!("{key}.due"),
                     format!("`{}` is no status that gives a date", task.due),
                 );
@@ -495,12 +495,12 @@ impl At<'_> {
                 .section(&task.adds)
                 .filter(|to| to.repeating != Repeating::No);
             if adds.is_none() {
-                self.say(
+                self.report(
                     &format!("{key}.adds"),
                     format!("`{}` is no repeating section", task.adds),
                 );
             } else if !register.fill.contains(&task.adds) {
-                self.say(
+                self.report(
                     &format!("{key}.adds"),
                     format!("`{}` is not filled in here", task.adds),
                 );
@@ -515,14 +515,14 @@ impl At<'_> {
         let held = |role: &&[&str]| classes.iter().all(|class| role.contains(class));
         if classes.iter().all(|class| CLASSES.contains(class)) && !ROLES.iter().any(held) {
             let classes: Vec<&str> = classes.iter().copied().collect();
-            self.say(
+            self.report(
                 key,
                 format!("no role holds {} together", classes.join(" and ")),
             );
         }
     }
 
-    fn gives(&self, subject: &str, name: &str) -> Option<Gives> {
+    fn gives(&self, subject: &str, name: &str) -> Option<ValueType> {
         let status = self.package.status(subject, name);
         status.map(|computed| computed.gives)
     }

@@ -7,8 +7,8 @@ mod rules;
 mod subject;
 
 use super::yaml::{self, Node, Value};
-use super::{Notes, units};
-use crate::dictionary::Words;
+use super::{Diagnostics, units};
+use crate::dictionary::Text;
 use crate::package::Package;
 
 /// The list that says where an item's information is from.
@@ -29,7 +29,7 @@ const DOMAINS: [&str; 8] = [
 /// Fields that the loader adds to every repeating section.
 pub(super) const ADDED: [&str; 2] = ["info_source", "remark"];
 
-pub(super) fn package(files: &[(&str, &str)], notes: &mut Notes) -> Package {
+pub(super) fn package(files: &[(&str, &str)], diagnostics: &mut Diagnostics) -> Package {
     let mut package = Package {
         version: 0,
         subjects: Vec::new(),
@@ -45,17 +45,17 @@ pub(super) fn package(files: &[(&str, &str)], notes: &mut Notes) -> Package {
     };
     for (at, (file, text)) in files.iter().enumerate() {
         if files[..at].iter().any(|(other, _)| other == file) {
-            notes.say(file, "", "the file is there twice");
+            diagnostics.report(file, "", "the file is there twice");
             continue;
         }
         if *file == "units.csv" {
-            package.units = units::read(text, notes, file);
+            package.units = units::read(text, diagnostics, file);
             continue;
         }
-        let Some(root) = root(file, text, notes) else {
+        let Some(root) = root(file, text, diagnostics) else {
             continue;
         };
-        let mut reader = Reader { notes, file };
+        let mut reader = Reader { diagnostics, file };
         match *file {
             "package.yaml" => {
                 if let Some(mut entries) = reader.entries(&root, "") {
@@ -73,7 +73,9 @@ pub(super) fn package(files: &[(&str, &str)], notes: &mut Notes) -> Package {
             }
             _ => match indicators_of(file) {
                 Some(domain) => package.indicators.extend(reader.indicators(&root, domain)),
-                None => reader.notes.say(file, "", "the plan has no such file"),
+                None => reader
+                    .diagnostics
+                    .report(file, "", "the plan has no such file"),
             },
         }
     }
@@ -86,7 +88,7 @@ pub(super) fn package(files: &[(&str, &str)], notes: &mut Notes) -> Package {
         "units.csv",
     ] {
         if !files.iter().any(|(file, _)| *file == wanted) {
-            notes.say(wanted, "", "the file is missing");
+            diagnostics.report(wanted, "", "the file is missing");
         }
     }
     // However the files were ordered, the package is the same.
@@ -100,15 +102,15 @@ pub(super) fn package(files: &[(&str, &str)], notes: &mut Notes) -> Package {
 }
 
 /// The tree of a file, unless it is no YAML, which is said then.
-fn root(file: &str, text: &str, notes: &mut Notes) -> Option<Node> {
+fn root(file: &str, text: &str, diagnostics: &mut Diagnostics) -> Option<Node> {
     let bad = match yaml::parse(text) {
         Ok(root) => return Some(root),
         Err(bad) => bad,
     };
     let place = (file.to_owned(), String::new());
-    notes.lines.insert(place, bad.line);
+    diagnostics.lines.insert(place, bad.line);
     let why = format!("line {} column {}: {}", bad.line, bad.column, bad.reason);
-    notes.say(file, "", why);
+    diagnostics.report(file, "", why);
     None
 }
 
@@ -124,7 +126,7 @@ pub(super) fn indicator_file(domain: &str) -> String {
 }
 
 struct Reader<'r> {
-    notes: &'r mut Notes,
+    diagnostics: &'r mut Diagnostics,
     file: &'r str,
 }
 
@@ -150,15 +152,15 @@ impl<'n> Entries<'n> {
 }
 
 impl Reader<'_> {
-    fn say(&mut self, key: &str, reason: impl Into<String>) {
-        self.notes.say(self.file, key, reason);
+    fn report(&mut self, key: &str, reason: impl Into<String>) {
+        self.diagnostics.report(self.file, key, reason);
     }
 
     /// Says something at the line of a node that may have no key of its own.
     fn say_at(&mut self, node: &Node, key: &str, reason: impl Into<String>) {
         let place = (self.file.to_owned(), key.to_owned());
-        self.notes.lines.entry(place).or_insert(node.line);
-        self.notes.say(self.file, key, reason);
+        self.diagnostics.lines.entry(place).or_insert(node.line);
+        self.diagnostics.report(self.file, key, reason);
     }
 
     fn entries<'n>(&mut self, node: &'n Node, key: &str) -> Option<Entries<'n>> {
@@ -187,7 +189,7 @@ impl Reader<'_> {
                 );
             }
             let place = (self.file.to_owned(), entries.key(text));
-            self.notes.lines.insert(place, name.line);
+            self.diagnostics.lines.insert(place, name.line);
             entries.left.push((text, value));
         }
         Some(entries)
@@ -195,7 +197,7 @@ impl Reader<'_> {
 
     fn done(&mut self, entries: Entries<'_>) {
         for (name, _) in &entries.left {
-            self.say(&entries.key(name), "unknown key");
+            self.report(&entries.key(name), "unknown key");
         }
     }
 
@@ -215,7 +217,7 @@ impl Reader<'_> {
         let node = entries.take(name);
         if node.is_none() {
             let key = entries.key.clone();
-            self.say(&key, format!("`{name}` is missing"));
+            self.report(&key, format!("`{name}` is missing"));
         }
         node
     }
@@ -294,22 +296,22 @@ impl Reader<'_> {
         None
     }
 
-    fn words(&mut self, entries: &mut Entries<'_>) -> Words {
-        Words {
+    fn words(&mut self, entries: &mut Entries<'_>) -> Text {
+        Text {
             zh: self.some_text(entries, "zh"),
             en: self.some_text(entries, "en"),
         }
     }
 
-    fn words_in(&mut self, entries: &mut Entries<'_>, name: &str) -> Words {
+    fn words_in(&mut self, entries: &mut Entries<'_>, name: &str) -> Text {
         let node = self.need(entries, name);
         node.map(|node| self.words_of(node, &entries.key(name)))
             .unwrap_or_default()
     }
 
-    fn words_of(&mut self, node: &Node, key: &str) -> Words {
+    fn words_of(&mut self, node: &Node, key: &str) -> Text {
         let Some(mut entries) = self.entries(node, key) else {
-            return Words::default();
+            return Text::default();
         };
         let words = self.words(&mut entries);
         self.done(entries);

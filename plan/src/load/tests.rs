@@ -159,7 +159,7 @@ const UNITS: &str = "code,parent_code,level,name_zh,class,cadres
 ";
 
 /// Loads the small plan with one text in one file replaced by another.
-fn with(file: &str, from: &str, to: &str) -> Result<Package, Mistakes> {
+fn with(file: &str, from: &str, to: &str) -> Result<Package, PlanErrors> {
     let texts = SMALL
         .iter()
         .chain([&("units.csv", UNITS)])
@@ -181,31 +181,31 @@ fn with(file: &str, from: &str, to: &str) -> Result<Package, Mistakes> {
 }
 
 fn small() -> Package {
-    with("", "", "").unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    with("", "", "").unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 /// Each row: what is put in place of what, and the key and the beginning of the reason of the one
 /// mistake that it makes.
 fn refused(file: &str, rows: &[(&str, &str, &str, &str)]) {
     for (from, to, key, reason) in rows {
-        let Err(Mistakes(mistakes)) = with(file, from, to) else {
+        let Err(PlanErrors(errors)) = with(file, from, to) else {
             panic!("`{to}` in {file} is taken");
         };
-        let found = mistakes
+        let found = errors
             .iter()
             .any(|found| found.file == file && found.key == *key && found.reason.contains(reason));
         assert!(
             found,
             "`{to}`: no {key}: {reason}, but\n{}",
-            Mistakes(mistakes)
+            PlanErrors(errors)
         );
     }
 }
 
 #[test]
 fn the_built_in_plan_loads() {
-    if let Err(mistakes) = load(&BUILTIN) {
-        panic!("{mistakes}");
+    if let Err(errors) = load(&BUILTIN) {
+        panic!("{errors}");
     }
     let plan = Package::builtin();
     assert_eq!(plan.units.len(), 87);
@@ -220,10 +220,10 @@ fn the_built_in_plan_loads() {
 fn the_directory_gives_the_plan_that_is_built_in() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR"));
     assert_eq!(load_dir(directory).as_ref(), Ok(&Package::builtin()));
-    let Err(Mistakes(mistakes)) = load_dir(&directory.join("src")) else {
+    let Err(PlanErrors(errors)) = load_dir(&directory.join("src")) else {
         panic!("no plan there")
     };
-    assert_eq!(mistakes[0].file, "subjects");
+    assert_eq!(errors[0].file, "subjects");
 }
 
 #[test]
@@ -272,7 +272,7 @@ struct Older<'p> {
     #[n(5)]
     registers: &'p [crate::register::Register],
     #[n(6)]
-    units: &'p [crate::unit::Unit],
+    units: &'p [crate::unit::OrgUnit],
 }
 
 #[test]
@@ -345,10 +345,10 @@ fn all_mistakes_are_told_at_once() {
     files[3].1 = &codes;
     files[0].1 = "version: [";
     files.push(("units.csv", UNITS));
-    let Err(mistakes) = load(&files) else {
+    let Err(errors) = load(&files) else {
         panic!("mistakes")
     };
-    let told: Vec<(&str, &str)> = mistakes
+    let told: Vec<(&str, &str)> = errors
         .0
         .iter()
         .map(|told| (told.file.as_str(), told.key.as_str()))
@@ -359,24 +359,21 @@ fn all_mistakes_are_told_at_once() {
         ("subjects/person.yaml", "sections.identity.fields.name.max"),
         ("subjects/person.yaml", "sections.visit.class"),
     ] {
-        assert!(told.contains(&wanted), "{wanted:?} in {mistakes}");
+        assert!(told.contains(&wanted), "{wanted:?} in {errors}");
     }
-    assert!(
-        mistakes.0.iter().all(|told| told.line > 0),
-        "lines: {mistakes}"
-    );
+    assert!(errors.0.iter().all(|told| told.line > 0), "lines: {errors}");
 }
 
 #[test]
 fn what_is_no_yaml_is_told_with_line_and_column() {
-    let Err(Mistakes(mistakes)) = with(
+    let Err(PlanErrors(errors)) = with(
         "registers.yaml",
         "fill: [identity, visit]",
         "fill: [identity",
     ) else {
         panic!("a mistake");
     };
-    let told = &mistakes[0];
+    let told = &errors[0];
     assert!(told.line > 0 && told.reason.starts_with("line "), "{told}");
     refused(
         "codes.yaml",
@@ -387,10 +384,10 @@ fn what_is_no_yaml_is_told_with_line_and_column() {
 #[test]
 fn files_are_all_there_once_and_no_others() {
     let load = |files: &[(&str, &str)]| {
-        let Err(Mistakes(mistakes)) = load(files) else {
+        let Err(PlanErrors(errors)) = load(files) else {
             panic!("a mistake")
         };
-        mistakes
+        errors
             .into_iter()
             .map(|told| format!("{}: {}", told.file, told.reason))
             .collect::<Vec<_>>()
@@ -656,11 +653,11 @@ fn unknown_words_are_refused() {
 
 #[test]
 fn every_item_needs_a_list_of_sources() {
-    let Err(mistakes) = with("codes.yaml", "CL-SOURCE:", "CL-FROM:") else {
+    let Err(errors) = with("codes.yaml", "CL-SOURCE:", "CL-FROM:") else {
         panic!("a mistake")
     };
     let key = "sections.visit.fields.info_source.codes";
-    assert!(mistakes.0.iter().any(|told| told.key == key), "{mistakes}");
+    assert!(errors.0.iter().any(|told| told.key == key), "{errors}");
 }
 
 #[test]
@@ -668,26 +665,23 @@ fn codes_are_quoted_and_keys_are_text() {
     for code in [
         "01", "2", "N", "on", "yes", "null", "0x1", "1e3", "CIN1", "1.5",
     ] {
-        let Err(mistakes) = with("codes.yaml", "\"2\": {zh: 女", &format!("{code}: {{zh: 女"))
+        let Err(errors) = with("codes.yaml", "\"2\": {zh: 女", &format!("{code}: {{zh: 女"))
         else {
             panic!("{code} is taken");
         };
-        let quoted = |told: &&Mistake| told.reason.contains("a code must be quoted");
-        let told = mistakes
+        let quoted = |told: &&Diagnostic| told.reason.contains("a code must be quoted");
+        let told = errors
             .0
             .iter()
             .find(quoted)
-            .unwrap_or_else(|| panic!("{code}: {mistakes}"));
+            .unwrap_or_else(|| panic!("{code}: {errors}"));
         assert_eq!((told.file.as_str(), told.line), ("codes.yaml", 7), "{told}");
     }
     for key in ["on", "off", "yes", "no", "y", "1", "null"] {
-        let Err(mistakes) = with("subjects/person.yaml", "good:", &format!("{key}:")) else {
+        let Err(errors) = with("subjects/person.yaml", "good:", &format!("{key}:")) else {
             panic!("{key} is taken");
         };
-        assert!(
-            mistakes.to_string().contains("quote it"),
-            "{key}: {mistakes}"
-        );
+        assert!(errors.to_string().contains("quote it"), "{key}: {errors}");
     }
     refused(
         "settings.yaml",
@@ -767,24 +761,21 @@ fn codes_fit_into_the_keys_of_documents() {
         with("codes.yaml", "\"2\": {zh: 女", "\"2-a\": {zh: 女").is_err(),
         "used in an expression"
     );
-    let Err(mistakes) = with("codes.yaml", "\"01\": {zh: 有", "\"0-1\": {zh: 有") else {
+    let Err(errors) = with("codes.yaml", "\"01\": {zh: 有", "\"0-1\": {zh: 有") else {
         panic!("a dash in a multi-choice");
     };
-    let told = mistakes.0.iter().any(|told| {
+    let told = errors.0.iter().any(|told| {
         told.key == "sections.visit.fields.needs.codes" && told.reason.contains("has a dash")
     });
-    assert!(told, "{mistakes}");
-    let Err(mistakes) = with(
+    assert!(told, "{errors}");
+    let Err(errors) = with(
         "codes.yaml",
         "source: own list\n  codes:\n    \"0\"",
         "source: own list\n  open: true\n  codes:\n    \"0\"",
     ) else {
         panic!("an open multi-choice");
     };
-    assert!(
-        mistakes.to_string().contains("the list is open"),
-        "{mistakes}"
-    );
+    assert!(errors.to_string().contains("the list is open"), "{errors}");
 }
 
 #[test]
@@ -889,7 +880,7 @@ fn names_are_names_and_used_once() {
         )],
     );
     let long = "A".repeat(190);
-    let Err(mistakes) = with(
+    let Err(errors) = with(
         "codes.yaml",
         "\"01\": {zh: 有",
         &format!("\"{long}\": {{zh: 有"),
@@ -897,11 +888,11 @@ fn names_are_names_and_used_once() {
         panic!("a long key");
     };
     assert!(
-        mistakes
+        errors
             .0
             .iter()
             .any(|told| told.key == "sections.visit.fields.needs"),
-        "{mistakes}"
+        "{errors}"
     );
 }
 
@@ -1273,13 +1264,13 @@ fn expressions_that_name_what_is_not_there_are_found_wherever_they_hide() {
         ("identity.sex == ", ""),
     ];
     for (is, reason) in rows {
-        let Err(Mistakes(mistakes)) = with_woman(is) else {
+        let Err(PlanErrors(errors)) = with_woman(is) else {
             panic!("`{is}` is taken")
         };
-        let told = mistakes
+        let told = errors
             .iter()
             .any(|told| told.key == "woman.is" && told.reason.contains(reason));
-        assert!(told, "{is}: {}", Mistakes(mistakes));
+        assert!(told, "{is}: {}", PlanErrors(errors));
     }
 }
 
@@ -1307,10 +1298,10 @@ fn comparisons_that_would_quietly_be_false_are_found() {
         ("identity.name + 1 == null", "can't be a number"),
     ];
     for (is, reason) in rows {
-        let Err(mistakes) = with("computed.yaml", "identity.sex == '2'", is) else {
+        let Err(errors) = with("computed.yaml", "identity.sex == '2'", is) else {
             panic!("`{is}` is taken")
         };
-        assert!(mistakes.to_string().contains(reason), "{is}: {mistakes}");
+        assert!(errors.to_string().contains(reason), "{is}: {errors}");
     }
     let good = [
         "settings.months[identity.sex == null ? '1' : identity.sex] > 1",

@@ -1,25 +1,25 @@
 //! The tree of org units, from `units.csv`.
 
-use super::Notes;
-use crate::unit::{Level, Unit};
+use super::Diagnostics;
+use crate::unit::{Level, OrgUnit};
 
 /// The units of a file with one line for each, every unit below the one it belongs to.
-pub(super) fn read(text: &str, notes: &mut Notes, file: &str) -> Vec<Unit> {
+pub(super) fn read(text: &str, diagnostics: &mut Diagnostics, file: &str) -> Vec<OrgUnit> {
     const HEADER: &str = "code,parent_code,level,name_zh,class,cadres";
     let mut lines = text.lines();
     if lines.next() != Some(HEADER) {
-        notes.say(file, "", format!("the first line must be {HEADER}"));
+        diagnostics.report(file, "", format!("the first line must be {HEADER}"));
         return Vec::new();
     }
-    let mut units: Vec<Unit> = Vec::new();
+    let mut units: Vec<OrgUnit> = Vec::new();
     for (at, line) in lines.enumerate() {
         let columns: Vec<&str> = line.split(',').collect();
         let [code, parent, level, name, _, cadres] = columns[..] else {
             let key = format!("line {}", at + 2);
-            notes.say(file, key, "must have six columns");
+            diagnostics.report(file, key, "must have six columns");
             continue;
         };
-        notes.lines.insert(
+        diagnostics.lines.insert(
             (file.to_owned(), code.to_owned()),
             u32::try_from(at + 2).unwrap_or(0),
         );
@@ -31,17 +31,17 @@ pub(super) fn read(text: &str, notes: &mut Notes, file: &str) -> Vec<Unit> {
             "gacha" => (Level::Gacha, 12),
             "community" => (Level::Community, 12),
             other => {
-                notes.say(file, code, format!("unknown level `{other}`"));
+                diagnostics.report(file, code, format!("unknown level `{other}`"));
                 continue;
             }
         };
         if code.len() != digits || !code.bytes().all(|byte| byte.is_ascii_digit()) {
-            notes.say(file, code, format!("the code must have {digits} digits"));
+            diagnostics.report(file, code, format!("the code must have {digits} digits"));
         }
         if !(parent.is_empty() && level == Level::Region) {
             let above = units.iter().find(|unit| unit.code == parent);
             if !code.starts_with(parent) || above.is_none_or(|above| above.level >= level) {
-                notes.say(
+                diagnostics.report(
                     file,
                     code,
                     format!("no unit above it has the code `{parent}`"),
@@ -49,16 +49,16 @@ pub(super) fn read(text: &str, notes: &mut Notes, file: &str) -> Vec<Unit> {
             }
         }
         if name.is_empty() {
-            notes.say(file, code, "the name is empty");
+            diagnostics.report(file, code, "the name is empty");
         }
         if !matches!(cadres, "true" | "false") {
-            notes.say(file, code, "`cadres` must be true or false");
+            diagnostics.report(file, code, "`cadres` must be true or false");
         }
         if units.iter().any(|unit| unit.code == code) {
-            notes.say(file, code, "the code is there twice");
+            diagnostics.report(file, code, "the code is there twice");
         }
         let (code, name) = (code.to_owned(), name.to_owned());
-        units.push(Unit {
+        units.push(OrgUnit {
             code,
             level,
             name,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::revoke::device_id;
 use super::shapes;
 use crate::app::App;
-use crate::enrol::CodeWish;
+use crate::enrol::CodeRequest;
 use crate::error::CommandError;
 
 #[derive(Debug, Args)]
@@ -29,12 +29,12 @@ pub(super) struct ApproveArgs {
 }
 
 pub(super) async fn code(app: &App, args: &CodeArgs) -> Result<Value, CommandError> {
-    let wish = CodeWish {
+    let request = CodeRequest {
         spaces: args.spaces.clone(),
         name: args.name.clone(),
         url: args.url.clone(),
     };
-    Ok(json!({ "link": app.enrol_code(&wish).await?.to_string() }))
+    Ok(json!({ "link": app.enrol_code(&request).await?.to_string() }))
 }
 
 pub(super) async fn pending(app: &App) -> Result<Value, CommandError> {

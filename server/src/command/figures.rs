@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::{Value, json};
-use sync_core::figure::Asked;
+use sync_core::figure::YearSelection;
 
 use super::shapes::figure_row;
 use crate::app::App;
@@ -22,8 +22,8 @@ pub(super) struct IndicatorsArgs {
 }
 
 pub(super) async fn indicators(app: &App, args: &IndicatorsArgs) -> Result<Value, CommandError> {
-    let asked = Asked::of(args.year, args.every_year);
-    let figures = app.indicators(args.org.as_deref(), asked).await?;
+    let query = YearSelection::of(args.year, args.every_year);
+    let figures = app.indicators(args.org.as_deref(), query).await?;
     Ok(figures.iter().map(figure_row).collect())
 }
 

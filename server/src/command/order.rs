@@ -121,7 +121,7 @@ pub(super) async fn give(
     app: &App,
     key: &Path,
     out: Option<&Path>,
-    wish: &order::OrderWish,
+    wish: &order::OrderRequest,
 ) -> Result<Value, CommandError> {
     let name = key.display().to_string();
     let made = app.make_order(&name, &person(key)?, wish).await?;

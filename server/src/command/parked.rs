@@ -18,6 +18,6 @@ pub(super) async fn parked(app: &App) -> Result<Value, CommandError> {
 }
 
 pub(super) async fn unpark(app: &App, args: &UnparkArgs) -> Result<Value, CommandError> {
-    let left_out = app.unpark(record_id(&args.record)?).await?;
-    Ok(left_out.iter().map(shapes::left_out_row).collect())
+    let excluded = app.unpark(record_id(&args.record)?).await?;
+    Ok(excluded.iter().map(shapes::left_out_row).collect())
 }

@@ -12,7 +12,7 @@ use super::order::{give, person};
 use super::time;
 use crate::app::App;
 use crate::error::CommandError;
-use crate::revoke::{ListedDevice, RevokeWish, WaitingBatch};
+use crate::revoke::{ListedDevice, RevokeRequest, WaitingBatch};
 use crate::store::wipe::WipeState;
 
 #[derive(Debug, Args)]
@@ -59,8 +59,8 @@ pub(super) struct WipeArgs {
 }
 
 pub(super) async fn wipe(app: &App, args: &WipeArgs) -> Result<Value, CommandError> {
-    let wish = app.wish_wipe(device_id(&args.device)?).await?;
-    give(app, &args.key, args.out.as_deref(), &wish).await
+    let request = app.wish_wipe(device_id(&args.device)?).await?;
+    give(app, &args.key, args.out.as_deref(), &request).await
 }
 
 pub(super) async fn revoke(app: &App, args: &RevokeArgs) -> Result<Value, CommandError> {
@@ -76,25 +76,25 @@ pub(super) async fn revoke(app: &App, args: &RevokeArgs) -> Result<Value, Comman
         let held = app.devices().await?;
         let held = held.into_iter().find(|listed| listed.device == device);
         let held = held.map(|listed| listed.spaces).unwrap_or_default();
-        for wish in &args.spaces {
-            let (code, class) = wish.split_once('.').unwrap_or((wish, ""));
+        for request in &args.spaces {
+            let (code, class) = request.split_once('.').unwrap_or((request, ""));
             let meant = |space: &&Space| {
                 space.unit().starts_with(code) && (class.is_empty() || space.class.key() == class)
             };
             let before = spaces.len();
             spaces.extend(held.iter().filter(meant).cloned());
             if spaces.len() == before {
-                let error = CommandError::wrong("space_not_held", wish);
+                let error = CommandError::wrong("space_not_held", request);
                 return Err(error.with("device", device));
             }
         }
     }
-    let wish = RevokeWish {
+    let request = RevokeRequest {
         device,
         spaces,
         reason,
     };
-    app.revoke(&wish).await?;
+    app.revoke(&request).await?;
     Ok(json!({ "device": device.to_string() }))
 }
 

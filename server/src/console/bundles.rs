@@ -13,14 +13,14 @@ use axum::response::{Html, IntoResponse, Response};
 use sync_core::bundle::{BUNDLE_BYTES_MAX, BadBundle};
 use words::Words;
 
-use super::Desk;
+use super::ConsoleState;
 use super::address::Address;
-use super::asked::Asked;
 use super::form_data::FormData;
-use super::frame::Frame;
-use super::trouble::Trouble;
+use super::layout::Layout;
+use super::page_error::PageError;
+use super::query::PageQuery;
 use crate::bundle::BundleReport;
-use crate::reply::{Refused, ServeError};
+use crate::reply::{Rejection, ServeError};
 
 /// The file, and what a browser puts around it.
 const FORM_BYTES_MAX: usize = BUNDLE_BYTES_MAX + 16 * 1024;
@@ -30,7 +30,7 @@ const REPLY_FILE: &str = "attachment; filename=\"ortoo-reply.bundle\"";
 #[derive(Template)]
 #[template(path = "bundles.html")]
 struct BundlesPage<'a> {
-    frame: Frame<'a>,
+    frame: Layout<'a>,
     /// Where the form posts to.
     here: String,
     pass: String,
@@ -59,28 +59,34 @@ struct Taken {
 }
 
 /// `GET /zh/bundles`: the form.
-pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Response, Trouble> {
-    page(&desk, &asked, StatusCode::OK, Outcome::None)
+pub(super) async fn show(
+    State(state): State<ConsoleState>,
+    query: PageQuery,
+) -> Result<Response, PageError> {
+    page(&state, &query, StatusCode::OK, Outcome::None)
 }
 
 /// `POST /zh/bundles` with `pass` and the file `bundle`: takes the file.
 pub(super) async fn take(
-    State(desk): State<Desk>,
-    asked: Asked,
+    State(state): State<ConsoleState>,
+    query: PageQuery,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Trouble> {
+) -> Result<Response, PageError> {
     let body = to_bytes(body, FORM_BYTES_MAX).await;
-    let body = body.map_err(|_| Trouble::FileTooLarge)?;
+    let body = body.map_err(|_| PageError::FileTooLarge)?;
     let kind = headers.get(CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let form = FormData::read(kind, &body).ok_or(Trouble::Form)?;
-    if !desk.pass.opens(&form.field("pass")) {
-        return Err(Trouble::Form);
+    let form = FormData::read(kind, &body).ok_or(PageError::Form)?;
+    if !state.pass.opens(&form.field("pass")) {
+        return Err(PageError::Form);
     }
-    let words = desk.words(asked.language);
-    let (status, outcome) = match brought(&desk, form.field("bundle")).await? {
-        Ok(report) => (StatusCode::OK, Outcome::Taken(said(&desk, &asked, report)?)),
+    let words = state.words(query.language);
+    let (status, outcome) = match brought(&state, form.field("bundle")).await? {
+        Ok(report) => (
+            StatusCode::OK,
+            Outcome::Taken(said(&state, &query, report)?),
+        ),
         Err(why) => {
             let said = match why {
                 Some(bad) => words.say(bad.code(), "", &[] as &[(&str, &str)]),
@@ -89,12 +95,15 @@ pub(super) async fn take(
             (StatusCode::UNPROCESSABLE_ENTITY, Outcome::Refused(said))
         }
     };
-    page(&desk, &asked, status, outcome)
+    page(&state, &query, status, outcome)
 }
 
 /// `GET /zh/reply/NAME`: the answer to a bundle, as a file.
-pub(super) async fn reply(State(desk): State<Desk>, asked: Asked) -> Result<Response, Trouble> {
-    let reply = desk.replies.find(&asked.name).ok_or(Trouble::NoReply)?;
+pub(super) async fn reply(
+    State(state): State<ConsoleState>,
+    query: PageQuery,
+) -> Result<Response, PageError> {
+    let reply = state.replies.find(&query.name).ok_or(PageError::NoReply)?;
     let headers = [
         (CONTENT_TYPE, "application/octet-stream"),
         (CONTENT_DISPOSITION, REPLY_FILE),
@@ -104,21 +113,21 @@ pub(super) async fn reply(State(desk): State<Desk>, asked: Asked) -> Result<Resp
 
 /// What a file brought, or why it is not taken: nothing was chosen if that has no name.
 async fn brought(
-    desk: &Desk,
+    state: &ConsoleState,
     file: Bytes,
-) -> Result<Result<BundleReport, Option<BadBundle>>, Trouble> {
+) -> Result<Result<BundleReport, Option<BadBundle>>, PageError> {
     if file.is_empty() {
         return Ok(Err(None));
     }
-    match desk.app.import_bundle(file.into()).await {
+    match state.app.import_bundle(file.into()).await {
         Ok(report) => Ok(Ok(report)),
-        Err(ServeError::Refused(Refused::Bundle(bad))) => Ok(Err(Some(bad))),
-        Err(other) => Err(Trouble::Serve(other)),
+        Err(ServeError::Refused(Rejection::Bundle(bad))) => Ok(Err(Some(bad))),
+        Err(other) => Err(PageError::Serve(other)),
     }
 }
 
-fn said(desk: &Desk, asked: &Asked, report: BundleReport) -> Result<Taken, Trouble> {
-    let words = desk.words(asked.language);
+fn said(state: &ConsoleState, query: &PageQuery, report: BundleReport) -> Result<Taken, PageError> {
+    let words = state.words(query.language);
     let count = |name: &str, count: usize| {
         let count = count.to_string();
         words.sentence(name, &[("count", &count)])
@@ -135,14 +144,19 @@ fn said(desk: &Desk, asked: &Asked, report: BundleReport) -> Result<Taken, Troub
     let more = more.into_iter().filter(|(_, many)| *many > 0);
     let reply = match report.reply.is_empty() {
         true => None,
-        false => Some(desk.replies.keep(report.reply).map_err(anyhow::Error::from)),
+        false => Some(
+            state
+                .replies
+                .keep(report.reply)
+                .map_err(anyhow::Error::from),
+        ),
     };
     let reply = reply.transpose().map_err(ServeError::Failed)?;
     Ok(Taken {
         summary,
         more: more.map(|(name, many)| count(name, many)).collect(),
         not_held: not_held(words, &report.not_held),
-        reply: reply.map(|name| Address::Reply(name).in_language(asked.language)),
+        reply: reply.map(|name| Address::Reply(name).in_language(query.language)),
     })
 }
 
@@ -160,17 +174,17 @@ fn not_held(words: &Words, codes: &[String]) -> Vec<String> {
 }
 
 fn page(
-    desk: &Desk,
-    asked: &Asked,
+    state: &ConsoleState,
+    query: &PageQuery,
     status: StatusCode,
     outcome: Outcome,
-) -> Result<Response, Trouble> {
-    let frame = Frame::new(desk, asked.language, String::new(), &Address::Bundles);
+) -> Result<Response, PageError> {
+    let frame = Layout::new(state, query.language, String::new(), &Address::Bundles);
     let heading = frame.say("bundles-title");
     let page = BundlesPage {
         frame: frame.headed(heading),
-        here: Address::Bundles.in_language(asked.language),
-        pass: desk.pass.shown(),
+        here: Address::Bundles.in_language(query.language),
+        pass: state.pass.shown(),
         outcome,
     };
     Ok((status, Html(page.render()?)).into_response())

@@ -12,22 +12,22 @@ use sync_core::id::{RecordId, Subject};
 use sync_core::show::{self, ShownConflict};
 use sync_core::value::Key;
 
-use super::Desk;
+use super::ConsoleState;
 use super::address::Address;
-use super::asked::Asked;
-use super::frame::{Frame, Link};
+use super::layout::{Layout, Link};
+use super::page_error::PageError;
 use super::paging::Paging;
-use super::trouble::Trouble;
-use super::value::{Teller, is_shown};
+use super::query::PageQuery;
+use super::value::{Formatter, is_shown};
 use super::{org, records};
 use crate::store::link;
 use crate::transaction::ReadTx;
-use crate::unit_records::Unit as Held;
+use crate::unit_records::UnitRecords as Held;
 
 #[derive(Template)]
 #[template(path = "conflicts.html")]
 struct ConflictsPage<'a> {
-    frame: Frame<'a>,
+    frame: Layout<'a>,
     way: Vec<Link>,
     /// The 苏木 or 嘎查 below, with how much waits there.
     below: Vec<Link>,
@@ -43,25 +43,25 @@ struct Waiting {
     record: Link,
     subject: String,
     /// Empty where all of it is in classes that are not shown here.
-    apart: Vec<Apart>,
+    apart: Vec<Conflict>,
 }
 
 /// Values written apart under one key, the one that shows first.
-pub(super) struct Apart {
+pub(super) struct Conflict {
     pub(super) key: String,
     pub(super) values: Vec<String>,
 }
 
 /// The conflicts that are shown here, in words.
-pub(super) fn apart(teller: Teller<'_>, conflicts: &[ShownConflict]) -> Vec<Apart> {
+pub(super) fn apart(formatter: Formatter<'_>, conflicts: &[ShownConflict]) -> Vec<Conflict> {
     let told = conflicts.iter().filter_map(|conflict| {
         let key = Key::parse(&conflict.key).ok()?;
-        is_shown(teller.package, &key).then(|| Apart {
-            key: format!("{} · {}", teller.section(&key), teller.key(&key)),
+        is_shown(formatter.package, &key).then(|| Conflict {
+            key: format!("{} · {}", formatter.section(&key), formatter.key(&key)),
             values: conflict
                 .values
                 .iter()
-                .map(|value| teller.under(&key, value))
+                .map(|value| formatter.under(&key, value))
                 .collect(),
         })
     });
@@ -69,14 +69,17 @@ pub(super) fn apart(teller: Teller<'_>, conflicts: &[ShownConflict]) -> Vec<Apar
 }
 
 /// `GET /zh/conflicts?org&page`.
-pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
-    let shared = desk.app.shared();
-    let ReadTx { mut conn, control } = shared.read().await?;
-    let package = control.package().ok_or(Trouble::NotFound)?;
-    let org = org::chosen(package, asked.org())?.map_or("", |unit| unit.code.as_str());
+pub(super) async fn show(
+    State(state): State<ConsoleState>,
+    query: PageQuery,
+) -> Result<Html<String>, PageError> {
+    let context = state.app.context();
+    let ReadTx { mut conn, control } = context.read().await?;
+    let package = control.package().ok_or(PageError::NotFound)?;
+    let org = org::chosen(package, query.org())?.map_or("", |unit| unit.code.as_str());
     let mut open = link::open_all(&mut conn).await?;
     open.retain(|(unit, _)| unit.starts_with(org));
-    let paging = Paging::of(asked.page()?, open.len())?;
+    let paging = Paging::of(query.page()?, open.len())?;
     let mut on_page: BTreeMap<&str, Vec<RecordId>> = BTreeMap::new();
     for (unit, record) in paging.rows(&open) {
         on_page.entry(unit).or_default().push(*record);
@@ -88,8 +91,8 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
     }
     drop(conn);
     let view = View {
-        desk: &desk,
-        asked: &asked,
+        state: &state,
+        query: &query,
         package,
         org,
     };
@@ -97,8 +100,8 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
 }
 
 struct View<'a> {
-    desk: &'a Desk,
-    asked: &'a Asked,
+    state: &'a ConsoleState,
+    query: &'a PageQuery,
     package: &'a Package,
     org: &'a str,
 }
@@ -110,9 +113,9 @@ impl<'a> View<'a> {
         paging: Paging,
         held: &BTreeMap<&str, Held<'_>>,
     ) -> ConflictsPage<'a> {
-        let language = self.asked.language;
+        let language = self.query.language;
         let here = self.address(self.org, paging.page);
-        let frame = Frame::new(self.desk, language, String::new(), &here);
+        let frame = Layout::new(self.state, language, String::new(), &here);
         let heading = frame.say("conflicts-title");
         let mut units: Vec<(String, Vec<Waiting>)> = Vec::new();
         for (unit, held) in held {
@@ -141,11 +144,11 @@ impl<'a> View<'a> {
     /// The groups of a unit that are on this page. One that is settled since its row was read from
     /// elsewhere can't be: page and rows are of one snapshot.
     fn waiting(&self, unit: &str, held: &Held<'_>, ids: &BTreeSet<RecordId>) -> Vec<Waiting> {
-        let teller = Teller {
+        let formatter = Formatter {
             package: self.package,
-            words: self.desk.words(self.asked.language),
+            words: self.state.words(self.query.language),
         };
-        let today = date_in_china(self.desk.app.shared().clock.now());
+        let today = date_in_china(self.state.app.context().clock.now());
         let mut waiting = Vec::new();
         for subject in Subject::ALL {
             for group in show::groups(held, unit, subject) {
@@ -153,18 +156,18 @@ impl<'a> View<'a> {
                     continue;
                 }
                 let row = show::row(held, unit, &group, &today);
-                let address = self.desk.record(unit, group.id());
+                let address = self.state.record(unit, group.id());
                 let of = self.package.subject(subject.key());
                 waiting.push(Waiting {
                     record: Link {
-                        href: address.in_language(self.asked.language),
-                        title: teller.label(&row),
+                        href: address.in_language(self.query.language),
+                        title: formatter.label(&row),
                         here: false,
                     },
                     subject: of
-                        .map(|of| teller.title(&of.title).to_owned())
+                        .map(|of| formatter.title(&of.title).to_owned())
                         .unwrap_or_default(),
-                    apart: apart(teller, &row.conflicts),
+                    apart: apart(formatter, &row.conflicts),
                 });
             }
         }
@@ -180,7 +183,7 @@ impl<'a> View<'a> {
                 .filter(|(of, _)| of.starts_with(&unit.code))
                 .count();
             (of_unit > 0).then(|| Link {
-                href: self.address(&unit.code, 1).in_language(self.asked.language),
+                href: self.address(&unit.code, 1).in_language(self.query.language),
                 title: format!("{} {of_unit}", unit.name),
                 here: false,
             })

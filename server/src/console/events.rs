@@ -9,10 +9,10 @@ use plan::Package;
 use sync_core::id::{DeviceId, Space};
 
 use super::address::Address;
-use super::asked::Asked;
-use super::frame::Frame;
-use super::trouble::Trouble;
-use super::{Desk, ids, mask, when};
+use super::layout::Layout;
+use super::page_error::PageError;
+use super::query::PageQuery;
+use super::{ConsoleState, ids, mask, when};
 use crate::store::contact::{self, Phone};
 use crate::store::event::{self, Event};
 use crate::transaction::ReadTx;
@@ -23,7 +23,7 @@ const EVENTS_MAX: u64 = 200;
 #[derive(Template)]
 #[template(path = "events.html")]
 struct EventsPage<'a> {
-    frame: Frame<'a>,
+    frame: Layout<'a>,
     lines: Vec<Line>,
 }
 
@@ -35,13 +35,16 @@ struct Line {
 }
 
 /// `GET /zh/events`.
-pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
-    let shared = desk.app.shared();
-    let ReadTx { mut conn, control } = shared.read().await?;
+pub(super) async fn show(
+    State(state): State<ConsoleState>,
+    query: PageQuery,
+) -> Result<Html<String>, PageError> {
+    let context = state.app.context();
+    let ReadTx { mut conn, control } = context.read().await?;
     let events = event::newest(&mut conn, EVENTS_MAX).await?;
     let phones = contact::phones(&mut conn).await?;
     drop(conn);
-    let words = desk.words(asked.language);
+    let words = state.words(query.language);
     let package = control.package();
     let line = |event: &Event| Line {
         at: when::in_china(event.at),
@@ -55,7 +58,7 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
             .map_or_else(String::new, |space| place(package, space)),
     };
     let lines = events.iter().map(line).collect();
-    let frame = Frame::new(&desk, asked.language, String::new(), &Address::Events);
+    let frame = Layout::new(&state, query.language, String::new(), &Address::Events);
     let heading = frame.say("events-title");
     let page = EventsPage {
         frame: frame.headed(heading),

@@ -3,7 +3,7 @@
 //! Nothing here judges: how far a figure is from its target is said with its sign, and whose work
 //! that is belongs to people.
 
-use plan::indicator::{Amount, Bound, Indicator, Unit};
+use plan::indicator::{Amount, Bound, Indicator, Measure};
 use sync_core::figure::Tally;
 use words::Words;
 
@@ -74,7 +74,7 @@ impl Figure {
 }
 
 /// An amount in its unit.
-pub(super) fn amount(words: &Words, unit: Unit, amount: Amount) -> String {
+pub(super) fn amount(words: &Words, unit: Measure, amount: Amount) -> String {
     let number = decimal(
         amount.numerator.into(),
         amount.denominator.into(),
@@ -110,7 +110,7 @@ pub(super) fn target(words: &Words, indicator: &Indicator) -> String {
 
 /// The value less the bound. A difference that is too small to show has its sign all the same: a
 /// target that is missed by a hair is not reached.
-fn gap(words: &Words, unit: Unit, value: Amount, bound: Amount) -> String {
+fn gap(words: &Words, unit: Measure, value: Amount, bound: Amount) -> String {
     let (a, b) = (i128::from(value.numerator), i128::from(value.denominator));
     let (c, d) = (i128::from(bound.numerator), i128::from(bound.denominator));
     let (difference, below) = (a * d - c * b, b * d);
@@ -129,26 +129,26 @@ fn gap(words: &Words, unit: Unit, value: Amount, bound: Amount) -> String {
     };
     let signed = format!("{sign}{number}");
     match unit {
-        Unit::Percent => words.sentence("console-points", &[("number", &signed)]),
+        Measure::Percent => words.sentence("console-points", &[("number", &signed)]),
         _ => in_unit(words, unit, &signed),
     }
 }
 
-fn in_unit(words: &Words, unit: Unit, number: &str) -> String {
+fn in_unit(words: &Words, unit: Measure, number: &str) -> String {
     let name = match unit {
-        Unit::Percent => "console-percent",
-        Unit::Per1000 => "console-per-1000",
-        Unit::Per100k => "console-per-100k",
+        Measure::Percent => "console-percent",
+        Measure::Per1000 => "console-per-1000",
+        Measure::Per100k => "console-per-100k",
         _ => return number.to_owned(),
     };
     words.sentence(name, &[("number", number)])
 }
 
 /// Decimals that a unit is shown with.
-fn places(unit: Unit) -> u32 {
+fn places(unit: Measure) -> u32 {
     match unit {
-        Unit::Percent | Unit::Per1000 | Unit::Per100k => 1,
-        Unit::Ratio => 2,
+        Measure::Percent | Measure::Per1000 | Measure::Per100k => 1,
+        Measure::Ratio => 2,
         _ => 0,
     }
 }
@@ -172,9 +172,9 @@ fn decimal(numerator: i128, denominator: i128, places: u32) -> String {
 
 impl Bar {
     /// None where there is nothing to measure against: a plain number without a target.
-    fn of(unit: Unit, value: Amount, bound: Option<Amount>) -> Option<Self> {
+    fn of(unit: Measure, value: Amount, bound: Option<Amount>) -> Option<Self> {
         let full = match unit {
-            Unit::Percent => Amount::whole(100),
+            Measure::Percent => Amount::whole(100),
             // Room beyond whichever is larger.
             _ => {
                 let bound = bound?;
@@ -232,31 +232,41 @@ mod tests {
             numerator: 699_999,
             denominator: 10_000,
         };
-        assert_eq!(amount(&words, Unit::Percent, value), "70.0%");
+        assert_eq!(amount(&words, Measure::Percent, value), "70.0%");
         assert_eq!(
-            gap(&words, Unit::Percent, value, Amount::whole(70)),
+            gap(&words, Measure::Percent, value, Amount::whole(70)),
             "−<0.1 个百分点"
         );
         assert_eq!(
-            gap(&words, Unit::Percent, Amount::whole(70), Amount::whole(70)),
+            gap(
+                &words,
+                Measure::Percent,
+                Amount::whole(70),
+                Amount::whole(70)
+            ),
             "0.0 个百分点"
         );
         assert_eq!(
-            gap(&words, Unit::Per100k, Amount::whole(13), Amount::whole(12)),
+            gap(
+                &words,
+                Measure::Per100k,
+                Amount::whole(13),
+                Amount::whole(12)
+            ),
             "+1.0/10万"
         );
     }
 
     #[test]
     fn a_bar_ends_at_a_hundred_percent_or_leaves_room_beyond_the_larger() {
-        let bar = Bar::of(Unit::Percent, Amount::whole(35), Some(Amount::whole(70)));
+        let bar = Bar::of(Measure::Percent, Amount::whole(35), Some(Amount::whole(70)));
         let expected = Bar {
             value: 350,
             target: Some(700),
         };
         assert_eq!(bar, Some(expected));
-        let bar = Bar::of(Unit::Per1000, Amount::whole(4), Some(Amount::whole(8))).unwrap();
+        let bar = Bar::of(Measure::Per1000, Amount::whole(4), Some(Amount::whole(8))).unwrap();
         assert_eq!((bar.value, bar.target), (400, Some(800)));
-        assert_eq!(Bar::of(Unit::Count, Amount::whole(4), None), None);
+        assert_eq!(Bar::of(Measure::Count, Amount::whole(4), None), None);
     }
 }

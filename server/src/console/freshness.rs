@@ -7,17 +7,17 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
 use plan::Package;
-use plan::unit::Unit;
+use plan::unit::OrgUnit;
 use sync_core::control::Control;
 use sync_core::id::{Class, DeviceId, Space};
 use words::Words;
 
 use super::address::Address;
-use super::asked::Asked;
-use super::frame::{Frame, Link};
+use super::layout::{Layout, Link};
 use super::org;
-use super::trouble::Trouble;
-use super::{Desk, ids, mask, when};
+use super::page_error::PageError;
+use super::query::PageQuery;
+use super::{ConsoleState, ids, mask, when};
 use crate::store::contact::{self, Phone};
 use crate::transaction::ReadTx;
 
@@ -27,7 +27,7 @@ const LATE_DAYS: i64 = 14;
 #[derive(Template)]
 #[template(path = "freshness.html")]
 struct FreshnessPage<'a> {
-    frame: Frame<'a>,
+    frame: Layout<'a>,
     /// The units by their 苏木.
     groups: Vec<(String, Vec<Line>)>,
     summary: String,
@@ -70,10 +70,13 @@ struct Found {
 }
 
 /// `GET /zh/freshness`.
-pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
-    let shared = desk.app.shared();
-    let ReadTx { mut conn, control } = shared.read().await?;
-    let package = control.package().ok_or(Trouble::NotFound)?;
+pub(super) async fn show(
+    State(state): State<ConsoleState>,
+    query: PageQuery,
+) -> Result<Html<String>, PageError> {
+    let context = state.app.context();
+    let ReadTx { mut conn, control } = context.read().await?;
+    let package = control.package().ok_or(PageError::NotFound)?;
     let found = Found {
         phones: contact::phones(&mut conn).await?,
         moved: contact::moved(&mut conn).await?,
@@ -81,14 +84,14 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
     };
     drop(conn);
     let view = View {
-        words: desk.words(asked.language),
+        words: state.words(query.language),
         package,
         control: &control,
         found: &found,
-        now: shared.clock.now(),
+        now: context.clock.now(),
     };
     let groups = view.groups();
-    let frame = Frame::new(&desk, asked.language, String::new(), &Address::Freshness);
+    let frame = Layout::new(&state, query.language, String::new(), &Address::Freshness);
     let heading = frame.say("freshness-title");
     let page = FreshnessPage {
         frame: frame.headed(heading),
@@ -111,7 +114,7 @@ impl View<'_> {
         let Some(banner) = org::banner(self.package) else {
             return Vec::new();
         };
-        let group = |sumu: &Unit| {
+        let group = |sumu: &OrgUnit| {
             let units = org::leaves(self.package, &sumu.code).into_iter();
             (
                 sumu.name.clone(),
@@ -131,7 +134,7 @@ impl View<'_> {
         self.words.sentence("console-freshness-summary", &args)
     }
 
-    fn line(&self, unit: &Unit) -> Line {
+    fn line(&self, unit: &OrgUnit) -> Line {
         let is_of_unit = |space: &Space| space.unit() == unit.code;
         let devices = self.control.devices();
         let phones: Vec<(DeviceId, Option<&Phone>)> = devices

@@ -16,9 +16,9 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::Desk;
+use super::ConsoleState;
 use super::address::language_of;
-use super::trouble::{self, Trouble};
+use super::page_error::{self, PageError};
 
 /// Pages that are made at the same time: phones share the processor and the connections.
 const PAGES_MAX: usize = 4;
@@ -45,22 +45,22 @@ const HEADERS: [(HeaderName, &str); 5] = [
 
 /// Lets requests in.
 #[derive(Clone)]
-pub(super) struct Gate {
-    pub(super) desk: Desk,
+pub(super) struct RequestGuard {
+    pub(super) state: ConsoleState,
     hosts: Arc<[String]>,
     places: Arc<Semaphore>,
 }
 
-impl Gate {
+impl RequestGuard {
     /// The gate of a listener on loopback with this port.
-    pub(super) fn new(desk: Desk, port: u16) -> Self {
+    pub(super) fn new(state: ConsoleState, port: u16) -> Self {
         let names = ["127.0.0.1", "localhost", "[::1]"];
         let mut hosts: Vec<String> = names.map(|name| format!("{name}:{port}")).into();
         if port == 80 {
             hosts.extend(names.map(str::to_owned));
         }
         Self {
-            desk,
+            state,
             hosts: hosts.into(),
             places: Arc::new(Semaphore::new(PAGES_MAX)),
         }
@@ -99,21 +99,25 @@ impl Gate {
         });
         match served.await {
             Ok(Ok(response)) => response,
-            Ok(Err(_)) => Trouble::Stopped.into_response(),
-            Err(_) => Trouble::Busy.into_response(),
+            Ok(Err(_)) => PageError::Stopped.into_response(),
+            Err(_) => PageError::Busy.into_response(),
         }
     }
 }
 
 /// Serves a request or says why not, always as a page with all headers.
-pub(super) async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(
+    State(gate): State<RequestGuard>,
+    request: Request,
+    next: Next,
+) -> Response {
     let language = language_of(request.uri().path());
     let response = if gate.is_meant(request.uri(), request.headers()) {
         gate.serve(request, next).await
     } else {
-        Trouble::Foreign.into_response()
+        PageError::Foreign.into_response()
     };
-    let mut response = trouble::dressed(&gate.desk, language, response);
+    let mut response = page_error::dressed(&gate.state, language, response);
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));

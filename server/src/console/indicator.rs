@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::response::Html;
 use plan::Package;
 use plan::indicator::{Coverage, Indicator};
-use plan::unit::Unit;
+use plan::unit::OrgUnit;
 use sync_core::figure::{Tally, UnitFacts};
 use sync_core::id::RecordId;
 use words::Language;
@@ -20,22 +20,22 @@ use words::Language;
 use self::behind::{Behind, Chosen};
 use self::chart::Chart;
 use self::rule::Rule;
-use super::Desk;
+use super::ConsoleState;
 use super::address::{Address, Part};
-use super::asked::Asked;
 use super::figure::Figure;
-use super::frame::{Frame, Link};
+use super::layout::{Layout, Link};
 use super::overview::{sums, year, years};
-use super::trouble::Trouble;
-use super::value::Teller;
+use super::page_error::PageError;
+use super::query::PageQuery;
+use super::value::Formatter;
 use super::{org, records};
-use crate::figures::Shown;
+use crate::figures::FigureReader;
 use crate::transaction::ReadTx;
 
 #[derive(Template)]
 #[template(path = "indicator.html")]
 struct IndicatorPage<'a> {
-    frame: Frame<'a>,
+    frame: Layout<'a>,
     way: Vec<Link>,
     years: Vec<Link>,
     year: u16,
@@ -70,15 +70,18 @@ struct Numbers {
 }
 
 /// `GET /zh/indicator/KEY?org&year&part&page`.
-pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
-    let shared = desk.app.shared();
-    let ReadTx { mut conn, control } = shared.read().await?;
-    let shown = Shown::current(&mut conn, &control).await?;
-    let shown = shown.ok_or(Trouble::NotCounted)?;
+pub(super) async fn show(
+    State(state): State<ConsoleState>,
+    query: PageQuery,
+) -> Result<Html<String>, PageError> {
+    let context = state.app.context();
+    let ReadTx { mut conn, control } = context.read().await?;
+    let shown = FigureReader::current(&mut conn, &control).await?;
+    let shown = shown.ok_or(PageError::NotCounted)?;
     let package = shown.package();
-    let indicator = package.indicator(&asked.name).ok_or(Trouble::NotFound)?;
-    let unit = org::chosen(package, asked.org())?.ok_or(Trouble::NotFound)?;
-    let year = year(package, asked.year()?, shared.clock.now())?;
+    let indicator = package.indicator(&query.name).ok_or(PageError::NotFound)?;
+    let unit = org::chosen(package, query.org())?.ok_or(PageError::NotFound)?;
+    let year = year(package, query.year()?, context.clock.now())?;
 
     let (key, code) = (indicator.key.as_str(), unit.code.as_str());
     let numbers = Numbers {
@@ -89,7 +92,7 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
     let behind = match org::keeps_registers(unit) {
         true => {
             let behind = shown.behind(&mut conn, key, code, year).await?;
-            let chosen = Chosen::of(&behind, asked.part()?, asked.page()?)?;
+            let chosen = Chosen::of(&behind, query.part()?, query.page()?)?;
             let held = records::load_some(&mut conn, package, code, chosen.ids()).await?;
             Some((chosen, UnitFacts::read(&held, package, code)))
         }
@@ -97,8 +100,8 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
     };
     drop(conn);
     let view = View {
-        desk: &desk,
-        asked: &asked,
+        state: &state,
+        query: &query,
         package,
         indicator,
         unit,
@@ -108,11 +111,11 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
 }
 
 struct View<'a> {
-    desk: &'a Desk,
-    asked: &'a Asked,
+    state: &'a ConsoleState,
+    query: &'a PageQuery,
     package: &'a Package,
     indicator: &'a Indicator,
-    unit: &'a Unit,
+    unit: &'a OrgUnit,
     year: u16,
 }
 
@@ -121,15 +124,15 @@ impl<'a> View<'a> {
         &self,
         numbers: &Numbers,
         behind: Option<&(Chosen, UnitFacts)>,
-    ) -> Result<IndicatorPage<'a>, Trouble> {
-        let (indicator, language) = (self.indicator, self.asked.language);
-        let span = indicator.period.of(self.year).ok_or(Trouble::NotFound)?;
-        let teller = self.teller();
+    ) -> Result<IndicatorPage<'a>, PageError> {
+        let (indicator, language) = (self.indicator, self.query.language);
+        let span = indicator.period.of(self.year).ok_or(PageError::NotFound)?;
+        let formatter = self.formatter();
         let total = self.sum(numbers, &self.unit.code);
-        let heading = teller.title(&indicator.title).to_owned();
-        let here = self.address(&self.unit.code, self.year, self.asked.part()?, 1);
-        let frame = Frame::new(self.desk, language, heading, &here).of(&self.unit.name);
-        let now = self.desk.app.shared().clock.now();
+        let heading = formatter.title(&indicator.title).to_owned();
+        let here = self.address(&self.unit.code, self.year, self.query.part()?, 1);
+        let frame = Layout::new(self.state, language, heading, &here).of(&self.unit.name);
+        let now = self.state.app.context().clock.now();
         let years = years(self.package, now, self.year);
         let note = indicator.note.as_ref();
         let lead = std::iter::once(&indicator.responsible.lead);
@@ -142,13 +145,13 @@ impl<'a> View<'a> {
             year: self.year,
             quote: marked(&indicator.quote, &indicator.clause),
             note: note
-                .map(|note| teller.title(note).to_owned())
+                .map(|note| formatter.title(note).to_owned())
                 .unwrap_or_default(),
             responsible: departments.cloned().collect::<Vec<_>>().join("、"),
             inferred: indicator.responsible.inferred,
             partial: indicator.count.coverage != Coverage::Full,
             figure: self.figure(&total),
-            rule: Rule::of(teller, indicator, &span),
+            rule: Rule::of(formatter, indicator, &span),
             below: self.below(numbers),
             breakdowns: self.breakdowns(&numbers.breakdown),
             by_year: self.by_year(numbers, &years),
@@ -167,7 +170,7 @@ impl<'a> View<'a> {
     }
 
     fn below(&self, numbers: &Numbers) -> Vec<Line> {
-        let line = |unit: &Unit| Line {
+        let line = |unit: &OrgUnit| Line {
             title: unit.name.clone(),
             href: Some(self.href(&unit.code, self.year, None, 1)),
             figure: self.figure(&self.sum(numbers, &unit.code)),
@@ -178,7 +181,7 @@ impl<'a> View<'a> {
 
     /// The figure by each status that the plan breaks it down by, what is not known last.
     fn breakdowns(&self, parts: &[(String, String, Tally)]) -> Vec<(String, Vec<Line>)> {
-        let teller = self.teller();
+        let formatter = self.formatter();
         let count = &self.indicator.count;
         let statuses = count
             .by
@@ -188,12 +191,12 @@ impl<'a> View<'a> {
             let mut of_status: Vec<_> = parts.iter().filter(|part| part.0 == status.key).collect();
             of_status.sort_by_key(|(_, value, _)| (value.is_empty(), value.clone()));
             let line = |(_, value, tally): &(String, String, Tally)| Line {
-                title: teller.broken_down(status, value),
+                title: formatter.broken_down(status, value),
                 href: None,
                 figure: self.figure(tally),
             };
             let lines = of_status.into_iter().map(line).collect();
-            (teller.title(&status.title).to_owned(), lines)
+            (formatter.title(&status.title).to_owned(), lines)
         });
         broken_down
             .filter(|(_, lines): &(_, Vec<Line>)| !lines.is_empty())
@@ -212,21 +215,21 @@ impl<'a> View<'a> {
     fn behind(&self, chosen: &Chosen, facts: &UnitFacts) -> Behind {
         let turned = |part, page| self.href(&self.unit.code, self.year, Some(part), page);
         let record = |record: RecordId| {
-            let address = self.desk.record(&self.unit.code, record);
-            address.in_language(self.asked.language)
+            let address = self.state.record(&self.unit.code, record);
+            address.in_language(self.query.language)
         };
-        Behind::of(self.teller(), chosen, facts, &turned, &record)
+        Behind::of(self.formatter(), chosen, facts, &turned, &record)
     }
 
-    fn teller(&self) -> Teller<'a> {
-        Teller {
+    fn formatter(&self) -> Formatter<'a> {
+        Formatter {
             package: self.package,
-            words: self.desk.words(self.asked.language),
+            words: self.state.words(self.query.language),
         }
     }
 
     fn figure(&self, tally: &Tally) -> Figure {
-        Figure::of(self.teller().words, self.indicator, tally)
+        Figure::of(self.formatter().words, self.indicator, tally)
     }
 
     fn year_link(&self, year: u16) -> Link {
@@ -238,7 +241,7 @@ impl<'a> View<'a> {
     }
 
     fn href(&self, org: &str, year: u16, part: Option<Part>, page: usize) -> String {
-        let language: Language = self.asked.language;
+        let language: Language = self.query.language;
         self.address(org, year, part, page).in_language(language)
     }
 

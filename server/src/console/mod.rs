@@ -10,9 +10,9 @@
 //!
 //! # A page
 //! 1. [`guard`]: is the request meant for this listener; a place; headers.
-//! 2. A handler below: what is asked for ([`asked`]), held against the plan of the moment.
+//! 2. A handler below: what is asked for ([`query`]), held against the plan of the moment.
 //! 3. A view: structs of finished texts, one per template in `server/templates`.
-//! 4. The template; what goes wrong becomes a page as well ([`trouble`]).
+//! 4. The template; what goes wrong becomes a page as well ([`page_error`]).
 //!
 //! # To add a page
 //! A variant of [`address::Address`], a route below, a file here with handler and view, a template
@@ -20,29 +20,29 @@
 //! through [`value`].
 
 mod address;
-mod asked;
 mod bundles;
 mod conflicts;
+mod csrf;
 mod events;
 mod figure;
 mod form_data;
-mod frame;
 mod freshness;
 mod guard;
 mod ids;
 mod indicator;
+mod layout;
 mod mask;
 mod org;
 mod overview;
+mod page_error;
 mod paging;
-mod pass;
+mod query;
 mod record;
 mod records;
 mod register;
 mod replies;
 mod style;
 mod token;
-mod trouble;
 mod value;
 mod when;
 
@@ -56,30 +56,30 @@ use sync_core::id::RecordId;
 use words::{Language, Words};
 
 use self::address::Address;
-use self::pass::FormPass;
+use self::csrf::CsrfToken;
+use self::page_error::PageError;
 use self::replies::Replies;
 use self::token::RecordSeal;
-use self::trouble::Trouble;
 use crate::app::App;
 use crate::clock::NoRandomness;
 
 /// What every page is made with.
 #[derive(Clone)]
-pub(super) struct Desk {
+pub(super) struct ConsoleState {
     app: App,
     seal: Arc<RecordSeal>,
-    pass: Arc<FormPass>,
+    pass: Arc<CsrfToken>,
     replies: Arc<Replies>,
     chinese: Arc<Words>,
     english: Arc<Words>,
 }
 
-impl Desk {
+impl ConsoleState {
     fn new(app: App) -> Result<Self, NoRandomness> {
         Ok(Self {
             app,
             seal: Arc::new(RecordSeal::draw()?),
-            pass: Arc::new(FormPass::draw()?),
+            pass: Arc::new(CsrfToken::draw()?),
             replies: Arc::new(Replies::default()),
             chinese: Arc::new(Words::new(Language::Chinese)),
             english: Arc::new(Words::new(Language::English)),
@@ -101,7 +101,7 @@ impl Desk {
 
 /// The console as a service, for a listener on loopback with this port.
 pub(crate) fn router(app: App, port: u16) -> Result<Router, NoRandomness> {
-    let desk = Desk::new(app)?;
+    let state = ConsoleState::new(app)?;
     let first = || Redirect::to(&Address::home().in_language(Language::Chinese));
     let mut routes = Router::new()
         .route("/", get(async move || first()))
@@ -124,11 +124,11 @@ pub(crate) fn router(app: App, port: u16) -> Result<Router, NoRandomness> {
             );
     }
     Ok(routes
-        .fallback(async || Trouble::NotFound)
-        .method_not_allowed_fallback(async || Trouble::Method)
-        .with_state(desk.clone())
+        .fallback(async || PageError::NotFound)
+        .method_not_allowed_fallback(async || PageError::Method)
+        .with_state(state.clone())
         .layer(middleware::from_fn_with_state(
-            guard::Gate::new(desk, port),
+            guard::RequestGuard::new(state, port),
             guard::guard,
         )))
 }

@@ -7,25 +7,25 @@ use axum::extract::State;
 use axum::response::Html;
 use plan::Package;
 use plan::indicator::Indicator;
-use plan::unit::Unit;
+use plan::unit::OrgUnit;
 use sync_core::date::date_in_china;
 use sync_core::figure::Tally;
 use words::Language;
 
-use super::Desk;
+use super::ConsoleState;
 use super::address::Address;
-use super::asked::Asked;
 use super::figure::Figure;
-use super::frame::{Frame, Link, title};
+use super::layout::{Layout, Link, title};
 use super::org;
-use super::trouble::Trouble;
-use crate::figures::Shown;
+use super::page_error::PageError;
+use super::query::PageQuery;
+use crate::figures::FigureReader;
 use crate::transaction::ReadTx;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct OverviewPage<'a> {
-    frame: Frame<'a>,
+    frame: Layout<'a>,
     way: Vec<Link>,
     years: Vec<Link>,
     year: u16,
@@ -63,16 +63,19 @@ struct MatrixRow {
 type Sums<'a> = BTreeMap<&'a str, BTreeMap<&'a str, Tally>>;
 
 /// `GET /zh/?org&year`.
-pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
-    let shared = desk.app.shared();
-    let ReadTx { mut conn, control } = shared.read().await?;
-    let shown = Shown::current(&mut conn, &control).await?;
+pub(super) async fn show(
+    State(state): State<ConsoleState>,
+    query: PageQuery,
+) -> Result<Html<String>, PageError> {
+    let context = state.app.context();
+    let ReadTx { mut conn, control } = context.read().await?;
+    let shown = FigureReader::current(&mut conn, &control).await?;
     let newest = control.package();
-    let Some(package) = shown.as_ref().map(Shown::package).or(newest) else {
-        return Err(Trouble::NotFound);
+    let Some(package) = shown.as_ref().map(FigureReader::package).or(newest) else {
+        return Err(PageError::NotFound);
     };
-    let unit = org::chosen(package, asked.org())?;
-    let year = year(package, asked.year()?, shared.clock.now())?;
+    let unit = org::chosen(package, query.org())?;
+    let year = year(package, query.year()?, context.clock.now())?;
     let cells = match (&shown, unit) {
         (Some(shown), Some(unit)) => shown.by_unit(&mut conn, &unit.code, year).await?,
         _ => BTreeMap::new(),
@@ -80,9 +83,9 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
     drop(conn);
     let below = unit.map(|unit| org::children(package, &unit.code));
     let page = View {
-        desk: &desk,
+        state: &state,
         package,
-        language: asked.language,
+        language: query.language,
         year,
     };
     Ok(Html(
@@ -93,11 +96,11 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<
 
 /// The year that is asked for, or the one that it is, or of another plan the nearest of its years.
 /// One that the plan does not have is a page that is not there.
-pub(super) fn year(package: &Package, asked: Option<u16>, now: i64) -> Result<u16, Trouble> {
+pub(super) fn year(package: &Package, query: Option<u16>, now: i64) -> Result<u16, PageError> {
     let (from, to) = (package.years.from, package.years.to);
-    match asked {
+    match query {
         Some(year) if package.years.iter().any(|known| known == year) => Ok(year),
-        Some(_) => Err(Trouble::NotFound),
+        Some(_) => Err(PageError::NotFound),
         None => Ok(this_year(now).clamp(from, to.max(from))),
     }
 }
@@ -118,7 +121,7 @@ fn this_year(now: i64) -> u16 {
 }
 
 struct View<'a> {
-    desk: &'a Desk,
+    state: &'a ConsoleState,
     package: &'a Package,
     language: Language,
     year: u16,
@@ -127,19 +130,19 @@ struct View<'a> {
 impl<'a> View<'a> {
     fn of(
         &self,
-        unit: Option<&Unit>,
-        below: Vec<&Unit>,
+        unit: Option<&OrgUnit>,
+        below: Vec<&OrgUnit>,
         cells: &BTreeMap<(String, String), Tally>,
         counted: bool,
     ) -> OverviewPage<'a> {
         let org = unit.map(|unit| unit.code.as_str());
         let place = unit.map(|unit| unit.name.clone()).unwrap_or_default();
         let here = self.address(org, self.year);
-        let frame = Frame::new(self.desk, self.language, String::new(), &here);
+        let frame = Layout::new(self.state, self.language, String::new(), &here);
         let heading = frame.say_with("overview-of", "place", &place);
         let totals = sums(cells, org.into_iter());
         let parts = sums(cells, below.iter().map(|unit| unit.code.as_str()));
-        let now = self.desk.app.shared().clock.now();
+        let now = self.state.app.context().clock.now();
         let years = years(self.package, now, self.year).into_iter();
         let years = years.map(|year| Link {
             href: self.address(org, year).in_language(self.language),
@@ -162,7 +165,7 @@ impl<'a> View<'a> {
         }
     }
 
-    fn domains(&self, org: Option<&str>, totals: &Sums<'_>, frame: &Frame<'_>) -> Vec<Domain> {
+    fn domains(&self, org: Option<&str>, totals: &Sums<'_>, frame: &Layout<'_>) -> Vec<Domain> {
         let mut domains: Vec<Domain> = Vec::new();
         let mut last = "";
         for (_, indicator) in self.package.counted() {
@@ -186,8 +189,8 @@ impl<'a> View<'a> {
         domains
     }
 
-    fn matrix(&self, org: Option<&str>, below: &[&Unit], parts: &Sums<'_>) -> Matrix {
-        let head = |unit: &&Unit| Link {
+    fn matrix(&self, org: Option<&str>, below: &[&OrgUnit], parts: &Sums<'_>) -> Matrix {
+        let head = |unit: &&OrgUnit| Link {
             href: self
                 .address(Some(&unit.code), self.year)
                 .in_language(self.language),
@@ -213,7 +216,7 @@ impl<'a> View<'a> {
     }
 
     fn figure(&self, indicator: &Indicator, tally: &Tally) -> Figure {
-        Figure::of(self.desk.words(self.language), indicator, tally)
+        Figure::of(self.state.words(self.language), indicator, tally)
     }
 
     fn address(&self, org: Option<&str>, year: u16) -> Address {

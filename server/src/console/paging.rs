@@ -1,6 +1,6 @@
 //! Long lists in pages.
 
-use super::trouble::Trouble;
+use super::page_error::PageError;
 
 /// Rows of one page: a register's fits on two printed sheets.
 pub(super) const ROWS_MAX: usize = 50;
@@ -18,11 +18,11 @@ pub(super) struct Paging {
 
 impl Paging {
     /// The page of a list of `total` rows; one behind the end is not there.
-    pub(super) fn of(page: usize, total: usize) -> Result<Self, Trouble> {
+    pub(super) fn of(page: usize, total: usize) -> Result<Self, PageError> {
         let pages = total.div_ceil(ROWS_MAX).max(1);
         match (1..=pages).contains(&page) {
             true => Ok(Self { page, pages, total }),
-            false => Err(Trouble::NotFound),
+            false => Err(PageError::NotFound),
         }
     }
 

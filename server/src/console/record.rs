@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::Html;
 use plan::Package;
 use plan::expression::{ExpressionError, Scope};
-use plan::register::Gives;
+use plan::register::ValueType;
 use sync_core::date::date_in_china;
 use sync_core::facts::homes;
 use sync_core::figure::UnitFacts;
@@ -23,24 +23,24 @@ use sync_core::value::Key;
 use self::history::KeyHistory;
 use self::sections::{Entry, Section};
 use super::address::Address;
-use super::asked::Asked;
-use super::conflicts::{Apart, apart};
-use super::frame::{Frame, Link};
-use super::trouble::Trouble;
-use super::value::{Teller, is_shown};
-use super::{Desk, mask, org, records};
+use super::conflicts::{Conflict, apart};
+use super::layout::{Layout, Link};
+use super::page_error::PageError;
+use super::query::PageQuery;
+use super::value::{Formatter, is_shown};
+use super::{ConsoleState, mask, org, records};
 use crate::store::device::Device;
 use crate::transaction::ReadTx;
-use crate::unit_records::Unit;
+use crate::unit_records::UnitRecords;
 
 #[derive(Template)]
 #[template(path = "record.html")]
 struct RecordPage<'a> {
-    frame: Frame<'a>,
+    frame: Layout<'a>,
     way: Vec<Link>,
     /// A change could not be brought together with the others.
     parked: bool,
-    conflicts: Vec<Apart>,
+    conflicts: Vec<Conflict>,
     problems: Vec<String>,
     sections: Vec<Section>,
     computed: Vec<Entry>,
@@ -60,35 +60,38 @@ struct Linked {
 }
 
 /// `GET /zh/record/TOKEN`.
-pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
-    let (unit, record) = desk.seal.open(&asked.name).ok_or(Trouble::Stale)?;
-    let shared = desk.app.shared();
-    let ReadTx { mut conn, control } = shared.read().await?;
-    let package = control.package().ok_or(Trouble::NotFound)?;
+pub(super) async fn show(
+    State(state): State<ConsoleState>,
+    query: PageQuery,
+) -> Result<Html<String>, PageError> {
+    let (unit, record) = state.seal.open(&query.name).ok_or(PageError::Stale)?;
+    let context = state.app.context();
+    let ReadTx { mut conn, control } = context.read().await?;
+    let package = control.package().ok_or(PageError::NotFound)?;
     let held = records::load_family(&mut conn, package, &unit, record).await?;
     if !held.records_of(&unit).contains(&record) {
-        return Err(Trouble::Stale);
+        return Err(PageError::Stale);
     }
-    let events = history::events(&mut conn, desk.app.network(), &held, &unit, record).await?;
+    let events = history::events(&mut conn, state.app.network(), &held, &unit, record).await?;
     let devices = history::devices(&mut conn, &events).await?;
     drop(conn);
     let view = View {
-        desk: &desk,
-        asked: &asked,
+        desk: &state,
+        query: &query,
         package,
         held: &held,
         unit: &unit,
         record,
-        today: date_in_china(shared.clock.now()),
+        today: date_in_china(context.clock.now()),
     };
     Ok(Html(view.of(&events, &devices)?.render()?))
 }
 
 struct View<'a> {
-    desk: &'a Desk,
-    asked: &'a Asked,
+    desk: &'a ConsoleState,
+    query: &'a PageQuery,
     package: &'a Package,
-    held: &'a Unit<'a>,
+    held: &'a UnitRecords<'a>,
     unit: &'a str,
     record: RecordId,
     today: String,
@@ -99,17 +102,17 @@ impl<'a> View<'a> {
         &self,
         events: &[ShownEvent],
         devices: &BTreeMap<DeviceId, Device>,
-    ) -> Result<RecordPage<'a>, Trouble> {
-        let language = self.asked.language;
+    ) -> Result<RecordPage<'a>, PageError> {
+        let language = self.query.language;
         let shown = show::record(self.held, self.unit, self.record, &self.today);
         let facts = UnitFacts::read(self.held, self.package, self.unit);
-        let teller = self.teller();
+        let formatter = self.formatter();
         let link = |record: RecordId| self.link(&facts, record);
-        let here = Address::Record(self.asked.name.clone());
-        let label = teller.label_of(&facts, self.record);
-        let frame = Frame::new(self.desk, language, label, &here);
+        let here = Address::Record(self.query.name.clone());
+        let label = formatter.label_of(&facts, self.record);
+        let frame = Layout::new(self.desk, language, label, &here);
         let kind = self.package.subject(self.record.subject.key());
-        let kind = kind.map_or("", |kind| teller.title(&kind.title));
+        let kind = kind.map_or("", |kind| formatter.title(&kind.title));
         let place = self.package.unit(self.unit);
         let place = place.map_or(self.unit, |place| place.name.as_str());
         let frame = frame.of(&format!("{kind} · {place}")).naming_somebody();
@@ -123,22 +126,22 @@ impl<'a> View<'a> {
                 .held
                 .states(self.record)
                 .any(|(_, state)| state.parked().is_some()),
-            conflicts: apart(teller, &shown.conflicts),
-            problems: self.problems(&shown, teller),
-            sections: sections::of(teller, &shown, &link),
-            computed: self.computed(&facts, teller)?,
+            conflicts: apart(formatter, &shown.conflicts),
+            problems: self.problems(&shown, formatter),
+            sections: sections::of(formatter, &shown, &link),
+            computed: self.computed(&facts, formatter)?,
             linked: self.linked(&facts, shown.linked.iter().copied()),
             parted: self.linked(&facts, self.parted(&facts)),
             people: self.people(&facts).filter_map(link).collect(),
-            history: history::by_key(teller, &shown, events, devices),
+            history: history::by_key(formatter, &shown, events, devices),
             frame,
         })
     }
 
-    fn teller(&self) -> Teller<'a> {
-        Teller {
+    fn formatter(&self) -> Formatter<'a> {
+        Formatter {
             package: self.package,
-            words: self.desk.words(self.asked.language),
+            words: self.desk.words(self.query.language),
         }
     }
 
@@ -149,8 +152,8 @@ impl<'a> View<'a> {
         }
         let address = self.desk.record(self.unit, record);
         Some(Link {
-            href: address.in_language(self.asked.language),
-            title: self.teller().label_of(facts, record),
+            href: address.in_language(self.query.language),
+            title: self.formatter().label_of(facts, record),
             here: false,
         })
     }
@@ -179,8 +182,8 @@ impl<'a> View<'a> {
 
     /// Why another record is shown as the same person, or as another.
     fn why(&self, other: RecordId) -> String {
-        let teller = self.teller();
-        let say = |name: &str| teller.words.sentence(&format!("console-{name}"), &[]);
+        let formatter = self.formatter();
+        let say = |name: &str| formatter.words.sentence(&format!("console-{name}"), &[]);
         let why = show::why(self.held, self.unit, self.record, other);
         let mut reasons = Vec::new();
         match why.said {
@@ -195,14 +198,14 @@ impl<'a> View<'a> {
             reasons.push(say("link-through"));
         }
         if !why.despite.is_empty() {
-            let fields = teller.identity_fields(why.despite);
+            let fields = formatter.identity_fields(why.despite);
             reasons.push(format!("{}：{fields}", say("link-despite")));
         }
         reasons.join("；")
     }
 
     /// What is wrong or missing, in sentences that name the field and no value in full.
-    fn problems(&self, shown: &ShownRecord, teller: Teller<'_>) -> Vec<String> {
+    fn problems(&self, shown: &ShownRecord, formatter: Formatter<'_>) -> Vec<String> {
         let problems = shown.problems.iter();
         let told = problems.filter(|problem| is_shown(self.package, &problem.key));
         told.map(|problem| {
@@ -211,15 +214,19 @@ impl<'a> View<'a> {
                 .iter()
                 .map(|(name, value)| (*name, mask::text(value)))
                 .collect();
-            teller
+            formatter
                 .words
-                .say(problem.code, &teller.key(&problem.key), &args)
+                .say(problem.code, &formatter.key(&problem.key), &args)
         })
         .collect()
     }
 
     /// What follows from the record as of today; a yes or no without an answer is unknown.
-    fn computed(&self, facts: &UnitFacts, teller: Teller<'_>) -> Result<Vec<Entry>, Trouble> {
+    fn computed(
+        &self,
+        facts: &UnitFacts,
+        formatter: Formatter<'_>,
+    ) -> Result<Vec<Entry>, PageError> {
         let group = facts
             .groups
             .values()
@@ -236,15 +243,15 @@ impl<'a> View<'a> {
         };
         let mut entries = Vec::new();
         let statuses = self.package.computed.iter();
-        for status in statuses.filter(|status| status.of == of && status.gives != Gives::Item) {
+        for status in statuses.filter(|status| status.of == of && status.gives != ValueType::Item) {
             let text = match scope.computed(&status.key) {
-                Ok(value) => teller.computed(status, &value),
+                Ok(value) => formatter.computed(status, &value),
                 Err(error @ ExpressionError::Compile(_)) => return Err(error.into()),
-                Err(_) if status.gives == Gives::Bool => teller.broken_down(status, ""),
+                Err(_) if status.gives == ValueType::Bool => formatter.broken_down(status, ""),
                 Err(_) => String::new(),
             };
             if !text.is_empty() {
-                let title = teller.title(&status.title).to_owned();
+                let title = formatter.title(&status.title).to_owned();
                 entries.push(Entry::text(title, text));
             }
         }

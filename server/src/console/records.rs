@@ -9,7 +9,7 @@ use sync_core::show::Source;
 
 use crate::store::link::{self, Blind};
 use crate::store::{Conn, StoreError, record};
-use crate::unit_records::Unit;
+use crate::unit_records::UnitRecords;
 
 /// What the console shows: what the cadres hold. Results of examinations and protected data are for
 /// named persons, and until there are accounts nobody is named.
@@ -48,7 +48,7 @@ pub(super) async fn load_some<'a>(
     package: &'a Package,
     unit: &str,
     records: impl IntoIterator<Item = RecordId>,
-) -> Result<Unit<'a>, StoreError> {
+) -> Result<UnitRecords<'a>, StoreError> {
     let linked = linked(conn, unit, records).await?;
     let linked: Vec<RecordId> = linked.into_iter().collect();
     load(conn, package, unit, &linked).await
@@ -60,7 +60,7 @@ pub(super) async fn load_family<'a>(
     package: &'a Package,
     unit: &str,
     record: RecordId,
-) -> Result<Unit<'a>, StoreError> {
+) -> Result<UnitRecords<'a>, StoreError> {
     let mut family = linked(conn, unit, [record]).await?;
     let known: Vec<RecordId> = family.iter().copied().collect();
     let homes = link::homes_of(conn, unit, &known).await?;
@@ -76,8 +76,8 @@ async fn load<'a>(
     package: &'a Package,
     unit: &str,
     records: &[RecordId],
-) -> Result<Unit<'a>, StoreError> {
-    let mut loaded = Unit::empty(Some(package));
+) -> Result<UnitRecords<'a>, StoreError> {
+    let mut loaded = UnitRecords::empty(Some(package));
     for space in spaces(unit) {
         let states = record::states(conn, &space, records).await?;
         loaded.take(space.class, states)?;

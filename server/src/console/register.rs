@@ -10,19 +10,19 @@ use axum::extract::State;
 use axum::response::Html;
 use plan::Package;
 use plan::register::Register;
-use plan::unit::Unit;
+use plan::unit::OrgUnit;
 use sync_core::date::date_in_china;
 use sync_core::figure::UnitFacts;
 use sync_core::id::RecordId;
 
 use self::rows::{Row, Table};
-use super::Desk;
+use super::ConsoleState;
 use super::address::Address;
-use super::asked::{Asked, Search};
-use super::frame::{Frame, Link, title};
+use super::layout::{Layout, Link, title};
+use super::page_error::PageError;
 use super::paging::Paging;
-use super::trouble::Trouble;
-use super::value::Teller;
+use super::query::{PageQuery, Search};
+use super::value::Formatter;
 use super::{org, records};
 use crate::store::link;
 use crate::transaction::ReadTx;
@@ -30,14 +30,14 @@ use crate::transaction::ReadTx;
 #[derive(Template)]
 #[template(path = "registers.html")]
 struct RegistersPage<'a> {
-    frame: Frame<'a>,
+    frame: Layout<'a>,
     registers: Vec<Link>,
 }
 
 #[derive(Template)]
 #[template(path = "units.html")]
 struct UnitsPage<'a> {
-    frame: Frame<'a>,
+    frame: Layout<'a>,
     way: Vec<Link>,
     /// The 嘎查 by their 苏木.
     groups: Vec<(String, Vec<Link>)>,
@@ -46,7 +46,7 @@ struct UnitsPage<'a> {
 #[derive(Template)]
 #[template(path = "register.html")]
 struct RegisterPage<'a> {
-    frame: Frame<'a>,
+    frame: Layout<'a>,
     way: Vec<Link>,
     /// The same unit in the other registers.
     registers: Vec<Link>,
@@ -61,52 +61,62 @@ struct RegisterPage<'a> {
 }
 
 /// `GET /zh/registers?org`: the registers of the plan.
-pub(super) async fn list(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
-    let shared = desk.app.shared();
-    let ReadTx { control, .. } = shared.read().await?;
-    let package = control.package().ok_or(Trouble::NotFound)?;
-    let org = org::chosen(package, asked.org())?.map(|unit| unit.code.clone());
+pub(super) async fn list(
+    State(state): State<ConsoleState>,
+    query: PageQuery,
+) -> Result<Html<String>, PageError> {
+    let context = state.app.context();
+    let ReadTx { control, .. } = context.read().await?;
+    let package = control.package().ok_or(PageError::NotFound)?;
+    let org = org::chosen(package, query.org())?.map(|unit| unit.code.clone());
     let here = Address::Registers { org: org.clone() };
-    let frame = Frame::new(&desk, asked.language, String::new(), &here);
+    let frame = Layout::new(&state, query.language, String::new(), &here);
     let heading = frame.say("registers");
     let page = RegistersPage {
         frame: frame.headed(heading),
-        registers: registers(package, asked.language, None, org.as_deref()),
+        registers: registers(package, query.language, None, org.as_deref()),
     };
     Ok(Html(page.render()?))
 }
 
 /// `GET /zh/register/KEY?org&page`: a register of a 嘎查, or the 嘎查 to choose from.
-pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Html<String>, Trouble> {
-    let page = asked.page()?;
+pub(super) async fn show(
+    State(state): State<ConsoleState>,
+    query: PageQuery,
+) -> Result<Html<String>, PageError> {
+    let page = query.page()?;
     let everything = Search {
         text: String::new(),
         page,
     };
-    made(&desk, &asked, everything).await
+    made(&state, &query, everything).await
 }
 
 /// `POST /zh/register/KEY?org` with `filter` and `page`: what is looked for stands in no address.
 pub(super) async fn search(
-    State(desk): State<Desk>,
-    asked: Asked,
+    State(state): State<ConsoleState>,
+    query: PageQuery,
     body: Body,
-) -> Result<Html<String>, Trouble> {
+) -> Result<Html<String>, PageError> {
     let search = Search::read(body).await?;
-    made(&desk, &asked, search).await
+    made(&state, &query, search).await
 }
 
-async fn made(desk: &Desk, asked: &Asked, search: Search) -> Result<Html<String>, Trouble> {
-    let shared = desk.app.shared();
-    let ReadTx { mut conn, control } = shared.read().await?;
-    let package = control.package().ok_or(Trouble::NotFound)?;
-    let by_key = |register: &&Register| register.key == asked.name;
+async fn made(
+    state: &ConsoleState,
+    query: &PageQuery,
+    search: Search,
+) -> Result<Html<String>, PageError> {
+    let context = state.app.context();
+    let ReadTx { mut conn, control } = context.read().await?;
+    let package = control.package().ok_or(PageError::NotFound)?;
+    let by_key = |register: &&Register| register.key == query.name;
     let register = package.registers.iter().find(by_key);
-    let register = register.ok_or(Trouble::NotFound)?;
-    let unit = org::chosen(package, asked.org())?.ok_or(Trouble::NotFound)?;
+    let register = register.ok_or(PageError::NotFound)?;
+    let unit = org::chosen(package, query.org())?.ok_or(PageError::NotFound)?;
     let view = View {
-        desk,
-        asked,
+        state,
+        query,
         package,
         register,
         unit,
@@ -122,23 +132,23 @@ async fn made(desk: &Desk, asked: &Asked, search: Search) -> Result<Html<String>
 }
 
 struct View<'a> {
-    desk: &'a Desk,
-    asked: &'a Asked,
+    state: &'a ConsoleState,
+    query: &'a PageQuery,
     package: &'a Package,
     register: &'a Register,
-    unit: &'a Unit,
+    unit: &'a OrgUnit,
 }
 
 impl<'a> View<'a> {
     /// The 嘎查 to choose from.
     fn units(&self) -> UnitsPage<'a> {
-        let language = self.asked.language;
+        let language = self.query.language;
         let sumus = match self.unit.code.len() {
             // A 苏木 has no 苏木 below it.
             9 => vec![self.unit],
             _ => org::children(self.package, &self.unit.code),
         };
-        let group = |sumu: &&Unit| {
+        let group = |sumu: &&OrgUnit| {
             let units = org::leaves(self.package, &sumu.code).into_iter();
             let links = units.map(|unit| Link {
                 href: self.address(&unit.code, 1).in_language(language),
@@ -149,7 +159,7 @@ impl<'a> View<'a> {
         };
         UnitsPage {
             frame: self.frame(),
-            way: self.way(),
+            way: self.breadcrumbs(),
             groups: sumus.iter().map(group).collect(),
         }
     }
@@ -159,19 +169,19 @@ impl<'a> View<'a> {
         facts: &UnitFacts,
         open: &BTreeSet<RecordId>,
         search: Search,
-    ) -> Result<RegisterPage<'a>, Trouble> {
-        let language = self.asked.language;
+    ) -> Result<RegisterPage<'a>, PageError> {
+        let language = self.query.language;
         let table = Table {
-            teller: Teller {
+            formatter: Formatter {
                 package: self.package,
-                words: self.desk.words(language),
+                words: self.state.words(language),
             },
             register: self.register,
-            today: &date_in_china(self.desk.app.shared().clock.now()),
+            today: &date_in_china(self.state.app.context().clock.now()),
             open,
         };
         let link = |record| {
-            self.desk
+            self.state
                 .record(&self.unit.code, record)
                 .in_language(language)
         };
@@ -180,7 +190,7 @@ impl<'a> View<'a> {
         let turned = |page| self.address(&self.unit.code, page).in_language(language);
         Ok(RegisterPage {
             frame: self.frame(),
-            way: self.way(),
+            way: self.breadcrumbs(),
             registers: registers(
                 self.package,
                 language,
@@ -197,15 +207,15 @@ impl<'a> View<'a> {
         })
     }
 
-    fn frame(&self) -> Frame<'a> {
-        let (language, code) = (self.asked.language, &self.unit.code);
+    fn frame(&self) -> Layout<'a> {
+        let (language, code) = (self.query.language, &self.unit.code);
         let heading = title(language, &self.register.title).to_owned();
         let here = self.address(code, 1);
-        Frame::new(self.desk, language, heading, &here).of(&self.unit.name)
+        Layout::new(self.state, language, heading, &here).of(&self.unit.name)
     }
 
-    fn way(&self) -> Vec<Link> {
-        org::way_to(self.package, &self.unit.code, self.asked.language, |unit| {
+    fn breadcrumbs(&self) -> Vec<Link> {
+        org::way_to(self.package, &self.unit.code, self.query.language, |unit| {
             self.address(&unit.code, 1)
         })
     }

@@ -8,7 +8,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::address::STYLE;
-use super::trouble::Trouble;
+use super::page_error::PageError;
 
 const SHEET: &str = include_str!("../../assets/console.css");
 /// As many bytes of the hash stand in the name.
@@ -26,9 +26,9 @@ pub(super) fn address() -> &'static str {
 }
 
 /// Serves the sheet under its address alone, to be kept for good.
-pub(super) async fn show(uri: axum::http::Uri) -> Result<Response, Trouble> {
+pub(super) async fn show(uri: axum::http::Uri) -> Result<Response, PageError> {
     if uri.path() != address() {
-        return Err(Trouble::NotFound);
+        return Err(PageError::NotFound);
     }
     let headers = [
         (CONTENT_TYPE, "text/css; charset=utf-8".to_owned()),

@@ -15,7 +15,7 @@ use sync_core::show::{ShownRecord, ShownValue};
 use sync_core::value::Key;
 use words::Words;
 
-use super::frame::title;
+use super::layout::title;
 use super::mask;
 use super::records::SHOWN;
 
@@ -28,14 +28,14 @@ const SEPARATOR: &str = "、";
 
 /// Says what values are, in one language, by one plan.
 #[derive(Clone, Copy)]
-pub(super) struct Teller<'a> {
+pub(super) struct Formatter<'a> {
     pub(super) package: &'a Package,
     pub(super) words: &'a Words,
 }
 
-impl<'a> Teller<'a> {
+impl<'a> Formatter<'a> {
     /// A title of the plan.
-    pub(super) fn title(&self, words: &'a plan::dictionary::Words) -> &'a str {
+    pub(super) fn title(&self, words: &'a plan::dictionary::Text) -> &'a str {
         title(self.words.language(), words)
     }
 
@@ -225,11 +225,12 @@ mod tests {
     fn codes_are_shown_by_their_titles_and_numbers_in_part() {
         let package = Package::builtin();
         let words = Words::new(Language::Chinese);
-        let teller = Teller {
+        let formatter = Formatter {
             package: &package,
             words: &words,
         };
-        let said = |key: &str, value: ShownValue| teller.under(&Key::parse(key).unwrap(), &value);
+        let said =
+            |key: &str, value: ShownValue| formatter.under(&Key::parse(key).unwrap(), &value);
         let text = |text: &str| ShownValue::Text(text.into());
         assert_eq!(said("identity.sex", text("2")), "女性");
         assert_eq!(said("identity.sex", text("7")), "7");

@@ -8,10 +8,10 @@ use sync_core::hub::{self, Brought, Plan, SpaceHeld};
 use sync_core::id::Space;
 use sync_core::wire::{Request, Safe};
 
-use crate::context::Shared;
-use crate::copies;
+use crate::clones;
+use crate::context::NodeContext;
 use crate::store::control::{self, meta};
-use crate::store::{Conn, StoreError, copied, journaled, recovery};
+use crate::store::{Conn, StoreError, cloned_devices, journaled, recovery};
 
 /// An exchange whose answer is planned.
 pub(super) struct Observed<'a> {
@@ -30,14 +30,14 @@ impl Observed<'_> {
         &self,
         now: i64,
         conn: &mut Conn,
-        node: &Shared,
+        node: &NodeContext,
         mut plan: Plan,
     ) -> Result<Plan, StoreError> {
         let (request, held) = (&self.incoming.request, self.held);
         if !request.batches.is_empty() {
-            copies::look(now, conn, self.incoming, self.before, held).await?;
+            clones::look(now, conn, self.incoming, self.before, held).await?;
         }
-        plan.answer.renew_keys = copied::is_copied(conn, request.device).await?;
+        plan.answer.renew_keys = cloned_devices::is_cloned(conn, request.device).await?;
         plan.answer.safe = safe(conn, request, held).await?;
         if recovery::is_on(conn).await? {
             note_survivor(conn, request, self.bases, held, &plan).await?;

@@ -9,7 +9,7 @@ use sync_core::control::Control;
 use sync_core::id::Space;
 
 use super::update::update_in;
-use crate::changed::Touched;
+use crate::changed::ChangedRecords;
 use crate::store::figure::{self, ALL_UNITS, Generation};
 use crate::store::{Conn, StoreError, record};
 use crate::transaction::WriteTx;
@@ -87,16 +87,16 @@ pub(crate) async fn build_next(tx: &mut WriteTx<'_>) -> Result<Built, StoreError
             fields.chain([section.key.clone()])
         });
     let parts: BTreeSet<String> = parts.collect();
-    let mut touched = Touched::default();
+    let mut changed_records = ChangedRecords::default();
     for space in spaces.iter().filter(|space| space.unit() == unit) {
         for record in record::ids(conn, space).await? {
-            touched.note(unit, record, parts.clone());
+            changed_records.note(unit, record, parts.clone());
         }
     }
     let building = Generation {
         reached: unit.to_owned(),
         ..building.clone()
     };
-    update_in(tx, touched, &[building]).await?;
+    update_in(tx, changed_records, &[building]).await?;
     Ok(Built::More)
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use sync_core::control::Control;
 use sync_core::id::{Class, RecordId, Space, Subject};
 
-use crate::standing::readable;
+use crate::quarantine::readable;
 use crate::store::figure::Generation;
 use crate::store::{Conn, StoreError, link, record};
-use crate::unit_records::Unit;
+use crate::unit_records::UnitRecords;
 
 /// The classes that are read: what the indicators need, and what the office sees.
 pub(super) fn classes(control: &Control, generations: &[Generation]) -> BTreeSet<Class> {
@@ -29,7 +29,7 @@ pub(super) async fn load<'a>(
     unit: &str,
     classes: &BTreeSet<Class>,
     records: &BTreeSet<RecordId>,
-) -> Result<Unit<'a>, StoreError> {
+) -> Result<UnitRecords<'a>, StoreError> {
     let homes = link::homes_of(conn, unit, &persons(records)).await?;
     let mut wanted = records.clone();
     wanted.extend(homes.into_iter().map(|(household, _)| household));
@@ -42,9 +42,9 @@ pub(super) async fn load_records<'a>(
     unit: &str,
     classes: &BTreeSet<Class>,
     records: &BTreeSet<RecordId>,
-) -> Result<Unit<'a>, StoreError> {
+) -> Result<UnitRecords<'a>, StoreError> {
     let records: Vec<RecordId> = records.iter().copied().collect();
-    let mut source = Unit::empty(control.package());
+    let mut source = UnitRecords::empty(control.package());
     for (class, (record, stored)) in record::states_in(conn, unit, classes, &records).await? {
         let Ok(space) = Space::new(unit, class) else {
             continue;

@@ -6,60 +6,60 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sync_core::control::{ControlEntry, Elsewhere, Signer};
-use sync_core::figure::{Change, Contribution, Counter, UnitFacts};
+use sync_core::control::{ControlEntry, CountedElsewhere, Signer};
+use sync_core::figure::{CellDelta, Contribution, Counter, UnitFacts};
 use sync_core::group::Group;
 use sync_core::id::{Class, RecordId, Space};
 use sync_core::show;
 
-use super::concerned::{AwayOf, Concerned};
+use super::affected::{Absences, Affected};
 use super::load::{classes, load};
-use crate::changed::Touched;
+use crate::changed::ChangedRecords;
 use crate::store::figure::{self, Cell, Generation};
 use crate::store::{Conn, StoreError, link};
 use crate::transaction::WriteTx;
-use crate::unit_records::Unit;
+use crate::unit_records::UnitRecords;
 
 /// Brings everything that follows from the records that the transaction has changed up to date.
 pub(crate) async fn update(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
-    let touched = tx.take_changed();
-    if touched.is_empty() {
+    let changed_records = tx.take_changed();
+    if changed_records.is_empty() {
         return Ok(());
     }
     let generations = figure::generations(&mut tx.conn).await?;
-    update_in(tx, touched, &generations).await
+    update_in(tx, changed_records, &generations).await
 }
 
 /// The same in these generations alone.
 pub(super) async fn update_in(
     tx: &mut WriteTx<'_>,
-    touched: Touched,
+    changed_records: ChangedRecords,
     generations: &[Generation],
 ) -> Result<(), StoreError> {
     let control = tx.control.clone();
-    let Some(package) = control.package().filter(|_| !touched.is_empty()) else {
+    let Some(package) = control.package().filter(|_| !changed_records.is_empty()) else {
         return Ok(());
     };
     let (conn, node) = (&mut tx.conn, tx.node);
     let reads = node.reads.of(&control, generations);
-    let mut concerned = Concerned::default();
-    for (unit, changed) in touched.0 {
-        concerned
-            .touched(conn, node, &control, &reads, &unit, changed)
+    let mut affected = Affected::default();
+    for (unit, changed) in changed_records.0 {
+        affected
+            .add_changed(conn, node, &control, &reads, &unit, changed)
             .await?;
     }
-    concerned.tied_to(conn, &control).await?;
+    affected.expand_links(conn, &control).await?;
 
     let classes = classes(&control, generations);
     let mut units = BTreeMap::new();
-    for (unit, records) in &concerned.records {
+    for (unit, records) in &affected.records {
         let source = load(conn, &control, unit, &classes, records).await?;
         let said = UnitFacts::read(&source, package, unit);
         open_conflicts(conn, &source, unit, &said, records).await?;
         units.insert(unit.clone(), (source, said));
     }
     let counter = Counter::new(package);
-    let away = concerned.away(&counter, &units);
+    let away = affected.absences(&counter, &units);
     tell(tx, &away).await?;
     let conn = &mut tx.conn;
     for generation in generations {
@@ -67,11 +67,7 @@ pub(super) async fn update_in(
             continue;
         };
         for (unit, (source, said)) in &units {
-            let Some(records) = concerned
-                .counted
-                .get(unit)
-                .filter(|_| generation.covers(unit))
-            else {
+            let Some(records) = affected.stale.get(unit).filter(|_| generation.covers(unit)) else {
                 continue;
             };
             let counting = Counting {
@@ -95,7 +91,7 @@ pub(super) async fn update_in(
 /// Writes which of the groups have something to be settled.
 async fn open_conflicts(
     conn: &mut Conn,
-    source: &Unit<'_>,
+    source: &UnitRecords<'_>,
     unit: &str,
     said: &UnitFacts,
     records: &BTreeSet<RecordId>,
@@ -117,7 +113,7 @@ async fn open_conflicts(
 }
 
 /// Tells the phones of a unit, by the control feed, who counts elsewhere from now on.
-async fn tell(tx: &mut WriteTx<'_>, away: &AwayOf) -> Result<(), StoreError> {
+async fn tell(tx: &mut WriteTx<'_>, away: &Absences) -> Result<(), StoreError> {
     let network = tx.control.network();
     let mut told = Vec::new();
     for ((unit, record), away) in away {
@@ -128,7 +124,7 @@ async fn tell(tx: &mut WriteTx<'_>, away: &AwayOf) -> Result<(), StoreError> {
         if said == *away {
             continue;
         }
-        let statement = Elsewhere {
+        let statement = CountedElsewhere {
             record: *record,
             away: away.clone(),
         };
@@ -151,7 +147,7 @@ struct Counting<'a> {
     unit: &'a str,
     /// The records that are concerned.
     records: &'a BTreeSet<RecordId>,
-    away: &'a AwayOf,
+    away: &'a Absences,
 }
 
 impl Counting<'_> {
@@ -172,7 +168,7 @@ impl Counting<'_> {
         let before = figure::contributions(conn, number, unit, &records).await?;
         let now = self.contributions(counter, said);
 
-        let mut change = Change::default();
+        let mut change = CellDelta::default();
         before.values().for_each(|before| change.take_back(before));
         now.values().for_each(|now| change.add(now));
         let package = counter.package();

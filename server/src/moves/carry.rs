@@ -9,9 +9,9 @@ use sync_core::id::{ChangeHash, Class, DeviceId, RecordId, Subject};
 use sync_core::record::{Event, RecordState, View};
 use sync_core::value::{Key, Value};
 
-use super::write::{Place, write};
+use super::write::{RecordInSpace, write};
 use super::{MOVED_AWAY, RESIDENCE};
-use crate::context::Shared;
+use crate::context::NodeContext;
 use crate::store::StoreError;
 use crate::transaction::WriteTx;
 
@@ -67,14 +67,14 @@ async fn carry_one(
     };
     let mut is_held = false;
     for class in Class::ALL {
-        let old = Place::new(&moved.from, class, moved.record)?;
+        let old = RecordInSpace::new(&moved.from, class, moved.record)?;
         let said = old.state(tx).await?;
         is_held |= !said.view().is_empty();
         let puts = travelling(package, class, moved, &said);
         if puts.is_empty() {
             continue;
         }
-        let new = Place::new(&moved.to, class, moved.new)?;
+        let new = RecordInSpace::new(&moved.to, class, moved.new)?;
         let seen = carried(&new.state(tx).await?, tx.node);
         write(tx, &new, Some(seen), puts).await?;
     }
@@ -82,8 +82,8 @@ async fn carry_one(
     if !is_held {
         return Ok(());
     }
-    let old = Place::new(&moved.from, Class::General, moved.record)?;
-    let new = Place::new(&moved.to, Class::General, moved.new)?;
+    let old = RecordInSpace::new(&moved.from, Class::General, moved.record)?;
+    let new = RecordInSpace::new(&moved.to, Class::General, moved.new)?;
     let status = status_of(old.state(tx).await?.view(), &moved.item());
     let away = Some(Value::from(MOVED_AWAY));
     lives(tx, moved, &old, away).await?;
@@ -94,7 +94,7 @@ async fn carry_one(
 async fn lives(
     tx: &mut WriteTx<'_>,
     moved: &Moved,
-    place: &Place,
+    place: &RecordInSpace,
     status: Option<Value>,
 ) -> Result<(), StoreError> {
     let [section, since, how] = RESIDENCE;
@@ -163,7 +163,7 @@ fn travelling(
 }
 
 /// What was carried last: this node's last change of the record, on which its next one follows.
-fn carried(new: &RecordState, node: &Shared) -> Vec<ChangeHash> {
+fn carried(new: &RecordState, node: &NodeContext) -> Vec<ChangeHash> {
     let node = DeviceId::of_key(&node.node.public().bytes);
     // A document that can't be read has no history: what is carried then stands beside what was.
     let events = new.history().unwrap_or_default();

@@ -8,17 +8,17 @@ use sync_core::replica::Edit;
 use sync_core::value::{Key, Value};
 
 use crate::authored::{Unauthored, author, copy};
-use crate::standing;
+use crate::quarantine;
 use crate::store::StoreError;
 use crate::transaction::WriteTx;
 
 /// A record in a space.
-pub(crate) struct Place {
+pub(crate) struct RecordInSpace {
     pub(super) space: Space,
     pub(super) record: RecordId,
 }
 
-impl Place {
+impl RecordInSpace {
     pub(crate) fn new(unit: &str, class: Class, record: RecordId) -> Result<Self, StoreError> {
         Ok(Self {
             space: super::space(unit, class)?,
@@ -28,7 +28,7 @@ impl Place {
 
     /// What is stored of it.
     pub(super) async fn state(&self, tx: &mut WriteTx<'_>) -> Result<RecordState, StoreError> {
-        standing::state(&mut tx.conn, &tx.control, &self.space, self.record).await
+        quarantine::state(&mut tx.conn, &tx.control, &self.space, self.record).await
     }
 }
 
@@ -36,7 +36,7 @@ impl Place {
 /// stays where it was, and the log says so.
 pub(super) async fn write(
     tx: &mut WriteTx<'_>,
-    place: &Place,
+    place: &RecordInSpace,
     seen: Option<Vec<ChangeHash>>,
     puts: Vec<(Key, Value)>,
 ) -> Result<(), StoreError> {
@@ -47,7 +47,7 @@ pub(super) async fn write(
 /// Says something new of a record, as the office would.
 pub(crate) async fn say(
     tx: &mut WriteTx<'_>,
-    place: &Place,
+    place: &RecordInSpace,
     puts: Vec<(Key, Value)>,
 ) -> Result<(), StoreError> {
     let edit = edit(tx, place, None, puts);
@@ -56,7 +56,7 @@ pub(crate) async fn say(
 
 fn edit(
     tx: &WriteTx<'_>,
-    place: &Place,
+    place: &RecordInSpace,
     seen: Option<Vec<ChangeHash>>,
     puts: Vec<(Key, Value)>,
 ) -> Edit {

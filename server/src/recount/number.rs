@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Year, month and day: days compare as they follow each other.
-pub(super) type Day = (u16, u8, u8);
+pub(super) type CalendarDay = (u16, u8, u8);
 
 /// The day that a text names, `YYYY-MM-DD`; `YYYY-MM` is the first of that month. None if the
 /// calendar does not have it.
-pub(super) fn day(text: &str) -> Option<Day> {
+pub(super) fn day(text: &str) -> Option<CalendarDay> {
     let parts: Vec<&str> = text.split('-').collect();
     let (year, month, day) = match parts[..] {
         [year, month, day] => (year, month, day),

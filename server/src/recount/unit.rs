@@ -9,14 +9,14 @@ use sync_core::id::{RecordId, Space, Subject};
 use sync_core::record::View;
 use sync_core::value::{Key, Value};
 
-use super::number::{Day, Pairs, day, firsts, id_number};
+use super::number::{CalendarDay, Pairs, day, firsts, id_number};
 use crate::store::{Conn, StoreError, record};
 
 /// The classes that everybody's figures see; others only where an indicator says that it reads them.
 const CLASSES: [&str; 3] = ["general", "care", "referral"];
 
 /// The records of a unit, group by group.
-pub(super) struct Unit {
+pub(super) struct RecountedUnit {
     pub(super) groups: Vec<Group>,
     /// What each household says.
     households: BTreeMap<RecordId, Facts>,
@@ -36,7 +36,7 @@ pub(super) struct Group {
     pub(super) facts: Facts,
 }
 
-impl Unit {
+impl RecountedUnit {
     /// Reads the records in the spaces of a unit.
     ///
     /// # Errors
@@ -326,7 +326,7 @@ fn fill(into: &mut Fields, from: &Fields) {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Residence<'f> {
     /// When it began.
-    pub(super) since: Option<Day>,
+    pub(super) since: Option<CalendarDay>,
     item: &'f str,
     household: Option<RecordId>,
 }

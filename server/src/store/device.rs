@@ -47,7 +47,7 @@ pub(crate) struct Device {
     pub(crate) spaces: BTreeSet<Space>,
     pub(crate) author: AuthorId,
     pub(crate) name: Option<String>,
-    pub(crate) standing: Standing,
+    pub(crate) quarantine: Standing,
     pub(crate) since: i64,
     pub(crate) redeemers: u64,
 }
@@ -85,7 +85,7 @@ fn device_of(row: &Row) -> Result<Device, StoreError> {
         spaces: spaces(&read)?,
         author: read.id("author", AuthorId::from_slice)?,
         name: read.text_if_any("name")?.map(str::to_owned),
-        standing: match read.text("state")? {
+        quarantine: match read.text("state")? {
             "pending" => Standing::Pending,
             "approved" => Standing::Approved,
             _ => return Err(read.unreadable("state")),
@@ -173,7 +173,7 @@ pub(crate) async fn set_device(conn: &mut Conn, device: &Device) -> Result<(), S
         .bind(spaces_text(&device.spaces))
         .bind(device.author.0.to_vec())
         .bind(device.name.clone())
-        .bind(match device.standing {
+        .bind(match device.quarantine {
             Standing::Pending => "pending",
             Standing::Approved => "approved",
         })

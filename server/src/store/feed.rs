@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sync_core::batch::{Batch, Known, Reference};
+use sync_core::batch::{Batch, Reference, ReferencedBatch};
 use sync_core::feed::Node;
 use sync_core::id::{BatchHash, DeviceId, Space};
 
@@ -400,9 +400,9 @@ pub(crate) async fn feeds_of(
     Ok(feeds)
 }
 
-fn known(read: &Read<'_>, space: &Space) -> Result<(DeviceId, Known), StoreError> {
+fn known(read: &Read<'_>, space: &Space) -> Result<(DeviceId, ReferencedBatch), StoreError> {
     let device = read.id("device", DeviceId::from_slice)?;
-    let known = Known {
+    let known = ReferencedBatch {
         reference: Reference::to(space, device, read.seq("seq")?),
         hash: read.id("hash", BatchHash::from_slice)?,
         bytes: read.blob("bytes")?.to_vec(),
@@ -415,7 +415,7 @@ fn known(read: &Read<'_>, space: &Space) -> Result<(DeviceId, Known), StoreError
 pub(crate) async fn numbered(
     conn: &mut Conn,
     numbers: &[(&Space, DeviceId, u32)],
-) -> Result<Vec<Known>, StoreError> {
+) -> Result<Vec<ReferencedBatch>, StoreError> {
     let mut held = Vec::new();
     for chunk in numbers.chunks(ROWS_MAX) {
         let mut query = assembled(over_rows(NUMBERED, 4, chunk.len()));
@@ -438,7 +438,7 @@ pub(crate) async fn at(
     conn: &mut Conn,
     space: &Space,
     arrivals: &[u64],
-) -> Result<Vec<(DeviceId, Known)>, StoreError> {
+) -> Result<Vec<(DeviceId, ReferencedBatch)>, StoreError> {
     let mut held = Vec::new();
     for chunk in arrivals.chunks(ROWS_MAX) {
         let mut query = assembled(over_list(AT, 2, chunk.len())).space(space);

@@ -11,9 +11,9 @@
 //! check of how many rows a write touched. Functions take a connection, never the pool: the caller
 //! decides on the transaction.
 
+pub(crate) mod cloned_devices;
 pub(crate) mod contact;
 pub(crate) mod control;
-pub(crate) mod copied;
 pub(crate) mod copy;
 pub(crate) mod device;
 mod engine;
@@ -25,12 +25,12 @@ mod flags;
 pub(crate) mod journaled;
 mod known;
 pub(crate) mod link;
+pub(crate) mod quarantined;
 pub(crate) mod record;
 pub(crate) mod recovery;
 mod schema;
 pub(crate) mod space;
 mod turn;
-pub(crate) mod uncounted;
 pub(crate) mod wipe;
 
 use std::ops::{Deref, DerefMut};
@@ -39,7 +39,7 @@ use std::sync::Arc;
 
 use sync_core::id::{BadId, Class, Space};
 
-use crate::private;
+use crate::owner_only;
 pub(crate) use engine::Conn;
 use engine::{Done, Engine, Row, assembled, query};
 use turn::Seen;
@@ -236,7 +236,7 @@ impl DerefMut for Tx<'_> {
 
 /// Makes an empty database for its owner's eyes only; SQLite gives its other files the same rights.
 fn make_file(path: &Path) -> std::io::Result<()> {
-    match private::create(path) {
+    match owner_only::create(path) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
@@ -427,9 +427,9 @@ mod tests {
         let all = [
             contact::STATEMENTS,
             control::STATEMENTS,
-            copied::STATEMENTS,
+            cloned_devices::STATEMENTS,
             &engine::STATEMENTS,
-            uncounted::STATEMENTS,
+            quarantined::STATEMENTS,
             wipe::STATEMENTS,
             device::STATEMENTS,
             erasure::STATEMENTS,

@@ -55,7 +55,7 @@ pub(crate) fn built(count: usize) -> [String; 5] {
 }
 
 /// A state that does not read. The batches say what it should be: who writes makes it again of them
-/// ([`crate::standing::states`]), who shows something to people fails.
+/// ([`crate::quarantine::states`]), who shows something to people fails.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unreadable;
 

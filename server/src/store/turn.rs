@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::{Conn, Read, StoreError, one_row, query, statements, stored};
-use crate::private;
+use crate::owner_only;
 
 statements! {
     TAKE = "UPDATE turn SET number = number + 1 RETURNING number, control";
@@ -64,8 +64,8 @@ impl Seen {
     /// What stands in the data directory `dir`; nothing at the first start.
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
         let path = dir.join(FILE_NAME);
-        match private::create(&path) {
-            Ok(_) => private::sync_parent(&path)?,
+        match owner_only::create(&path) {
+            Ok(_) => owner_only::sync_parent(&path)?,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }

@@ -51,14 +51,14 @@ fn edit(record: RecordId, puts: &[(&str, &str)]) -> Edit {
     }
 }
 
-async fn named(station: &Station, record: RecordId) -> Value {
+async fn named(station: &TestServer, record: RecordId) -> Value {
     let shown = show::show(&station.app, &record.to_string()).await.unwrap();
     Value::from(shown["fields"]["identity.name"].as_str().unwrap())
 }
 
 #[tokio::test]
 async fn an_edit_of_the_office_reaches_the_phones_under_the_name_of_its_author() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut phone = Phone::enrolled(&station, 1, SPACE).await;
     let entry = phone.entry(1, "其其格");
     let batch = phone.batch(1, &[], vec![entry]);
@@ -88,7 +88,7 @@ async fn an_edit_of_the_office_reaches_the_phones_under_the_name_of_its_author()
 
 #[tokio::test]
 async fn edits_of_which_one_breaks_the_dictionary_are_not_written_at_all() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let edits = vec![
         edit(record_id(1), &[("identity.name", "娜仁")]),
         edit(record_id(2), &[("identity.birth_date", "2999-01-01")]),
@@ -100,13 +100,13 @@ async fn edits_of_which_one_breaks_the_dictionary_are_not_written_at_all() {
     let code = |problem: &Problem| (problem.key.as_str().to_owned(), problem.code);
     let codes: Vec<_> = problems.iter().map(code).collect();
     assert_eq!(codes, [("identity.birth_date".into(), "future_date")]);
-    let held = station.app.held().await.unwrap();
+    let held = station.app.dump().await.unwrap();
     assert!(held.spaces.is_empty(), "{held:?}");
 }
 
 #[tokio::test]
 async fn a_job_that_fails_or_stops_costs_its_neighbours_nothing_and_leaves_nothing() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let app = &station.app;
     let good = |number| Corrects(vec![edit(record_id(number), &[("identity.name", "娜仁")])]);
     let wrong = async |tx: &mut WriteTx<'_>| {
@@ -130,7 +130,7 @@ async fn a_job_that_fails_or_stops_costs_its_neighbours_nothing_and_leaves_nothi
     );
     assert!(one.is_ok() && two.is_ok());
     assert!(failed.is_err() && matches!(stopped, Err(StoppedOr::Stopped)));
-    let held = app.held().await.unwrap();
+    let held = app.dump().await.unwrap();
     let records: Vec<RecordId> = held.spaces[0].records.iter().map(|(id, _)| *id).collect();
     assert_eq!(records, [record_id(1), record_id(2)]);
     assert_eq!(app.verify().await.unwrap().differences, []);

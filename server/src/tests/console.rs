@@ -32,19 +32,19 @@ struct Page {
 
 /// A console with a station behind it.
 struct Office {
-    station: Station,
+    station: TestServer,
     router: Router,
 }
 
 impl Office {
-    fn of(station: Station) -> Self {
+    fn of(station: TestServer) -> Self {
         let router = console::router(station.app.clone(), PORT).unwrap();
         Self { station, router }
     }
 
     /// An installation without a record.
     async fn empty() -> Self {
-        Self::of(Station::sample().await)
+        Self::of(TestServer::sample().await)
     }
 
     /// Two 嘎查 with women and households; figures are counted.

@@ -17,7 +17,7 @@ fn code_of(error: CommandError) -> &'static str {
 
 #[tokio::test]
 async fn the_same_keys_get_the_same_answer_again_and_other_keys_are_refused_and_counted() {
-    let station = Station::real().await;
+    let station = TestServer::real().await;
     let code = station.code(CARE).await;
     let one = Phone::new(&station, 1, CARE);
     let two = Phone::new(&station, 2, CARE);
@@ -35,7 +35,7 @@ async fn the_same_keys_get_the_same_answer_again_and_other_keys_are_refused_and_
 
 #[tokio::test]
 async fn a_code_expires_by_the_servers_clock_but_not_for_who_used_it_in_time() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let (early, late) = (station.code(CARE).await, station.code(CARE).await);
     let one = Phone::new(&station, 1, CARE);
     let two = Phone::new(&station, 2, CARE);
@@ -57,7 +57,7 @@ async fn a_code_expires_by_the_servers_clock_but_not_for_who_used_it_in_time() {
 
 #[tokio::test]
 async fn a_device_waits_until_its_digits_are_compared_and_then_exchanges() {
-    let station = Station::real().await;
+    let station = TestServer::real().await;
     let mut phone = Phone::new(&station, 1, CARE);
     let code = station.code(CARE).await;
     let answer = station
@@ -108,7 +108,7 @@ async fn a_device_waits_until_its_digits_are_compared_and_then_exchanges() {
 
 #[tokio::test]
 async fn a_unit_without_a_class_is_what_a_cadre_holds_and_a_sumu_is_all_its_units() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let spaces = async |wished: &str| {
         let mut phone = Phone::new(&station, 7, CARE);
         let code = station.code(wished).await;
@@ -117,7 +117,7 @@ async fn a_unit_without_a_class_is_what_a_cadre_holds_and_a_sumu_is_all_its_unit
             .await
             .body();
         phone.join(&answer);
-        let ReadTx { control, .. } = station.app.shared().read().await.unwrap();
+        let ReadTx { control, .. } = station.app.context().read().await.unwrap();
         control.enrolment(phone.device()).unwrap().spaces.clone()
     };
     let one = spaces(GACHA).await;
@@ -133,7 +133,7 @@ async fn a_unit_without_a_class_is_what_a_cadre_holds_and_a_sumu_is_all_its_unit
 
 #[tokio::test]
 async fn a_wish_that_means_nothing_is_refused_in_words() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     for (wished, code) in [
         ("999999999999", "unknown_unit"),
         ("152522100200.secret", "unknown_class"),
@@ -157,20 +157,20 @@ async fn a_wish_that_means_nothing_is_refused_in_words() {
         "device_unknown"
     );
     let url = Some("https://a/b".to_owned());
-    let wish = CodeWish {
+    let request = CodeRequest {
         spaces: vec![GACHA.into()],
         url,
         name: None,
     };
     assert_eq!(
-        code_of(station.app.enrol_code(&wish).await.unwrap_err()),
+        code_of(station.app.enrol_code(&request).await.unwrap_err()),
         "bad_address"
     );
 }
 
 #[tokio::test]
 async fn the_database_holds_no_code_that_can_be_used() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let code = station.code(CARE).await;
     station.app.close().await;
     for entry in std::fs::read_dir(station.dir.path()).unwrap() {
@@ -185,7 +185,7 @@ async fn the_database_holds_no_code_that_can_be_used() {
 
 #[tokio::test]
 async fn a_short_secret_is_refused_for_real_data_and_does_not_use_up_the_code() {
-    let station = Station::real().await;
+    let station = TestServer::real().await;
     let code = station.code(CARE).await;
     let one = Phone::new(&station, 1, CARE);
     let weak = station
@@ -200,14 +200,14 @@ async fn a_short_secret_is_refused_for_real_data_and_does_not_use_up_the_code() 
 
 #[tokio::test]
 async fn a_code_for_what_was_taken_from_a_device_is_refused_to_its_keys_and_good_for_new_ones() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let old = Phone::enrolled(&station, 1, CARE).await;
-    let wish = crate::RevokeWish {
+    let request = crate::RevokeRequest {
         device: old.device(),
         spaces: [CARE.parse().unwrap()].into(),
         reason: sync_core::control::RevokeReason::Left,
     };
-    station.app.revoke(&wish).await.unwrap();
+    station.app.revoke(&request).await.unwrap();
     let code = station.code(CARE).await;
     let refused = station.post("/v1/enrol", old.enrolment(&code)).await;
     assert_eq!(refused.refusal(), (403, "space_taken"));

@@ -9,13 +9,13 @@ use super::phone::{Phone, record_id};
 use super::referring::known;
 use super::restoring::{backed_up, restored};
 use super::*;
-use crate::OrderWish;
+use crate::OrderRequest;
 
 const SPACE: &str = "152522100200.general";
 
-async fn erase(station: &Station, record: u8) {
+async fn erase(station: &TestServer, record: u8) {
     let key = crate::keys::persons_key(&station.dir.path().join("order.key")).unwrap();
-    let erase = OrderWish {
+    let erase = OrderRequest {
         kind: OrderKind::Erase,
         scope: BTreeSet::from([SPACE.parse().unwrap()]),
         names: BTreeSet::from([record_id(record).to_bytes().to_vec()]),
@@ -28,7 +28,7 @@ async fn erase(station: &Station, record: u8) {
 
 #[tokio::test]
 async fn an_erasure_reaches_what_waits_in_a_space_where_nothing_is_held_yet() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut phone = Phone::enrolled(&station, 1, SPACE).await;
     let first = phone.batch(1, &[], vec![phone.entry(1, "其其格")]);
     let second = phone.batch(2, &[&first], vec![phone.entry(2, "娜仁")]);
@@ -38,7 +38,7 @@ async fn an_erasure_reaches_what_waits_in_a_space_where_nothing_is_held_yet() {
 
     erase(&station, 2).await;
     let app = &station.app;
-    let held = app.held().await.unwrap();
+    let held = app.dump().await.unwrap();
     let waiting: Vec<_> = held
         .spaces
         .iter()
@@ -50,7 +50,7 @@ async fn an_erasure_reaches_what_waits_in_a_space_where_nothing_is_held_yet() {
     assert!(!waiting.windows(6).any(|text| text == "娜仁".as_bytes()));
     // The rest of the feed follows it as ever, and the record stays gone.
     phone.exchange(&station, &[&first, &second]).await;
-    let held = app.held().await.unwrap();
+    let held = app.dump().await.unwrap();
     let records = held.spaces.iter().flat_map(|space| &space.records);
     let records: Vec<_> = records.map(|(record, _)| *record).collect();
     assert_eq!(records, [record_id(1)]);
@@ -61,7 +61,7 @@ async fn an_erasure_reaches_what_waits_in_a_space_where_nothing_is_held_yet() {
 
 #[tokio::test]
 async fn verify_names_what_an_erasure_should_have_taken() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut phone = Phone::enrolled(&station, 1, SPACE).await;
     let first = phone.batch(1, &[], vec![phone.entry(1, "其其格")]);
     let second = phone.batch(2, &[&first], vec![phone.entry(1, "娜仁")]);
@@ -95,7 +95,7 @@ async fn verify_names_what_an_erasure_should_have_taken() {
 
 #[tokio::test]
 async fn an_answer_refers_to_nothing_that_the_order_shown_with_the_request_erases() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut author = Phone::enrolled(&station, 1, SPACE).await;
     let mut reader = Phone::enrolled(&station, 2, SPACE).await;
     let entry = author.entry(1, "其其格");
@@ -108,7 +108,7 @@ async fn an_answer_refers_to_nothing_that_the_order_shown_with_the_request_erase
     let dir = tempfile::tempdir().unwrap();
     let file = backed_up(&station, &dir).await;
     erase(&station, 1).await;
-    let told = station.app.held().await.unwrap().control;
+    let told = station.app.dump().await.unwrap().control;
 
     let (again, _) = restored(&file, None).await;
     again.app.confirm_recovery().await.unwrap();
@@ -116,14 +116,19 @@ async fn an_answer_refers_to_nothing_that_the_order_shown_with_the_request_erase
     reader.incarnation = reader.exchange(&again, &[]).await.incarnation.unwrap();
     reader.base = holds;
     // The reader has erased already: it holds the first batch without what the edit goes on with.
-    let without = |batch: &Batch| batch.clone().blot(|record| record == record_id(1)).unwrap();
-    let blotted = without(&first);
+    let without = |batch: &Batch| {
+        batch
+            .clone()
+            .redact(|record| record == record_id(1))
+            .unwrap()
+    };
+    let redacted = without(&first);
     let mut request = reader.request(&[]);
     request.shown = told;
     request.refer = Some(Vec::new());
     let said = again.post("/v1/exchange", reader.encode(&request)).await;
     let answer = reader.read(&said.body(), &mut |wanted| {
-        Some(known(&blotted)).filter(|held| held.reference == *wanted)
+        Some(known(&redacted)).filter(|held| held.reference == *wanted)
     });
     assert_eq!(answer.unwrap().batches, [without(&second).bytes()]);
     assert_eq!(again.app.verify().await.unwrap().differences, []);

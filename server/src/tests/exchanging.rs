@@ -5,8 +5,8 @@ use super::*;
 
 const SPACE: &str = "152522100200.general";
 
-async fn name_of(station: &Station, record: u8) -> Option<Value> {
-    let mut conn = station.app.shared().store.connect().await.unwrap();
+async fn name_of(station: &TestServer, record: u8) -> Option<Value> {
+    let mut conn = station.app.context().store.connect().await.unwrap();
     let states =
         crate::store::record::states(&mut conn, &SPACE.parse().unwrap(), &[record_id(record)])
             .await;
@@ -17,7 +17,7 @@ async fn name_of(station: &Station, record: u8) -> Option<Value> {
 
 #[tokio::test]
 async fn a_batch_is_held_acknowledged_and_given_to_the_other_phone() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
     let mut b = Phone::enrolled(&station, 2, SPACE).await;
     let batch = a.batch(1, &[], vec![a.entry(1, "其其格"), a.entry(2, "琪琪格")]);
@@ -38,7 +38,7 @@ async fn a_batch_is_held_acknowledged_and_given_to_the_other_phone() {
 
 #[tokio::test]
 async fn the_same_request_twice_changes_nothing() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let a = Phone::enrolled(&station, 1, SPACE).await;
     let batch = a.batch(1, &[], vec![a.entry(1, "其其格")]);
     let request = a.encode(&a.request(&[&batch]));
@@ -54,7 +54,7 @@ async fn the_same_request_twice_changes_nothing() {
 
 #[tokio::test]
 async fn a_gap_waits_outside_the_vector_until_its_parent_comes() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
     let first = a.batch(1, &[], vec![a.entry(1, "一")]);
     let second = a.batch(2, &[&first], vec![a.entry(2, "二")]);
@@ -83,7 +83,7 @@ async fn a_gap_waits_outside_the_vector_until_its_parent_comes() {
 
 #[tokio::test]
 async fn two_batches_with_one_number_are_both_kept_and_a_third_joins_them() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
     let mut b = Phone::enrolled(&station, 2, SPACE).await;
     let first = a.batch(1, &[], vec![a.entry(1, "一")]);
@@ -121,7 +121,7 @@ async fn two_batches_with_one_number_are_both_kept_and_a_third_joins_them() {
 
 #[tokio::test]
 async fn a_phone_that_names_an_old_tip_is_given_what_lies_above_it() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
     let b = Phone::enrolled(&station, 2, SPACE).await;
     let mut batches = vec![a.batch(1, &[], vec![a.entry(1, "一")])];
@@ -154,7 +154,7 @@ async fn a_phone_that_names_an_old_tip_is_given_what_lies_above_it() {
         .body();
     let answer = sync_core::wire::Answer::decode(b.network, &answer).unwrap();
     assert_eq!(answer.spaces[0].ladders_wanted, [a.device()]);
-    request.spaces[0].ladders = vec![(a.device(), vec![strange, tip])];
+    request.spaces[0].locators = vec![(a.device(), vec![strange, tip])];
     let answer = station
         .post("/v1/exchange", b.encode(&request))
         .await
@@ -165,7 +165,7 @@ async fn a_phone_that_names_an_old_tip_is_given_what_lies_above_it() {
 
 #[tokio::test]
 async fn an_answer_keeps_to_the_budget_and_brings_at_least_one_batch() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
     let mut b = Phone::enrolled(&station, 2, SPACE).await;
     let first = a.batch(1, &[], vec![a.entry(1, "一")]);
@@ -179,7 +179,7 @@ async fn an_answer_keeps_to_the_budget_and_brings_at_least_one_batch() {
 
 #[tokio::test]
 async fn a_restart_keeps_everything_and_costs_no_round_trip() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
     let first = a.batch(1, &[], vec![a.entry(1, "一")]);
     a.exchange(&station, &[&first]).await;
@@ -203,7 +203,7 @@ async fn a_restart_keeps_everything_and_costs_no_round_trip() {
 
 #[tokio::test]
 async fn requests_that_wait_for_one_commit_are_all_served() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut phones = Vec::new();
     for seed in 1..=12 {
         phones.push(Phone::enrolled(&station, seed, SPACE).await);
@@ -233,7 +233,7 @@ async fn requests_that_wait_for_one_commit_are_all_served() {
 
 #[tokio::test]
 async fn a_record_that_was_damaged_is_made_again_by_the_next_batch() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
     let first = a.batch(1, &[], vec![a.entry(1, "一")]);
     a.exchange(&station, &[&first]).await;

@@ -7,7 +7,7 @@ use super::recounting::{
 };
 use super::*;
 use crate::CommandError;
-use crate::figures::{Built, Shown, build_next};
+use crate::figures::{Built, FigureReader, build_next};
 use crate::transaction::{ReadTx, WriteTx};
 
 /// The plan of [`counting`], which asks for no age any more.
@@ -27,14 +27,14 @@ fn girl(number: &str) -> Vec<(&'static str, sync_core::value::Value)> {
 }
 
 /// What is shown of 2026 at this moment, whatever is being counted.
-async fn shown(station: &Station) -> Tally {
-    let shared = station.app.shared();
-    let ReadTx { mut conn, control } = shared.read().await.unwrap();
-    let shown = Shown::current(&mut conn, &control).await.unwrap();
+async fn shown(station: &TestServer) -> Tally {
+    let context = station.app.context();
+    let ReadTx { mut conn, control } = context.read().await.unwrap();
+    let shown = FigureReader::current(&mut conn, &control).await.unwrap();
     shown.unwrap().totals(&mut conn, GACHA, 2026).await.unwrap()[SCREENED]
 }
 
-async fn build(station: &Station) -> Built {
+async fn build(station: &TestServer) -> Built {
     let next = async |tx: &mut WriteTx<'_>| Ok::<_, CommandError>(build_next(tx).await?);
     station.app.write(next).await.unwrap()
 }

@@ -17,7 +17,7 @@ async fn open(dir: &std::path::Path, version: u32) -> Result<App, anyhow::Error>
 
 /// The version of the plan that a server has published.
 async fn published(app: &App) -> u32 {
-    let ReadTx { control, .. } = app.shared().read().await.unwrap();
+    let ReadTx { control, .. } = app.context().read().await.unwrap();
     control.package().unwrap().version
 }
 
@@ -107,7 +107,7 @@ async fn a_root_key_given_beforehand_is_used() {
     let given = sync_core::seal::SigningKey::from_bytes(&[5; 32]);
     fs::write(dir.path().join(ROOT), format!("01{}\n", "05".repeat(32))).unwrap();
     let app = open(dir.path(), 1).await.unwrap();
-    let ReadTx { control, .. } = app.shared().read().await.unwrap();
+    let ReadTx { control, .. } = app.context().read().await.unwrap();
     assert_eq!(control.root().unwrap().root_keys, [given.public().bytes]);
 }
 

@@ -16,8 +16,8 @@ use crate::store::feed;
 const SPACE: &str = "152522100200.general";
 
 /// Everything of the space, as the contract allows too.
-async fn load_all(station: &Station, counter: u64) -> SpaceHeld {
-    let mut conn = station.app.shared().store.connect().await.unwrap();
+async fn load_all(station: &TestServer, counter: u64) -> SpaceHeld {
+    let mut conn = station.app.context().store.connect().await.unwrap();
     let rows = feed::whole(&mut conn, &SPACE.parse().unwrap(), 0, u32::MAX)
         .await
         .unwrap();
@@ -51,7 +51,7 @@ async fn what_is_loaded_gives_the_answer_that_everything_would_give() {
     let mut compared = 0;
     for seed in 0..12 {
         let dice = &mut Dice(seed);
-        let station = Station::sample().await;
+        let station = TestServer::sample().await;
         let mut phones = Vec::new();
         for number in 1..=2 {
             phones.push(Phone::enrolled(&station, number, SPACE).await);
@@ -88,20 +88,20 @@ async fn what_is_loaded_gives_the_answer_that_everything_would_give() {
                 });
                 let named: Vec<Tip> = named.collect();
                 let list = match dice.below(4) {
-                    0 => &mut request.spaces[0].ladders,
+                    0 => &mut request.spaces[0].locators,
                     _ => &mut request.spaces[0].changes,
                 };
                 if !named.is_empty() {
                     list.push((phones[which].device(), named));
                 }
             }
-            let mut conn = station.app.shared().store.connect().await.unwrap();
+            let mut conn = station.app.context().store.connect().await.unwrap();
             let claims = &request.spaces;
             let (mut held, _) = exchange::load_all(&mut conn, claims, &[]).await.unwrap();
             let part = held.remove(&asker.space).unwrap();
             let [all, part] = [all, part].map(|held| {
                 let held = BTreeMap::from([(asker.space.clone(), held)]);
-                let me = &station.app.shared().me;
+                let me = &station.app.context().me;
                 let bases = hub::bases(me, &request, &held);
                 assert!(bases.is_some());
                 let control = sync_core::control::Control::new(asker.network);

@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use plan::Package;
-use plan::unit::{Level, Unit};
+use plan::unit::{Level, OrgUnit};
 use serde_json::Value;
 use sync_core::bundle::{Content, Padding, seal};
 use sync_core::control::{Control, SealKey};
@@ -38,7 +38,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::transaction::ReadTx;
-use crate::{App, Clock, CodeWish, Options, router};
+use crate::{App, Clock, CodeRequest, Options, router};
 
 /// A day in November, at noon.
 pub(super) const NOON: i64 = 1_795_000_000;
@@ -49,7 +49,7 @@ pub(super) const SUMU: &str = "152522100";
 
 /// The built-in plan with a few org units.
 pub(super) fn package(version: u32) -> Package {
-    let unit = |code: &str, level, cadres| Unit {
+    let unit = |code: &str, level, cadres| OrgUnit {
         code: code.into(),
         level,
         name: code.into(),
@@ -81,14 +81,14 @@ impl Dice {
 }
 
 /// A server on a directory.
-pub(super) struct Station {
+pub(super) struct TestServer {
     pub(super) app: App,
     pub(super) clock: Arc<AtomicI64>,
     pub(super) dir: TempDir,
     sample: bool,
 }
 
-impl Station {
+impl TestServer {
     pub(super) async fn sample() -> Self {
         Self::sample_by(package(1)).await
     }
@@ -159,12 +159,12 @@ impl Station {
     pub(super) async fn link(
         &self,
         spaces: &[&str],
-    ) -> Result<sync_core::enrol::Link, crate::CommandError> {
+    ) -> Result<sync_core::enrol::EnrolmentLink, crate::CommandError> {
         let spaces = spaces.iter().map(|space| (*space).to_owned()).collect();
         self.app
-            .enrol_code(&CodeWish {
+            .enrol_code(&CodeRequest {
                 spaces,
-                ..CodeWish::default()
+                ..CodeRequest::default()
             })
             .await
     }
@@ -194,8 +194,8 @@ impl Station {
 
     /// The control feed that it holds now.
     pub(super) async fn control(&self) -> Control {
-        let shared = self.app.shared();
-        let ReadTx { control, .. } = shared.read().await.unwrap();
+        let context = self.app.context();
+        let ReadTx { control, .. } = context.read().await.unwrap();
         control.control.clone()
     }
 
@@ -219,7 +219,7 @@ impl Station {
 
     /// Runs a statement that no server would.
     pub(super) async fn tamper(&self, sql: &'static str) {
-        let mut conn = self.app.shared().store.connect().await.unwrap();
+        let mut conn = self.app.context().store.connect().await.unwrap();
         let rows = crate::store::tamper(&mut conn, sql).await.unwrap();
         let makes = sql.starts_with("CREATE");
         assert!(makes || rows > 0, "{sql}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use sync_core::figure::Asked;
+use sync_core::figure::YearSelection;
 use sync_core::id::RecordId;
 use sync_core::link::{Statement, pair, state_key};
 use sync_core::value::Value;
@@ -12,7 +12,7 @@ use super::phone::Phone;
 use super::recounting::{Cadre, SCREENED, counting, figures, household, id_number, person, woman};
 use super::*;
 use crate::store::record;
-use crate::{CommandError, Gone, InClear, RevokeWish, restore, show};
+use crate::{CommandError, Gone, InClear, RevokeRequest, restore, show};
 
 const DAY: &str = "2026-07-01";
 
@@ -22,13 +22,13 @@ fn text(text: &str) -> Value {
 
 /// A station where a woman is recorded by everybody who may.
 struct Village {
-    station: Station,
+    station: TestServer,
     general: Cadre,
 }
 
 impl Village {
     async fn of(number: &str) -> Self {
-        let station = Station::sample_by(counting()).await;
+        let station = TestServer::sample_by(counting()).await;
         let here = |class: &str| format!("{GACHA}.{class}");
         let mut general = Cadre::of(&station, 1, &here("general")).await;
         let mut referral = Cadre::of(&station, 2, &here("referral")).await;
@@ -66,7 +66,10 @@ impl Village {
         for (at, unit) in [GACHA, OTHER_GACHA].into_iter().enumerate() {
             figures(&self.station, unit).await;
             let app = &self.station.app;
-            let of_unit = app.indicators(Some(unit), Asked::Year(year)).await.unwrap();
+            let of_unit = app
+                .indicators(Some(unit), YearSelection::Year(year))
+                .await
+                .unwrap();
             let screened = of_unit.into_iter().find(|of| of.indicator.key == SCREENED);
             let tally = screened.unwrap().tally;
             counts[at] = (tally.numerator, tally.denominator, tally.unknown);
@@ -123,8 +126,8 @@ async fn what_travels_goes_along_and_what_does_not_stays() {
 async fn each_class_goes_to_its_own_space_and_what_is_protected_to_none() {
     let village = Village::of(&id_number(1)).await;
     let new = village.moves(OTHER_GACHA).await.records[0].1;
-    let shared = village.station.app.shared();
-    let mut tx = shared.store.read().await.unwrap();
+    let context = village.station.app.context();
+    let mut tx = context.store.read().await.unwrap();
     let spaces = record::spaces_of(&mut tx, new).await.unwrap();
     let spaces: Vec<String> = spaces.iter().map(ToString::to_string).collect();
     let there = |class: &str| format!("{OTHER_GACHA}.{class}");
@@ -243,13 +246,13 @@ async fn moving_twice_to_one_place_is_moving_once() {
 #[tokio::test]
 async fn who_moves_on_is_followed_from_the_first_place_to_the_last() {
     let mut package = counting();
-    package.units.push(plan::unit::Unit {
+    package.units.push(plan::unit::OrgUnit {
         code: "152522100202".into(),
         level: plan::unit::Level::Gacha,
         name: "third".into(),
         cadres: true,
     });
-    let station = Station::sample_by(package).await;
+    let station = TestServer::sample_by(package).await;
     let mut cadre = Cadre::of(&station, 1, &format!("{GACHA}.general")).await;
     let puts = woman("", "2015-03", household(1));
     cadre.writes(&station, person(1), &puts).await;
@@ -268,7 +271,10 @@ async fn who_moves_on_is_followed_from_the_first_place_to_the_last() {
     for year in [2025, 2026] {
         for unit in [GACHA, OTHER_GACHA, "152522100202"] {
             figures(&station, unit).await;
-            let of_unit = app.indicators(Some(unit), Asked::Year(year)).await.unwrap();
+            let of_unit = app
+                .indicators(Some(unit), YearSelection::Year(year))
+                .await
+                .unwrap();
             let screened = of_unit.into_iter().find(|of| of.indicator.key == SCREENED);
             if screened.unwrap().tally.denominator == 1 {
                 where_she_counts
@@ -350,12 +356,12 @@ async fn what_the_office_accepts_later_is_carried_over_too() {
     let mut village = Village::of(&id_number(1)).await;
     let space = format!("{GACHA}.general");
     let device = village.general.phone.device();
-    let wish = RevokeWish {
+    let request = RevokeRequest {
         device,
         spaces: [space.parse().unwrap()].into(),
         reason: sync_core::control::RevokeReason::Left,
     };
-    village.station.app.revoke(&wish).await.unwrap();
+    village.station.app.revoke(&request).await.unwrap();
     let puts = [("identity.phone", text("10012345678"))];
     village
         .general
@@ -383,7 +389,7 @@ async fn a_restored_server_that_hears_of_a_move_again_carries_over_once_it_is_co
     let file = files.path().join("backup");
     let app = &village.station.app;
     app.backup(&file, InClear::NotSaid).await.unwrap();
-    let before = app.held().await.unwrap().control.len();
+    let before = app.dump().await.unwrap().control.len();
     let first = village.moves(OTHER_GACHA).await.records[0].1;
     let app = &village.station.app;
     let on = app
@@ -391,13 +397,13 @@ async fn a_restored_server_that_hears_of_a_move_again_carries_over_once_it_is_co
         .await
         .unwrap();
     let new = on.records[0].1;
-    let told = app.held().await.unwrap().control.split_off(before);
+    let told = app.dump().await.unwrap().control.split_off(before);
 
     let dir = tempfile::tempdir().unwrap();
     let options = options(&village.station.clock, true);
     let restored = restore(&file, dir.path(), None, options).await.unwrap();
     assert!(restored.recovery);
-    village.station = Station::open(dir, true, counting()).await;
+    village.station = TestServer::open(dir, true, counting()).await;
     let mut request = village.general.phone.request(&[]);
     request.shown = told;
     let packed = village.general.phone.encode(&request);
@@ -415,8 +421,8 @@ async fn a_restored_server_that_hears_of_a_move_again_carries_over_once_it_is_co
             ..
         })
     ));
-    let shared = village.station.app.shared();
-    let mut tx = shared.store.read().await.unwrap();
+    let context = village.station.app.context();
+    let mut tx = context.store.read().await.unwrap();
     assert!(record::spaces_of(&mut tx, new).await.unwrap().is_empty());
     drop(tx);
     village.station.app.confirm_recovery().await.unwrap();
@@ -433,7 +439,7 @@ async fn a_restored_server_that_hears_of_a_move_again_carries_over_once_it_is_co
 
 #[tokio::test]
 async fn whom_only_a_clinic_has_recorded_is_said_to_have_moved_in_both_units_too() {
-    let station = Station::sample_by(counting()).await;
+    let station = TestServer::sample_by(counting()).await;
     let mut clinic = Cadre::of(&station, 1, &format!("{GACHA}.referral")).await;
     let puts = [
         ("screening#C-2026.cancer", text("C")),

@@ -1,7 +1,7 @@
 //! Exclusion of changes by the server's verdict.
 
 use sync_core::change::Change;
-use sync_core::control::LeftOut;
+use sync_core::control::Exclusion;
 use sync_core::id::{ChangeHash, RecordId, Space};
 use sync_core::record::RecordState;
 
@@ -15,8 +15,8 @@ use crate::{CommandError, show};
 
 const SPACE: &str = "152522100200.general";
 
-async fn with_a_record() -> (Station, RecordId) {
-    let station = Station::sample().await;
+async fn with_a_record() -> (TestServer, RecordId) {
+    let station = TestServer::sample().await;
     let mut phone = Phone::enrolled(&station, 1, SPACE).await;
     let entry = phone.entry(1, "其其格");
     let id = entry.record;
@@ -26,9 +26,9 @@ async fn with_a_record() -> (Station, RecordId) {
 }
 
 /// Has a change left out that nothing is wrong with: no change is known that Automerge can't take.
-async fn decide(station: &Station, id: RecordId, change: ChangeHash) {
+async fn decide(station: &TestServer, id: RecordId, change: ChangeHash) {
     let space: Space = SPACE.parse().unwrap();
-    let verdict = LeftOut {
+    let verdict = Exclusion {
         record: id,
         changes: [change].into(),
     };
@@ -36,12 +36,12 @@ async fn decide(station: &Station, id: RecordId, change: ChangeHash) {
     station.app.write(decide).await.unwrap();
 }
 
-async fn name(station: &Station, id: RecordId) -> Value {
+async fn name(station: &TestServer, id: RecordId) -> Value {
     let shown = show::show(&station.app, &id.to_string()).await.unwrap();
     shown["fields"]["identity.name"].clone()
 }
 
-async fn is_clean(station: &Station) {
+async fn is_clean(station: &TestServer) {
     assert_eq!(station.app.verify().await.unwrap().differences, []);
     assert_eq!(station.app.verify_cells().await.unwrap().differences, []);
 }
@@ -49,7 +49,7 @@ async fn is_clean(station: &Station) {
 #[tokio::test]
 async fn a_change_that_is_left_out_shows_nowhere_whether_it_came_before_or_comes_after() {
     for before in [true, false] {
-        let station = Station::sample().await;
+        let station = TestServer::sample().await;
         let mut phone = Phone::enrolled(&station, 1, SPACE).await;
         let mut other = Phone::enrolled(&station, 2, SPACE).await;
         let (kept, bad) = (phone.entry(1, "其其格"), other.entry(1, "娜仁"));

@@ -14,7 +14,7 @@ use sync_core::seal::SigningKey;
 use sync_core::value::{Key, Value};
 use sync_core::wire::{Answer, BadMessage, Find, Request, SpaceClaim, base_digest};
 
-use super::{Said, Station};
+use super::{Said, TestServer};
 
 pub(crate) struct Phone {
     pub(crate) key: SigningKey,
@@ -31,7 +31,7 @@ pub(crate) struct Phone {
 
 impl Phone {
     /// A phone that is enrolled nowhere; each `seed` is another device.
-    pub(crate) fn new(station: &Station, seed: u8, space: &str) -> Self {
+    pub(crate) fn new(station: &TestServer, seed: u8, space: &str) -> Self {
         Self {
             key: SigningKey::from_bytes(&[seed; 32]),
             network: station.app.network(),
@@ -46,14 +46,14 @@ impl Phone {
     }
 
     /// A phone that a sample server let in.
-    pub(crate) async fn enrolled(station: &Station, seed: u8, space: &str) -> Self {
+    pub(crate) async fn enrolled(station: &TestServer, seed: u8, space: &str) -> Self {
         let mut phone = Self::new(station, seed, space);
         phone.enrol(station).await;
         phone
     }
 
     /// A sample server lets it in.
-    pub(crate) async fn enrol(&mut self, station: &Station) {
+    pub(crate) async fn enrol(&mut self, station: &TestServer) {
         let code = station.code(&self.space.to_string()).await;
         let request = self.enrolment(&code);
         let answer = station.post("/v1/enrol", request).await.body();
@@ -150,7 +150,7 @@ impl Phone {
                 space: self.space.clone(),
                 counter: self.base.0,
                 changes: vec![],
-                ladders: vec![],
+                locators: vec![],
             }],
             batches: batches.iter().map(|batch| batch.bytes().to_vec()).collect(),
             refer: None,
@@ -158,7 +158,7 @@ impl Phone {
             receipts: false,
             shown: Vec::new(),
             renewal: None,
-            parting: None,
+            wipe_report: None,
         }
     }
 
@@ -166,7 +166,7 @@ impl Phone {
         request.encode(self.network, &|message| self.key.sign(message))
     }
 
-    pub(crate) async fn send(&self, station: &Station, batches: &[&Batch]) -> Said {
+    pub(crate) async fn send(&self, station: &TestServer, batches: &[&Batch]) -> Said {
         station
             .post("/v1/exchange", self.encode(&self.request(batches)))
             .await
@@ -179,7 +179,7 @@ impl Phone {
     }
 
     /// An exchange that must be served; the phone remembers what it says of the server.
-    pub(crate) async fn exchange(&mut self, station: &Station, batches: &[&Batch]) -> Answer {
+    pub(crate) async fn exchange(&mut self, station: &TestServer, batches: &[&Batch]) -> Answer {
         let answer =
             Answer::decode(self.network, &self.send(station, batches).await.body()).unwrap();
         let mut vector = if answer.reset {

@@ -4,13 +4,13 @@ mod at_random;
 
 use std::collections::BTreeMap;
 
-use plan::dictionary::Words;
+use plan::dictionary::Text;
 use plan::indicator::{
-    Count, Coverage, Direction, Indicator, Period, Responsible, Target, Unit as Measure, Years,
+    Count, Coverage, Direction, Indicator, Measure, Period, Responsible, Target, Years,
 };
 use sync_core::batch::{Batch, Entry};
 use sync_core::feed::Vector;
-use sync_core::figure::{Asked, Tally};
+use sync_core::figure::{Tally, YearSelection};
 use sync_core::group::IdNumber;
 use sync_core::id::{ActorId, RecordId, Space, Subject};
 use sync_core::record::RecordState;
@@ -29,7 +29,7 @@ const MOVED: &str = "test.moved";
 const HOMELESS: &str = "test.homeless";
 
 fn indicator(key: &str, of: &str, numerator: &str, by: &[&str]) -> Indicator {
-    let none = Words::default();
+    let none = Text::default();
     Indicator {
         key: key.into(),
         title: none.clone(),
@@ -107,7 +107,7 @@ pub(super) struct Cadre {
 }
 
 impl Cadre {
-    pub(super) async fn of(station: &Station, seed: u8, space: &str) -> Self {
+    pub(super) async fn of(station: &TestServer, seed: u8, space: &str) -> Self {
         Self {
             phone: Phone::enrolled(station, seed, space).await,
             states: BTreeMap::new(),
@@ -117,7 +117,7 @@ impl Cadre {
 
     pub(super) async fn writes(
         &mut self,
-        station: &Station,
+        station: &TestServer,
         record: RecordId,
         puts: &[(&str, Value)],
     ) {
@@ -175,12 +175,12 @@ pub(super) fn woman(number: &str, since: &str, household: RecordId) -> Vec<(&'st
 }
 
 /// The figures of a unit in 2026, after everything stored was recounted and found the same.
-pub(super) async fn figures(station: &Station, unit: &str) -> BTreeMap<String, (i64, i64, i64)> {
+pub(super) async fn figures(station: &TestServer, unit: &str) -> BTreeMap<String, (i64, i64, i64)> {
     let recounted = station.app.verify_cells().await.unwrap();
     assert_eq!(recounted.differences, []);
     let figures = station
         .app
-        .indicators(Some(unit), Asked::Year(2026))
+        .indicators(Some(unit), YearSelection::Year(2026))
         .await
         .unwrap();
     let tally = |tally: Tally| (tally.numerator, tally.denominator, tally.unknown);
@@ -205,8 +205,8 @@ fn tap_water() -> Vec<(&'static str, Value)> {
 }
 
 /// A unit with a household that has tap water, and a woman in it.
-pub(super) async fn station() -> (Station, Cadre) {
-    let station = Station::sample_by(counting()).await;
+pub(super) async fn station() -> (TestServer, Cadre) {
+    let station = TestServer::sample_by(counting()).await;
     let mut cadre = Cadre::of(&station, 1, "152522100200.general").await;
     cadre.writes(&station, household(1), &tap_water()).await;
     let puts = woman(&id_number(1), "2020-05", household(1));
@@ -267,7 +267,7 @@ async fn a_code_that_no_code_can_be_is_taken_and_counts_as_not_known() {
         let puts = [("water#w1.source", text(code))];
         cadre.writes(&station, household(1), &puts).await;
         assert_eq!(figures(&station, GACHA).await[TAP_WATER], (0, 4, 0));
-        let mut tx = station.app.shared().store.read().await.unwrap();
+        let mut tx = station.app.context().store.read().await.unwrap();
         let generations = figure::generations(&mut tx).await.unwrap();
         let live = generations.iter().find(|of| of.live).unwrap();
         let by = "water_source";
@@ -410,7 +410,7 @@ async fn a_household_that_comes_after_its_people_is_their_home_from_then_on() {
     package
         .indicators
         .push(indicator(HOMELESS, "person", "woman && home == null", &[]));
-    let station = Station::sample_by(package).await;
+    let station = TestServer::sample_by(package).await;
     let mut cadre = Cadre::of(&station, 1, "152522100200.general").await;
     let puts = woman(&id_number(1), "2020-05", household(1));
     cadre.writes(&station, person(1), &puts).await;
@@ -546,7 +546,7 @@ async fn one_request_about_two_units_moves_who_counts_where_in_both() {
         space: space.clone(),
         counter: 0,
         changes: vec![],
-        ladders: vec![],
+        locators: vec![],
     };
     request.spaces = spaces.iter().map(claim).collect();
     let bases = spaces.map(|space| (space, (0, Vector::default())));

@@ -1,4 +1,4 @@
-use sync_core::batch::{Batch, Known, REFERENCES_MAX, Reference};
+use sync_core::batch::{Batch, REFERENCES_MAX, Reference, ReferencedBatch};
 use sync_core::wire::Answer;
 
 use super::phone::Phone;
@@ -6,9 +6,9 @@ use super::*;
 
 const SPACE: &str = "152522100200.general";
 
-pub(super) fn known(batch: &Batch) -> Known {
+pub(super) fn known(batch: &Batch) -> ReferencedBatch {
     let header = &batch.header;
-    Known {
+    ReferencedBatch {
         reference: Reference::to(&header.space, header.device, header.seq),
         hash: batch.hash,
         bytes: batch.bytes().to_vec(),
@@ -17,7 +17,7 @@ pub(super) fn known(batch: &Batch) -> Known {
 
 /// What is answered to a request that brings `batches`, which refer to `held`.
 async fn referring(
-    station: &Station,
+    station: &TestServer,
     phone: &Phone,
     batches: &[&Batch],
     held: &[&Batch],
@@ -25,7 +25,7 @@ async fn referring(
     let mut request = phone.request(batches);
     request.refer = Some(held.iter().map(|batch| known(batch)).collect());
     let bytes = station.post("/v1/exchange", phone.encode(&request)).await;
-    let held: Vec<Known> = held.iter().map(|batch| known(batch)).collect();
+    let held: Vec<ReferencedBatch> = held.iter().map(|batch| known(batch)).collect();
     let mut find = |reference: &Reference| {
         let mut found = held.iter().filter(|known| known.reference == *reference);
         found.next().cloned()
@@ -40,7 +40,7 @@ fn codes(answer: &Answer) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_request_refers_to_what_the_server_holds_and_costs_less() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
     let first = a.batch(1, &[], vec![a.entry(1, "一")]);
     a.exchange(&station, &[&first]).await;
@@ -58,7 +58,7 @@ async fn a_request_refers_to_what_the_server_holds_and_costs_less() {
 
 #[tokio::test]
 async fn an_answer_refers_to_what_the_phone_says_it_holds_and_to_nothing_else() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
     let mut b = Phone::enrolled(&station, 2, SPACE).await;
     let first = a.batch(1, &[], vec![a.entry(1, "一")]);
@@ -83,7 +83,7 @@ async fn an_answer_refers_to_what_the_phone_says_it_holds_and_to_nothing_else() 
 
 #[tokio::test]
 async fn what_refers_to_something_that_is_not_held_is_not_taken_and_comes_again_without() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
     let first = a.batch(1, &[], vec![a.entry(1, "一")]);
     let second = a.batch(2, &[&first], vec![a.entry(2, "二")]);
@@ -99,7 +99,7 @@ async fn what_refers_to_something_that_is_not_held_is_not_taken_and_comes_again_
 
 #[tokio::test]
 async fn a_number_that_was_used_twice_names_no_batch() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
     let left = a.batch(1, &[], vec![a.entry(1, "左")]);
     let right = a.batch(1, &[], vec![a.entry(2, "右")]);
@@ -115,7 +115,7 @@ async fn a_number_that_was_used_twice_names_no_batch() {
 
 #[tokio::test]
 async fn a_batch_that_comes_out_as_nobody_signed_it_is_never_held() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
     let first = a.batch(1, &[], vec![a.entry(1, "一")]);
     a.exchange(&station, &[&first]).await;
@@ -138,7 +138,7 @@ async fn a_batch_that_comes_out_as_nobody_signed_it_is_never_held() {
 
 #[tokio::test]
 async fn as_many_references_as_a_message_can_have_are_looked_up() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
     let mut batches = vec![a.batch(1, &[], vec![a.entry(1, "一")])];
     for seq in 2..=REFERENCES_MAX as u32 + 10 {

@@ -12,7 +12,7 @@ const SPACE: &str = "152522100200.general";
 
 #[tokio::test]
 async fn bytes_that_are_no_request_are_refused_with_a_code() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let a = Phone::enrolled(&station, 1, SPACE).await;
     let batch = a.batch(1, &[], vec![a.entry(1, "一")]);
     let good = a.encode(&a.request(&[&batch]));
@@ -46,7 +46,7 @@ async fn bytes_that_are_no_request_are_refused_with_a_code() {
 
 #[tokio::test]
 async fn a_body_that_says_it_is_too_long_is_refused_before_it_is_read() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let long = (BODY_BYTES_MAX + 1).to_string();
     let unread = Body::from("short");
     let request = Request::post("/v1/exchange")
@@ -65,7 +65,7 @@ async fn a_body_that_says_it_is_too_long_is_refused_before_it_is_read() {
 
 #[tokio::test]
 async fn who_is_not_let_in_is_told_so_and_nothing_is_stored() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let a = Phone::enrolled(&station, 1, SPACE).await;
     let batch = a.batch(1, &[], vec![a.entry(1, "一")]);
 
@@ -91,7 +91,7 @@ async fn who_is_not_let_in_is_told_so_and_nothing_is_stored() {
 
 #[tokio::test]
 async fn a_batch_that_must_not_be_held_is_named_and_the_others_are_held() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
     let mut elsewhere = Phone::enrolled(&station, 2, "152522100201.general").await;
     let good = a.batch(1, &[], vec![a.entry(1, "一")]);
@@ -121,18 +121,18 @@ async fn a_batch_that_must_not_be_held_is_named_and_the_others_are_held() {
 
 #[tokio::test]
 async fn what_a_device_holds_of_others_is_taken_though_it_has_just_lost_the_space() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
     let b = Phone::enrolled(&station, 2, SPACE).await;
     // Brought to the first by a courier, and the second was lost before it could exchange.
     let only_there = b.batch(1, &[], vec![b.entry(1, "一")]);
     let own = a.batch(1, &[], vec![a.entry(2, "二")]);
-    let wish = crate::RevokeWish {
+    let request = crate::RevokeRequest {
         device: a.device(),
         spaces: [SPACE.parse().unwrap()].into(),
         reason: sync_core::control::RevokeReason::Left,
     };
-    station.app.revoke(&wish).await.unwrap();
+    station.app.revoke(&request).await.unwrap();
     let answer = a.exchange(&station, &[&only_there, &own]).await;
     assert!(answer.refused.is_empty(), "{:?}", answer.refused);
     assert!(answer.spaces.is_empty() && answer.batches.is_empty());
@@ -144,7 +144,7 @@ async fn what_a_device_holds_of_others_is_taken_though_it_has_just_lost_the_spac
 
 #[tokio::test]
 async fn a_nonce_of_long_ago_is_answered_with_a_new_one_and_nothing_is_done() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
     station.pass(40 * 86_400);
     let batch = a.batch(1, &[], vec![a.entry(1, "一")]);
@@ -157,7 +157,7 @@ async fn a_nonce_of_long_ago_is_answered_with_a_new_one_and_nothing_is_done() {
 
 #[tokio::test]
 async fn what_is_not_served_says_so_in_the_same_shape() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let ask = async |method: Method, path: &str| {
         let request = Request::builder()
             .method(method)
@@ -219,7 +219,7 @@ async fn answer(stream: &mut TcpStream) -> String {
 
 #[tokio::test]
 async fn of_many_bundles_at_once_a_few_are_read_and_the_others_told_to_come_again() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let local = "127.0.0.1:0".parse().unwrap();
     let options = ServeOptions {
         listen: local,

@@ -16,15 +16,15 @@ use crate::{CommandError, InClear, Restored, restore};
 const SPACE: &str = "152522100200.general";
 
 /// A server restored from a backup.
-pub(super) async fn restored(file: &Path, journal: Option<&Path>) -> (Station, Restored) {
+pub(super) async fn restored(file: &Path, journal: Option<&Path>) -> (TestServer, Restored) {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(AtomicI64::new(NOON));
     let options = options(&clock, true);
     let restored = restore(file, dir.path(), journal, options).await.unwrap();
-    (Station::open(dir, true, package(1)).await, restored)
+    (TestServer::open(dir, true, package(1)).await, restored)
 }
 
-pub(super) async fn backed_up(station: &Station, dir: &TempDir) -> std::path::PathBuf {
+pub(super) async fn backed_up(station: &TestServer, dir: &TempDir) -> std::path::PathBuf {
     let file = dir.path().join("backup");
     station.app.backup(&file, InClear::NotSaid).await.unwrap();
     file
@@ -38,7 +38,7 @@ fn code(error: CommandError) -> &'static str {
 }
 
 /// What a server holds of the space, after a phone that knows nothing of it asked.
-async fn everything(station: &Station, phone: &mut Phone) -> Answer {
+async fn everything(station: &TestServer, phone: &mut Phone) -> Answer {
     phone.base = Default::default();
     let answer = phone.exchange(station, &[]).await;
     if let Some(incarnation) = answer.incarnation {
@@ -49,7 +49,7 @@ async fn everything(station: &Station, phone: &mut Phone) -> Answer {
     answer
 }
 
-async fn batches(station: &Station) -> u64 {
+async fn batches(station: &TestServer) -> u64 {
     let verified = station.app.verify().await.unwrap();
     assert!(verified.differences.is_empty(), "{verified:?}");
     verified.batches
@@ -57,7 +57,7 @@ async fn batches(station: &Station) -> u64 {
 
 #[tokio::test]
 async fn backup_and_journal_together_hold_everything_that_was_acknowledged() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let (file, journal) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut phone = Phone::enrolled(&station, 1, SPACE).await;
     let first = phone.batch(1, &[], vec![phone.entry(1, "巴特尔")]);
@@ -84,7 +84,7 @@ async fn backup_and_journal_together_hold_everything_that_was_acknowledged() {
 
 #[tokio::test]
 async fn a_journal_alone_brings_back_what_an_empty_backup_lacks_however_its_end_was_cut() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let (dir, journal) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let file = backed_up(&station, &dir).await;
     station.app.keep_journal(journal.path()).await.unwrap();
@@ -117,7 +117,7 @@ async fn a_journal_alone_brings_back_what_an_empty_backup_lacks_however_its_end_
 
 #[tokio::test]
 async fn a_journal_that_goes_on_elsewhere_after_an_erasure_keeps_what_it_is_given_there() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let [dir, here, there] = std::array::from_fn(|_| tempfile::tempdir().unwrap());
     let file = backed_up(&station, &dir).await;
     station.app.keep_journal(here.path()).await.unwrap();
@@ -148,7 +148,7 @@ async fn a_journal_that_goes_on_elsewhere_after_an_erasure_keeps_what_it_is_give
 
 #[tokio::test]
 async fn while_the_journal_can_not_be_written_nothing_is_acknowledged() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let journal = tempfile::tempdir().unwrap();
     let dir = journal.path().join("journal");
     station.app.keep_journal(&dir).await.unwrap();
@@ -175,7 +175,7 @@ async fn while_the_journal_can_not_be_written_nothing_is_acknowledged() {
 
 #[tokio::test]
 async fn after_a_restore_uploads_are_taken_and_nothing_is_sent_until_somebody_confirms() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let dir = tempfile::tempdir().unwrap();
     let mut phone = Phone::enrolled(&station, 1, SPACE).await;
     let mut other = Phone::enrolled(&station, 2, SPACE).await;
@@ -220,7 +220,7 @@ async fn after_a_restore_uploads_are_taken_and_nothing_is_sent_until_somebody_co
 
 #[tokio::test]
 async fn a_device_enrolled_after_the_backup_gets_in_with_its_own_entry_and_is_held_back() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let dir = tempfile::tempdir().unwrap();
     let mut phone = Phone::enrolled(&station, 1, SPACE).await;
     let first = phone.batch(1, &[], vec![phone.entry(1, "巴特尔")]);
@@ -262,30 +262,30 @@ async fn a_device_enrolled_after_the_backup_gets_in_with_its_own_entry_and_is_he
 
 #[tokio::test]
 async fn an_old_enrolment_of_a_device_that_was_let_in_again_holds_nobody_back() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let dir = tempfile::tempdir().unwrap();
     let phone = Phone::enrolled(&station, 1, SPACE).await;
     let file = backed_up(&station, &dir).await;
     let mut late = Phone::enrolled(&station, 2, SPACE).await;
-    let told = station.app.held().await.unwrap().control;
+    let told = station.app.dump().await.unwrap().control;
     let (again, _) = restored(&file, None).await;
     late.enrol(&again).await;
-    let before = again.app.held().await.unwrap().control.len();
+    let before = again.app.dump().await.unwrap().control.len();
     again.app.confirm_recovery().await.unwrap();
     // Others hold the entry of before the loss, and show it.
     let mut request = phone.request(&[]);
     request.shown = told;
     let said = again.post("/v1/exchange", phone.encode(&request)).await;
     assert_eq!(said.status, StatusCode::OK);
-    assert_eq!(again.app.held().await.unwrap().control.len(), before + 1);
+    assert_eq!(again.app.dump().await.unwrap().control.len(), before + 1);
     let status = again.app.recovery_status().await.unwrap();
     assert_eq!(status.returned, []);
 }
 
 #[tokio::test]
 async fn what_a_stranger_shows_lets_only_in_whom_a_node_of_the_network_has_let_in() {
-    let station = Station::sample().await;
-    let elsewhere = Station::sample().await;
+    let station = TestServer::sample().await;
+    let elsewhere = TestServer::sample().await;
     let (mut stranger, mut other) = (
         Phone::new(&station, 7, SPACE),
         Phone::new(&elsewhere, 7, SPACE),
@@ -320,7 +320,7 @@ async fn what_a_stranger_shows_lets_only_in_whom_a_node_of_the_network_has_let_i
 
 #[tokio::test]
 async fn a_backup_of_real_data_is_refused_unless_somebody_says_that_he_knows() {
-    let station = Station::real().await;
+    let station = TestServer::real().await;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("backup");
     let refused = station.app.backup(&file, InClear::NotSaid).await;
@@ -340,7 +340,7 @@ async fn a_backup_of_real_data_is_refused_unless_somebody_says_that_he_knows() {
 
 #[tokio::test]
 async fn a_restore_names_what_is_broken_and_changes_nothing() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let (dir, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let file = backed_up(&station, &dir).await;
     let clock = station.clock.clone();
@@ -371,7 +371,7 @@ async fn a_restore_names_what_is_broken_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_fork_is_told_once_and_again_when_it_is_healed() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut phone = Phone::enrolled(&station, 1, SPACE).await;
     let first = phone.batch(1, &[], vec![phone.entry(1, "巴特尔")]);
     let one: Batch = phone.batch(2, &[&first], vec![phone.entry(2, "苏和")]);
@@ -392,7 +392,7 @@ async fn a_fork_is_told_once_and_again_when_it_is_healed() {
 
 #[tokio::test]
 async fn phones_are_told_what_stands_in_a_backup_or_the_journal() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let (dir, journal) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut phone = Phone::enrolled(&station, 1, SPACE).await;
     let first = phone.batch(1, &[], vec![phone.entry(1, "巴特尔")]);
@@ -418,7 +418,7 @@ async fn phones_are_told_what_stands_in_a_backup_or_the_journal() {
 }
 
 /// Another phone with the same keys and the same memory.
-fn copy_of(station: &Station, phone: &Phone, seed: u8) -> Phone {
+fn copy_of(station: &TestServer, phone: &Phone, seed: u8) -> Phone {
     let mut copy = Phone::new(station, seed, SPACE);
     copy.nonce = phone.nonce;
     copy.incarnation = phone.incarnation;
@@ -428,7 +428,7 @@ fn copy_of(station: &Station, phone: &Phone, seed: u8) -> Phone {
 
 #[tokio::test]
 async fn two_phones_with_the_same_keys_are_told_from_one_that_was_set_back() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let cloned = async || {
         let events = station.app.events(100).await.unwrap().into_iter();
         events.filter(|event| event.kind == "device_cloned").count()
@@ -469,7 +469,7 @@ async fn two_phones_with_the_same_keys_are_told_from_one_that_was_set_back() {
 
 #[tokio::test]
 async fn new_keys_get_the_grants_of_the_old_ones_if_whoever_asks_holds_both() {
-    for station in [Station::sample().await, Station::real().await] {
+    for station in [TestServer::sample().await, TestServer::real().await] {
         let mut phone = Phone::new(&station, 1, SPACE);
         let code = station.code(SPACE).await;
         let enrolment = phone.enrolment(&code);

@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::Station;
+use super::TestServer;
 use crate::error::CommandError;
 use crate::sample::make;
 use crate::show;
 
-async fn filled(people: usize, seed: u64) -> (Station, Value) {
-    let station = Station::sample().await;
+async fn filled(people: usize, seed: u64) -> (TestServer, Value) {
+    let station = TestServer::sample().await;
     let said = make(&station.app, people, seed).await.unwrap();
     (station, said)
 }
 
-async fn records(station: &Station) -> Vec<Value> {
+async fn records(station: &TestServer) -> Vec<Value> {
     let shown = show::records(&station.app).await.unwrap();
     shown.as_array().unwrap().clone()
 }
@@ -97,7 +97,7 @@ async fn the_same_seed_makes_the_same_records_and_another_one_others() {
 
 #[tokio::test]
 async fn a_sample_is_made_once_and_never_beside_real_data() {
-    let mut real = Station::real().await;
+    let mut real = TestServer::real().await;
     real.sample = true;
     let real = real.restarted().await;
     assert_eq!(code(make(&real.app, 10, 1).await), "not_a_sample");

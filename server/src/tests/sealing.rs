@@ -6,13 +6,13 @@ use sync_core::bundle::Content;
 use sync_core::control::SealKey;
 use sync_core::seal::PublicKey;
 
-use super::{NOON, Station};
+use super::{NOON, TestServer};
 use crate::reply::ServeError;
 
 const MONTH_SECONDS: i64 = 31 * 86_400;
 
 /// Whether the server opens a bundle sealed to this key.
-async fn opens(station: &Station, key: PublicKey) -> bool {
+async fn opens(station: &TestServer, key: PublicKey) -> bool {
     let file = station.sealed_to(key, &Content::default());
     match station.app.import_bundle(file).await {
         Ok(report) => report.opened == 1,
@@ -25,7 +25,7 @@ async fn opens(station: &Station, key: PublicKey) -> bool {
 }
 
 /// The key that a server tells when it has lost the private half of the newest.
-pub(super) async fn next_seal_key(station: &Station) -> SealKey {
+pub(super) async fn next_seal_key(station: &TestServer) -> SealKey {
     let month = station.seal_key().await.month;
     let file = station.dir.path().join(format!("seal-{month}.key"));
     std::fs::remove_file(file).unwrap();
@@ -35,7 +35,7 @@ pub(super) async fn next_seal_key(station: &Station) -> SealKey {
 
 #[tokio::test]
 async fn each_month_has_a_key_and_an_old_one_opens_for_thirteen_months() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let first = station.seal_key().await;
     station.app.renew_seal_keys().await.unwrap();
     assert_eq!(station.seal_key().await, first, "one key a month");
@@ -54,7 +54,7 @@ async fn each_month_has_a_key_and_an_old_one_opens_for_thirteen_months() {
 
 #[tokio::test]
 async fn nobody_goes_on_sealing_to_a_key_whose_private_half_is_lost() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let lost = station.seal_key().await;
     let next = next_seal_key(&station).await;
     assert_eq!(next.month, lost.month + 1);

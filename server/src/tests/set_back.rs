@@ -14,8 +14,8 @@ const DATABASE: &str = "ortoo.db";
 const LOG: &str = "ortoo.db-wal";
 
 /// Ends a server; returns its directory, whose database nobody uses any more.
-async fn ended(station: Station) -> (TempDir, Arc<AtomicI64>) {
-    let Station {
+async fn ended(station: TestServer) -> (TempDir, Arc<AtomicI64>) {
+    let TestServer {
         app, clock, dir, ..
     } = station;
     app.close().await;
@@ -27,9 +27,9 @@ async fn ended(station: Station) -> (TempDir, Arc<AtomicI64>) {
     (dir, clock)
 }
 
-async fn started(dir: TempDir, clock: Arc<AtomicI64>) -> Station {
+async fn started(dir: TempDir, clock: Arc<AtomicI64>) -> TestServer {
     let app = App::open(dir.path(), options(&clock, true)).await.unwrap();
-    Station {
+    TestServer {
         app,
         clock,
         dir,
@@ -38,29 +38,29 @@ async fn started(dir: TempDir, clock: Arc<AtomicI64>) -> Station {
 }
 
 /// A copy of the database as it is now.
-async fn copied(station: &Station, to: &TempDir) -> PathBuf {
+async fn copied(station: &TestServer, to: &TempDir) -> PathBuf {
     let file = to.path().join("copy");
-    let mut conn = station.app.shared().store.connect().await.unwrap();
+    let mut conn = station.app.context().store.connect().await.unwrap();
     copy::copy(&mut conn, &file).await.unwrap();
     file
 }
 
-async fn put_back(station: Station, copy: &Path) -> Station {
+async fn put_back(station: TestServer, copy: &Path) -> TestServer {
     let (dir, clock) = ended(station).await;
     std::fs::copy(copy, dir.path().join(DATABASE)).unwrap();
     started(dir, clock).await
 }
 
-async fn is_recovering(station: &Station) -> bool {
+async fn is_recovering(station: &TestServer) -> bool {
     station.app.recovery_status().await.unwrap().recovery
 }
 
-async fn kinds(station: &Station) -> Vec<String> {
+async fn kinds(station: &TestServer) -> Vec<String> {
     let events = station.app.events(10).await.unwrap();
     events.into_iter().map(|event| event.kind).collect()
 }
 
-async fn batches(station: &Station) -> u64 {
+async fn batches(station: &TestServer) -> u64 {
     let verified = station.app.verify().await.unwrap();
     assert!(verified.differences.is_empty(), "{verified:?}");
     verified.batches
@@ -68,7 +68,7 @@ async fn batches(station: &Station) -> u64 {
 
 #[tokio::test]
 async fn a_database_that_was_set_back_begins_another_life_and_gets_back_what_it_lost() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let there = tempfile::tempdir().unwrap();
     let mut phone = Phone::enrolled(&station, 1, SPACE).await;
     let first = phone.batch(1, &[], vec![phone.entry(1, "巴特尔")]);
@@ -102,7 +102,7 @@ async fn a_database_that_was_set_back_begins_another_life_and_gets_back_what_it_
 
 #[tokio::test]
 async fn a_restart_and_a_killed_process_are_not_taken_for_a_database_that_was_set_back() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let mut phone = Phone::enrolled(&station, 1, SPACE).await;
     let first = phone.batch(1, &[], vec![phone.entry(1, "巴特尔")]);
     phone.exchange(&station, &[&first]).await;
@@ -126,7 +126,7 @@ async fn a_restart_and_a_killed_process_are_not_taken_for_a_database_that_was_se
 
 #[tokio::test]
 async fn a_database_that_is_gone_is_founded_again_in_recovery() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let network = station.app.network();
     let (dir, clock) = ended(station).await;
     std::fs::remove_file(dir.path().join(DATABASE)).unwrap();

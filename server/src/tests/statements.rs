@@ -12,7 +12,7 @@ use super::*;
 type Puts<'a> = &'a [(&'a str, Said)];
 
 /// A phone of a unit, with its three spaces, that holds what the server holds.
-async fn enrolled(station: &Station) -> Phone {
+async fn enrolled(station: &TestServer) -> Phone {
     let link = station.link(&[GACHA]).await.unwrap();
     let enrolling = Enrolling::new(&link, 1);
     let answer = station.app.enrol(enrolling.request().to_vec()).await;
@@ -28,8 +28,8 @@ fn save(phone: &mut Phone, record: RecordId, puts: Puts<'_>) {
 }
 
 /// Exchanges once; returns the statements that the server ran.
-async fn exchanged(station: &Station, phone: &mut Phone) -> Vec<String> {
-    let store = &station.app.shared().store;
+async fn exchanged(station: &TestServer, phone: &mut Phone) -> Vec<String> {
+    let store = &station.app.context().store;
     let outgoing = phone.request(NOON, Budget::LARGEST).unwrap();
     store.statements();
     let answer = station.app.exchange(outgoing.bytes.clone()).await.unwrap();
@@ -40,7 +40,7 @@ async fn exchanged(station: &Station, phone: &mut Phone) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exchange_of_twenty_edits_runs_few_statements() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     station.app.count_figures().await.unwrap();
     let mut phone = enrolled(&station).await;
     let draw = |phone: &mut Phone, subject, count| -> Vec<RecordId> {

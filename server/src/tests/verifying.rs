@@ -3,8 +3,8 @@ use super::*;
 
 const SPACE: &str = "152522100200.general";
 
-async fn station() -> Station {
-    let station = Station::sample().await;
+async fn station() -> TestServer {
+    let station = TestServer::sample().await;
     let mut a = Phone::enrolled(&station, 1, SPACE).await;
     let first = a.batch(1, &[], vec![a.entry(1, "一"), a.entry(2, "二")]);
     let second = a.batch(2, &[&first], vec![a.entry(3, "三")]);

@@ -6,7 +6,7 @@ use sync_core::batch::Batch;
 use sync_core::bundle::Content;
 use sync_core::control::Control;
 use sync_core::id::DeviceId;
-use sync_core::parting::{Parting, WipeCall};
+use sync_core::remote_wipe::{WipeCommand, WipeReport};
 use sync_core::wire::Answer;
 
 use super::phone::Phone;
@@ -18,7 +18,7 @@ use crate::store::wipe::WipeState;
 
 const SPACE: &str = "152522100200.general";
 
-async fn ordered(station: &Station, device: DeviceId) {
+async fn ordered(station: &TestServer, device: DeviceId) {
     let key = crate::keys::persons_key(&station.dir.path().join("order.key")).unwrap();
     let app = &station.app;
     let wish = app.wish_wipe(device).await.unwrap();
@@ -28,7 +28,7 @@ async fn ordered(station: &Station, device: DeviceId) {
 
 /// What a phone hands over: these batches and control entries. Whether it may wipe then.
 async fn hands_over(
-    station: &Station,
+    station: &TestServer,
     phone: &Phone,
     batches: &[&Batch],
     control: Vec<Vec<u8>>,
@@ -47,23 +47,33 @@ fn content(batches: &[&Batch], control: Vec<Vec<u8>>) -> Content {
 }
 
 /// What the server says to a phone that hands over this bundle and shows these control entries.
-async fn parts(station: &Station, phone: &Phone, bundle: Vec<u8>, shown: Vec<Vec<u8>>) -> WipeCall {
+async fn parts(
+    station: &TestServer,
+    phone: &Phone,
+    bundle: Vec<u8>,
+    shown: Vec<Vec<u8>>,
+) -> WipeCommand {
     let wiped = false;
-    says(station, phone, Parting { bundle, wiped }, shown).await
+    says(station, phone, WipeReport { bundle, wiped }, shown).await
 }
 
-async fn says(station: &Station, phone: &Phone, parting: Parting, shown: Vec<Vec<u8>>) -> WipeCall {
+async fn says(
+    station: &TestServer,
+    phone: &Phone,
+    wipe_report: WipeReport,
+    shown: Vec<Vec<u8>>,
+) -> WipeCommand {
     let mut request = phone.request(&[]);
     request.shown = shown;
-    request.parting = Some(parting);
+    request.wipe_report = Some(wipe_report);
     let said = station.post("/v1/exchange", phone.encode(&request)).await;
     let answer = Answer::decode(phone.network, &said.body()).unwrap();
     answer.wipe.unwrap()
 }
 
 /// A server, and a phone that is to wipe itself.
-async fn called_to_wipe() -> (Station, Phone) {
-    let station = Station::sample().await;
+async fn called_to_wipe() -> (TestServer, Phone) {
+    let station = TestServer::sample().await;
     let phone = Phone::enrolled(&station, 1, SPACE).await;
     ordered(&station, phone.device()).await;
     (station, phone)
@@ -77,7 +87,7 @@ async fn a_phone_may_wipe_only_when_the_server_knows_who_wrote_what_it_handed_ov
     // Let in after the backup, and lost with its phone; the first one holds the only copy.
     let late = Phone::enrolled(&station, 2, SPACE).await;
     let only = late.batch(1, &[], vec![late.entry(1, "其其格")]);
-    let told = station.app.held().await.unwrap().control;
+    let told = station.app.dump().await.unwrap().control;
 
     let (again, _) = restored(&file, None).await;
     assert!(!hands_over(&again, &phone, &[&only], Vec::new()).await);
@@ -133,7 +143,7 @@ async fn what_a_phone_says_at_its_parting_counts_although_the_server_learns_a_ke
     assert_eq!(again.app.verify().await.unwrap().batches, 1);
 
     let (again, _) = restored(&file, None).await;
-    let last = Parting {
+    let last = WipeReport {
         bundle: Vec::new(),
         wiped: true,
     };
@@ -145,7 +155,7 @@ async fn what_a_phone_says_at_its_parting_counts_although_the_server_learns_a_ke
 
 #[tokio::test]
 async fn an_order_given_while_a_request_is_looked_at_is_told_and_nobody_is_called_revoked() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let phone = Phone::enrolled(&station, 1, SPACE).await;
     let batch = phone.batch(1, &[], vec![phone.entry(1, "巴特尔")]);
     let packed = phone.encode(&phone.request(&[&batch]));

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::world::{Dice, Held, actor, admit_naively, borrowed, device, history, key};
+use super::world::{Dice, HeldChanges, actor, admit_naively, borrowed, device, history, key};
 use super::*;
 use crate::change::Put;
 use crate::value::Value;
@@ -71,7 +71,7 @@ fn a_change_waits_for_what_it_depends_on_and_so_does_what_follows_it() {
     let d = device(1);
     let part = admit(&[(d, &raw_three), (d, &raw_two)]);
     assert!(part.changes.is_empty());
-    let waiting = Why::Waiting { missing: one.hash };
+    let waiting = AsideReason::Waiting { missing: one.hash };
     assert!(
         part.aside
             .iter()
@@ -109,8 +109,8 @@ fn the_smaller_of_two_twins_is_admitted_whichever_comes_first() {
                 .why
                 .clone()
         };
-        assert_eq!(why(flagged.hash), Why::Twin { kept: kept.hash });
-        assert_eq!(why(after.hash), Why::Follows { dep: flagged.hash });
+        assert_eq!(why(flagged.hash), AsideReason::Twin { kept: kept.hash });
+        assert_eq!(why(after.hash), AsideReason::Follows { dep: flagged.hash });
     }
 }
 
@@ -130,7 +130,7 @@ fn a_change_that_joins_both_twins_is_invalid() {
         .iter()
         .find(|aside| aside.change == both.hash)
         .unwrap();
-    assert_eq!(aside.why, Why::Invalid(Invalid::TwinsInPast));
+    assert_eq!(aside.why, AsideReason::Invalid(BadChange::TwinsInPast));
 }
 
 #[test]
@@ -144,26 +144,29 @@ fn what_does_not_follow_from_the_past_is_invalid() {
     let cases = [
         (
             make(&[&one], b, 2, 2, ("s.f", 2, &[first])),
-            Invalid::Sequence,
+            BadChange::Sequence,
         ),
         (
             make(&[&one], a, 1, 2, ("s.f", 2, &[first])),
-            Invalid::Sequence,
+            BadChange::Sequence,
         ),
         (
             make(&[&one], b, 1, 3, ("s.f", 2, &[first])),
-            Invalid::StartOp,
+            BadChange::StartOp,
         ),
-        (make(&[&one], b, 1, 1, ("s.f", 2, &[])), Invalid::StartOp),
+        (make(&[&one], b, 1, 1, ("s.f", 2, &[])), BadChange::StartOp),
         (
             make(&[&one], b, 1, 1 << 30, ("s.f", 2, &[first])),
-            Invalid::StartOp,
+            BadChange::StartOp,
         ),
-        (make(&[], b, 1, 2, ("s.f", 2, &[])), Invalid::StartOp),
-        (make(&[&one], b, 1, 2, ("s.f", 2, &[])), Invalid::NotVisible),
+        (make(&[], b, 1, 2, ("s.f", 2, &[])), BadChange::StartOp),
+        (
+            make(&[&one], b, 1, 2, ("s.f", 2, &[])),
+            BadChange::NotVisible,
+        ),
         (
             make(&[&one], b, 1, 2, ("s.g", 2, &[first])),
-            Invalid::NotVisible,
+            BadChange::NotVisible,
         ),
         (
             make(
@@ -180,7 +183,7 @@ fn what_does_not_follow_from_the_past_is_invalid() {
                     }],
                 ),
             ),
-            Invalid::NotVisible,
+            BadChange::NotVisible,
         ),
     ];
     for ((change, raw), reason) in cases {
@@ -191,7 +194,7 @@ fn what_does_not_follow_from_the_past_is_invalid() {
         };
         let admitted = admit(&[(signer, &raw), (device(1), &raw_one)]);
         assert_eq!(hashes(&admitted), [one.hash]);
-        assert_eq!(admitted.aside[0].why, Why::Invalid(reason));
+        assert_eq!(admitted.aside[0].why, AsideReason::Invalid(reason));
     }
 }
 
@@ -200,7 +203,7 @@ fn a_forged_actor_is_set_aside_and_the_true_copy_is_admitted() {
     let (one, raw) = make(&[], actor(1, 0), 1, 1, ("s.f", 1, &[]));
     let forged = admit(&[(device(2), &raw)]);
     assert!(forged.changes.is_empty());
-    assert_eq!(forged.aside[0].why, Why::Invalid(Invalid::Device));
+    assert_eq!(forged.aside[0].why, AsideReason::Invalid(BadChange::Device));
     let both = admit(&[(device(2), &raw), (device(1), &raw)]);
     assert_eq!(hashes(&both), [one.hash]);
     assert_eq!((both.aside.len(), both.aside[0].device), (1, device(2)));
@@ -220,10 +223,10 @@ fn bytes_that_are_no_change_are_named_by_their_hash() {
 fn reasons_survive_the_store() {
     let hash = ChangeHash([7; 32]);
     let whys = [
-        Why::Waiting { missing: hash },
-        Why::Invalid(Invalid::NotVisible),
-        Why::Twin { kept: hash },
-        Why::Follows { dep: hash },
+        AsideReason::Waiting { missing: hash },
+        AsideReason::Invalid(BadChange::NotVisible),
+        AsideReason::Twin { kept: hash },
+        AsideReason::Follows { dep: hash },
     ];
     for (at, why) in whys.into_iter().enumerate() {
         let actor = (at % 2 == 0).then_some(actor(1, 0));
@@ -245,7 +248,7 @@ fn reasons_survive_the_store() {
 #[test]
 fn long_chains_and_wide_fans_are_judged() {
     let a = actor(1, 0);
-    let mut chain = Held::new();
+    let mut chain = HeldChanges::new();
     let mut last: Option<Change> = None;
     for seq in 1..=5_000 {
         let deps: Vec<&Change> = last.iter().collect();
@@ -263,7 +266,7 @@ fn long_chains_and_wide_fans_are_judged() {
     chain.reverse();
     assert_eq!(admit(&borrowed(&chain)).changes.len(), 5_000);
 
-    let fan: Held = (0..5_000u32)
+    let fan: HeldChanges = (0..5_000u32)
         .map(|n| {
             let mut random = [0; 8];
             random[..4].copy_from_slice(&n.to_be_bytes());

@@ -45,7 +45,7 @@ pub(crate) fn key(text: &str) -> Key {
 }
 
 /// Changes that are held, each with its device.
-pub(crate) type Held = Vec<(DeviceId, Vec<u8>)>;
+pub(crate) type HeldChanges = Vec<(DeviceId, Vec<u8>)>;
 
 pub(crate) fn borrowed(held: &[(DeviceId, Vec<u8>)]) -> Vec<(DeviceId, &[u8])> {
     held.iter()
@@ -56,9 +56,9 @@ pub(crate) fn borrowed(held: &[(DeviceId, Vec<u8>)]) -> Vec<(DeviceId, &[u8])> {
 /// A history of up to `length` changes by three devices that see random parts of it. Since an actor
 /// that doesn't see its own last change repeats its number, twins come by themselves; `faults` more
 /// in a hundred are broken on purpose, forged or lost.
-pub(crate) fn history(dice: &mut Dice, length: usize, faults: usize) -> Held {
+pub(crate) fn history(dice: &mut Dice, length: usize, faults: usize) -> HeldChanges {
     let mut made: Vec<Change> = Vec::new();
-    let mut held = Held::new();
+    let mut held = HeldChanges::new();
     for _ in 0..length {
         let mut deps: Vec<ChangeHash> = if dice.one_in(4) {
             (0..dice.below(3))

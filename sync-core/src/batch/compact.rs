@@ -26,8 +26,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::change::columns::{Reader, put_unsigned};
 use crate::change::{
-    CHANGE_BYTES_MAX, CHANGE_DEPS_MAX, CHANGE_OPS_MAX, CHANGE_PREDS_MAX, COUNTER_MAX, Change,
-    Invalid, OpId, Put,
+    BadChange, CHANGE_BYTES_MAX, CHANGE_DEPS_MAX, CHANGE_OPS_MAX, CHANGE_PREDS_MAX, COUNTER_MAX,
+    Change, OpId, Put,
 };
 use crate::id::{ActorId, ChangeHash};
 use crate::value::{KEY_BYTES_MAX, Key, VALUE_BYTES_MAX, Value};
@@ -43,8 +43,8 @@ pub(crate) enum BadCompact {
     Unresolved,
 }
 
-impl From<Invalid> for BadCompact {
-    fn from(_: Invalid) -> Self {
+impl From<BadChange> for BadCompact {
+    fn from(_: BadChange) -> Self {
         Self::Shape
     }
 }

@@ -33,7 +33,7 @@ fn batch(prev: Vec<BatchHash>, entries: Vec<Entry>) -> Batch {
     })
 }
 
-fn verify(bytes: &[u8]) -> Result<Batch, Unfit> {
+fn verify(bytes: &[u8]) -> Result<Batch, BadBatch> {
     Batch::verify(NETWORK, bytes, |_, _| Some(key().public().bytes))
 }
 
@@ -59,7 +59,7 @@ fn every_flipped_bit_is_noticed() {
         assert!(verify(&good.bytes()[..end]).is_err(), "cut at {end}");
     }
     let longer = [good.bytes(), &[0]].concat();
-    assert_eq!(verify(&longer), Err(Unfit::Envelope));
+    assert_eq!(verify(&longer), Err(BadBatch::Envelope));
 }
 
 #[test]
@@ -69,17 +69,17 @@ fn a_batch_of_another_network_author_or_key_is_refused() {
     let key_of = |_: DeviceId, _: &Space| Some(key().public().bytes);
     assert_eq!(
         Batch::verify(other, good.bytes(), key_of),
-        Err(Unfit::Signature)
+        Err(BadBatch::Signature)
     );
     let nobody = |_: DeviceId, _: &Space| None;
     assert_eq!(
         Batch::verify(NETWORK, good.bytes(), nobody),
-        Err(Unfit::Author)
+        Err(BadBatch::Author)
     );
     let stranger = |_: DeviceId, _: &Space| Some(SigningKey::from_bytes(&[2; 32]).public().bytes);
     assert_eq!(
         Batch::verify(NETWORK, good.bytes(), stranger),
-        Err(Unfit::Signature)
+        Err(BadBatch::Signature)
     );
 }
 
@@ -90,7 +90,7 @@ fn size_is_taken_at_the_limit_and_refused_above_it() {
     assert_eq!(at_limit.bytes().len(), BATCH_BYTES_MAX);
     assert!(verify(at_limit.bytes()).is_ok());
     let over = batch(vec![], vec![entry(1, BATCH_BYTES_MAX - frame + 1)]);
-    assert_eq!(verify(over.bytes()), Err(Unfit::TooLarge));
+    assert_eq!(verify(over.bytes()), Err(BadBatch::TooLarge));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn entries_and_parents_are_taken_at_the_limit_and_refused_above_it() {
     let entries = |count| (0..count).map(|_| entry(1, 0)).collect::<Vec<_>>();
     assert!(verify(batch(vec![], entries(BATCH_ENTRIES_MAX)).bytes()).is_ok());
     let over = batch(vec![], entries(BATCH_ENTRIES_MAX + 1));
-    assert_eq!(verify(over.bytes()), Err(Unfit::TooLarge));
+    assert_eq!(verify(over.bytes()), Err(BadBatch::TooLarge));
     let parents = |count| {
         (0..count)
             .map(|n| BatchHash([n as u8; 32]))
@@ -106,7 +106,7 @@ fn entries_and_parents_are_taken_at_the_limit_and_refused_above_it() {
     };
     assert!(verify(batch(parents(BATCH_PARENTS_MAX), vec![]).bytes()).is_ok());
     let over = batch(parents(BATCH_PARENTS_MAX + 1), vec![]);
-    assert_eq!(verify(over.bytes()), Err(Unfit::TooLarge));
+    assert_eq!(verify(over.bytes()), Err(BadBatch::TooLarge));
 }
 
 #[test]
@@ -114,10 +114,10 @@ fn an_entry_blotted_out_without_an_order_is_refused() {
     let good = batch(vec![], vec![entry(1, 40)]);
     let mut envelope: Envelope = minicbor::decode(good.bytes()).unwrap();
     envelope.entries.0[0].change = None;
-    assert_eq!(verify(&cbor::encode(&envelope)), Err(Unfit::Blotted));
+    assert_eq!(verify(&cbor::encode(&envelope)), Err(BadBatch::Redacted));
     let mut envelope: Envelope = minicbor::decode(good.bytes()).unwrap();
     envelope.seed = None;
-    assert_eq!(verify(&cbor::encode(&envelope)), Err(Unfit::Blotted));
+    assert_eq!(verify(&cbor::encode(&envelope)), Err(BadBatch::Redacted));
 }
 
 #[test]
@@ -166,12 +166,12 @@ fn the_bytes_of_version_1_do_not_change() {
     );
     let name = batch.hash.to_string();
     let stored = hex(batch.bytes());
-    let blotted = batch.blot(|record| record == entry(1, 0).record).unwrap();
+    let redacted = batch.redact(|record| record == entry(1, 0).record).unwrap();
     let expected = (
         "2185a91ba0e84ceae67b658d0994c206f20b832664c85a78a7960ffa855c7028",
         "eb7fbd291c12828e3da0cd53ee9aa452bb76f0a630fd69365a81587737fcab46",
         "5793bf676c647e1d53c5b28f91809e44b5c9131e35eea0ab758137a3a56089d6",
     );
-    let is = (name.as_str(), stored.as_str(), &*hex(blotted.bytes()));
+    let is = (name.as_str(), stored.as_str(), &*hex(redacted.bytes()));
     assert_eq!(is, expected);
 }

@@ -1,6 +1,6 @@
 //! The encodings inside a change chunk: LEB128 numbers, run-length encoded columns, values.
 
-use super::{COUNTER_MAX, Invalid};
+use super::{BadChange, COUNTER_MAX};
 use crate::id::ActorId;
 use crate::value::{VALUE_BYTES_MAX, Value};
 
@@ -15,37 +15,37 @@ const TYPE_TEXT: u64 = 6;
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], Invalid> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or(Invalid::Malformed)?;
+    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], BadChange> {
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(BadChange::Malformed)?;
         self.0 = rest;
         Ok(taken)
     }
 
     /// An unsigned LEB128 number of at most 64 bits.
-    pub(crate) fn unsigned(&mut self) -> Result<u64, Invalid> {
+    pub(crate) fn unsigned(&mut self) -> Result<u64, BadChange> {
         let mut number = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.take(1)?[0];
             let bits = u64::from(byte & 0x7f);
             if shift == 63 && bits > 1 {
-                return Err(Invalid::Malformed);
+                return Err(BadChange::Malformed);
             }
             number |= bits << shift;
             if byte & 0x80 == 0 {
                 return Ok(number);
             }
         }
-        Err(Invalid::Malformed)
+        Err(BadChange::Malformed)
     }
 
     /// A signed LEB128 number of at most 64 bits.
-    pub(crate) fn signed(&mut self) -> Result<i64, Invalid> {
+    pub(crate) fn signed(&mut self) -> Result<i64, BadChange> {
         let mut number = 0i64;
         for shift in (0..64).step_by(7) {
             let byte = self.take(1)?[0];
             let bits = i64::from(byte & 0x7f);
             if shift == 63 && bits != 0 && bits != 0x7f {
-                return Err(Invalid::Malformed);
+                return Err(BadChange::Malformed);
             }
             number |= bits << shift;
             if byte & 0x80 == 0 {
@@ -55,41 +55,41 @@ impl<'a> Reader<'a> {
                 return Ok(number);
             }
         }
-        Err(Invalid::Malformed)
+        Err(BadChange::Malformed)
     }
 
-    pub(crate) fn counter(&mut self) -> Result<u32, Invalid> {
+    pub(crate) fn counter(&mut self) -> Result<u32, BadChange> {
         match u32::try_from(self.unsigned()?) {
             Ok(number) if (1..=COUNTER_MAX).contains(&number) => Ok(number),
-            _ => Err(Invalid::Counter),
+            _ => Err(BadChange::Counter),
         }
     }
 
-    pub(crate) fn actor(&mut self) -> Result<ActorId, Invalid> {
+    pub(crate) fn actor(&mut self) -> Result<ActorId, BadChange> {
         if self.unsigned()? != ActorId::LEN as u64 {
-            return Err(Invalid::Actor);
+            return Err(BadChange::Actor);
         }
-        ActorId::from_slice(self.take(ActorId::LEN)?).map_err(|_| Invalid::Actor)
+        ActorId::from_slice(self.take(ActorId::LEN)?).map_err(|_| BadChange::Actor)
     }
 
-    pub(crate) fn value(&mut self, meta: u64) -> Result<Value, Invalid> {
-        let length = usize::try_from(meta >> 4).map_err(|_| Invalid::Value)?;
-        let mut data = Reader(self.take(length).map_err(|_| Invalid::Value)?);
+    pub(crate) fn value(&mut self, meta: u64) -> Result<Value, BadChange> {
+        let length = usize::try_from(meta >> 4).map_err(|_| BadChange::Value)?;
+        let mut data = Reader(self.take(length).map_err(|_| BadChange::Value)?);
         let value = match meta & 0xf {
             TYPE_NULL => Value::Null,
             TYPE_FALSE => Value::Bool(false),
             TYPE_TRUE => Value::Bool(true),
-            TYPE_INT => Value::Int(data.signed().map_err(|_| Invalid::Value)?),
+            TYPE_INT => Value::Int(data.signed().map_err(|_| BadChange::Value)?),
             TYPE_TEXT if length <= VALUE_BYTES_MAX => {
-                let text = std::str::from_utf8(data.take(length)?).map_err(|_| Invalid::Value)?;
+                let text = std::str::from_utf8(data.take(length)?).map_err(|_| BadChange::Value)?;
                 Value::Text(text.to_owned())
             }
-            _ => return Err(Invalid::Value),
+            _ => return Err(BadChange::Value),
         };
         if data.0.is_empty() {
             Ok(value)
         } else {
-            Err(Invalid::Value)
+            Err(BadChange::Value)
         }
     }
 }
@@ -99,16 +99,16 @@ impl<'a> Reader<'a> {
 pub(crate) fn read_runs<'a, T: Clone>(
     column: &'a [u8],
     expected: usize,
-    read: impl Fn(&mut Reader<'a>) -> Result<T, Invalid>,
-) -> Result<Vec<T>, Invalid> {
+    read: impl Fn(&mut Reader<'a>) -> Result<T, BadChange>,
+) -> Result<Vec<T>, BadChange> {
     let mut input = Reader(column);
     let mut values = Vec::with_capacity(expected);
     while !input.0.is_empty() {
         let run = input.signed()?;
-        let count = usize::try_from(run.unsigned_abs()).map_err(|_| Invalid::Malformed)?;
+        let count = usize::try_from(run.unsigned_abs()).map_err(|_| BadChange::Malformed)?;
         // A run of length 0 announces nulls, which none of our columns has.
         if count == 0 || count > expected - values.len() {
-            return Err(Invalid::Malformed);
+            return Err(BadChange::Malformed);
         }
         if run > 0 {
             let value = read(&mut input)?;
@@ -122,7 +122,7 @@ pub(crate) fn read_runs<'a, T: Clone>(
     if values.len() == expected {
         Ok(values)
     } else {
-        Err(Invalid::Malformed)
+        Err(BadChange::Malformed)
     }
 }
 

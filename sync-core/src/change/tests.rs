@@ -134,7 +134,7 @@ fn no_end_cut_off_and_no_byte_added_goes_unseen() {
     }
     let mut longer = raw;
     longer.push(0);
-    assert_eq!(Change::parse(&longer), Err(Invalid::Header));
+    assert_eq!(Change::parse(&longer), Err(BadChange::Header));
 }
 
 /// Flips under a valid checksum: some give another valid change, which is what a device may write
@@ -212,7 +212,7 @@ fn ten_million_operations_in_a_few_bytes_are_refused_before_they_are_decoded() {
         .for_each(|(_, data)| body.extend_from_slice(data));
     let raw = seal(&body);
     assert!(raw.len() < 80);
-    assert_eq!(Change::parse(&raw), Err(Invalid::Operations));
+    assert_eq!(Change::parse(&raw), Err(BadChange::Operations));
 }
 
 #[test]
@@ -228,9 +228,9 @@ fn the_limits_are_where_they_are_said_to_be() {
     assert!(parse(vec![], 1, 0, ops(CHANGE_OPS_MAX)).is_ok());
     assert_eq!(
         parse(vec![], 1, 0, ops(CHANGE_OPS_MAX + 1)),
-        Err(Invalid::Operations)
+        Err(BadChange::Operations)
     );
-    assert_eq!(parse(vec![], 1, 0, vec![]), Err(Invalid::Operations));
+    assert_eq!(parse(vec![], 1, 0, vec![]), Err(BadChange::Operations));
 
     let deps = |count: usize| {
         (0..count)
@@ -244,27 +244,30 @@ fn the_limits_are_where_they_are_said_to_be() {
     assert!(parse(deps(CHANGE_DEPS_MAX), 1, 0, ops(1)).is_ok());
     assert_eq!(
         parse(deps(CHANGE_DEPS_MAX + 1), 1, 0, ops(1)),
-        Err(Invalid::Dependencies)
+        Err(BadChange::Dependencies)
     );
 
     let text = |length| vec![put("a.b", Value::Text("x".repeat(length)))];
     assert!(parse(vec![], 1, 0, text(VALUE_BYTES_MAX)).is_ok());
     assert_eq!(
         parse(vec![], 1, 0, text(VALUE_BYTES_MAX + 1)),
-        Err(Invalid::Value)
+        Err(BadChange::Value)
     );
 
     assert!(parse(vec![], COUNTER_MAX - 1, 0, ops(1)).is_ok());
-    assert_eq!(parse(vec![], COUNTER_MAX, 0, ops(1)), Err(Invalid::Counter));
+    assert_eq!(
+        parse(vec![], COUNTER_MAX, 0, ops(1)),
+        Err(BadChange::Counter)
+    );
     assert_eq!(
         parse(vec![], u32::MAX - 1, 0, ops(1)),
-        Err(Invalid::Counter)
+        Err(BadChange::Counter)
     );
-    assert_eq!(parse(vec![], 0, 0, ops(1)), Err(Invalid::Counter));
+    assert_eq!(parse(vec![], 0, 0, ops(1)), Err(BadChange::Counter));
 
     assert!(parse(vec![], 1, TIME_MAX, ops(1)).is_ok());
-    assert_eq!(parse(vec![], 1, TIME_MAX + 1, ops(1)), Err(Invalid::Time));
-    assert_eq!(parse(vec![], 1, -1, ops(1)), Err(Invalid::Time));
+    assert_eq!(parse(vec![], 1, TIME_MAX + 1, ops(1)), Err(BadChange::Time));
+    assert_eq!(parse(vec![], 1, -1, ops(1)), Err(BadChange::Time));
 
     let preds = |count: u32| {
         let preds = (1..=count)
@@ -282,7 +285,7 @@ fn the_limits_are_where_they_are_said_to_be() {
     assert!(parse(vec![], 9000, 0, preds(CHANGE_PREDS_MAX as u32)).is_ok());
     assert_eq!(
         parse(vec![], 9000, 0, preds(CHANGE_PREDS_MAX as u32 + 1)),
-        Err(Invalid::Predecessors)
+        Err(BadChange::Predecessors)
     );
 
     // 16 texts of the longest kind are over the size of a change, 15 are not.
@@ -292,7 +295,7 @@ fn the_limits_are_where_they_are_said_to_be() {
             .collect()
     };
     assert!(parse(vec![], 1, 0, texts(15)).is_ok());
-    assert_eq!(parse(vec![], 1, 0, texts(16)), Err(Invalid::TooLong));
+    assert_eq!(parse(vec![], 1, 0, texts(16)), Err(BadChange::TooLong));
 }
 
 #[test]
@@ -302,47 +305,47 @@ fn what_our_documents_dont_have_is_refused() {
     };
     assert_eq!(
         refused(&|tx| tx.put(ROOT, "name", "x").unwrap()),
-        Invalid::Key
+        BadChange::Key
     );
     assert_eq!(
         refused(&|tx| tx.put(ROOT, "a.b", 1u64).unwrap()),
-        Invalid::Value
+        BadChange::Value
     );
     assert_eq!(
         refused(&|tx| tx.put(ROOT, "a.b", 1.5).unwrap()),
-        Invalid::Value
+        BadChange::Value
     );
     assert_eq!(
         refused(&|tx| tx.put(ROOT, "a.b", vec![1u8]).unwrap()),
-        Invalid::Value
+        BadChange::Value
     );
     assert_eq!(
         refused(&|tx| tx.put(ROOT, "a.b", ScalarValue::counter(1)).unwrap()),
-        Invalid::Value
+        BadChange::Value
     );
     assert_eq!(
         refused(&|tx| tx.put(ROOT, "a.b", ScalarValue::Timestamp(1)).unwrap()),
-        Invalid::Value
+        BadChange::Value
     );
     assert_eq!(
         refused(&|tx| {
             tx.put_object(ROOT, "a.b", ObjType::Map).unwrap();
         }),
-        Invalid::Action
+        BadChange::Action
     );
     assert_eq!(
         refused(&|tx| {
             let list = tx.put_object(ROOT, "a.b", ObjType::List).unwrap();
             tx.insert(&list, 0, "x").unwrap();
         }),
-        Invalid::Extra
+        BadChange::Extra
     );
     assert_eq!(
         refused(&|tx| {
             let text = tx.put_object(ROOT, "a.b", ObjType::Text).unwrap();
             tx.splice_text(&text, 0, 0, "abc").unwrap();
         }),
-        Invalid::Extra
+        BadChange::Extra
     );
     assert_eq!(
         refused(&|tx| {
@@ -350,25 +353,25 @@ fn what_our_documents_dont_have_is_refused() {
             tx.put(ROOT, "a.c", "x").unwrap();
             tx.delete(ROOT, "a.b").unwrap();
         }),
-        Invalid::Action
+        BadChange::Action
     );
     assert_eq!(
         refused(&|tx| {
             tx.put(ROOT, "a.b", "x").unwrap();
             tx.put(ROOT, "a.b", "y").unwrap();
         }),
-        Invalid::Predecessors
+        BadChange::Predecessors
     );
     assert_eq!(
         Change::parse(&Peer::new(actor(1)).empty_change()),
-        Err(Invalid::Operations)
+        Err(BadChange::Operations)
     );
 
     let long = automerge::ActorId::from([7u8; 16]);
     let mut tx = Peer(automerge::Automerge::new().with_actor(long));
     assert_eq!(
         Change::parse(&tx.put(&[("a.b", 1.into())], 0)),
-        Err(Invalid::Actor)
+        Err(BadChange::Actor)
     );
 }
 
@@ -379,22 +382,22 @@ fn messages_footers_and_other_chunks_are_refused() {
     tx.put(ROOT, "a.b", "x").unwrap();
     tx.commit_with(automerge::transaction::CommitOptions::default().with_message("hello"));
     let change = document.get_last_local_change().unwrap();
-    assert_eq!(Change::parse(change.raw_bytes()), Err(Invalid::Extra));
-    assert_eq!(Change::parse(&document.save()), Err(Invalid::Header));
+    assert_eq!(Change::parse(change.raw_bytes()), Err(BadChange::Extra));
+    assert_eq!(Change::parse(&document.save()), Err(BadChange::Header));
 
     let author = automerge::Author::from(b"author".as_slice());
     let signed = automerge::Automerge::new().with_author(Some(author));
     let mut signed = Peer(signed.with_actor(actor(1).0.into()));
     assert_eq!(
         Change::parse(&signed.put(&[("a.b", 1.into())], 0)),
-        Err(Invalid::Extra)
+        Err(BadChange::Extra)
     );
 
     let mut peer = Peer::new(actor(1));
     let raw = peer.put(&[("a.b", Value::Text("long ".repeat(200)))], 0);
     assert!(Change::parse(&raw).is_ok());
     let mut deflated = automerge::Change::try_from(raw.as_slice()).unwrap();
-    assert_eq!(Change::parse(&deflated.bytes()), Err(Invalid::Header));
+    assert_eq!(Change::parse(&deflated.bytes()), Err(BadChange::Header));
 }
 
 #[test]
@@ -406,24 +409,24 @@ fn another_encoding_of_the_same_content_is_refused() {
     assert_eq!(body[at], 1);
     let mut long = body.clone();
     long.splice(at..=at, [0x81, 0x00]);
-    assert_eq!(Change::parse(&seal(&long)), Err(Invalid::NotCanonical));
+    assert_eq!(Change::parse(&seal(&long)), Err(BadChange::NotCanonical));
     // An actor in the list that nobody refers to.
     let at = at + 4;
     assert_eq!(body[at], 0);
     let mut more = body.clone();
     more.splice(at..=at, [&[1, 12][..], &[9; 12]].concat());
-    assert_eq!(Change::parse(&seal(&more)), Err(Invalid::NotCanonical));
+    assert_eq!(Change::parse(&seal(&more)), Err(BadChange::NotCanonical));
 }
 
 #[test]
 fn reasons_keep_their_numbers_and_have_codes_of_their_own() {
     let mut codes = BTreeSet::new();
-    for (number, reason) in Invalid::ALL.into_iter().enumerate() {
+    for (number, reason) in BadChange::ALL.into_iter().enumerate() {
         assert_eq!(usize::from(reason.number()), number);
-        assert_eq!(Invalid::from_number(reason.number()), Some(reason));
+        assert_eq!(BadChange::from_number(reason.number()), Some(reason));
         assert!(codes.insert(reason.code()));
     }
-    assert_eq!(Invalid::from_number(200), None);
+    assert_eq!(BadChange::from_number(200), None);
 }
 
 fn any_value() -> impl Strategy<Value = Value> {
@@ -465,7 +468,7 @@ proptest! {
             // Automerge settles a conflict in favour of the value that shows by deleting the
             // others: a reason why our changes are of our own making.
             if theirs.decode().operations.iter().any(|op| op.action == automerge::legacy::OpType::Delete) {
-                prop_assert_eq!(Change::parse(&raw), Err(Invalid::Action));
+                prop_assert_eq!(Change::parse(&raw), Err(BadChange::Action));
                 continue;
             }
             let change = Change::parse(&raw).unwrap();

@@ -1,9 +1,9 @@
 use super::*;
 use crate::id::{Class, Space};
-use crate::station::{Station, TODAY, UNIT};
+use crate::testing::{TODAY, TestDevice, UNIT};
 
-fn station() -> Station {
-    Station::new(1, &Class::CADRE)
+fn station() -> TestDevice {
+    TestDevice::new(1, &Class::CADRE)
 }
 
 fn text(text: &str) -> Value {
@@ -14,7 +14,7 @@ fn text(text: &str) -> Value {
 fn refused(subject: crate::id::Subject, puts: &[(&str, Value)]) -> Vec<(String, &'static str)> {
     let mut station = station();
     let record = station.draw(subject);
-    let edit = Station::edit(record, puts);
+    let edit = TestDevice::edit(record, puts);
     let package = Package::builtin();
     check_edit(
         &package,
@@ -198,7 +198,7 @@ fn an_edit_that_leaves_a_broken_record_as_broken_as_it_was_is_saved() {
         .save(record, &[("household.resident_female", Value::Int(4))])
         .unwrap();
     // What a merge of two good records can leave behind.
-    let mut other = Station::new(2, &[Class::General]);
+    let mut other = TestDevice::new(2, &[Class::General]);
     other
         .save(record, &[("household.resident_population", Value::Int(3))])
         .unwrap();
@@ -221,8 +221,8 @@ fn an_edit_that_leaves_a_broken_record_as_broken_as_it_was_is_saved() {
 }
 
 /// Puts what another device staged for a record into this one, as an exchange would.
-fn merge(into: &mut Station, from: &Station, space: &Space, record: RecordId) {
-    let held = |station: &Station| {
+fn merge(into: &mut TestDevice, from: &TestDevice, space: &Space, record: RecordId) {
+    let held = |station: &TestDevice| {
         let me = station.replica.me().device;
         let changes = station
             .replica
@@ -283,7 +283,7 @@ fn what_is_missing_is_flagged_and_not_refused() {
     station
         .save(record, &[("identity.name", text("其其格"))])
         .unwrap();
-    let missing = |station: &Station| -> Vec<String> {
+    let missing = |station: &TestDevice| -> Vec<String> {
         let shown = station.replica.view(UNIT, record);
         let problems = check_record(&Package::builtin(), record, &shown, TODAY);
         assert!(
@@ -354,7 +354,7 @@ fn nobody_edits_a_field_or_section_of_an_unknown_kind_and_what_stands_there_is_n
         ("service#a.remark", text("x")),
         ("service#a.void", Value::Bool(true)),
     ] {
-        let edit = Station::edit(record, &[(key, value)]);
+        let edit = TestDevice::edit(record, &[(key, value)]);
         let shown = station.replica.view(UNIT, record);
         let problems = check_edit(&package, record, &shown, &edit.puts, TODAY);
         let codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect();

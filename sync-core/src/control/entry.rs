@@ -12,8 +12,8 @@ use crate::id::{DeviceId, EntryHash, NetworkId, RecordId, Space};
 use crate::seal;
 use crate::shape::SpaceWire;
 
-use super::elsewhere::Elsewhere;
-use super::left_out::LeftOut;
+use super::counted_elsewhere::CountedElsewhere;
+use super::exclusion::Exclusion;
 use super::moved::Moved;
 use super::order::{Order, OrderKind};
 use super::revoke::Revocation;
@@ -103,11 +103,11 @@ pub(super) enum Content {
     Root(RootStatement),
     Enrol(Enrolment),
     Package(Box<Package>),
-    Elsewhere(Elsewhere, u32),
+    Elsewhere(CountedElsewhere, u32),
     SealKey(SealKey),
     Revoke(Revocation),
     Order(OrderKind, Order),
-    LeftOut(LeftOut),
+    LeftOut(Exclusion),
     Moved(Box<Moved>),
     Unknown,
 }
@@ -175,7 +175,7 @@ impl ControlEntry {
     }
 
     /// Whether it says what counts of what devices wrote: a revocation, or a verdict.
-    pub fn says_what_counts(&self) -> bool {
+    pub fn changes_quarantine(&self) -> bool {
         match &self.content {
             Content::Revoke(_) | Content::LeftOut(_) => true,
             Content::Order(kind, _) => *kind == OrderKind::Verdict,

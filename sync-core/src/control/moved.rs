@@ -92,15 +92,15 @@ impl ControlEntry {
 }
 
 /// A record of a unit.
-type Place = (String, RecordId);
+type UnitRecord = (String, RecordId);
 
 /// The join of these statements.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Moves {
     /// By the old record; the number and name of the entry that says so decide between several.
-    latest: BTreeMap<Place, (u32, EntryHash, Moved)>,
+    latest: BTreeMap<UnitRecord, (u32, EntryHash, Moved)>,
     /// Records that are one person because one went on as the other, both ways.
-    ties: BTreeMap<Place, BTreeSet<Place>>,
+    ties: BTreeMap<UnitRecord, BTreeSet<UnitRecord>>,
 }
 
 impl Moves {
@@ -134,7 +134,7 @@ impl Moves {
         said.map(|(_, _, moved)| moved)
     }
 
-    pub(super) fn ties(&self, unit: &str, record: RecordId) -> impl Iterator<Item = &Place> {
+    pub(super) fn ties(&self, unit: &str, record: RecordId) -> impl Iterator<Item = &UnitRecord> {
         let ties = self.ties.get(&(unit.to_owned(), record));
         ties.into_iter().flatten()
     }

@@ -3,7 +3,7 @@
 //!
 //! A revocation carries a **cut**: the tips that the office held of the device's feeds when it
 //! revoked. What these tips cover counts as before; whatever else the device has signed or will
-//! sign is held and waits for the office ([`crate::standing`]). A revocation wins over every
+//! sign is held and waits for the office ([`crate::quarantine`]). A revocation wins over every
 //! enrolment of the device, older or not: whoever is to come back comes with a new key. Of several
 //! revocations all cuts hold together, so that the state does not depend on their order (R18).
 

@@ -262,9 +262,9 @@ fn elsewhere(record: RecordId, number: u32, spans: &[(&str, &str)]) -> Vec<u8> {
     let spans = spans
         .iter()
         .map(|(from, to)| ((*from).to_owned(), (*to).to_owned()));
-    let statement = Elsewhere {
+    let statement = CountedElsewhere {
         record,
-        away: Away::of(spans.collect()),
+        away: Absence::of(spans.collect()),
     };
     let sign = |message: &[u8]| key(NODE).sign(message);
     let signer: Signer<'_> = (public(NODE), &sign);

@@ -3,18 +3,18 @@ use crate::exchange::Received;
 use crate::feed::Vector;
 use crate::id::Class;
 use crate::row::Table;
-use crate::station::{Station, UNIT, erasure_order, general};
+use crate::testing::{TestDevice, UNIT, erasure_order, general};
 use crate::wire::{Answer, SpaceState};
 
 const NAME: &str = "斯琴高娃";
 const SECOND: &str = "她的第二个名字";
 
-fn order(station: &Station, record: RecordId, cut: Vector) -> Vec<u8> {
+fn order(station: &TestDevice, record: RecordId, cut: Vector) -> Vec<u8> {
     erasure_order(station.replica.me().network, record, cut)
 }
 
 /// An answer that acknowledges everything sent.
-fn all_held(station: &Station, counter: u64) -> Answer {
+fn all_held(station: &TestDevice, counter: u64) -> Answer {
     let vector = station.replica.vector(&general());
     Answer {
         spaces: vec![SpaceState {
@@ -27,7 +27,7 @@ fn all_held(station: &Station, counter: u64) -> Answer {
     }
 }
 
-fn hear_order(station: &mut Station, order: Vec<u8>) -> Received {
+fn hear_order(station: &mut TestDevice, order: Vec<u8>) -> Received {
     let outgoing = station.ask();
     let answer = Answer {
         control: vec![order],
@@ -36,7 +36,7 @@ fn hear_order(station: &mut Station, order: Vec<u8>) -> Received {
     station.hear_of(&outgoing, &answer)
 }
 
-fn reopened(station: &Station) -> Replica {
+fn reopened(station: &TestDevice) -> Replica {
     let each = &mut |table: Table, each: &mut dyn FnMut(Vec<u8>)| {
         station.rows.of(table).cloned().for_each(each);
         Ok(())
@@ -45,8 +45,8 @@ fn reopened(station: &Station) -> Replica {
 }
 
 /// A phone with two records in one batch, which the server has.
-fn village() -> (Station, RecordId, RecordId) {
-    let mut station = Station::new(1, &[Class::General]);
+fn village() -> (TestDevice, RecordId, RecordId) {
+    let mut station = TestDevice::new(1, &[Class::General]);
     station.rows.write(&station.replica.first_rows());
     let (her, other) = (station.person(), station.person());
     station
@@ -76,7 +76,7 @@ fn an_order_takes_a_record_out_of_every_row_and_leaves_the_others() {
     // What is held is the same, by name.
     assert_eq!(station.replica.vector(&general()), vector);
     assert!(
-        station.replica.kept().is_empty(),
+        station.replica.orphans().is_empty(),
         "the office saw all of it"
     );
 }
@@ -117,8 +117,8 @@ fn what_the_office_never_saw_is_kept_for_its_author_who_registers_it_anew() {
         ..all_held(&station, 2)
     };
     station.hear_of(&outgoing, &answer);
-    let kept = station.replica.kept();
-    assert_eq!(kept, reopened(&station).kept());
+    let kept = station.replica.orphans();
+    assert_eq!(kept, reopened(&station).orphans());
     let [kept] = kept.as_slice() else {
         panic!("{kept:?}")
     };
@@ -130,7 +130,7 @@ fn what_the_office_never_saw_is_kept_for_its_author_who_registers_it_anew() {
     let anew = station.person();
     let mut context = Context {
         now: 0,
-        today: crate::station::TODAY,
+        today: crate::testing::TODAY,
         rng: &mut station.rng,
     };
     let author = AuthorId([5; 8]);
@@ -142,8 +142,8 @@ fn what_the_office_never_saw_is_kept_for_its_author_who_registers_it_anew() {
     station.rows.write(&prepared.rows);
     station.replica.apply(prepared);
     assert!(station.replica.record(&general(), anew).is_some());
-    assert!(station.replica.kept().is_empty());
-    assert!(reopened(&station).kept().is_empty());
+    assert!(station.replica.orphans().is_empty());
+    assert!(reopened(&station).orphans().is_empty());
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn nobody_writes_to_an_erased_record_any_more() {
 #[test]
 fn a_batch_that_comes_late_is_held_without_what_is_erased() {
     let (mut station, her, _) = village();
-    let mut late = Station::new(1, &[Class::General]);
+    let mut late = TestDevice::new(1, &[Class::General]);
     // One seed, one row of ids: the first two are those of the village.
     let other = [late.person(), late.person(), late.person()][2];
     late.save(her, &[("identity.name", SECOND.into())]).unwrap();
@@ -191,7 +191,7 @@ fn a_batch_that_comes_late_is_held_without_what_is_erased() {
     let control = station.replica.control();
     // Its author is the same device in another life; here only the door is looked at.
     let batch = Batch::from_store(control.network(), &batch).unwrap();
-    let held = batch.blot(|record| control.is_erased(record)).unwrap();
+    let held = batch.redact(|record| control.is_erased(record)).unwrap();
     assert_eq!(held.entries.len(), 1);
-    assert_eq!(held.blotted, BTreeSet::from([her]));
+    assert_eq!(held.redacted, BTreeSet::from([her]));
 }

@@ -2,7 +2,7 @@
 //! the server.
 
 use super::*;
-use crate::wire::{Answer, WipeCall};
+use crate::wire::{Answer, WipeCommand};
 
 impl Replica {
     /// Prepares what an answer changes, all of it in one transaction: for a host that nobody waits for. Others
@@ -116,17 +116,17 @@ impl Replica {
     }
 
     /// What is known of the server and the time once this answer is heard.
-    fn heard_of_hub(&self, context: &Context<'_>, answer: &Answer) -> HubState {
-        HubState {
-            nonce: answer.nonce.unwrap_or(self.hub.nonce),
+    fn heard_of_hub(&self, context: &Context<'_>, answer: &Answer) -> ServerState {
+        ServerState {
+            nonce: answer.nonce.unwrap_or(self.server.nonce),
             clock_ahead: context.now.saturating_sub(answer.time),
-            heard: self.hub.heard.max(answer.time),
-            ..self.hub.clone()
+            heard: self.server.heard.max(answer.time),
+            ..self.server.clone()
         }
     }
 
-    fn put_hub(&self, hub: HubState, out: &mut Prepared<()>) {
-        out.put(stored::hub_row(&hub), Step::Hub(hub));
+    fn put_hub(&self, hub: ServerState, out: &mut Prepared<()>) {
+        out.put(stored::hub_row(&hub), Step::Server(hub));
     }
 
     /// Nothing was done: asked again with the nonce that came.
@@ -147,10 +147,10 @@ impl Replica {
         &self,
         context: &Context<'_>,
         answer: &Answer,
-        call: &WipeCall,
+        call: &WipeCommand,
         out: &mut Prepared<()>,
     ) -> Result<Received, ExchangeError> {
-        if !self.hear_wipe_call(call, out)? {
+        if !self.verify_wipe_command(call, out)? {
             return Err(BadEntry::Signature.into());
         }
         self.put_hub(self.heard_of_hub(context, answer), out);
@@ -176,17 +176,17 @@ impl Replica {
         out: &mut Prepared<()>,
     ) -> Result<(usize, Pending), Unreadable> {
         let batches = &arrival.heard.answer.batches;
-        let mut incoming = Incoming::new(self, control);
+        let mut incoming = BatchIngest::new(self, control);
         let mut at = arrival.at;
         while at < batches.len() && work.is_left() {
-            incoming.take(batches[at].clone());
+            incoming.receive(batches[at].clone());
             work.on_batch();
             at += 1;
         }
         if arrival.heard.refers && !incoming.not_held.is_empty() {
             // They may be another than their author's for what they refer to.
             received.references = References::UnresolvedHere;
-            incoming = Incoming::new(self, control);
+            incoming = BatchIngest::new(self, control);
             at = batches.len();
         }
         let took_the_last = at == batches.len() && (at > arrival.at || !arrival.begun);
@@ -217,21 +217,21 @@ impl Replica {
         out: &mut Prepared<()>,
     ) -> Result<(), Unreadable> {
         let mut hub = self.heard_of_hub(context, answer);
-        let reborn = answer.reset && answer.incarnation != self.hub.incarnation;
-        let offers = self
-            .offers
-            .after(&outgoing.shown, control, &answer.control, reborn);
-        received.again |= !offers.is_empty();
-        self.take_refusals(outgoing, answer, !offers.is_empty(), received, out);
-        out.steps.push(Step::Offers(offers));
+        let new_incarnation = answer.reset && answer.incarnation != self.server.incarnation;
+        let entries_to_show =
+            self.entries_to_show
+                .after(&outgoing.shown, control, &answer.control, new_incarnation);
+        received.again |= !entries_to_show.is_empty();
+        self.take_refusals(outgoing, answer, !entries_to_show.is_empty(), received, out);
+        out.steps.push(Step::EntriesToShow(entries_to_show));
         received.again |= answer.reset;
         // An answer that was overtaken by the news of another life says nothing of this one.
-        if outgoing.life == self.hub.incarnation {
+        if outgoing.life == self.server.incarnation {
             if answer.reset {
                 hub.incarnation = answer.incarnation;
             }
             let told = self.learn_bases(context, rows, outgoing, answer, received, out)?;
-            self.learn_safe(outgoing, answer.safe.as_ref(), reborn, &told, out);
+            self.learn_safe(outgoing, answer.safe.as_ref(), new_incarnation, &told, out);
         } else {
             received.again = true;
         }
@@ -253,16 +253,16 @@ impl Replica {
         &self,
         outgoing: &Outgoing,
         answer: &Answer,
-        offers: bool,
+        entries_to_show: bool,
         received: &mut Received,
         out: &mut Prepared<()>,
     ) {
         // A server that lost the enrolment of an author refuses her batches until it is shown it, and
         // one that lost an order of erasure what the order has taken bytes from.
-        let lost = [Unfit::Author, Unfit::Blotted].map(Unfit::code);
-        let may_change = answer.reset || offers;
+        let lost = [BadBatch::Author, BadBatch::Redacted].map(BadBatch::code);
+        let may_change = answer.reset || entries_to_show;
         for refused in &answer.refused {
-            if refused.code == Unfit::Reference.code() {
+            if refused.code == BadBatch::Reference.code() {
                 received.references = References::UnresolvedAtServer;
                 continue;
             }
@@ -348,11 +348,11 @@ impl Replica {
             }
             let wanted: BTreeSet<DeviceId> = state.ladders_wanted.iter().copied().collect();
             received.again |= !wanted.is_empty();
-            out.steps.push(Step::Ladders(state.space.clone(), wanted));
+            out.steps.push(Step::Locators(state.space.clone(), wanted));
             let base = (state.counter, vector);
             told.insert(state.space.clone(), base.clone());
             if base != held.base {
-                self.follow_outbox(context, rows, &state.space, &base.1, out)?;
+                self.reconcile_outbox(context, rows, &state.space, &base.1, out)?;
                 out.put(
                     stored::base_row(&state.space, &base),
                     Step::Base(state.space.clone(), base),
@@ -368,7 +368,7 @@ impl Replica {
         &self,
         outgoing: &Outgoing,
         safe: Option<&Safe>,
-        reborn: bool,
+        new_incarnation: bool,
         told: &BTreeMap<Space, (u64, Vector)>,
         out: &mut Prepared<()>,
     ) {
@@ -376,14 +376,14 @@ impl Replica {
             let Some(held) = self.spaces.get(space) else {
                 continue;
             };
-            let mut known = match reborn {
+            let mut known = match new_incarnation {
                 true => Vector::default(),
                 false => held.safe.clone(),
             };
             // An answer that was overtaken says nothing of what is known by now.
             let base = match told.get(space) {
                 Some(base) => Some(base),
-                None => Some(&held.base).filter(|base| base.1 == *before && !reborn),
+                None => Some(&held.base).filter(|base| base.1 == *before && !new_incarnation),
             };
             let up_to = match safe {
                 None => None,

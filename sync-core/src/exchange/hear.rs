@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::batch::Known;
+use crate::batch::ReferencedBatch;
 use crate::batch::compact::reference::Reference;
 use crate::batch::compact::referring::{self, Frame};
-use crate::incoming::Pending;
+use crate::ingest::Pending;
 use crate::wire::{Answer, bad_batches, open_batches};
 
 /// An answer with its batches.
 #[derive(Debug)]
-pub(crate) struct Heard {
+pub(crate) struct DecodedAnswer {
     pub(crate) answer: Answer,
     /// It referred to something.
     pub(crate) refers: bool,
@@ -22,7 +22,7 @@ pub(crate) struct Heard {
 /// An answer that is being merged, slice by slice ([`Replica::prepare_slice`]).
 #[derive(Debug)]
 pub struct Arrival {
-    pub(crate) heard: Arc<Heard>,
+    pub(crate) heard: Arc<DecodedAnswer>,
     /// Its control entries are taken.
     pub(crate) begun: bool,
     /// So many of its batches are taken.
@@ -38,9 +38,9 @@ pub struct Arrival {
 pub struct Unopened {
     answer: Answer,
     compact: Option<Vec<u8>>,
-    me: Me,
+    me: DeviceIdentity,
     spaces: Vec<Space>,
-    known: BTreeMap<Reference, Known>,
+    known: BTreeMap<Reference, ReferencedBatch>,
     refers: bool,
 }
 
@@ -96,7 +96,7 @@ impl Unopened {
                 Err(bad) => return Err(bad.into()),
             }
         }
-        let heard = Heard {
+        let heard = DecodedAnswer {
             answer: self.answer,
             refers: self.refers,
             unread,

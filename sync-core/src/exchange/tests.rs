@@ -2,8 +2,8 @@ use super::*;
 use crate::control::ControlEntry;
 use crate::id::{Class, RecordId};
 use crate::record::RecordState;
-use crate::station::UNIT;
-use crate::station::{Other, Station, by_node, general};
+use crate::testing::UNIT;
+use crate::testing::{OtherDevice, TestDevice, by_node, general};
 use crate::value::Value;
 use crate::wire::{Answer, SpaceState};
 
@@ -21,7 +21,7 @@ fn all_taken(counter: u64) -> Answer {
 
 #[test]
 fn a_long_upload_reads_every_batch_once() {
-    let mut station = Station::new(1, &[Class::General]);
+    let mut station = TestDevice::new(1, &[Class::General]);
     for _ in 0..1500 {
         let record = station.person();
         let name = ("identity.name", Value::from("其其格"));
@@ -47,10 +47,10 @@ fn a_long_upload_reads_every_batch_once() {
 
 /// A phone, the other device's batches of these records, and the answer that brings them with its
 /// enrolment.
-fn village() -> (Station, Vec<RecordId>, Answer) {
-    let mut station = Station::new(1, &[Class::General]);
+fn village() -> (TestDevice, Vec<RecordId>, Answer) {
+    let mut station = TestDevice::new(1, &[Class::General]);
     station.rows.write(&station.replica.first_rows());
-    let (network, other) = (station.replica.me().network, Other::new(11));
+    let (network, other) = (station.replica.me().network, OtherDevice::new(11));
     let records: Vec<RecordId> = (0..6).map(|_| station.person()).collect();
     let known = ("identity.phone", Value::from("10012345678"));
     station.save(records[0], &[known]).unwrap();
@@ -68,7 +68,7 @@ fn village() -> (Station, Vec<RecordId>, Answer) {
     (station, records, answer)
 }
 
-fn arrival(station: &Station, outgoing: &Outgoing, answer: &Answer) -> Arrival {
+fn arrival(station: &TestDevice, outgoing: &Outgoing, answer: &Answer) -> Arrival {
     let bytes = answer.encode(station.replica.me().network);
     let unopened = station.replica.read_answer(&station.rows, outgoing, &bytes);
     unopened.unwrap().open().unwrap()
@@ -76,9 +76,9 @@ fn arrival(station: &Station, outgoing: &Outgoing, answer: &Answer) -> Arrival {
 
 /// Takes an answer in the smallest slices; `between` may break it off.
 fn in_slices(
-    station: &mut Station,
+    station: &mut TestDevice,
     answer: &Answer,
-    mut between: impl FnMut(&mut Station, usize) -> bool,
+    mut between: impl FnMut(&mut TestDevice, usize) -> bool,
 ) -> Option<(Received, usize)> {
     let outgoing = station.ask();
     let mut arrival = Box::new(arrival(station, &outgoing, answer));
@@ -94,7 +94,7 @@ fn in_slices(
     None
 }
 
-fn states(station: &Station) -> Vec<(RecordId, RecordState)> {
+fn states(station: &TestDevice) -> Vec<(RecordId, RecordState)> {
     let space = general();
     let records = station.replica.records(&space);
     records.map(|(id, state)| (id, state.clone())).collect()
@@ -147,7 +147,7 @@ fn cut_between_any_two_slices_nothing_is_lost_and_the_answer_may_come_again() {
 
 /// Takes an answer as a host does that marks its merges, one record at a time; `cut` breaks it off. Whether
 /// it was not.
-fn marking(station: &mut Station, answer: &Answer, cut: usize) -> bool {
+fn marking(station: &mut TestDevice, answer: &Answer, cut: usize) -> bool {
     station.replica.mark_merges();
     let outgoing = station.ask();
     let mut arrival = Box::new(arrival(station, &outgoing, answer));

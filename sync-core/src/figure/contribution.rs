@@ -70,7 +70,7 @@ pub struct CellKey<'a> {
 
 /// How cells change: the difference of contributions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Change(BTreeMap<(u16, u16, Option<u16>, String), Tally>);
+pub struct CellDelta(BTreeMap<(u16, u16, Option<u16>, String), Tally>);
 
 impl Contribution {
     /// Adds what a group adds in one year; years and indicators come ascending.
@@ -161,7 +161,7 @@ impl Contribution {
     }
 }
 
-impl Change {
+impl CellDelta {
     /// Takes what a group added back.
     pub fn take_back(&mut self, contribution: &Contribution) {
         for (key, tally) in contribution.cells() {

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plan::Package;
-use plan::expression::{Datum, Day, ExpressionError, Facts, Recorded, Scope};
+use plan::expression::{AsOf, Datum, ExpressionError, Facts, RecordFacts, Scope};
 use plan::indicator::{Count, Indicator, Period, Span};
 
-use super::{Away, Contribution, Tally};
+use super::{Absence, Contribution, Tally};
 use crate::id::Subject;
 
 /// The most that one group may stand for: a household's people are at most some dozens, and a
@@ -20,7 +20,7 @@ const BREAKDOWN_BYTES_MAX: usize = 64;
 #[derive(Debug)]
 struct OfPeriod<'a> {
     /// Every year's, ascending, with what is in force on its last day.
-    spans: Vec<(Span, Option<Arc<Day<'a>>>)>,
+    spans: Vec<(Span, Option<Arc<AsOf<'a>>>)>,
     indicators: Vec<(u16, &'a Indicator)>,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Counter<'a> {
             let period = indicator.period;
             let span = |year| {
                 let span = period.of(year)?;
-                let day = Day::of_period(package, &span).ok().map(Arc::new);
+                let day = AsOf::of_period(package, &span).ok().map(Arc::new);
                 Some((span, day))
             };
             let fresh = || OfPeriod {
@@ -74,11 +74,11 @@ impl<'a> Counter<'a> {
         subject: Subject,
         facts: &'f Facts,
         home: &dyn Fn(&str) -> Option<&'f Facts>,
-        away: &Away,
+        away: &Absence,
     ) -> Contribution {
         let mut found: BTreeMap<(u16, u16), (Tally, Vec<String>)> = BTreeMap::new();
         let of = self.of.get(subject.key());
-        let record = Recorded::new(self.package, subject.key(), facts);
+        let record = RecordFacts::new(self.package, subject.key(), facts);
         let record = record.ok().map(Arc::new);
         let mut homes = Homes::new(self.package);
         for of_period in of.into_iter().flat_map(BTreeMap::values) {
@@ -124,7 +124,7 @@ struct Homes<'f> {
 }
 
 /// A household as it was read, or why it can't be.
-type Home<'f> = Result<Arc<Recorded<'f>>, ExpressionError>;
+type Home<'f> = Result<Arc<RecordFacts<'f>>, ExpressionError>;
 
 impl<'f> Homes<'f> {
     fn new(package: &'f Package) -> Self {
@@ -140,7 +140,7 @@ impl<'f> Homes<'f> {
         if let Some((_, home)) = known {
             return home.clone();
         }
-        let home = Recorded::new(self.package, Subject::Household.key(), facts).map(Arc::new);
+        let home = RecordFacts::new(self.package, Subject::Household.key(), facts).map(Arc::new);
         self.read.push((facts, home.clone()));
         home
     }

@@ -68,7 +68,7 @@ fn a_screening_counts_for_as_long_as_its_method_does() {
     ];
     let screenings = vec![item("C-2023", &screening)];
     facts.items.insert("screening".to_owned(), screenings);
-    let never = Away::default();
+    let never = Absence::default();
     let adds = counter.contribution(Subject::Person, &facts, &|date| no_home(date), &never);
     let years = years_of(&package, &adds, CERVICAL);
     let reached: Vec<u16> = years
@@ -98,7 +98,7 @@ fn who_has_no_date_of_birth_is_unknown_and_never_no() {
         Subject::Person,
         &facts,
         &|date| no_home(date),
-        &Away::default(),
+        &Absence::default(),
     );
     for (_, tally) in years_of(&package, &adds, CERVICAL) {
         assert_eq!(
@@ -112,7 +112,7 @@ fn who_has_no_date_of_birth_is_unknown_and_never_no() {
         Subject::Person,
         &man,
         &|date| no_home(date),
-        &Away::default(),
+        &Absence::default(),
     );
     assert!(
         adds.is_empty(),
@@ -125,7 +125,7 @@ fn who_counts_elsewhere_adds_nothing_as_of_those_dates() {
     let package = Package::builtin();
     let counter = Counter::new(&package);
     let facts = woman(&[("2015-01-01", "1")]);
-    let away = Away::of(vec![("2024-12-31".into(), "2026-12-31".into())]);
+    let away = Absence::of(vec![("2024-12-31".into(), "2026-12-31".into())]);
     let adds = counter.contribution(Subject::Person, &facts, &|date| no_home(date), &away);
     let years: Vec<u16> = years_of(&package, &adds, CERVICAL)
         .into_iter()
@@ -141,7 +141,7 @@ fn of_two_units_she_counts_where_she_lives_since_the_later_day() {
     let here = woman(&[("2015-01-01", "1")]);
     let there = woman(&[("2024-06-01", "1")]);
     let groups = [(record(1), &here), (record(2), &there)];
-    let [from_here, from_there] = seats(&package, &groups, &dates).try_into().unwrap();
+    let [from_here, from_there] = absences(&package, &groups, &dates).try_into().unwrap();
     for date in &dates {
         let moved = date.as_str() >= "2024-06-01";
         assert_eq!(from_here.holds(date), moved, "{date}");
@@ -151,7 +151,7 @@ fn of_two_units_she_counts_where_she_lives_since_the_later_day() {
     // She left the second place again, and the first never heard of it.
     let there = woman(&[("2024-06-01", "1"), ("2026-02-01", "5")]);
     let groups = [(record(1), &here), (record(2), &there)];
-    let seats = seats(&package, &groups, &dates);
+    let seats = absences(&package, &groups, &dates);
     assert!(seats[0].holds("2025-12-31") && !seats[0].holds("2026-12-31"));
 }
 
@@ -169,7 +169,7 @@ fn exactly_one_of_several_units_counts_whatever_is_recorded() {
         (record(3), &month),
         (record(2), &same),
     ];
-    let seats = seats(&package, &groups, &dates);
+    let seats = absences(&package, &groups, &dates);
     for date in &dates {
         let here = seats.iter().filter(|away| !away.holds(date)).count();
         assert_eq!(here, 1, "{date}");
@@ -216,7 +216,7 @@ fn a_change_is_the_difference_and_nothing_where_nothing_changed() {
         of.push(0, 2026, tally, vec![value.to_owned()]);
         of
     };
-    let mut change = Change::default();
+    let mut change = CellDelta::default();
     change.take_back(&of(0, "35"));
     change.add(&of(0, "35"));
     assert_eq!(change.cells().count(), 0);
@@ -271,7 +271,7 @@ fn linked_records_count_once_with_the_items_of_all() {
         Subject::Person,
         &one,
         &|date| no_home(date),
-        &Away::default(),
+        &Absence::default(),
     );
     assert_eq!(years_of(&package, &adds, CERVICAL).len(), 10);
     // It is open whether they are one person: nothing of one is the other's.
@@ -328,9 +328,9 @@ fn an_indicator_of_an_unknown_unit_counts_nobody_and_the_others_count_as_before(
     let mut package = known.clone();
     let place = package.indicators.iter().position(|i| i.key == CERVICAL);
     let place = place.unwrap();
-    package.indicators[place].target.unit = plan::indicator::Unit::Other(99);
+    package.indicators[place].target.unit = plan::indicator::Measure::Other(99);
     let facts = woman(&[("2015-01-01", "1")]);
-    let never = Away::default();
+    let never = Absence::default();
     let counted = |package: &Package, key: &str| {
         let counter = Counter::new(package);
         let adds = counter.contribution(Subject::Person, &facts, &|date| no_home(date), &never);

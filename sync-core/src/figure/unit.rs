@@ -11,7 +11,7 @@ use crate::facts::{facts, home_of, joined};
 use crate::group::{Group, IdNumber, Ties, groups_by};
 use crate::id::{RecordId, Subject};
 use crate::show::{self, Source};
-use crate::view::Shown;
+use crate::view::RecordValues;
 
 /// What is recorded in a unit, group by group.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ pub struct Said {
 
 impl Said {
     /// Of the values that a record shows.
-    pub fn of(package: &Package, record: RecordId, shown: &Shown<'_>) -> Self {
+    pub fn of(package: &Package, record: RecordId, shown: &RecordValues<'_>) -> Self {
         let values = shown.iter().map(|(key, slot)| (*key, slot.winner()));
         Self {
             ties: show::ties(record, shown),

@@ -24,7 +24,7 @@ pub struct SpaceHeld {
 
 /// Where a batch belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Placement {
     /// It is held already.
     Held,
     /// It follows what is held.
@@ -37,19 +37,19 @@ pub enum Place {
 
 impl SpaceHeld {
     /// Where a batch belongs.
-    pub fn place(&self, device: DeviceId, node: &Node) -> Place {
+    pub fn place(&self, device: DeviceId, node: &Node) -> Placement {
         let feed = self.feeds.get(&device);
         if feed.is_some_and(|feed| feed.holds(node.hash)) {
-            return Place::Held;
+            return Placement::Held;
         }
         match Feed::place(node, |hash| feed?.node(hash).map(|held| held.seq)) {
-            Ok(()) => Place::New,
-            Err(Misplaced::Missing(parent)) => Place::Gap(parent),
-            Err(Misplaced::Parents) => Place::Wrong,
+            Ok(()) => Placement::New,
+            Err(Misplaced::Missing(parent)) => Placement::Gap(parent),
+            Err(Misplaced::Parents) => Placement::Wrong,
         }
     }
 
-    /// Takes a batch whose place is [`Place::New`]; returns its number of arrival.
+    /// Takes a batch whose place is [`Placement::New`]; returns its number of arrival.
     pub fn hold(&mut self, device: DeviceId, node: Node) -> u64 {
         self.counter += 1;
         self.arrivals.insert(node.hash, self.counter);

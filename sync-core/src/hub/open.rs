@@ -1,62 +1,67 @@
 //! Authentication of a request, and verification of its batches.
 
-use crate::batch::{Batch, Unfit};
+use crate::batch::{BadBatch, Batch};
 use crate::control::{Control, ControlEntry};
+use crate::control_repair::SHOWN_BY_UNKNOWN_DEVICE_MAX;
 use crate::id::DeviceId;
-use crate::offer::SHOWN_BY_STRANGER_MAX;
 use crate::seal;
-use crate::wire::Parting;
+use crate::wire::WipeReport;
 use crate::wire::{Answer, Find, Request, Signed, SpaceClaim, Unopened};
 
-use super::{HubMe, Refusal};
+use super::{NodeIdentity, RequestError};
 
 /// A request that may be served.
 pub enum Opened {
     /// Serve it: look up its [`Unopened::references`], then [`take_apart`].
     Request(Box<Unopened>),
     /// A person has ordered that the device wipe itself, and this is what it says of it: take that, and
-    /// answer with [`crate::parting::answer`].
-    Wipe(DeviceId, Option<Parting>),
+    /// answer with [`crate::remote_wipe::answer`].
+    Wipe(DeviceId, Option<WipeReport>),
     /// Its nonce is too old or another server's: answer this and do nothing.
     StaleNonce(Box<Answer>),
     /// It shows control entries that were lost here: join them, hold back the devices that they let
     /// in (a lost revocation may be among what nobody shows, R20), and open it again.
-    Taught(Vec<ControlEntry>),
+    ControlRepair(Vec<ControlEntry>),
 }
 
 /// Checks that a request is one, and whose: shape, roster, signature, grants, nonce, in this order.
 /// A device that is not on the roster gets in with the enrolment that it shows, unless what is held
 /// says that it was revoked (R21).
-pub fn open(me: &HubMe, control: &Control, packed: &[u8], now: i64) -> Result<Opened, Refusal> {
+pub fn open(
+    me: &NodeIdentity,
+    control: &Control,
+    packed: &[u8],
+    now: i64,
+) -> Result<Opened, RequestError> {
     let unopened = Unopened::read(me.network, packed)?;
     let (request, signed) = (&unopened.request, &unopened.signed);
     let shown = match control.enrolment(request.device) {
         Some(enrolment) if !signed_by(&enrolment.signing_key, signed) => {
-            return Err(Refusal::Signature);
+            return Err(RequestError::Signature);
         }
         Some(_) => &request.shown[..],
         // Nobody has signed anything yet.
-        None => &request.shown[..request.shown.len().min(SHOWN_BY_STRANGER_MAX)],
+        None => &request.shown[..request.shown.len().min(SHOWN_BY_UNKNOWN_DEVICE_MAX)],
     };
     let (joined, taught) = join(control, shown);
     let control = joined.as_ref().unwrap_or(control);
     let enrolment = control
         .enrolment(request.device)
-        .ok_or(Refusal::UnknownDevice)?;
+        .ok_or(RequestError::UnknownDevice)?;
     if !signed_by(&enrolment.signing_key, signed) {
-        return Err(Refusal::Signature);
+        return Err(RequestError::Signature);
     }
     // Only to who has shown to be the device: what became of it is nobody else's business.
     let is_to_wipe = control.wipe_order(request.device).is_some();
     if control.revoked(request.device).is_some() && !is_to_wipe {
-        return Err(Refusal::Revoked);
+        return Err(RequestError::Revoked);
     }
     if !request
         .spaces
         .iter()
         .all(|claim| enrolment.spaces.contains(&claim.space))
     {
-        return Err(Refusal::SpaceNotGranted);
+        return Err(RequestError::SpaceNotGranted);
     }
     if !me.nonce_holds(request.device, request.nonce, now) {
         let nonce = Some(me.nonce(request.device, now));
@@ -67,10 +72,10 @@ pub fn open(me: &HubMe, control: &Control, packed: &[u8], now: i64) -> Result<Op
         })));
     }
     if !taught.is_empty() {
-        return Ok(Opened::Taught(taught));
+        return Ok(Opened::ControlRepair(taught));
     }
     if is_to_wipe {
-        return Ok(Opened::Wipe(request.device, request.parting.clone()));
+        return Ok(Opened::Wipe(request.device, request.wipe_report.clone()));
     }
     Ok(Opened::Request(Box::new(unopened)))
 }
@@ -109,21 +114,21 @@ pub struct Brought {
     /// The request.
     pub request: Request,
     /// Its batches, in its order.
-    pub batches: Vec<Result<Batch, Unfit>>,
+    pub batches: Vec<Result<Batch, BadBatch>>,
 }
 
 /// Takes the batches of a request apart and checks each ([`receive`]); `find` knows what was looked
 /// up of its references.
 ///
 /// Where they refer to something, all of them must come out as their authors signed them: else none
-/// is taken and the phone is told to refer to nothing ([`Unfit::Reference`]). What is wrong with
+/// is taken and the phone is told to refer to nothing ([`BadBatch::Reference`]). What is wrong with
 /// them otherwise shows then.
 pub fn take_apart(
-    me: &HubMe,
+    me: &NodeIdentity,
     control: &Control,
     unopened: Unopened,
     find: &mut Find<'_>,
-) -> Result<Brought, Refusal> {
+) -> Result<Brought, RequestError> {
     let refers = !unopened.references(me.network)?.is_empty();
     let only_held = |request: Request| {
         // Of spaces that were taken from it meanwhile the device hears nothing. That it asks for fewer
@@ -136,7 +141,7 @@ pub fn take_apart(
     let request = only_held(unopened.request.clone());
     let nothing = |request| Brought {
         request,
-        batches: vec![Err(Unfit::Reference)],
+        batches: vec![Err(BadBatch::Reference)],
     };
     match unopened.open(me.network, find) {
         Ok(request) => {
@@ -158,7 +163,7 @@ pub fn take_apart(
 
 /// Checks one batch of a request: size, shape, author, signature (R5). Its author need not be its
 /// bringer: every replica offers every feed that it holds.
-pub fn receive(control: &Control, bringer: DeviceId, bytes: &[u8]) -> Result<Batch, Unfit> {
+pub fn receive(control: &Control, bringer: DeviceId, bytes: &[u8]) -> Result<Batch, BadBatch> {
     let batch = control.receive(bytes)?;
     // Of a space that was taken from it too: it erases the space when it hears of that, and may hold what
     // nobody else has. What it wrote itself waits for the office.
@@ -166,6 +171,6 @@ pub fn receive(control: &Control, bringer: DeviceId, bytes: &[u8]) -> Result<Bat
     let was_let_in = enrolment.is_some_and(|held| held.spaces.contains(&batch.header.space));
     match was_let_in {
         true => Ok(batch),
-        false => Err(Unfit::Space),
+        false => Err(BadBatch::Space),
     }
 }

@@ -9,14 +9,14 @@ use crate::control::{Control, ControlPosition};
 use crate::feed::{Node, Tip, Vector, by_turns};
 use crate::id::{BatchHash, DeviceId, Space};
 use crate::seal::SigningKey;
-use crate::wire::{Answer, Refer, Refused, Request, SpaceClaim, SpaceState, base_digest};
+use crate::wire::{Answer, Refer, RejectedBatch, Request, SpaceClaim, SpaceState, base_digest};
 
-use super::{HubMe, SpaceHeld};
+use super::{NodeIdentity, SpaceHeld};
 
 /// The bases that a request names, checked by its digest; `None` when any of them is unknown here,
 /// and the answer must be a reset.
 pub fn bases(
-    me: &HubMe,
+    me: &NodeIdentity,
     request: &Request,
     held: &BTreeMap<Space, SpaceHeld>,
 ) -> Option<BTreeMap<Space, Vector>> {
@@ -42,7 +42,7 @@ pub struct Taken {
     /// Feeds of which something was not held: their tips are told in any case.
     pub doubtful: BTreeSet<(Space, DeviceId)>,
     /// What is not held, and why.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RejectedBatch>,
     /// Batches with a parent missing that found no room in the stash: an exchange brings them again.
     pub unkept: BTreeSet<BatchHash>,
 }
@@ -86,7 +86,7 @@ impl Plan {
 /// Plans the answer: control, acknowledgement, batches. `bases` is what [`bases`] gave before
 /// anything was held, and `held` what is held now.
 pub fn plan(
-    me: &HubMe,
+    me: &NodeIdentity,
     control: &Control,
     request: &Request,
     bases: Option<&BTreeMap<Space, Vector>>,
@@ -156,7 +156,7 @@ pub fn plan(
 
 /// What is held now of each space, signed by this node: acknowledgements that can be carried.
 pub fn receipts<'a>(
-    me: &HubMe,
+    me: &NodeIdentity,
     held: impl IntoIterator<Item = (&'a Space, &'a SpaceHeld)>,
     node: &SigningKey,
 ) -> Vec<Vec<u8>> {
@@ -230,7 +230,7 @@ fn answer_space(
     for (device, feed) in &space.feeds {
         let theirs: Vec<Tip> = phone.tips(*device).copied().collect();
         let rungs = claim
-            .ladders
+            .locators
             .iter()
             .filter(|(of, _)| of == device)
             .flat_map(|(_, tips)| tips);
@@ -240,7 +240,7 @@ fn answer_space(
             .filter(|tip| feed.find(tip.hash).is_some())
             .copied()
             .collect();
-        let asked = claim.ladders.iter().any(|(of, _)| of == device);
+        let asked = claim.locators.iter().any(|(of, _)| of == device);
         if have.is_empty() && !theirs.is_empty() && !asked {
             ladders_wanted.push(*device);
             continue;

@@ -13,7 +13,7 @@ const CHANGE_LEN: usize = ChangeHash::LEN + ActorId::LEN;
 impl RecordState {
     /// The state as bytes for the store.
     pub fn to_cbor(&self) -> Vec<u8> {
-        let written = || self.view.slots.values().flat_map(Slot::values);
+        let written = || self.view.slots.values().flat_map(MultiValue::values);
         let changes: BTreeSet<(ChangeHash, ActorId)> =
             written().map(|w| (w.change, w.op.actor)).collect();
         let changes: Vec<(ChangeHash, ActorId)> = changes.into_iter().collect();
@@ -113,7 +113,7 @@ fn encode(
 fn read_view(
     d: &mut Decoder<'_>,
     changes: &[(ChangeHash, ActorId)],
-) -> Result<BTreeMap<Key, Slot>, decode::Error> {
+) -> Result<BTreeMap<Key, MultiValue>, decode::Error> {
     let message = |text: &'static str| decode::Error::message(text);
     let mut slots = BTreeMap::new();
     for _ in 0..d.array()?.ok_or_else(|| message("length missing"))? {
@@ -148,7 +148,7 @@ fn read_view(
         }
         let winner = read()?;
         let others = (1..parts / 3).map(|_| read()).collect::<Result<_, _>>()?;
-        slots.insert(key, Slot { winner, others });
+        slots.insert(key, MultiValue { winner, others });
     }
     Ok(slots)
 }

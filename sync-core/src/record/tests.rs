@@ -3,18 +3,20 @@ use std::convert::Infallible;
 use proptest::prelude::*;
 
 use super::*;
-use crate::admit::world::{Dice, Held, actor, admit_naively, borrowed, device, history, key};
+use crate::admit::world::{
+    Dice, HeldChanges, actor, admit_naively, borrowed, device, history, key,
+};
 use crate::change::COUNTER_MAX;
 use crate::document::peer::{POISON, Peer};
 
 /// Adds what arrived where nothing but that may be asked for.
 fn add_plainly(state: &RecordState, of: u8, raw: &[u8]) -> RecordState {
-    let asked = || -> Result<Held, &str> { Err("asked for everything") };
+    let asked = || -> Result<HeldChanges, &str> { Err("asked for everything") };
     state.add(&[(device(of), raw)], asked).unwrap()
 }
 
 /// Adds what arrived, with everything held at hand.
-fn add(state: &RecordState, arrived: &[(DeviceId, Vec<u8>)], held: &Held) -> RecordState {
+fn add(state: &RecordState, arrived: &[(DeviceId, Vec<u8>)], held: &HeldChanges) -> RecordState {
     let Ok(state) = state.add(&borrowed(arrived), || Ok::<_, Infallible>(held.clone()));
     state
 }
@@ -278,7 +280,7 @@ fn hostile_changes_are_set_aside_in_no_time_and_honest_edits_go_on() {
     let twin = Change::make(vec![], actor(1, 0), 1, 1, 0, put(&[])).1;
     let mut flipped = first.clone();
     flipped[60] ^= 1;
-    let mut held: Held = vec![(device(1), first)];
+    let mut held: HeldChanges = vec![(device(1), first)];
     let mut state = base.clone();
     for (of, raw) in [
         (2, near_end),
@@ -304,7 +306,7 @@ fn hostile_changes_are_set_aside_in_no_time_and_honest_edits_go_on() {
         state
             .aside()
             .iter()
-            .any(|aside| matches!(aside.why, Why::Twin { .. }))
+            .any(|aside| matches!(aside.why, AsideReason::Twin { .. }))
     );
 }
 
@@ -320,7 +322,7 @@ fn an_actor_with_a_change_set_aside_writes_no_second_one_with_its_number() {
     let one = Change::make(vec![], actor(1, 0), 1, 1, 0, put("x"));
     let two = Change::make(vec![], actor(1, 0), 1, 1, 0, put("y"));
     let kept = one.0.hash.min(two.0.hash);
-    let held: Held = vec![(device(1), one.1), (device(1), two.1)];
+    let held: HeldChanges = vec![(device(1), one.1), (device(1), two.1)];
     let state = RecordState::rebuild(&borrowed(&held));
     assert_eq!(state.heads(), [kept]);
     let puts = [(key(PHONE), "1".into())];
@@ -337,7 +339,7 @@ fn a_record_on_which_automerge_fails_is_parked_with_its_last_good_view_by_everyb
     let (two, q) = write(&p, actor(1, 0), &[(NAME, "高娃娃".into())]);
     let (three, _) = write(&q, actor(1, 0), &[(NAME, "第三".into())]);
     POISON.set(q.heads().first().copied());
-    let held: Held = [one, two.clone(), three.clone()]
+    let held: HeldChanges = [one, two.clone(), three.clone()]
         .map(|raw| (device(1), raw))
         .to_vec();
     let parked = add(&p, &[(device(1), two)], &held[..2].to_vec());
@@ -362,7 +364,7 @@ fn a_saved_document_that_is_damaged_is_rebuilt_from_what_is_held() {
     let mut damaged = p.clone();
     damaged.saved[20] ^= 1;
     assert!(damaged.history().is_err());
-    let held: Held = vec![(device(1), one), (device(1), two)];
+    let held: HeldChanges = vec![(device(1), one), (device(1), two)];
     let healed = add(&damaged, &held[1..], &held);
     assert_eq!(healed, q);
     assert_eq!(healed.history().unwrap().len(), 2);
@@ -381,7 +383,7 @@ fn a_state_survives_the_store_and_other_bytes_are_refused() {
         change: ChangeHash([1; 32]),
         device: device(1),
         actor: None,
-        why: Why::Invalid(Invalid::Header),
+        why: AsideReason::Invalid(BadChange::Header),
     };
     state.aside.push(aside);
     let bytes = state.to_cbor();
@@ -404,7 +406,10 @@ fn a_state_survives_the_store_and_other_bytes_are_refused() {
 
 /// The view of admitted changes by the words of the rule: of the operations on a key that no other
 /// admitted change replaces, the greatest shows.
-fn view_naively(admitted: &BTreeSet<ChangeHash>, held: &Held) -> BTreeMap<Key, Vec<(OpId, Value)>> {
+fn view_naively(
+    admitted: &BTreeSet<ChangeHash>,
+    held: &HeldChanges,
+) -> BTreeMap<Key, Vec<(OpId, Value)>> {
     let changes: BTreeMap<ChangeHash, Change> = held
         .iter()
         .filter_map(|(_, raw)| Change::parse(raw).ok())
@@ -460,7 +465,7 @@ proptest! {
                 dice.shuffle(&mut order);
             }
             let mut state = RecordState::empty();
-            let mut came = Held::new();
+            let mut came = HeldChanges::new();
             while came.len() < order.len() {
                 let end = (came.len() + 1 + dice.below(4)).min(order.len());
                 let batch = order[came.len()..end].to_vec();
@@ -479,14 +484,14 @@ proptest! {
     #[test]
     fn phones_that_exchange_everything_agree(seed in any::<u64>()) {
         let mut dice = Dice(seed);
-        let mut phones = vec![(RecordState::empty(), Held::new()); 3];
+        let mut phones = vec![(RecordState::empty(), HeldChanges::new()); 3];
         let mut seen: Vec<Vec<ChangeHash>> = vec![vec![]; 3];
         for step in 0..20u8 {
             let at = dice.below(3);
             if dice.one_in(3) {
                 let from = phones[dice.below(3)].1.clone();
                 let (state, held) = &mut phones[at];
-                let new: Held = from.into_iter().filter(|entry| !held.contains(entry)).collect();
+                let new: HeldChanges = from.into_iter().filter(|entry| !held.contains(entry)).collect();
                 held.extend(new.clone());
                 *state = add(state, &new, held);
             } else {
@@ -514,7 +519,7 @@ proptest! {
                 seen[at] = phones[at].0.heads().to_vec();
             }
         }
-        let all: Held = phones.iter().flat_map(|(_, held)| held.clone()).collect();
+        let all: HeldChanges = phones.iter().flat_map(|(_, held)| held.clone()).collect();
         let end = RecordState::rebuild(&borrowed(&all));
         prop_assert!(end.aside().is_empty());
         for (state, held) in &phones {

@@ -15,12 +15,12 @@ pub struct Written {
 
 /// What is visible under one key: one value, or several that were written apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slot {
+pub struct MultiValue {
     pub(super) winner: Written,
     pub(super) others: Vec<Written>,
 }
 
-impl Slot {
+impl MultiValue {
     /// The value that shows.
     pub fn winner(&self) -> &Value {
         &self.winner.value
@@ -56,17 +56,17 @@ pub const BEGUN: &str = "+";
 /// The values of a record, by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
-    pub(super) slots: BTreeMap<Key, Slot>,
+    pub(super) slots: BTreeMap<Key, MultiValue>,
 }
 
 impl View {
     /// What is visible under `key`.
-    pub fn get(&self, key: &Key) -> Option<&Slot> {
+    pub fn get(&self, key: &Key) -> Option<&MultiValue> {
         self.slots.get(key)
     }
 
     /// The keys with what is visible under them, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Slot)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, &MultiValue)> {
         self.slots.iter()
     }
 
@@ -117,7 +117,7 @@ impl View {
         if let Some(winner) = values.next() {
             self.slots.insert(
                 key,
-                Slot {
+                MultiValue {
                     winner,
                     others: values.collect(),
                 },
@@ -128,7 +128,7 @@ impl View {
     /// Whether Automerge shows the same under `key`.
     pub(super) fn agrees(&self, document: &Document, key: &Key) -> Result<(), DocumentError> {
         let theirs = document.values(key, None)?;
-        let ours = self.get(key).into_iter().flat_map(Slot::values);
+        let ours = self.get(key).into_iter().flat_map(MultiValue::values);
         let mut ours: Vec<_> = ours.map(|written| (written.op, &written.value)).collect();
         ours.sort_unstable();
         if ours

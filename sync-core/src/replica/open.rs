@@ -105,12 +105,15 @@ impl Replica {
                 Err(_) => report.unreadable_rows += 1,
             },
         )?;
-        each(Table::Kept, &mut |value| match stored::read_kept(&value) {
-            Some((space, record, changes)) => {
-                replica.held_mut(space).kept.insert(record, changes);
-            }
-            None => report.unreadable_rows += 1,
-        })?;
+        each(
+            Table::Orphaned,
+            &mut |value| match stored::read_kept(&value) {
+                Some((space, record, changes)) => {
+                    replica.held_mut(space).orphaned.insert(record, changes);
+                }
+                None => report.unreadable_rows += 1,
+            },
+        )?;
         each(Table::Meta, &mut |value| {
             if let Some((space, base)) = stored::read_base(&value)
                 && let Some(held) = replica.spaces.get_mut(&space)
@@ -146,7 +149,7 @@ impl Replica {
     fn rebuild_lost_records(&mut self, rows: &dyn ReadRows) -> Result<usize, Unreadable> {
         let mut rebuilt = Vec::new();
         for (space, held) in &self.spaces {
-            let uncounted = self.uncounted(&self.control, space, &BTreeMap::new());
+            let quarantined = self.quarantined(&self.control, space, &BTreeMap::new());
             let staged = held.staged.values().map(|staged| staged.entry.record);
             let known: BTreeSet<RecordId> = held.touched.keys().copied().chain(staged).collect();
             for record in known
@@ -154,7 +157,7 @@ impl Replica {
                 .filter(|record| !held.records.contains_key(record))
             {
                 let changes =
-                    self.changes_of(rows, space, record, &[], &uncounted, &self.control)?;
+                    self.changes_of(rows, space, record, &[], &quarantined, &self.control)?;
                 let refs: Vec<(DeviceId, &[u8])> = changes
                     .iter()
                     .map(|(device, raw)| (*device, raw.as_slice()))

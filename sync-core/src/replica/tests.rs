@@ -3,7 +3,7 @@
 use super::*;
 use crate::change::{Change, Put};
 use crate::id::Incarnation;
-use crate::station::{Station, UNIT};
+use crate::testing::{TestDevice, UNIT};
 
 fn space(class: Class) -> Space {
     Space::new(UNIT, class).unwrap()
@@ -34,7 +34,7 @@ fn state_of(changes: &[(DeviceId, Vec<u8>)]) -> RecordState {
 
 #[test]
 fn a_key_written_into_the_space_of_another_class_does_not_show() {
-    let mut station = Station::new(1, &Class::CADRE);
+    let mut station = TestDevice::new(1, &Class::CADRE);
     let record = station.person();
     station.save(record, &name("其其格")).unwrap();
     let hostile = DeviceId([0xbd; 8]);
@@ -56,7 +56,7 @@ fn a_key_written_into_the_space_of_another_class_does_not_show() {
 
 #[test]
 fn a_device_whose_change_was_set_aside_behind_a_hostile_twin_goes_on_saving() {
-    let mut station = Station::new(1, &Class::CADRE);
+    let mut station = TestDevice::new(1, &Class::CADRE);
     let record = station.person();
     let hostile = DeviceId([0xbd; 8]);
     // Two contents for one (actor, seq): the smaller hash stays, whichever came first.
@@ -105,7 +105,7 @@ fn a_device_whose_change_was_set_aside_behind_a_hostile_twin_goes_on_saving() {
 
 #[test]
 fn saving_twice_is_one_edit_and_empty_edits_stage_nothing() {
-    let mut station = Station::new(1, &Class::CADRE);
+    let mut station = TestDevice::new(1, &Class::CADRE);
     let record = station.person();
     assert_eq!(station.save(record, &name("其其格")).unwrap().changes, 1);
     assert_eq!(station.save(record, &name("其其格")).unwrap().changes, 0);
@@ -121,7 +121,7 @@ fn saving_twice_is_one_edit_and_empty_edits_stage_nothing() {
 
 #[test]
 fn a_section_of_a_class_that_is_not_held_is_refused_and_says_which() {
-    let mut station = Station::new(1, &[Class::General]);
+    let mut station = TestDevice::new(1, &[Class::General]);
     let record = station.person();
     let health = [("vaccination.hpv_vaccine", Value::from("2"))];
     let error = station.save(record, &health).unwrap_err();
@@ -140,7 +140,7 @@ fn a_section_of_a_class_that_is_not_held_is_refused_and_says_which() {
 
 #[test]
 fn the_true_time_is_the_clocks_unless_it_was_set_back() {
-    let hub = HubState::enrolled(Incarnation([1; 8]), [0; 16], 5_000, 1_000);
+    let hub = ServerState::enrolled(Incarnation([1; 8]), [0; 16], 5_000, 1_000);
     assert_eq!(
         (hub.true_time(5_100), hub.not_future_before(5_100)),
         (1_100, 1_100)
@@ -152,7 +152,7 @@ fn the_true_time_is_the_clocks_unless_it_was_set_back() {
 
 #[test]
 fn what_is_remembered_of_a_unit_is_what_its_records_say_after_every_step() {
-    let mut station = Station::new(1, &Class::CADRE);
+    let mut station = TestDevice::new(1, &Class::CADRE);
     let package = station.replica.package().unwrap().clone();
     let (one, other) = (station.person(), station.person());
     let number = [

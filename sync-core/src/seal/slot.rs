@@ -160,7 +160,7 @@ impl Opener<'_> {
 
 /// The store key, sealed under a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slot {
+pub struct KeySlot {
     kind: SlotKind,
     kdf: KdfParams,
     salt: [u8; SALT_BYTES],
@@ -184,7 +184,7 @@ struct SlotWire {
     sealed: ByteVec,
 }
 
-impl Slot {
+impl KeySlot {
     /// Seals `key` for an opener.
     pub(super) fn seal(
         rng: &mut dyn CryptoRng,
@@ -306,9 +306,9 @@ mod tests {
 
     const STORE: StoreId = StoreId([5; 16]);
 
-    fn slot() -> Slot {
+    fn slot() -> KeySlot {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        Slot::seal(
+        KeySlot::seal(
             &mut rng,
             STORE,
             &[8; 32],
@@ -336,8 +336,8 @@ mod tests {
         let mut rng = ChaCha20Rng::seed_from_u64(2);
         let (mac, other) = (key_store(3), key_store(4));
         let with = Opener::KeyStore(b"2468", &mac);
-        let slot = Slot::seal(&mut rng, STORE, &[8; 32], with, KdfParams::FLOOR).unwrap();
-        let slot = Slot::from_bytes(&slot.to_bytes()).unwrap();
+        let slot = KeySlot::seal(&mut rng, STORE, &[8; 32], with, KdfParams::FLOOR).unwrap();
+        let slot = KeySlot::from_bytes(&slot.to_bytes()).unwrap();
         assert_eq!(slot.kind(), SlotKind::KeyStore);
         assert_eq!(*slot.open(STORE, with).unwrap(), [8; 32]);
         let refused = |opener| slot.open(STORE, opener).unwrap_err();
@@ -363,7 +363,7 @@ mod tests {
         let mac = key_store(3);
         let openers = [typed(b"482913"), Opener::KeyStore(b"2468", &mac)];
         let slots = openers.map(|opener| {
-            let slot = Slot::seal(&mut rng, STORE, &[8; 32], opener, KdfParams::FLOOR).unwrap();
+            let slot = KeySlot::seal(&mut rng, STORE, &[8; 32], opener, KdfParams::FLOOR).unwrap();
             data_encoding::HEXLOWER.encode(&slot.to_bytes())
         });
         let typed_alone = "8601194c0002015007462f8d57dcc68ef55177aaec936593584901847b4f8e18e2d662b4\
@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn a_slot_opens_with_its_secret_in_its_store_only() {
-        let slot = Slot::from_bytes(&slot().to_bytes()).unwrap();
+        let slot = KeySlot::from_bytes(&slot().to_bytes()).unwrap();
         assert_eq!(*slot.open(STORE, typed(b"482913")).unwrap(), [8; 32]);
         assert_eq!(
             slot.open(STORE, typed(b"482914")),
@@ -413,12 +413,12 @@ mod tests {
                 passes,
                 lanes: 1,
             };
-            let bytes = Slot {
+            let bytes = KeySlot {
                 kdf,
                 ..good.clone()
             }
             .to_bytes();
-            assert_eq!(Slot::from_bytes(&bytes), Err(SealError::Parameters));
+            assert_eq!(KeySlot::from_bytes(&bytes), Err(SealError::Parameters));
         }
     }
 
@@ -428,7 +428,7 @@ mod tests {
             passes: 3,
             ..KdfParams::FLOOR
         };
-        let slot = Slot { kdf, ..slot() };
+        let slot = KeySlot { kdf, ..slot() };
         assert_eq!(
             slot.open(STORE, typed(b"482913")),
             Err(SealError::DoesNotOpen)
@@ -438,8 +438,8 @@ mod tests {
     #[test]
     fn slots_of_other_kinds_are_named_and_not_tried() {
         for kind in [SlotKind::KeyStore, SlotKind::Reserved] {
-            let other = Slot { kind, ..slot() };
-            let read = Slot::from_bytes(&other.to_bytes()).unwrap();
+            let other = KeySlot { kind, ..slot() };
+            let read = KeySlot::from_bytes(&other.to_bytes()).unwrap();
             assert_eq!(
                 read.open(STORE, typed(b"482913")),
                 Err(SealError::SlotKind(kind as u8))
@@ -448,7 +448,7 @@ mod tests {
         let mut bytes = slot().to_bytes();
         // Array head, then the kind.
         bytes[1] = 9;
-        assert_eq!(Slot::from_bytes(&bytes), Err(SealError::SlotKind(9)));
+        assert_eq!(KeySlot::from_bytes(&bytes), Err(SealError::SlotKind(9)));
     }
 
     #[test]
@@ -456,17 +456,17 @@ mod tests {
         let good = slot().to_bytes();
         for end in 0..good.len() {
             assert_eq!(
-                Slot::from_bytes(&good[..end]),
+                KeySlot::from_bytes(&good[..end]),
                 Err(SealError::NotASlot),
                 "{end}"
             );
         }
         assert_eq!(
-            Slot::from_bytes(&[0xff; SLOT_BYTES_MAX + 1]),
+            KeySlot::from_bytes(&[0xff; SLOT_BYTES_MAX + 1]),
             Err(SealError::NotASlot)
         );
         assert_eq!(
-            Slot::from_bytes(&[0xff; SLOT_BYTES_MAX]),
+            KeySlot::from_bytes(&[0xff; SLOT_BYTES_MAX]),
             Err(SealError::NotASlot)
         );
     }

@@ -17,7 +17,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::packed::{pack, unpack};
-use super::slot::{KdfParams, Opener, Slot};
+use super::slot::{KdfParams, KeySlot, Opener};
 use super::{KEY_BYTES, SUITE, SealError, of_suite_1, random};
 use crate::id::Space;
 use crate::row::Table;
@@ -68,7 +68,7 @@ impl StoreKey {
 
     /// The key in `slot`, which costs what the slot's parameters say.
     /// [`SealError::DoesNotOpen`] means a wrong secret or an altered header.
-    pub fn from_slot(id: StoreId, slot: &Slot, opener: Opener<'_>) -> Result<Self, SealError> {
+    pub fn from_slot(id: StoreId, slot: &KeySlot, opener: Opener<'_>) -> Result<Self, SealError> {
         Ok(Self::new(id, slot.open(id, opener)?))
     }
 
@@ -78,8 +78,8 @@ impl StoreKey {
         rng: &mut dyn CryptoRng,
         opener: Opener<'_>,
         kdf: KdfParams,
-    ) -> Result<Slot, SealError> {
-        Slot::seal(rng, self.id, &self.key, opener, kdf)
+    ) -> Result<KeySlot, SealError> {
+        KeySlot::seal(rng, self.id, &self.key, opener, kdf)
     }
 
     /// The store's id.

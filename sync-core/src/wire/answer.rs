@@ -18,7 +18,7 @@ pub struct SpaceState {
 
 /// A batch that the server would not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct RejectedBatch {
     /// The batch's place in the request.
     pub index: u32,
     /// A stable code.
@@ -51,11 +51,11 @@ pub struct Answer {
     /// Something is left that the budget cut off.
     pub more: bool,
     /// Batches of the request that are not held, and why.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RejectedBatch>,
     /// Signed acknowledgements, a space each, where the phone asked for them.
     pub receipts: Vec<Vec<u8>>,
     /// The phone is to wipe itself; then nothing else is said.
-    pub wipe: Option<WipeCall>,
+    pub wipe: Option<WipeCommand>,
     /// How much of what the server acknowledges stands elsewhere too (R23); `None` tells nothing.
     pub safe: Option<Safe>,
     /// Two phones write with this device's keys: each is to make new ones.
@@ -84,7 +84,7 @@ struct StateWire {
 }
 
 #[derive(Encode, Decode)]
-struct RefusedWire {
+struct RejectedBatchWire {
     #[n(0)]
     index: u32,
     #[n(1)]
@@ -145,14 +145,14 @@ struct AnswerWire {
     #[n(8)]
     more: Option<bool>,
     #[n(9)]
-    refused: Option<List<RefusedWire, BATCHES_MAX>>,
+    refused: Option<List<RejectedBatchWire, BATCHES_MAX>>,
     /// Empty says everything.
     #[n(10)]
     safe: Option<List<SafeWire, SPACES_MAX>>,
     #[n(11)]
     renew_keys: Option<bool>,
     #[n(12)]
-    wipe: Option<WipeWire>,
+    wipe: Option<WipeCommandWire>,
     #[n(13)]
     receipts: Option<List<ByteVec, SPACES_MAX>>,
 }
@@ -200,7 +200,7 @@ impl Answer {
         let refused = self
             .refused
             .iter()
-            .map(|refused| RefusedWire {
+            .map(|refused| RejectedBatchWire {
                 index: refused.index,
                 code: refused.code.clone(),
             })
@@ -308,7 +308,7 @@ impl Answer {
                 .refused
                 .unwrap_or_default()
                 .into_iter()
-                .map(|refused| Refused {
+                .map(|refused| RejectedBatch {
                     index: refused.index,
                     code: refused.code,
                 })

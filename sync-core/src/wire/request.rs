@@ -14,7 +14,7 @@ pub struct SpaceClaim {
     /// The phone's tips where they differ from that vector, after what this request carries.
     pub changes: Vec<(DeviceId, Vec<Tip>)>,
     /// Ladders of feeds of which the server knew none of the phone's tips (R3).
-    pub ladders: Vec<(DeviceId, Vec<Tip>)>,
+    pub locators: Vec<(DeviceId, Vec<Tip>)>,
 }
 
 /// What a phone asks in one exchange.
@@ -34,7 +34,7 @@ pub struct Request {
     pub batches: Vec<Vec<u8>>,
     /// What the batches may refer to, or `None` to refer to nothing (form 1), which also asks for
     /// an answer that refers to nothing. Empty in what was read.
-    pub refer: Option<Vec<Known>>,
+    pub refer: Option<Vec<ReferencedBatch>>,
     /// How many bytes of batches the phone wants in the answer, at least one batch (R47).
     pub budget: u32,
     /// The phone carries batches of others and wants acknowledgements that it can pass on.
@@ -45,7 +45,7 @@ pub struct Request {
     /// New keys that the device wants to go on with.
     pub renewal: Option<Renewal>,
     /// The phone is to wipe itself, and hands over what it has.
-    pub parting: Option<Parting>,
+    pub wipe_report: Option<WipeReport>,
 }
 
 #[derive(Encode, Decode)]
@@ -65,7 +65,7 @@ struct ClaimWire {
     #[n(2)]
     changes: Feeds,
     #[n(3)]
-    ladders: Option<Feeds>,
+    locators: Option<Feeds>,
 }
 
 #[derive(Encode, Decode)]
@@ -95,7 +95,7 @@ struct RequestWire {
     #[n(11)]
     receipts: Option<bool>,
     #[n(12)]
-    parting: Option<PartingWire>,
+    wipe_report: Option<WipeReportWire>,
 }
 
 impl Request {
@@ -127,7 +127,7 @@ impl Request {
                     space: SpaceWire::of(&claim.space),
                     counter: claim.counter,
                     changes: feeds_to_wire(&claim.changes),
-                    ladders: some_if_any(feeds_to_wire(&claim.ladders)),
+                    locators: some_if_any(feeds_to_wire(&claim.locators)),
                 })
                 .collect(),
             batches: batches.into(),
@@ -135,7 +135,7 @@ impl Request {
             shown: some_if_any(bytes_list(&self.shown)),
             renewal: self.renewal.as_ref().map(Renewal::to_wire),
             receipts: self.receipts.then_some(true),
-            parting: self.parting.as_ref().map(Into::into),
+            wipe_report: self.wipe_report.as_ref().map(Into::into),
         });
         let signature = sign(&request_message(network, &body)).into();
         pack(&cbor::encode(&Sealed {
@@ -197,7 +197,7 @@ impl Unopened {
                     space: claim.space.space().ok_or(BadMessage::Shape)?,
                     counter: claim.counter,
                     changes: feeds_from_wire(claim.changes),
-                    ladders: feeds_from_wire(claim.ladders.unwrap_or_default()),
+                    locators: feeds_from_wire(claim.locators.unwrap_or_default()),
                 })
             })
             .collect::<Result<Vec<_>, BadMessage>>()?;
@@ -223,7 +223,7 @@ impl Unopened {
                 .map(Into::into)
                 .collect(),
             renewal: wire.renewal.and_then(Renewal::from_wire),
-            parting: wire.parting.map(Into::into),
+            wipe_report: wire.wipe_report.map(Into::into),
         };
         let message = request_message(network, &sealed.body);
         let signed = Signed {

@@ -20,7 +20,7 @@ fn request(batches: Vec<Vec<u8>>) -> Request {
             space: Space::new("152522100200", Class::General).unwrap(),
             counter: 300,
             changes: vec![(DeviceId([8; 8]), vec![tip])],
-            ladders: vec![],
+            locators: vec![],
         }],
         batches,
         refer: None,
@@ -28,7 +28,7 @@ fn request(batches: Vec<Vec<u8>>) -> Request {
         receipts: false,
         shown: Vec::new(),
         renewal: None,
-        parting: None,
+        wipe_report: None,
     }
 }
 
@@ -46,7 +46,7 @@ fn messages_read_back_as_they_were_written() {
     answer.reset = true;
     answer.incarnation = Some(Incarnation([6; 8]));
     answer.batches = vec![vec![1; 50]];
-    answer.refused = vec![Refused {
+    answer.refused = vec![RejectedBatch {
         index: 1,
         code: "batch_signature".into(),
     }];

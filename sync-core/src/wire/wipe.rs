@@ -1,4 +1,4 @@
-//! Messages of a phone that is to wipe itself, and to it ([`crate::parting`]).
+//! Messages of a phone that is to wipe itself, and to it ([`crate::remote_wipe`]).
 
 use super::*;
 
@@ -7,7 +7,7 @@ const ROOTS_MAX: usize = 64;
 
 /// What a phone says that is to wipe itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parting {
+pub struct WipeReport {
     /// A bundle of what the server lacks, sealed to it; empty if it lacks nothing.
     pub bundle: Vec<u8>,
     /// It has wiped its store.
@@ -16,7 +16,7 @@ pub struct Parting {
 
 /// What the server tells a phone that is to wipe itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WipeCall {
+pub struct WipeCommand {
     /// The order.
     pub order: Vec<u8>,
     /// The root statements that list the keys which signed it.
@@ -28,7 +28,7 @@ pub struct WipeCall {
 }
 
 #[derive(Encode, Decode)]
-pub(super) struct PartingWire {
+pub(super) struct WipeReportWire {
     #[n(0)]
     bundle: ByteVec,
     #[n(1)]
@@ -36,7 +36,7 @@ pub(super) struct PartingWire {
 }
 
 #[derive(Encode, Decode)]
-pub(super) struct WipeWire {
+pub(super) struct WipeCommandWire {
     #[n(0)]
     order: ByteVec,
     #[n(1)]
@@ -47,17 +47,17 @@ pub(super) struct WipeWire {
     seal_key: Option<ByteVec>,
 }
 
-impl From<&Parting> for PartingWire {
-    fn from(parting: &Parting) -> Self {
+impl From<&WipeReport> for WipeReportWire {
+    fn from(wipe_report: &WipeReport) -> Self {
         Self {
-            bundle: parting.bundle.clone().into(),
-            wiped: parting.wiped.then_some(true),
+            bundle: wipe_report.bundle.clone().into(),
+            wiped: wipe_report.wiped.then_some(true),
         }
     }
 }
 
-impl From<PartingWire> for Parting {
-    fn from(wire: PartingWire) -> Self {
+impl From<WipeReportWire> for WipeReport {
+    fn from(wire: WipeReportWire) -> Self {
         Self {
             bundle: wire.bundle.into(),
             wiped: wire.wiped.unwrap_or(false),
@@ -65,8 +65,8 @@ impl From<PartingWire> for Parting {
     }
 }
 
-impl From<&WipeCall> for WipeWire {
-    fn from(call: &WipeCall) -> Self {
+impl From<&WipeCommand> for WipeCommandWire {
+    fn from(call: &WipeCommand) -> Self {
         Self {
             order: call.order.clone().into(),
             roots: call.roots.iter().map(|root| root.clone().into()).collect(),
@@ -76,8 +76,8 @@ impl From<&WipeCall> for WipeWire {
     }
 }
 
-impl From<WipeWire> for WipeCall {
-    fn from(wire: WipeWire) -> Self {
+impl From<WipeCommandWire> for WipeCommand {
+    fn from(wire: WipeCommandWire) -> Self {
         Self {
             order: wire.order.into(),
             roots: wire.roots.into_iter().map(Into::into).collect(),

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use ortoo_tests::fuzz::corpus;
 use ortoo_tests::golden;
-use ortoo_tests::sim::village::{busy, parting, small};
+use ortoo_tests::sim::village::{busy, small, wipe_report};
 
 fn main() -> ExitCode {
     let busy = busy();
     let written = corpus::write(&busy).and_then(|corpus| {
         let (_, mut recorded) = small();
-        recorded.extend(parting());
+        recorded.extend(wipe_report());
         // The small plan has nothing to count.
         let shares = busy.iter().filter(|thing| thing.kind == "contribution");
         recorded.extend(shares.take(2).cloned());

@@ -2,7 +2,7 @@
 //! receiver holds.
 
 use sha2::{Digest, Sha256};
-use sync_core::batch::{Batch, Known, Reference};
+use sync_core::batch::{Batch, Reference, ReferencedBatch};
 use sync_core::bundle::{BadBundle, Claims, Content, Receipt, envelopes, unseal};
 use sync_core::id::{NetworkId, Space};
 use sync_core::seal::SealingKey;
@@ -119,12 +119,16 @@ pub(super) fn receipt(ground: &Ground, input: Input<'_>) -> Checked {
 }
 
 /// The batch that a reference names, among those that a receiver holds.
-pub(crate) fn find(network: NetworkId, held: &[Vec<u8>], reference: &Reference) -> Option<Known> {
+pub(crate) fn find(
+    network: NetworkId,
+    held: &[Vec<u8>],
+    reference: &Reference,
+) -> Option<ReferencedBatch> {
     held.iter().find_map(|bytes| {
         let batch = Batch::from_store(network, bytes).ok()?;
         let header = &batch.header;
         let place = Reference::to(&header.space, header.device, header.seq);
-        (place == *reference).then(|| Known {
+        (place == *reference).then(|| ReferencedBatch {
             reference: place,
             hash: batch.hash,
             bytes: bytes.clone(),

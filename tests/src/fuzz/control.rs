@@ -2,7 +2,7 @@
 
 use plan::Package;
 use sync_core::control::Control;
-use sync_core::figure::{Change, Counter, UnitFacts};
+use sync_core::figure::{CellDelta, Counter, UnitFacts};
 
 use super::{Checked, Ground, Input, about, broken, require};
 use crate::sim::village::{UNIT, second_root_entry};
@@ -77,10 +77,10 @@ fn of(ground: &Ground, control: Control, kind: &str, input: Input<'_>) -> Checke
         (cut, control.erased().collect::<Vec<_>>())
     };
     require(decided(&first) == decided(&last), "the order decides")?;
-    let left_out = first
-        .left_out_since(&last)
-        .chain(last.left_out_since(&first));
-    require(left_out.count() == 0, "the order decides what is left out")?;
+    let excluded = first
+        .exclusions_since(&last)
+        .chain(last.exclusions_since(&first));
+    require(excluded.count() == 0, "the order decides what is left out")?;
     let (root, scope) = (first.root().map(|root| root.version), entry.scope);
     let scope = scope.map(|scope| about(scope.len()));
     let roster = about(first.devices().count());
@@ -117,7 +117,7 @@ pub(super) fn package_used(ground: &Ground, input: Input<'_>) -> Checked {
     let replica = &ground.village.phones()[0].replica;
     let counter = Counter::new(&package);
     let said = UnitFacts::read(replica, &package, UNIT);
-    let mut cells = Change::default();
+    let mut cells = CellDelta::default();
     for (_, contribution) in said.contributions(&counter, replica.control(), UNIT) {
         cells.add(&contribution);
     }

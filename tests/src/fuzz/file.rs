@@ -2,7 +2,7 @@
 
 use std::io;
 
-use ortoo_server::files::{BadBackup, Head, Next, Part, Record, Records, Table, read_part};
+use ortoo_server::formats::{BadBackup, Head, Next, Part, Record, Records, Table, read_part};
 use sha2::{Digest, Sha256};
 
 use super::{Checked, Ground, Input, about, broken, require};

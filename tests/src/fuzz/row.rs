@@ -1,6 +1,6 @@
 //! Rows of a store, and states that stand in them.
 
-use sync_core::figure::{Change, Contribution};
+use sync_core::figure::{CellDelta, Contribution};
 use sync_core::record::RecordState;
 use sync_core::replica::OpenError;
 use sync_core::row::Table;
@@ -84,7 +84,7 @@ pub(super) fn contribution(_: &Ground, input: Input<'_>) -> Checked {
         Ok(read) => require(read == contribution, "it reads back as another")?,
         Err(error) => return broken(format!("written again it does not read: {error}")),
     }
-    let mut change = Change::default();
+    let mut change = CellDelta::default();
     change.add(&contribution);
     Ok(format!("{} cells", about(change.cells().count())))
 }

@@ -1,7 +1,7 @@
 //! Sealed things: what was changed does not open.
 
 use sync_core::row::Table;
-use sync_core::seal::{KdfParams, Opener, SealError, Slot, SlotKind, StoreKey, open_with};
+use sync_core::seal::{KdfParams, KeySlot, Opener, SealError, SlotKind, StoreKey, open_with};
 
 use super::{Checked, Ground, Input, require};
 use crate::sim::village::vault::{CONTEXT, DATA_KEY, MAC, PIN, VALUE, long_value};
@@ -15,9 +15,9 @@ fn refused(error: SealError) -> Checked {
 
 /// A slot reads back as it was written.
 pub(super) fn slot(_: &Ground, input: Input<'_>) -> Checked {
-    match Slot::from_bytes(input.bytes) {
+    match KeySlot::from_bytes(input.bytes) {
         Ok(slot) => {
-            let again = Slot::from_bytes(&slot.to_bytes());
+            let again = KeySlot::from_bytes(&slot.to_bytes());
             require(again.as_ref() == Ok(&slot), "it reads back as another slot")?;
             Ok(format!("{:?}", slot.kind()))
         }
@@ -27,7 +27,7 @@ pub(super) fn slot(_: &Ground, input: Input<'_>) -> Checked {
 
 /// A slot opens only as it was sealed. Only the cheapest are tried.
 pub(super) fn slot_opened(ground: &Ground, input: Input<'_>) -> Checked {
-    let slot = match Slot::from_bytes(input.bytes) {
+    let slot = match KeySlot::from_bytes(input.bytes) {
         Ok(slot) if slot.kdf() == KdfParams::FLOOR => slot,
         Ok(_) => return Ok("dear".into()),
         Err(error) => return refused(error),
@@ -41,7 +41,7 @@ pub(super) fn slot_opened(ground: &Ground, input: Input<'_>) -> Checked {
         Ok(_) => {
             let sealed = ground
                 .of("slot")
-                .any(|kept| Slot::from_bytes(&kept.bytes).as_ref() == Ok(&slot));
+                .any(|kept| KeySlot::from_bytes(&kept.bytes).as_ref() == Ok(&slot));
             require(sealed, "it opens and was never sealed")?;
             Ok("opened".into())
         }

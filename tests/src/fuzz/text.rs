@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use sync_core::enrol::Link;
+use sync_core::enrol::EnrolmentLink;
 use sync_core::id::{BatchHash, DeviceId, NetworkId, RecordId, Space};
 use sync_core::value::Key;
 
@@ -13,7 +13,7 @@ use super::{Checked, Ground, Input, require};
 pub(super) fn text(_: &Ground, input: Input<'_>) -> Checked {
     let text = String::from_utf8_lossy(input.bytes);
     let mut word = String::new();
-    word.push(stable::<Link>(&text)?);
+    word.push(stable::<EnrolmentLink>(&text)?);
     word.push(stable::<RecordId>(&text)?);
     word.push(stable::<NetworkId>(&text)?);
     word.push(stable::<DeviceId>(&text)?);

@@ -1,6 +1,6 @@
 //! Round trips: what was read, written again to the same bytes, where there is one way to write it.
 
-use ortoo_server::files::Next;
+use ortoo_server::formats::Next;
 use plan::Package;
 use sync_core::batch::Batch;
 use sync_core::change::Change;
@@ -8,7 +8,7 @@ use sync_core::control::RootStatement;
 use sync_core::enrol::EnrolAnswer;
 use sync_core::figure::Contribution;
 use sync_core::record::RecordState;
-use sync_core::seal::Slot;
+use sync_core::seal::KeySlot;
 use sync_core::wire::{Answer, Request, unpack};
 
 use super::file;
@@ -79,7 +79,7 @@ pub fn again(kind: &str, bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
             parts.iter().for_each(|held| again.extend_from_slice(held));
             pair(again)
         }
-        "slot" => pair(Slot::from_bytes(bytes).ok()?.to_bytes()),
+        "slot" => pair(KeySlot::from_bytes(bytes).ok()?.to_bytes()),
         _ => None,
     }
 }

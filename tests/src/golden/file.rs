@@ -1,6 +1,6 @@
 //! Readings of the server's files: journal and backup.
 
-use ortoo_server::files::{Next, Record, Table, read_part};
+use ortoo_server::formats::{Next, Record, Table, read_part};
 use serde_json::{Value as Json, json};
 
 use super::hex;

@@ -9,10 +9,10 @@ use sync_core::enrol::{EnrolAnswer, EnrolRequest};
 use sync_core::feed::Tip;
 use sync_core::figure::Contribution;
 use sync_core::id::{ChangeHash, DeviceId, NetworkId, RecordId, Short, Space};
-use sync_core::parting::WipeCall;
 use sync_core::record::{RecordState, Written};
+use sync_core::remote_wipe::WipeCommand;
 use sync_core::row::Table;
-use sync_core::seal::{Slot, open_with};
+use sync_core::seal::{KeySlot, open_with};
 use sync_core::value::Value;
 use sync_core::wire::{Answer, Request};
 
@@ -202,13 +202,13 @@ fn decision(before: &Control, after: &Control, entry: &ControlEntry) -> Option<M
         said.insert("order".into(), order);
         return Some(said);
     }
-    if let Some((space, record)) = after.left_out_since(before).next() {
-        let left_out = json!({
+    if let Some((space, record)) = after.exclusions_since(before).next() {
+        let excluded = json!({
             "record": record.to_string(),
             "space": space.to_string(),
-            "changes": strings(after.left_out(space, record)),
+            "changes": strings(after.excluded_changes(space, record)),
         });
-        said.insert("left_out".into(), left_out);
+        said.insert("left_out".into(), excluded);
         return Some(said);
     }
     let device = after.cut_devices().next()?;
@@ -296,12 +296,12 @@ fn request(bytes: &[u8]) -> Said {
             "space": claim.space.to_string(),
             "counter": claim.counter,
             "changes": tips(&claim.changes),
-            "ladders": tips(&claim.ladders),
+            "ladders": tips(&claim.locators),
         })
     });
     let shown = control_names(&request.shown)?;
-    let parting = request.parting.map(
-        |parting| json!({"bundle": hex(&parting.bundle), "wiped": parting.wiped, "shown": shown}),
+    let wipe_report = request.wipe_report.map(
+        |wipe_report| json!({"bundle": hex(&wipe_report.bundle), "wiped": wipe_report.wiped, "shown": shown}),
     );
     let said = json!({
         "device": request.device.to_string(),
@@ -314,7 +314,10 @@ fn request(bytes: &[u8]) -> Said {
         "budget": request.budget,
         "signature": hex(&signed.signature),
     });
-    Ok(with(said, parting.map(|parting| ("parting", parting))))
+    Ok(with(
+        said,
+        wipe_report.map(|wipe_report| ("parting", wipe_report)),
+    ))
 }
 
 fn answer(bytes: &[u8]) -> Said {
@@ -354,7 +357,7 @@ fn with(mut said: Json, more: Option<(&str, Json)>) -> Json {
     said
 }
 
-fn wipe_call(call: WipeCall) -> Said {
+fn wipe_call(call: WipeCommand) -> Said {
     let entries = call.roots.iter().chain([&call.order]).chain(&call.seal_key);
     let entries: Vec<_> = entries.cloned().collect();
     Ok(json!({"entries": control_names(&entries)?, "taken": call.taken}))
@@ -387,8 +390,8 @@ fn batch(bytes: &[u8]) -> Said {
         "time": header.time,
         "entries": entries.collect::<Vec<_>>(),
     });
-    if !batch.blotted.is_empty() {
-        said["blotted"] = strings(&batch.blotted);
+    if !batch.redacted.is_empty() {
+        said["blotted"] = strings(&batch.redacted);
     }
     Ok(said)
 }
@@ -530,7 +533,7 @@ fn contribution(bytes: &[u8]) -> Said {
 }
 
 fn slot(bytes: &[u8]) -> Said {
-    let slot = Slot::from_bytes(bytes).map_err(shown)?;
+    let slot = KeySlot::from_bytes(bytes).map_err(shown)?;
     let kdf = slot.kdf();
     Ok(json!({
         "kind": slot.kind() as u8,

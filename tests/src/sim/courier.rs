@@ -6,8 +6,8 @@ use std::rc::Rc;
 use ed25519_dalek::Signer;
 use sync_core::batch::Batch;
 use sync_core::bundle::{BadBundle, Content, envelopes};
+use sync_core::bundle_exchange::{Bundle, BundleError, BundleOptions, ImportError, SHORT_BYTES};
 use sync_core::date::date_in_china;
-use sync_core::relay::{Bundle, BundleError, BundleWish, ImportError, SHORT_BYTES};
 use sync_core::replica::Context;
 use sync_core::row::Table;
 use sync_core::seal::SealingKey;
@@ -46,15 +46,17 @@ impl World {
     }
 
     fn make_bundle(&mut self, p: usize) -> Checked {
-        let wish = BundleWish {
+        let options = BundleOptions {
             bytes_max: self.dice.chance(300).then_some(SHORT_BYTES),
             short: self.dice.chance(300),
             everything: self.dice.chance(200),
         };
-        let Some(bundle) = self.bundle_of(p, wish)? else {
+        let Some(bundle) = self.bundle_of(p, options)? else {
             return Ok(());
         };
-        let small = wish.bytes_max.is_none_or(|most| bundle.bytes.len() <= most);
+        let small = options
+            .bytes_max
+            .is_none_or(|most| bundle.bytes.len() <= most);
         require("R5", small, || "a bundle is larger than asked for".into())?;
         self.say(|w| {
             let Self { phones, .. } = w;
@@ -76,7 +78,7 @@ impl World {
     pub(super) fn bundle_of(
         &mut self,
         p: usize,
-        wish: BundleWish,
+        options: BundleOptions,
     ) -> Result<Option<Bundle>, Broken> {
         let now = self.phone_now(p);
         let today = date_in_china(now);
@@ -94,10 +96,10 @@ impl World {
         let sign = |message: &[u8]| signing.sign(message).to_bytes();
         let prepared = process
             .replica
-            .prepare_bundle(&mut context, &store, &sign, wish);
+            .prepare_bundle(&mut context, &store, &sign, options);
         let prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(BundleError::TooSmall { .. }) if wish.bytes_max.is_some() => return Ok(None),
+            Err(BundleError::TooSmall { .. }) if options.bytes_max.is_some() => return Ok(None),
             Err(error) => return Err(broken("Progress", format!("no bundle: {error}"))),
         };
         match self.persist(p, &prepared.rows.clone())? {

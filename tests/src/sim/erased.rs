@@ -29,7 +29,7 @@ impl HubState {
         if !erased.is_empty() {
             self.spaces
                 .values_mut()
-                .for_each(|store| store.blot(&erased));
+                .for_each(|store| store.redact(&erased));
             self.records
                 .retain(|(_, record), _| !erased.contains(record));
         }

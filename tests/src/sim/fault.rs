@@ -37,7 +37,7 @@ pub enum Plant {
     /// The server's budget may send nothing (against R47).
     BudgetOfNothing,
     /// The server holds a batch from which somebody blotted an entry out without an order (against R29).
-    BlottedWithoutOrder,
+    RedactedWithoutOrder,
     /// The server answers a bundle before it is durable, and dies.
     BundleAnsweredTooEarly,
 }
@@ -58,7 +58,7 @@ impl Plant {
         Plant::RosterRemembered,
         Plant::OwnFeedsOnly,
         Plant::BudgetOfNothing,
-        Plant::BlottedWithoutOrder,
+        Plant::RedactedWithoutOrder,
         Plant::BundleAnsweredTooEarly,
     ];
 
@@ -78,7 +78,7 @@ impl Plant {
             Plant::RosterRemembered => "roster-remembered",
             Plant::OwnFeedsOnly => "own-feeds-only",
             Plant::BudgetOfNothing => "budget-of-nothing",
-            Plant::BlottedWithoutOrder => "blotted-without-order",
+            Plant::RedactedWithoutOrder => "blotted-without-order",
             Plant::BundleAnsweredTooEarly => "bundle-answered-too-early",
         }
     }

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use sync_core::batch::{Batch, Known, Reference};
+use sync_core::batch::{Batch, Reference, ReferencedBatch};
 use sync_core::control::Control;
 use sync_core::feed::{Feed, Node, Tip, Vector};
 use sync_core::hub::SpaceHeld;
 use sync_core::id::{BatchHash, DeviceId, RecordId, Space};
-use sync_core::standing::{HeldChange, counting};
+use sync_core::quarantine::{HeldChange, effective_changes};
 use sync_core::wire::SpaceClaim;
 
 /// A batch in the server's store.
@@ -63,12 +63,12 @@ impl SpaceStore {
 
 impl SpaceStore {
     /// Blots the entries of these records out of everything held.
-    pub(super) fn blot(&mut self, erased: &BTreeSet<RecordId>) {
+    pub(super) fn redact(&mut self, erased: &BTreeSet<RecordId>) {
         let waiting = self.stash.values_mut();
         for stored in self.arrivals.iter_mut().chain(waiting) {
             let mut entries = stored.batch.entries.iter();
             if entries.any(|entry| erased.contains(&entry.record))
-                && let Ok(batch) = stored.batch.clone().blot(|of| erased.contains(&of))
+                && let Ok(batch) = stored.batch.clone().redact(|of| erased.contains(&of))
             {
                 let node = stored.node.clone();
                 *stored = Rc::new(Stored { batch, node });
@@ -78,9 +78,9 @@ impl SpaceStore {
 }
 
 impl Stored {
-    fn known(&self) -> Known {
+    fn known(&self) -> ReferencedBatch {
         let header = &self.batch.header;
-        Known {
+        ReferencedBatch {
             reference: Reference::to(&header.space, header.device, header.seq),
             hash: self.node.hash,
             bytes: self.batch.bytes().to_vec(),
@@ -89,7 +89,10 @@ impl Stored {
 }
 
 /// What the server finds of a reference.
-pub(super) fn find(spaces: &BTreeMap<Space, SpaceStore>, reference: &Reference) -> Option<Known> {
+pub(super) fn find(
+    spaces: &BTreeMap<Space, SpaceStore>,
+    reference: &Reference,
+) -> Option<ReferencedBatch> {
     let store = spaces.get(&reference.space)?;
     let devices = Reference::nameable(store.feeds.keys().copied());
     let feed = store.feeds.get(devices.get(&reference.feed)?)?;
@@ -102,7 +105,7 @@ pub(super) fn known(
     spaces: &BTreeMap<Space, SpaceStore>,
     claimed: &[Space],
     holds: impl Fn(&Space, DeviceId, u32) -> bool,
-) -> Vec<Known> {
+) -> Vec<ReferencedBatch> {
     let mut known = Vec::new();
     for (space, store) in spaces.iter().filter(|(space, _)| claimed.contains(space)) {
         for (device, feed) in &store.feeds {
@@ -114,14 +117,14 @@ pub(super) fn known(
 }
 
 /// The batches of a space that don't count by themselves.
-pub(super) fn uncounted(
+pub(super) fn quarantined(
     control: &Control,
     space: &Space,
     store: &SpaceStore,
 ) -> BTreeSet<BatchHash> {
     let feeds = store.feeds();
-    let uncounted = feeds.flat_map(|(device, feed)| control.uncounted(space, device, feed));
-    uncounted.map(|(batch, _)| batch).collect()
+    let quarantined = feeds.flat_map(|(device, feed)| control.quarantined(space, device, feed));
+    quarantined.map(|(batch, _)| batch).collect()
 }
 
 /// The changes of a record that admission is asked about, with the device that signed each.
@@ -131,8 +134,8 @@ pub(super) fn changes_of(
     store: Option<&SpaceStore>,
     record: RecordId,
 ) -> Vec<(DeviceId, Vec<u8>)> {
-    let uncounted = store.map(|store| uncounted(control, space, store));
-    let uncounted = uncounted.unwrap_or_default();
+    let quarantined = store.map(|store| quarantined(control, space, store));
+    let quarantined = quarantined.unwrap_or_default();
     let arrivals = store
         .map(|store| store.arrivals.as_slice())
         .unwrap_or_default();
@@ -140,7 +143,7 @@ pub(super) fn changes_of(
         .iter()
         .flat_map(|stored| {
             let device = stored.batch.header.device;
-            let counts = !uncounted.contains(&stored.node.hash);
+            let counts = !quarantined.contains(&stored.node.hash);
             let entries = stored
                 .batch
                 .entries
@@ -148,12 +151,12 @@ pub(super) fn changes_of(
                 .filter(|entry| entry.record == record);
             entries.map(move |entry| HeldChange {
                 device,
-                counts,
+                in_effect: counts,
                 change: entry.change.clone(),
             })
         })
         .collect();
-    counting(held, control.left_out(space, record))
+    effective_changes(held, control.excluded_changes(space, record))
 }
 
 fn since(store: &SpaceStore, counter: u64) -> Vec<(DeviceId, Node)> {
@@ -192,7 +195,7 @@ pub(super) fn load_part(store: &SpaceStore, claim: &SpaceClaim, batches: &[&Batc
     let mut arrivals = BTreeMap::new();
     for (device, whole) in store.feeds() {
         let claimed = claim.changes.iter().filter(|(of, _)| *of == device);
-        let rungs = claim.ladders.iter().filter(|(of, _)| *of == device);
+        let rungs = claim.locators.iter().filter(|(of, _)| *of == device);
         let theirs: Vec<Tip> = claimed
             .chain(rungs)
             .flat_map(|(_, tips)| tips)

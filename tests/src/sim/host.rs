@@ -10,7 +10,7 @@ use sync_core::enrol::{EnrolAnswer, EnrolRequest};
 use sync_core::exchange::Budget;
 use sync_core::id::{AuthorId, Class};
 use sync_core::record::WriteError;
-use sync_core::replica::{Context, Edit, EditError, HubState, Me, Replica};
+use sync_core::replica::{Context, DeviceIdentity, Edit, EditError, Replica, ServerState};
 use sync_core::row::Row;
 use sync_core::seal::SealingKey;
 
@@ -121,12 +121,12 @@ impl World {
                 other => return Err(broken("R18", format!("control entry: {other:?}"))),
             }
         }
-        let me = Me {
+        let me = DeviceIdentity {
             network,
             device: self.phones[p].device,
         };
         let now = self.phone_now(p);
-        let hub = HubState::enrolled(answer.incarnation, answer.nonce, now, answer.time);
+        let hub = ServerState::enrolled(answer.incarnation, answer.nonce, now, answer.time);
         let replica = Replica::new(me, control, hub);
         let rows = replica.first_rows();
         let phone = &mut self.phones[p];

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ed25519_dalek::{Signer, SigningKey};
-use sync_core::batch::{Batch, Entry, Header, Known};
+use sync_core::batch::{Batch, Entry, Header, ReferencedBatch};
 use sync_core::change::{Change, Put};
 use sync_core::control::ControlPosition;
 use sync_core::feed::Feed;
@@ -38,7 +38,7 @@ enum Trick {
     OthersName,
     WrongPreds,
     WrongClass,
-    Blotted,
+    Redacted,
 }
 
 const TRICKS: [Trick; 18] = [
@@ -59,7 +59,7 @@ const TRICKS: [Trick; 18] = [
     Trick::OthersName,
     Trick::WrongPreds,
     Trick::WrongClass,
-    Trick::Blotted,
+    Trick::Redacted,
 ];
 
 /// The hostile device.
@@ -260,12 +260,12 @@ impl Hostile {
                 let batch = Batch::sign(network, header, vec![entry], dice.bytes(), &sign);
                 batches.push(batch.bytes().to_vec());
             }
-            Trick::Blotted => {
+            Trick::Redacted => {
                 let (seq, prev) = self.feeds.entry(space.clone()).or_default().next();
                 let entry = follow(dice, hub, &space, target, own);
                 let batch = self.sign_batch(dice, network, &space, seq, prev, vec![entry]);
-                let blotted = batch.blot(|_| true).expect("a batch of ours is blotted");
-                batches.push(blotted.bytes().to_vec());
+                let redacted = batch.redact(|_| true).expect("a batch of ours is blotted");
+                batches.push(redacted.bytes().to_vec());
             }
             Trick::WrongClass => {
                 let deps = heads(hub, &space, target);
@@ -311,7 +311,7 @@ impl Hostile {
                     space,
                     counter: dice.below(4) as u64,
                     changes: Vec::new(),
-                    ladders: Vec::new(),
+                    locators: Vec::new(),
                 })
                 .collect(),
             batches,
@@ -320,7 +320,7 @@ impl Hostile {
             receipts: false,
             shown: Vec::new(),
             renewal: None,
-            parting: None,
+            wipe_report: None,
         };
         let sign = |message: &[u8]| self.signing.sign(message).to_bytes();
         (
@@ -384,7 +384,7 @@ impl Hostile {
 }
 
 /// What its batches refer to: true places, some of them with other batches than stand there.
-fn references(dice: &mut Dice, hub: &HubState, spaces: &[Space]) -> Vec<Known> {
+fn references(dice: &mut Dice, hub: &HubState, spaces: &[Space]) -> Vec<ReferencedBatch> {
     let mut known = known(&hub.spaces, spaces, |_, _, _| true);
     if dice.chance(400) && known.len() > 1 {
         let from = dice.below(known.len());

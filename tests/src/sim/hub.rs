@@ -11,7 +11,7 @@ use plan::Package;
 use sync_core::batch::Reference;
 use sync_core::control::{Control, ControlEntry, Enrolment, RootStatement, SealKey};
 use sync_core::enrol::{EnrolAnswer, EnrolRequest};
-use sync_core::hub::{self, HubMe, Opened, SpaceHeld};
+use sync_core::hub::{self, NodeIdentity, Opened, SpaceHeld};
 use sync_core::id::{AuthorId, DeviceId, Incarnation, NetworkId, RecordId, Space};
 use sync_core::record::RecordState;
 use sync_core::seal::SealingKey;
@@ -60,7 +60,7 @@ pub(super) struct HubKeys {
 
 /// The server.
 pub(super) struct MemoryHub {
-    pub(super) me: HubMe,
+    pub(super) me: NodeIdentity,
     pub(super) node: SigningKey,
     /// The private half of the key that bundles are sealed to.
     pub(super) seal: [u8; 32],
@@ -140,7 +140,7 @@ impl HubState {
         let counts = control
             .entries()
             .skip(known)
-            .any(ControlEntry::says_what_counts);
+            .any(ControlEntry::changes_quarantine);
         self.control = Rc::new(control);
         self.execute_erasures();
         if counts {
@@ -216,7 +216,7 @@ impl MemoryHub {
             tls_keys: Vec::new(),
         };
         let network = statement.network();
-        let me = HubMe {
+        let me = NodeIdentity {
             network,
             incarnation: keys.incarnation,
             nonce_key: keys.nonce,
@@ -457,7 +457,7 @@ impl MemoryHub {
                     });
                 }
                 // It teaches nothing when it is opened again.
-                Ok(Opened::Taught(entries)) => {
+                Ok(Opened::ControlRepair(entries)) => {
                     // Its own log is all there is for it.
                     if self.plant == Some(Plant::ControlReplayedAsLog) {
                         return Err("device_unknown");
@@ -468,8 +468,8 @@ impl MemoryHub {
                         .for_each(|entry| control.apply(entry.clone()));
                     state.learn(control, &entries);
                 }
-                Ok(Opened::Wipe(device, parting)) => {
-                    return self.farewell(state, device, parting, now);
+                Ok(Opened::Wipe(device, wipe_report)) => {
+                    return self.farewell(state, device, wipe_report, now);
                 }
                 Ok(Opened::Request(unopened)) => break unopened,
             }
@@ -480,7 +480,7 @@ impl MemoryHub {
             request,
             batches: mut incoming,
         } = brought.map_err(|refusal| refusal.code())?;
-        if self.plant == Some(Plant::BlottedWithoutOrder) {
+        if self.plant == Some(Plant::RedactedWithoutOrder) {
             self.unblot(&state.control, bytes, &mut incoming);
         }
         let mut held = BTreeMap::new();

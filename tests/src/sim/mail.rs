@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand_chacha::ChaCha8Rng;
 use sync_core::bundle::{BadBundle, Claims, Content, Padding, seal, unseal};
+use sync_core::bundle_exchange::reply;
 use sync_core::hub;
 use sync_core::id::Space;
-use sync_core::relay::reply;
 use sync_core::seal::{SealingKey, SigningKey};
 
 use super::held::load_all;
@@ -88,8 +88,8 @@ impl MemoryHub {
         let node = SigningKey::from_bytes(&self.node.to_bytes());
         let control = &self.state.control;
         let returned = &self.state.returned;
-        let letters = reply::snapshot(&self.me, &node, control, &held, returned, batches);
-        reply::seal(rng, self.network(), &letters)
+        let envelopes = reply::snapshot(&self.me, &node, control, &held, returned, batches);
+        reply::seal(rng, self.network(), &envelopes)
     }
 
     /// Takes batches that somebody carried here, up to the commit.
@@ -169,7 +169,8 @@ impl MemoryHub {
         }
         let node = SigningKey::from_bytes(&self.node.to_bytes());
         let returned = &out.state.returned;
-        let letters = reply::letters(&self.me, &node, &control, &held, returned, answer);
-        out.reply.extend(reply::seal(rng, self.network(), &letters));
+        let envelopes = reply::reply_envelopes(&self.me, &node, &control, &held, returned, answer);
+        out.reply
+            .extend(reply::seal(rng, self.network(), &envelopes));
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
-use sync_core::admit::Why;
+use sync_core::admit::AsideReason;
 use sync_core::id::{AuthorId, BatchHash, ChangeHash, DeviceId, RecordId, Space};
 use sync_core::record::RecordState;
 use sync_core::value::{Key, Value};
@@ -312,8 +312,8 @@ pub(super) fn check_aside(
             match at {
                 Some(found) if Some(found.device) == hostile => break,
                 Some(found) => match &found.why {
-                    Why::Follows { dep } => at = aside(*dep),
-                    Why::Waiting { missing } if ledger.is_gone(*missing) => break,
+                    AsideReason::Follows { dep } => at = aside(*dep),
+                    AsideReason::Waiting { missing } if ledger.is_gone(*missing) => break,
                     why => {
                         return Err(broken("R12", format!("{} is aside: {why:?}", start.change)));
                     }

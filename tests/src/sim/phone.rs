@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ed25519_dalek::{Signer, SigningKey};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use sync_core::batch::{Batch, Known, Reference};
+use sync_core::batch::{Batch, Reference, ReferencedBatch};
 use sync_core::exchange::{Budget, Outgoing};
 use sync_core::feed::Vector;
 use sync_core::id::{AuthorId, ChangeHash, Class, DeviceId, NetworkId, RecordId, Space};
@@ -206,13 +206,17 @@ impl Phone {
     }
 
     /// The batch in the store that a reference of its own names.
-    pub(super) fn find(&self, network: NetworkId, reference: &Reference) -> Option<Known> {
+    pub(super) fn find(
+        &self,
+        network: NetworkId,
+        reference: &Reference,
+    ) -> Option<ReferencedBatch> {
         let batches = self.disk.table(Table::Batch);
         let mut known = batches.filter_map(|(_, bytes)| {
             let batch = Batch::from_store(network, bytes).ok()?;
             let header = &batch.header;
             let place = Reference::to(&header.space, header.device, header.seq);
-            (place == *reference).then(|| Known {
+            (place == *reference).then(|| ReferencedBatch {
                 reference: place,
                 hash: batch.hash,
                 bytes: bytes.to_vec(),

@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use data_encoding::{BASE64, HEXLOWER};
 use ed25519_dalek::SigningKey;
 use ortoo_server::{
-    App, Begun, Clock, CodeWish, CommandError, Held, InClear, Options, RevokeWish, ServeError,
-    restore,
+    App, Begun, Clock, CodeRequest, CommandError, Dump, InClear, Options, RevokeRequest,
+    ServeError, restore,
 };
 use plan::Package;
 use sync_core::batch::Batch;
@@ -209,9 +209,9 @@ impl RealServer {
 
     /// Makes a code for these spaces.
     pub(super) fn make_code(&self, spaces: &BTreeSet<Space>) -> String {
-        let wish = CodeWish {
+        let wish = CodeRequest {
             spaces: spaces.iter().map(named).collect(),
-            ..CodeWish::default()
+            ..CodeRequest::default()
         };
         self.wait(self.node().enrol_code(&wish)).code
     }
@@ -254,7 +254,7 @@ impl RealServer {
     /// Takes these spaces from a device, or all it has if there are none; what the server does not know
     /// that it has is left.
     pub(super) fn revoke(&mut self, device: DeviceId, spaces: BTreeSet<Space>) {
-        let wish = RevokeWish {
+        let wish = RevokeRequest {
             device,
             spaces,
             reason: RevokeReason::Lost,
@@ -330,7 +330,7 @@ impl RealServer {
 
     /// What the database holds.
     pub(super) fn read(&self) -> HubState {
-        let held = self.wait(self.node().held());
+        let held = self.wait(self.node().dump());
         state_of(self.network(), held)
     }
 
@@ -364,7 +364,7 @@ fn named(space: &Space) -> String {
     format!("{}.{}", space.unit(), space.class.key())
 }
 
-fn state_of(network: NetworkId, held: Held) -> HubState {
+fn state_of(network: NetworkId, held: Dump) -> HubState {
     let mut control = Control::new(network);
     for bytes in &held.control {
         match control.check(bytes) {

@@ -9,7 +9,7 @@ use sync_core::id::{BatchHash, ChangeHash, DeviceId, Space};
 use sync_core::wire::Request;
 
 use super::fault::{Fault, Plant};
-use super::held::{self, SpaceStore, uncounted};
+use super::held::{self, SpaceStore, quarantined};
 use super::hub::MemoryHub;
 use super::oracle::{Checked, change_head};
 use super::world::World;
@@ -133,7 +133,7 @@ impl MemoryHub {
     pub(super) fn waiting(&self) -> BTreeMap<BatchHash, Space> {
         let mut waiting = BTreeMap::new();
         for (space, store) in &self.state.spaces {
-            let batches = uncounted(&self.state.control, space, store).into_iter();
+            let batches = quarantined(&self.state.control, space, store).into_iter();
             let undecided = batches.filter(|batch| self.state.control.verdict(*batch).is_none());
             waiting.extend(undecided.map(|batch| (batch, space.clone())));
         }
@@ -144,7 +144,7 @@ impl MemoryHub {
     pub(super) fn exempt(&self) -> BTreeSet<ChangeHash> {
         let mut exempt = BTreeSet::new();
         for (space, store) in &self.state.spaces {
-            for batch in uncounted(&self.state.control, space, store) {
+            for batch in quarantined(&self.state.control, space, store) {
                 let entries = store.get(batch).map(|stored| &stored.batch.entries);
                 let heads = entries.into_iter().flatten();
                 let heads = heads.filter_map(|entry| change_head(&entry.change));

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use sync_core::batch::{Batch, Unfit};
+use sync_core::batch::{BadBatch, Batch};
 use sync_core::control::Control;
-use sync_core::hub::{Place, SpaceHeld, Taken};
+use sync_core::hub::{Placement, SpaceHeld, Taken};
 use sync_core::id::{RecordId, Space};
-use sync_core::wire::{Refused, Request};
+use sync_core::wire::{RejectedBatch, Request};
 
 use super::fault::Plant;
 use super::held::{Stored, changes_of};
@@ -23,20 +23,20 @@ impl MemoryHub {
         state: &mut HubState,
         held: &mut BTreeMap<Space, SpaceHeld>,
         request: &Request,
-        incoming: Vec<Result<Batch, Unfit>>,
+        incoming: Vec<Result<Batch, BadBatch>>,
     ) -> Taken {
         let mut taken = Taken::default();
         for (index, batch) in (0u32..).zip(incoming) {
             let batch = match batch {
                 Ok(batch) if held.contains_key(&batch.header.space) => batch,
                 other => {
-                    let unfit = other.err().unwrap_or(Unfit::Space);
-                    taken.refused.push(Refused {
+                    let unfit = other.err().unwrap_or(BadBatch::Space);
+                    taken.refused.push(RejectedBatch {
                         index,
                         code: unfit.code().into(),
                     });
                     // What a phone is told to send again it does not count as held here.
-                    if unfit != Unfit::Reference {
+                    if unfit != BadBatch::Reference {
                         self.doubt_all(request, held, &mut taken);
                     }
                     continue;
@@ -54,17 +54,17 @@ impl MemoryHub {
             // It may stand twice in a request, and find no room but the second time.
             taken.unkept.remove(&node.hash);
             let place = match (place, self.plant) {
-                (Place::Gap(_), Some(Plant::GapApplied)) => Place::New,
+                (Placement::Gap(_), Some(Plant::GapApplied)) => Placement::New,
                 (place, _) => place,
             };
             match place {
-                Place::Held => taken.sent.push((space, device, node)),
-                Place::New => {
+                Placement::Held => taken.sent.push((space, device, node)),
+                Placement::New => {
                     taken.sent.push((space.clone(), device, node.clone()));
                     self.hold(state, held, Rc::new(Stored { batch, node }));
                     self.unstash(state, held, &space, &mut taken);
                 }
-                Place::Gap(_) => {
+                Placement::Gap(_) => {
                     let store = state.spaces.entry(space.clone()).or_default();
                     if store.stash.len() < STASH_MAX || store.stash.contains_key(&node.hash) {
                         let stored = Rc::new(Stored { batch, node });
@@ -74,9 +74,9 @@ impl MemoryHub {
                     }
                     taken.doubtful.insert((space, device));
                 }
-                Place::Wrong => {
-                    let code = Unfit::Parents.code().into();
-                    taken.refused.push(Refused { index, code });
+                Placement::Wrong => {
+                    let code = BadBatch::Parents.code().into();
+                    taken.refused.push(RejectedBatch { index, code });
                     taken.doubtful.insert((space, device));
                 }
             }
@@ -151,7 +151,7 @@ impl MemoryHub {
             let fits = store.stash.values().find(|stored| {
                 held.get(space).is_some_and(|held| {
                     let place = held.place(stored.batch.header.device, &stored.node);
-                    place == Place::New
+                    place == Placement::New
                 })
             });
             let Some(stored) = fits.cloned() else { return };
@@ -168,13 +168,13 @@ impl MemoryHub {
         &self,
         control: &Control,
         bytes: &[u8],
-        incoming: &mut [Result<Batch, Unfit>],
+        incoming: &mut [Result<Batch, BadBatch>],
     ) {
         let Ok((request, _)) = Request::decode_with(self.network(), bytes, &mut |_| None) else {
             return;
         };
         for (batch, bytes) in incoming.iter_mut().zip(&request.batches) {
-            if matches!(batch, Err(Unfit::Blotted)) {
+            if matches!(batch, Err(BadBatch::Redacted)) {
                 let key_of = |device, space: &Space| control.writer_key(device, space);
                 *batch = Batch::verify(self.network(), bytes, key_of);
             }

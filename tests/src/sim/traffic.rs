@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use ed25519_dalek::Signer;
-use sync_core::batch::{Reference, Unfit};
+use sync_core::batch::{BadBatch, Reference};
 use sync_core::date::date_in_china;
 use sync_core::exchange::{ExchangeError, Received, References, Slice, Unopened, Work};
 use sync_core::id::Space;
@@ -29,7 +29,7 @@ const OUTGOING_MAX: usize = 4;
 /// Whether a batch is refused since a restored server has lost the control entry that it needs: who its
 /// author is, or the order that has taken bytes out of it. It comes again when the server has been shown.
 pub(super) fn is_of_what_was_lost(code: &String) -> bool {
-    [Unfit::Author, Unfit::Blotted]
+    [BadBatch::Author, BadBatch::Redacted]
         .iter()
         .any(|unfit| *code == unfit.code())
 }
@@ -277,7 +277,9 @@ impl World {
             )
         })?;
         let refused = &served.refused;
-        let untaken = refused.iter().any(|code| code == Unfit::Reference.code());
+        let untaken = refused
+            .iter()
+            .any(|code| code == BadBatch::Reference.code());
         if untaken {
             self.count(Fault::Untaken);
         }
@@ -361,14 +363,14 @@ impl World {
         require("R47", !nothing, || {
             "an answer with more to come brings nothing".into()
         })?;
-        let ladders = answer
+        let locators = answer
             .spaces
             .iter()
             .any(|state| !state.ladders_wanted.is_empty());
         for (seen, what) in [
             (answer.reset, Fault::Reset),
             (answer.stale_nonce, Fault::StaleNonce),
-            (ladders, Fault::Ladder),
+            (locators, Fault::Ladder),
         ] {
             if seen {
                 self.count(what);
@@ -465,7 +467,8 @@ impl World {
         let (untidy, narrowed) = (self.config.untidy > 0, !self.phones[p].taken.is_empty());
         let mut not_held = received.not_held.iter();
         let held = not_held.all(|code| {
-            (untidy && *code == Unfit::Blotted.code()) || (narrowed && *code == "space_not_granted")
+            (untidy && *code == BadBatch::Redacted.code())
+                || (narrowed && *code == "space_not_granted")
         });
         require("R5", held, || {
             format!(

@@ -7,9 +7,9 @@
 mod carry;
 mod decide;
 mod file;
-mod part;
 mod phone;
 mod record;
+mod remote_wipe;
 mod story;
 pub mod vault;
 
@@ -26,8 +26,8 @@ pub use super::erased::PERSON;
 
 pub use carry::opening_keys;
 pub use decide::second_root_entry;
-pub use part::parting;
 pub use phone::{Phone, Rows, sealing_key};
+pub use remote_wipe::wipe_report;
 pub use story::{busy, small};
 
 /// The unit of all records.

@@ -7,11 +7,11 @@ use std::rc::Rc;
 use ed25519_dalek::Signer;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use sync_core::bundle_exchange::BundleOptions;
 use sync_core::control::{ControlEntry, Order, OrderKind};
 use sync_core::exchange::{Outgoing, WipeTurn};
 use sync_core::id::DeviceId;
-use sync_core::parting::{self, Parting};
-use sync_core::relay::BundleWish;
+use sync_core::remote_wipe::{self, WipeReport};
 use sync_core::wire::Answer;
 
 use super::erased::person;
@@ -59,12 +59,12 @@ impl World {
         let everything = !process.replica.all_is_safe();
         let mut bundle = Vec::new();
         if everything || process.replica.has_unsent() {
-            let wish = BundleWish {
+            let options = BundleOptions {
                 bytes_max: None,
                 short: false,
                 everything,
             };
-            let Some(made) = self.bundle_of(p, wish)? else {
+            let Some(made) = self.bundle_of(p, options)? else {
                 return Ok(());
             };
             bundle = made.bytes;
@@ -77,7 +77,7 @@ impl World {
         }
         self.parts(
             p,
-            Parting {
+            WipeReport {
                 bundle,
                 wiped: false,
             },
@@ -85,7 +85,7 @@ impl World {
     }
 
     /// Says something that is not an exchange.
-    fn parts(&mut self, p: usize, parting: Parting) -> Checked {
+    fn parts(&mut self, p: usize, wipe_report: WipeReport) -> Checked {
         self.exchanges += 1;
         let exchange = self.exchanges;
         let phone = &mut self.phones[p];
@@ -94,7 +94,7 @@ impl World {
         };
         let signing = phone.signing.clone();
         let sign = |message: &[u8]| signing.sign(message).to_bytes();
-        let bytes: Rc<[u8]> = process.replica.part(&sign, parting).into();
+        let bytes: Rc<[u8]> = process.replica.wipe_request(&sign, wipe_report).into();
         process.outgoing.insert(exchange, Outgoing::default());
         self.post(Packet {
             to: To::Hub,
@@ -109,7 +109,7 @@ impl World {
     fn wipe(&mut self, p: usize) -> Checked {
         self.count(Fault::Wiped);
         self.say(|w| format!("{} wipes itself", w.name(p)));
-        let last = Parting {
+        let last = WipeReport {
             bundle: Vec::new(),
             wiped: true,
         };
@@ -175,20 +175,22 @@ impl MemoryHub {
         &self,
         state: HubState,
         device: DeviceId,
-        parting: Option<Parting>,
+        wipe_report: Option<WipeReport>,
         now: i64,
     ) -> Result<Served, &'static str> {
-        let mut taken = parting.is_some();
+        let mut taken = wipe_report.is_some();
         let mut out = state;
-        if let Some(parting) = parting.filter(|parting| !parting.bundle.is_empty()) {
+        if let Some(wipe_report) = wipe_report.filter(|wipe_report| !wipe_report.bundle.is_empty())
+        {
             // What goes back by the bundle's own way is not looked at here.
             let mut rng = ChaCha8Rng::from_seed([0; 32]);
-            let brought = self.import_into(out.clone(), &parting.bundle, &mut rng, now)?;
+            let brought = self.import_into(out.clone(), &wipe_report.bundle, &mut rng, now)?;
             // What does not open was sealed to a key that is lost.
             taken &= brought.as_ref().is_some_and(|it| it.refused.is_empty());
             out = brought.map_or(out, |brought| brought.state);
         }
-        let answer: Option<Answer> = parting::answer(&self.me, &out.control, device, taken, now);
+        let answer: Option<Answer> =
+            remote_wipe::answer(&self.me, &out.control, device, taken, now);
         let answer = answer.ok_or("device_unknown")?;
         Ok(Served {
             answer: answer.encode(self.network()),

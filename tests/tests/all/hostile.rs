@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use sync_core::batch::{Batch, Entry, Header};
 use sync_core::change::{Change, Put};
 use sync_core::control::ControlPosition;
-use sync_core::enrol::{EnrolAnswer, EnrolRequest, Link};
+use sync_core::enrol::{EnrolAnswer, EnrolRequest, EnrolmentLink};
 use sync_core::feed::Feed;
 use sync_core::id::{
     ActorId, AuthorId, BatchHash, Class, DeviceId, NetworkId, RecordId, Short, Space, Subject,
@@ -99,7 +99,7 @@ struct Device {
 impl Device {
     fn enrolled(server: &Server) -> Self {
         let key = SigningKey::from_bytes(&[0x66; 32]);
-        let link: Link = server.link(GACHA).parse().unwrap();
+        let link: EnrolmentLink = server.link(GACHA).parse().unwrap();
         let request = EnrolRequest {
             code: link.code,
             signing_key: key.verifying_key().to_bytes(),
@@ -164,7 +164,7 @@ impl Device {
             space: self.space.clone(),
             counter: 0,
             changes: Vec::new(),
-            ladders: Vec::new(),
+            locators: Vec::new(),
         };
         self.request_of(vec![claim], batches)
     }
@@ -182,7 +182,7 @@ impl Device {
             receipts: false,
             shown: Vec::new(),
             renewal: None,
-            parting: None,
+            wipe_report: None,
         };
         request.encode(self.network, &|message| self.sign(message))
     }
@@ -400,7 +400,7 @@ fn what_is_no_message_is_refused_with_its_code() {
         space: Space::new(GACHA, Class::Health).unwrap(),
         counter: 0,
         changes: Vec::new(),
-        ladders: Vec::new(),
+        locators: Vec::new(),
     };
     let reply = village.send(
         "a space not granted",

@@ -172,7 +172,7 @@ fn a_budget_that_may_send_nothing_is_found() {
 
 #[test]
 fn an_entry_that_is_blotted_out_without_an_order_is_found() {
-    found(Plant::BlottedWithoutOrder, 100);
+    found(Plant::RedactedWithoutOrder, 100);
 }
 
 #[test]

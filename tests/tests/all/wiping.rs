@@ -4,7 +4,7 @@
 use client::cancel::Cancel;
 use client::error::PhoneError;
 use client::keys::Secret;
-use client::sync::{Turns, exchange};
+use client::sync::{PhoneAccess, exchange};
 use harness::{PIN, files, run_server};
 use serde_json::{Value, json};
 use sync_core::id::Subject;
@@ -92,7 +92,7 @@ struct Busy {
     saved: Vec<String>,
 }
 
-impl Turns for Busy {
+impl PhoneAccess for Busy {
     fn turn<T>(
         &mut self,
         step: impl FnOnce(&mut client::phone::Phone) -> Result<T, PhoneError>,
@@ -120,7 +120,7 @@ fn nothing_is_wiped_that_was_saved_while_a_phone_hands_over() {
     let saved = Vec::new();
     let mut busy = Busy { phone, saved };
     let ended = exchange(&mut busy, &Cancel::new(), &mut |_| {}).unwrap_err();
-    assert_eq!(ended.complaints()[0].code, "no_progress");
+    assert_eq!(ended.issues()[0].code, "no_progress");
     let Busy { phone, saved } = busy;
     drop(phone);
     let last = saved.last().unwrap();

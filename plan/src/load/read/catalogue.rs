@@ -4,7 +4,7 @@ use super::super::yaml::{Node, Value};
 use super::indicator::{DIRECTIONS, PERIODS, TRENDS, UNITS, id_of};
 use super::{DOMAINS, Entries, Reader, root};
 use crate::catalogue::{Catalogue, Kind, Step, Target};
-use crate::load::Notes;
+use crate::load::Diagnostics;
 
 /// The file with the catalogue's version.
 pub(in crate::load) const VERSION_FILE: &str = "catalogue/catalogue.yaml";
@@ -15,16 +15,19 @@ pub(in crate::load) fn file_of(domain: &str) -> String {
 }
 
 /// Reads the files of the catalogue, each by its name.
-pub(in crate::load) fn catalogue(files: &[(&str, &str)], notes: &mut Notes) -> Catalogue {
+pub(in crate::load) fn catalogue(
+    files: &[(&str, &str)],
+    diagnostics: &mut Diagnostics,
+) -> Catalogue {
     let mut catalogue = Catalogue {
         version: 0,
         targets: Vec::new(),
     };
     for (file, text) in files {
-        let Some(root) = root(file, text, notes) else {
+        let Some(root) = root(file, text, diagnostics) else {
             continue;
         };
-        let mut reader = Reader { notes, file };
+        let mut reader = Reader { diagnostics, file };
         if *file == VERSION_FILE {
             if let Some(mut entries) = reader.entries(&root, "") {
                 catalogue.version = reader.version(&mut entries);
@@ -34,7 +37,9 @@ pub(in crate::load) fn catalogue(files: &[(&str, &str)], notes: &mut Notes) -> C
         }
         match DOMAINS.iter().find(|domain| file_of(domain) == *file) {
             Some(domain) => catalogue.targets.extend(reader.targets(&root, domain)),
-            None => reader.notes.say(file, "", "the catalogue has no such file"),
+            None => reader
+                .diagnostics
+                .report(file, "", "the catalogue has no such file"),
         }
     }
     for wanted in DOMAINS
@@ -44,7 +49,7 @@ pub(in crate::load) fn catalogue(files: &[(&str, &str)], notes: &mut Notes) -> C
         .chain([VERSION_FILE])
     {
         if !files.iter().any(|(file, _)| *file == wanted) {
-            notes.say(wanted, "", "the file is missing");
+            diagnostics.report(wanted, "", "the file is missing");
         }
     }
     let place = |domain: &str| DOMAINS.iter().position(|known| *known == domain);
@@ -69,7 +74,7 @@ impl Reader<'_> {
     fn target_of(&mut self, node: &Node, at: usize, domain: &str) -> Option<Target> {
         let named = id_of(node).map_or_else(|| at.to_string(), str::to_owned);
         let place = (self.file.to_owned(), named.clone());
-        self.notes.lines.insert(place, node.line);
+        self.diagnostics.lines.insert(place, node.line);
         let mut entries = self.entries(node, &named)?;
         let key = self.some_text(&mut entries, "id");
         let item = self.need(&mut entries, "item");
@@ -123,7 +128,7 @@ impl Reader<'_> {
             other => {
                 let known = "counted, reported, qualitative, composed";
                 let why = format!("unknown word `{other}`: use one of {known}");
-                self.say(&entries.key("kind"), why);
+                self.report(&entries.key("kind"), why);
                 None
             }
         }

@@ -3,8 +3,8 @@
 use super::super::yaml::{Node, Value};
 use super::{Entries, Reader};
 use crate::indicator::{
-    Amount, Bound, Count, Coverage, Direction, Indicator, Period, Responsible, Target, Trend, Unit,
-    Years,
+    Amount, Bound, Count, Coverage, Direction, Indicator, Measure, Period, Responsible, Target,
+    Trend, Years,
 };
 
 /// Most digits of an amount, those after the point included.
@@ -22,16 +22,16 @@ pub(super) const DIRECTIONS: [(&str, Direction); 3] = [
 /// The units that figures are counted in.
 const COUNTED_UNITS: usize = 5;
 
-pub(super) const UNITS: [(&str, Unit); 9] = [
-    ("percent", Unit::Percent),
-    ("per_1000", Unit::Per1000),
-    ("per_100k", Unit::Per100k),
-    ("ratio", Unit::Ratio),
-    ("count", Unit::Count),
-    ("years", Unit::Years),
-    ("percentage_points", Unit::PercentagePoints),
-    ("yuan", Unit::Yuan),
-    ("tonnes", Unit::Tonnes),
+pub(super) const UNITS: [(&str, Measure); 9] = [
+    ("percent", Measure::Percent),
+    ("per_1000", Measure::Per1000),
+    ("per_100k", Measure::Per100k),
+    ("ratio", Measure::Ratio),
+    ("count", Measure::Count),
+    ("years", Measure::Years),
+    ("percentage_points", Measure::PercentagePoints),
+    ("yuan", Measure::Yuan),
+    ("tonnes", Measure::Tonnes),
 ];
 
 pub(super) const TRENDS: [(&str, Trend); 6] = [
@@ -88,7 +88,7 @@ impl Reader<'_> {
     fn indicator(&mut self, node: &Node, at: usize, domain: &str) -> Option<Indicator> {
         let named = id_of(node).map_or_else(|| at.to_string(), str::to_owned);
         let place = (self.file.to_owned(), named.clone());
-        self.notes.lines.insert(place, node.line);
+        self.diagnostics.lines.insert(place, node.line);
         let mut entries = self.entries(node, &named)?;
         let key = self.some_text(&mut entries, "id");
         let item = self.need(&mut entries, "item");
@@ -152,7 +152,7 @@ impl Reader<'_> {
             };
             let key = entries.key(side);
             if bound.is_some() {
-                self.say(&key, "a target has one amount: leave one out");
+                self.report(&key, "a target has one amount: leave one out");
             }
             // One that can't be read stands for itself until the mistake is told.
             bound = Some(make(self.amount(node, &key).unwrap_or(Amount::whole(0))));
@@ -260,7 +260,7 @@ impl Reader<'_> {
         let known = words.iter().find(|(word, _)| *word == text);
         if known.is_none() {
             let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.say(
+            self.report(
                 key,
                 format!("unknown word `{text}`: use one of {}", all.join(", ")),
             );

@@ -3,7 +3,7 @@
 use super::super::yaml::{Node, Value};
 use super::{Reader, shown};
 use crate::dictionary::{Code, CodeList};
-use crate::register::{Computed, Constant, Dated, Gives, Register, Setting, Task};
+use crate::register::{Computed, Constant, Dated, Register, Setting, Task, ValueType};
 
 impl Reader<'_> {
     pub(super) fn code_list(&mut self, name: &str, node: &Node) -> Option<CodeList> {
@@ -128,14 +128,14 @@ impl Reader<'_> {
         let of = self.some_text(&mut entries, "of");
         let title = self.words(&mut entries);
         let gives = match self.text_if(&mut entries, "gives").as_deref() {
-            None | Some("bool") => Gives::Bool,
-            Some("date") => Gives::Date,
-            Some("integer") => Gives::Integer,
-            Some("text") => Gives::Text,
-            Some("item") => Gives::Item,
+            None | Some("bool") => ValueType::Bool,
+            Some("date") => ValueType::Date,
+            Some("integer") => ValueType::Integer,
+            Some("text") => ValueType::Text,
+            Some("item") => ValueType::Item,
             Some(other) => {
-                self.say(&entries.key("gives"), format!("unknown type `{other}`"));
-                Gives::Text
+                self.report(&entries.key("gives"), format!("unknown type `{other}`"));
+                ValueType::Text
             }
         };
         let codes = self.text_if(&mut entries, "codes");

@@ -2,7 +2,7 @@
 
 use super::super::yaml::{Node, Value};
 use super::{ADDED, Entries, Reader, SOURCES};
-use crate::dictionary::{Check, Field, Format, Kind, Origin, Repeating, Section, Subject, Words};
+use crate::dictionary::{Check, Field, Format, Kind, Origin, Repeating, Section, Subject, Text};
 
 /// Most characters of a text field: a value may take 4 KiB on the wire, and a character up to four
 /// bytes.
@@ -27,12 +27,12 @@ impl Reader<'_> {
         }
         self.done(entries);
         if self
-            .notes
+            .diagnostics
             .subjects
             .insert(key.clone(), self.file.to_owned())
             .is_some()
         {
-            self.say("subject", "the subject is there twice");
+            self.report("subject", "the subject is there twice");
             return None;
         }
         Some(Subject {
@@ -64,7 +64,7 @@ impl Reader<'_> {
             for added in added() {
                 if fields.iter().any(|field| field.key == added.key) {
                     let key = format!("{}.{}", entries.key("fields"), added.key);
-                    self.say(&key, "every item has this field: leave it out");
+                    self.report(&key, "every item has this field: leave it out");
                 } else {
                     fields.push(added);
                 }
@@ -109,7 +109,7 @@ impl Reader<'_> {
             (None, Some(date), false) => Repeating::ByDate(date),
             (None, None, true) => Repeating::Drawn,
             _ => {
-                self.say(
+                self.report(
                     key,
                     "needs `date`, `key` (perhaps with `date`) or `drawn: true`",
                 );
@@ -127,7 +127,7 @@ impl Reader<'_> {
             Some("plan") => Origin::Plan,
             Some("plan+practice") => Origin::PlanAndPractice,
             Some(other) => {
-                self.say(&entries.key("origin"), format!("unknown origin `{other}`"));
+                self.report(&entries.key("origin"), format!("unknown origin `{other}`"));
                 Origin::Practice
             }
         };
@@ -138,7 +138,7 @@ impl Reader<'_> {
         let ask_if = self.text_if(&mut entries, "ask_if");
         let required_if = self.text_if(&mut entries, "required_if");
         if required_if.is_some() && (ask_if.is_some() || required) {
-            self.say(
+            self.report(
                 key,
                 "`required_if` says both: leave out `required` and `ask_if`",
             );
@@ -163,7 +163,7 @@ impl Reader<'_> {
                 let max = self.need(entries, "max");
                 let max = max.and_then(|node| self.integer_of(node, &entries.key("max")));
                 if max.is_some_and(|max| !(1..=TEXT_CHARS_MAX).contains(&max)) {
-                    self.say(
+                    self.report(
                         &entries.key("max"),
                         format!("must be 1 to {TEXT_CHARS_MAX}"),
                     );
@@ -174,7 +174,7 @@ impl Reader<'_> {
                     None => None,
                     Some("id_number") => Some(Format::IdNumber),
                     Some(other) => {
-                        self.say(&entries.key("format"), format!("unknown format `{other}`"));
+                        self.report(&entries.key("format"), format!("unknown format `{other}`"));
                         None
                     }
                 };
@@ -202,7 +202,7 @@ impl Reader<'_> {
             Some("point") => Kind::Point,
             other => {
                 if let Some(other) = other {
-                    self.say(&entries.key("type"), format!("unknown type `{other}`"));
+                    self.report(&entries.key("type"), format!("unknown type `{other}`"));
                 }
                 Kind::Text {
                     max_chars: 1,
@@ -249,7 +249,7 @@ impl Reader<'_> {
 
 /// What every item has besides its own fields.
 fn added() -> [Field; 2] {
-    let words = |zh: &str, en: &str| Words {
+    let words = |zh: &str, en: &str| Text {
         zh: zh.into(),
         en: en.into(),
     };

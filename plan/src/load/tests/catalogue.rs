@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::catalogue::Kind;
-use crate::indicator::Unit;
+use crate::indicator::Measure;
 
 const FILE: &str = "catalogue/health.yaml";
 
@@ -55,7 +55,7 @@ const TARGETS: &str = r#"
   responsible: {lead: 卫生健康委, others: []}
 "#;
 
-fn catalogue(targets: &str) -> Result<Catalogue, Mistakes> {
+fn catalogue(targets: &str) -> Result<Catalogue, PlanErrors> {
     let files = CATALOGUE.map(|(name, _)| match name {
         FILE => (name, targets),
         "catalogue/catalogue.yaml" => (name, "version: 3\n"),
@@ -67,7 +67,7 @@ fn catalogue(targets: &str) -> Result<Catalogue, Mistakes> {
 #[test]
 fn the_built_in_catalogue_has_every_target_of_the_plan() {
     let catalogue = load_catalogue(&CATALOGUE, &Package::builtin());
-    let catalogue = catalogue.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let catalogue = catalogue.unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(catalogue.targets.len(), 169);
     let of = |wanted: fn(&Kind) -> bool| {
         let kinds = catalogue.targets.iter().map(|target| &target.kind);
@@ -83,13 +83,13 @@ fn the_built_in_catalogue_has_every_target_of_the_plan() {
 
 #[test]
 fn a_catalogue_says_what_its_files_say_and_is_always_the_same_bytes() {
-    let small = catalogue(TARGETS).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let small = catalogue(TARGETS).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(small.version, 3);
     let visits = small.target("health.visits").expect("the target");
     assert_eq!(visits.kind, Kind::Counted("health.visited".into()));
     assert_eq!(visits.steps[1].amount.rounded(), 22.5);
     let lifespan = small.target("health.lifespan").expect("the target");
-    assert_eq!(lifespan.unit, Some(Unit::Years));
+    assert_eq!(lifespan.unit, Some(Measure::Years));
     let gap = small.target("health.gap").expect("the target");
     let of = ["health.lifespan", "health.visits"].map(str::to_owned);
     assert_eq!(gap.kind, Kind::Composed(of.into()));
@@ -217,27 +217,27 @@ fn every_mistake_of_a_catalogue_is_named_with_file_line_and_key() {
     ];
     for (from, to, key, reason) in rows {
         assert_eq!(TARGETS.matches(from).count(), 1, "`{from}` once");
-        let Err(Mistakes(mistakes)) = catalogue(&TARGETS.replace(from, to)) else {
+        let Err(PlanErrors(errors)) = catalogue(&TARGETS.replace(from, to)) else {
             panic!("`{to}` is taken");
         };
-        let found = mistakes.iter().any(|found| {
+        let found = errors.iter().any(|found| {
             let placed = found.file == FILE && found.key == key && found.line > 0;
             placed && found.reason.contains(reason)
         });
-        let all = Mistakes(mistakes);
+        let all = PlanErrors(errors);
         assert!(found, "`{to}`: no {key}: {reason}, but\n{all}");
     }
     // All at once.
     let two = TARGETS.replace("kind: reported", "kind: guessed");
     let two = two.replace("unit: percent", "unit: per_1000");
-    let Err(Mistakes(mistakes)) = catalogue(&two) else {
+    let Err(PlanErrors(errors)) = catalogue(&two) else {
         panic!("both are taken");
     };
-    assert!(mistakes.len() >= 2, "{}", Mistakes(mistakes));
-    let Err(Mistakes(mistakes)) = load_catalogue(&CATALOGUE[1..], &Package::builtin()) else {
+    assert!(errors.len() >= 2, "{}", PlanErrors(errors));
+    let Err(PlanErrors(errors)) = load_catalogue(&CATALOGUE[1..], &Package::builtin()) else {
         panic!("a catalogue without a version is taken");
     };
-    assert_eq!(mistakes[0].file, "catalogue/catalogue.yaml");
+    assert_eq!(errors[0].file, "catalogue/catalogue.yaml");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Mistakes in indicators, and what the loader works out for them.
 
 use super::*;
-use crate::indicator::{Amount, Bound, Target, Unit, Years};
+use crate::indicator::{Amount, Bound, Measure, Target, Years};
 
 const FILE: &str = "indicators/health.yaml";
 
@@ -34,7 +34,7 @@ fn an_indicator_becomes_what_it_says() {
     };
     let target = Target {
         bound: Some(Bound::AtLeast(third)),
-        unit: Unit::Percent,
+        unit: Measure::Percent,
         year: 2030,
         trend: None,
         wording: None,
@@ -172,10 +172,10 @@ fn ids_are_written_with_the_domain_of_their_file_and_there_once() {
     for (id, reason) in rows {
         super::refused(FILE, &[("health.visited", id, id, reason)]);
     }
-    let Err(mistakes) = with(FILE, SMALL[7].1, &SMALL[7].1.repeat(2)) else {
+    let Err(errors) = with(FILE, SMALL[7].1, &SMALL[7].1.repeat(2)) else {
         panic!("taken twice");
     };
-    let told = mistakes.0.first().expect("a mistake");
+    let told = errors.0.first().expect("a mistake");
     assert_eq!(
         (told.key.as_str(), told.reason.as_str()),
         ("health.visited", "the id is there twice")
@@ -198,24 +198,19 @@ fn files_of_indicators_are_named_after_domains_of_the_plan() {
         "indicators/.yaml",
         "indicators/law.yml",
     ] {
-        let mistakes = load(name, "[]").expect_err(name);
+        let errors = load(name, "[]").expect_err(name);
         assert_eq!(
-            mistakes.to_string(),
+            errors.to_string(),
             format!("{name}: the plan has no such file")
         );
     }
     assert!(load("indicators/law.yaml", "[]").is_ok());
-    let mistakes = load("indicators/law.yaml", "{}").expect_err("a map");
+    let errors = load("indicators/law.yaml", "{}").expect_err("a map");
+    assert!(errors.to_string().contains("must be a list"), "{errors}");
+    let errors = load("indicators/law.yaml", "[1]").expect_err("a number");
     assert!(
-        mistakes.to_string().contains("must be a list"),
-        "{mistakes}"
-    );
-    let mistakes = load("indicators/law.yaml", "[1]").expect_err("a number");
-    assert!(
-        mistakes
-            .to_string()
-            .contains("law.yaml:1: 0: must be a map"),
-        "{mistakes}"
+        errors.to_string().contains("law.yaml:1: 0: must be a map"),
+        "{errors}"
     );
 }
 
@@ -344,12 +339,12 @@ fn a_count_is_of_a_subject_and_by_statuses_with_few_values() {
         .map(|(name, text)| (*name, text.as_str()))
         .collect();
     files.push(("units.csv", UNITS));
-    let mistakes = load(&files).expect_err("a text");
+    let errors = load(&files).expect_err("a text");
     assert!(
-        mistakes
+        errors
             .to_string()
             .contains("`named` is no status that gives"),
-        "{mistakes}"
+        "{errors}"
     );
 }
 
@@ -507,14 +502,14 @@ fn a_figure_needs_no_more_than_one_role_holds() {
         .map(|(name, text)| (*name, text.as_str()))
         .collect();
     files.push(("units.csv", UNITS));
-    let mistakes = load(&files).expect_err("a mix");
+    let errors = load(&files).expect_err("a mix");
     let key = at(".count");
     assert!(
-        mistakes
+        errors
             .0
             .iter()
             .any(|told| told.key == key && told.reason.contains("no role holds")),
-        "{mistakes}"
+        "{errors}"
     );
 }
 
@@ -528,7 +523,7 @@ fn indicators_stand_in_the_order_of_the_plan_whatever_the_order_of_files() {
     let mut files = SMALL.to_vec();
     files.push(("units.csv", UNITS));
     files.extend(texts.iter().map(|(name, text)| (*name, text.as_str())));
-    let plan = load(&files).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let plan = load(&files).unwrap_or_else(|errors| panic!("{errors}"));
     let keys: Vec<&str> = plan
         .indicators
         .iter()

@@ -3,8 +3,8 @@
 use super::*;
 use crate::dictionary::{Format, Origin};
 use crate::expression::{Datum, ExpressionError, Facts, Fields, Scope};
-use crate::indicator::{Bound, Coverage, Direction, Indicator, Period, Trend, Unit};
-use crate::register::{Constant, Gives};
+use crate::indicator::{Bound, Coverage, Direction, Indicator, Measure, Period, Trend};
+use crate::register::{Constant, ValueType};
 use crate::unit::Level;
 
 /// The package, kept: its bytes are those of a newer program.
@@ -42,7 +42,7 @@ fn newer() -> Package {
     plan.settings.push(fraction);
     let mut weight = plan.status("person", "woman").expect("the status").clone();
     weight.key = "weight".into();
-    weight.gives = Gives::Other(5);
+    weight.gives = ValueType::Other(5);
     plan.computed.push(weight);
     let mut team = plan.units[4].clone();
     team.code = "152522100201".into();
@@ -56,7 +56,7 @@ fn newer() -> Package {
         indicator
     };
     plan.indicators
-        .insert(0, with("in-years", |i| i.target.unit = Unit::Other(99)));
+        .insert(0, with("in-years", |i| i.target.unit = Measure::Other(99)));
     plan.indicators
         .push(with("by-term", |i| i.period = Period::Other(99)));
     plan.indicators.push(with("judged", |i| {

@@ -5,10 +5,10 @@ use sync_core::figure::{Tally, UnitFacts};
 use sync_core::id::RecordId;
 
 use crate::console::address::Part;
-use crate::console::frame::Link;
+use crate::console::layout::Link;
+use crate::console::page_error::PageError;
 use crate::console::paging::Paging;
-use crate::console::trouble::Trouble;
-use crate::console::value::{Teller, shown};
+use crate::console::value::{Formatter, shown};
 
 /// One part of a figure with its groups.
 pub(super) struct Behind {
@@ -62,7 +62,7 @@ impl Chosen {
         behind: &[(RecordId, Tally)],
         part: Option<Part>,
         page: usize,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, PageError> {
         let sums = Part::ALL.map(|part| {
             let weights = behind.iter().map(|(_, tally)| weight(tally, part));
             (part, weights.sum())
@@ -92,25 +92,28 @@ impl Chosen {
 impl Behind {
     /// `turned` gives the address of a page of a part, `record` that of a record.
     pub(super) fn of(
-        teller: Teller<'_>,
+        formatter: Formatter<'_>,
         chosen: &Chosen,
         facts: &UnitFacts,
         turned: &dyn Fn(Part, usize) -> String,
         record: &dyn Fn(RecordId) -> String,
     ) -> Self {
         let (part, paging) = (chosen.part, chosen.paging);
-        let apart = chosen.ids().next().and_then(|id| tells_apart(teller, id));
+        let apart = chosen
+            .ids()
+            .next()
+            .and_then(|id| tells_apart(formatter, id));
         let row = |(id, weight): &(RecordId, i64)| Row {
-            label: teller.label_of(facts, *id),
+            label: formatter.label_of(facts, *id),
             apart: apart
-                .map(|key| value(teller, facts, *id, key))
+                .map(|key| value(formatter, facts, *id, key))
                 .unwrap_or_default(),
             href: record(*id),
             weight: *weight,
         };
         let link = |(of, sum): &(Part, i64)| Link {
             href: turned(*of, 1),
-            title: teller.words.sentence(
+            title: formatter.words.sentence(
                 &format!("console-part-{}", of.key()),
                 &[("count", &sum.to_string())],
             ),
@@ -122,7 +125,7 @@ impl Behind {
             part,
             sum: sum.map_or(0, |(_, sum)| *sum),
             weighted: chosen.weighted,
-            apart: apart.map(|(_, field)| teller.title(&field.title).to_owned()),
+            apart: apart.map(|(_, field)| formatter.title(&field.title).to_owned()),
             rows: chosen.groups.iter().map(row).collect(),
             previous: paging.previous().map(|page| turned(part, page)),
             next: paging.next().map(|page| turned(part, page)),
@@ -133,10 +136,10 @@ impl Behind {
 
 /// The first value of a single section that a register of the subject shows beside the label: a
 /// date of birth, the number of a household.
-fn tells_apart(teller: Teller<'_>, id: RecordId) -> Option<(&Section, &Field)> {
+fn tells_apart(formatter: Formatter<'_>, id: RecordId) -> Option<(&Section, &Field)> {
     let of = id.subject.key();
-    let label = &teller.package.subject(of)?.label;
-    let registers = teller
+    let label = &formatter.package.subject(of)?.label;
+    let registers = formatter
         .package
         .registers
         .iter()
@@ -146,7 +149,7 @@ fn tells_apart(teller: Teller<'_>, id: RecordId) -> Option<(&Section, &Field)> {
         .filter(|key| *key != label);
     columns.find_map(|key| {
         let (section, field) = key.split_once('.')?;
-        let (_, section) = teller.package.section(section)?;
+        let (_, section) = formatter.package.section(section)?;
         let is_single = section.repeating == Repeating::No;
         is_single
             .then(|| section.field(field))
@@ -156,7 +159,7 @@ fn tells_apart(teller: Teller<'_>, id: RecordId) -> Option<(&Section, &Field)> {
 }
 
 fn value(
-    teller: Teller<'_>,
+    formatter: Formatter<'_>,
     facts: &UnitFacts,
     id: RecordId,
     (section, field): (&Section, &Field),
@@ -165,6 +168,6 @@ fn value(
     let fields = said.and_then(|said| said.single.get(&section.key));
     let value = fields.and_then(|fields| fields.get(&field.key));
     value
-        .map(|value| teller.field(field, &shown(value)))
+        .map(|value| formatter.field(field, &shown(value)))
         .unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plan::indicator::{Amount, Bound, Indicator, Unit};
+use plan::indicator::{Amount, Bound, Indicator, Measure};
 use sync_core::figure::Tally;
 
 use crate::console::figure::{BAR_WIDTH, part};
@@ -68,8 +68,8 @@ impl Chart {
 }
 
 /// The top of the scale: a hundred percent, or the largest amount. None if all are nothing.
-fn full(unit: Unit, amounts: impl Iterator<Item = Amount>) -> Option<Amount> {
-    if unit == Unit::Percent {
+fn full(unit: Measure, amounts: impl Iterator<Item = Amount>) -> Option<Amount> {
+    if unit == Measure::Percent {
         return Some(Amount::whole(100));
     }
     let largest = amounts.max_by(|a, b| a.compared(*b))?;

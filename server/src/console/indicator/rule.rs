@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use plan::indicator::{Indicator, Span};
 use plan::register::{Computed, Constant, Dated};
 
-use crate::console::value::Teller;
+use crate::console::value::Formatter;
 
 /// How an indicator is counted in a year.
 pub(super) struct Rule {
@@ -38,27 +38,27 @@ pub(super) struct Setting {
 }
 
 impl Rule {
-    pub(super) fn of(teller: Teller<'_>, indicator: &Indicator, span: &Span) -> Self {
+    pub(super) fn of(formatter: Formatter<'_>, indicator: &Indicator, span: &Span) -> Self {
         let count = &indicator.count;
-        let subject = teller.package.subject(&count.of);
+        let subject = formatter.package.subject(&count.of);
         let mut used = Used::default();
         count
             .expressions()
-            .for_each(|source| used.take(teller, &count.of, source));
+            .for_each(|source| used.take(formatter, &count.of, source));
         let status = |status: &&Computed| Status {
             key: status.key.clone(),
-            title: teller.title(&status.title).to_owned(),
+            title: formatter.title(&status.title).to_owned(),
             is: status.is.clone(),
         };
-        let settings = teller.package.settings.iter();
+        let settings = formatter.package.settings.iter();
         let settings = settings.filter(|setting| used.settings.contains(setting.key.as_str()));
         let in_force = settings.filter_map(|setting| {
             let dated = setting.values.iter().rev();
             let dated: &Dated = dated.into_iter().find(|dated| dated.from <= span.to)?;
             Some(Setting {
                 key: setting.key.clone(),
-                title: teller.title(&setting.title).to_owned(),
-                value: constant(teller, &dated.value),
+                title: formatter.title(&setting.title).to_owned(),
+                value: constant(formatter, &dated.value),
                 from: dated.from.clone(),
                 standard: dated.standard.clone(),
             })
@@ -66,7 +66,7 @@ impl Rule {
         Self {
             span: span.clone(),
             of: subject
-                .map(|subject| teller.title(&subject.title).to_owned())
+                .map(|subject| formatter.title(&subject.title).to_owned())
                 .unwrap_or_default(),
             denominator: count.denominator.clone(),
             known: count.known.clone(),
@@ -85,19 +85,19 @@ struct Used<'a> {
 }
 
 impl<'a> Used<'a> {
-    fn take(&mut self, teller: Teller<'a>, of: &str, source: &str) {
+    fn take(&mut self, formatter: Formatter<'a>, of: &str, source: &str) {
         for name in names(source) {
             match name {
                 Name::Setting(key) => {
                     self.settings.insert(key);
                 }
                 Name::Other(key) => {
-                    let Some(status) = teller.package.status(of, &key) else {
+                    let Some(status) = formatter.package.status(of, &key) else {
                         continue;
                     };
                     if self.statuses.iter().all(|known| known.key != status.key) {
                         self.statuses.push(status);
-                        self.take(teller, of, &status.is);
+                        self.take(formatter, of, &status.is);
                     }
                 }
             }
@@ -148,22 +148,22 @@ fn names(source: &str) -> Vec<Name> {
     names
 }
 
-fn constant(teller: Teller<'_>, value: &Constant) -> String {
+fn constant(formatter: Formatter<'_>, value: &Constant) -> String {
     match value {
         Constant::Integer(number) => number.to_string(),
         Constant::Text(text) => text.clone(),
         Constant::Bool(flag) => {
             let name = if *flag { "console-yes" } else { "console-no" };
-            teller.words.sentence(name, &[])
+            formatter.words.sentence(name, &[])
         }
         Constant::List(values) => {
-            let values = values.iter().map(|value| constant(teller, value));
+            let values = values.iter().map(|value| constant(formatter, value));
             values.collect::<Vec<_>>().join("、")
         }
         Constant::Map(entries) => {
             let entries = entries
                 .iter()
-                .map(|(name, value)| format!("{name} {}", constant(teller, value)));
+                .map(|(name, value)| format!("{name} {}", constant(formatter, value)));
             entries.collect::<Vec<_>>().join("；")
         }
         Constant::Other(_) => "?".to_owned(),
@@ -197,12 +197,12 @@ mod tests {
     fn a_rule_explains_what_it_rests_on_down_to_the_standard() {
         let package = Package::builtin();
         let words = Words::new(Language::Chinese);
-        let teller = Teller {
+        let formatter = Formatter {
             package: &package,
             words: &words,
         };
         let indicator = package.indicator("health.cervical-screening-rate").unwrap();
-        let rule = Rule::of(teller, indicator, &indicator.period.of(2026).unwrap());
+        let rule = Rule::of(formatter, indicator, &indicator.period.of(2026).unwrap());
         let statuses: Vec<&str> = rule.statuses.iter().map(|s| s.key.as_str()).collect();
         for name in ["woman", "resident", "residence_now", "cervical_screened"] {
             assert!(statuses.contains(&name), "{name}: {statuses:?}");

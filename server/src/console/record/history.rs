@@ -15,12 +15,12 @@ use super::sections::item_names;
 use super::shown_key;
 use crate::console::ids;
 use crate::console::mask;
-use crate::console::trouble::Trouble;
-use crate::console::value::Teller;
+use crate::console::page_error::PageError;
+use crate::console::value::Formatter;
 use crate::console::when;
 use crate::store::device::{self, Device};
 use crate::store::{Conn, StoreError, record};
-use crate::unit_records::Unit;
+use crate::unit_records::UnitRecords;
 
 /// Everything that was written under one key, oldest first.
 pub(super) struct KeyHistory {
@@ -41,10 +41,10 @@ pub(super) struct Event {
 pub(super) async fn events(
     conn: &mut Conn,
     network: NetworkId,
-    held: &Unit<'_>,
+    held: &UnitRecords<'_>,
     unit: &str,
     id: RecordId,
-) -> Result<Vec<ShownEvent>, Trouble> {
+) -> Result<Vec<ShownEvent>, PageError> {
     let package = held.package();
     let mut classes = Vec::new();
     for (class, state) in held.states(id) {
@@ -89,36 +89,36 @@ pub(super) async fn devices(
 
 /// The events by key, in the order of the form.
 pub(super) fn by_key(
-    teller: Teller<'_>,
+    formatter: Formatter<'_>,
     shown: &ShownRecord,
     events: &[ShownEvent],
     devices: &BTreeMap<DeviceId, Device>,
 ) -> Vec<KeyHistory> {
-    let mut by_key: BTreeMap<(Place, &str), (Key, Vec<Event>)> = BTreeMap::new();
+    let mut by_key: BTreeMap<(DictionaryOrder, &str), (Key, Vec<Event>)> = BTreeMap::new();
     for event in events {
-        let Some(key) = shown_key(teller.package, &event.key) else {
+        let Some(key) = shown_key(formatter.package, &event.key) else {
             continue;
         };
-        let told = told(teller, &key, event, devices);
-        let place = (place(teller.package, &key), event.key.as_str());
+        let told = told(formatter, &key, event, devices);
+        let place = (place(formatter.package, &key), event.key.as_str());
         by_key
             .entry(place)
             .or_insert((key, Vec::new()))
             .1
             .push(told);
     }
-    let items = item_names(teller, shown);
+    let items = item_names(formatter, shown);
     let history = by_key.into_values().map(|(key, events)| KeyHistory {
-        key: name(teller, &key, &items),
+        key: name(formatter, &key, &items),
         events,
     });
     history.collect()
 }
 
 /// The places of a section and of a field in the dictionary, with the item between them.
-type Place = (usize, String, usize);
+type DictionaryOrder = (usize, String, usize);
 
-fn place(package: &Package, key: &Key) -> Place {
+fn place(package: &Package, key: &Key) -> DictionaryOrder {
     let found = package.section(key.section());
     let section = found.and_then(|(subject, _)| {
         let mut keys = subject.sections.iter().map(|section| &section.key);
@@ -137,19 +137,19 @@ fn place(package: &Package, key: &Key) -> Place {
 }
 
 /// What a key is called: section, item, field.
-fn name(teller: Teller<'_>, key: &Key, items: &BTreeMap<(String, String), String>) -> String {
+fn name(formatter: Formatter<'_>, key: &Key, items: &BTreeMap<(String, String), String>) -> String {
     // The item of a statement is the other record's id, which no page shows.
     let item = key.item().filter(|_| link::other_of(key).is_none());
     let item = item.map(|item| {
         let named = items.get(&(key.section().to_owned(), item.to_owned()));
         named.cloned().unwrap_or_else(|| mask::text(item))
     });
-    let parts = [Some(teller.section(key)), item, Some(teller.key(key))];
+    let parts = [Some(formatter.section(key)), item, Some(formatter.key(key))];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 fn told(
-    teller: Teller<'_>,
+    formatter: Formatter<'_>,
     key: &Key,
     event: &ShownEvent,
     devices: &BTreeMap<DeviceId, Device>,
@@ -160,10 +160,10 @@ fn told(
     let name = known
         .filter(|device| Some(device.author) == event.author)
         .and_then(|device| device.name.as_deref());
-    let unknown = || teller.words.sentence("console-unknown", &[]);
+    let unknown = || formatter.words.sentence("console-unknown", &[]);
     Event {
         when: when::in_china(event.time),
-        value: teller.under(key, &event.value),
+        value: formatter.under(key, &event.value),
         who: match (name, event.author) {
             (Some(name), _) => mask::text(name),
             (None, Some(author)) => ids::short(&author.to_string()),

@@ -6,10 +6,10 @@ use plan::dictionary::{self, Field, Kind, Repeating};
 use sync_core::id::{Class, RecordId};
 use sync_core::show::{ShownItem, ShownRecord, ShownValue};
 
-use crate::console::frame::Link;
+use crate::console::layout::Link;
 use crate::console::mask;
 use crate::console::records::SHOWN;
-use crate::console::value::Teller;
+use crate::console::value::Formatter;
 
 /// A section with something in it.
 pub(super) struct Section {
@@ -47,28 +47,28 @@ impl Entry {
 
 /// The sections that are shown and hold something; `link` finds other records.
 pub(super) fn of(
-    teller: Teller<'_>,
+    formatter: Formatter<'_>,
     shown: &ShownRecord,
     link: &dyn Fn(RecordId) -> Option<Link>,
 ) -> Vec<Section> {
-    let subject = teller.package.subject(shown.id.subject.key());
+    let subject = formatter.package.subject(shown.id.subject.key());
     let sections = subject.into_iter().flat_map(|subject| &subject.sections);
     let is_shown = |section: &&dictionary::Section| {
         Class::from_key(&section.class).is_some_and(|class| SHOWN.contains(&class))
     };
     let known = sections.filter(|section| section.is_known());
     let sections = known.filter(is_shown).map(|section| {
-        let of_section = Teller::title(&teller, &section.title).to_owned();
+        let of_section = Formatter::title(&formatter, &section.title).to_owned();
         match section.repeating {
             Repeating::No => Section {
                 title: of_section,
-                entries: single(teller, section, shown, link),
+                entries: single(formatter, section, shown, link),
                 items: None,
             },
             _ => Section {
                 title: of_section,
                 entries: Vec::new(),
-                items: items(teller, section, shown, link),
+                items: items(formatter, section, shown, link),
             },
         }
     });
@@ -78,7 +78,7 @@ pub(super) fn of(
 }
 
 fn single(
-    teller: Teller<'_>,
+    formatter: Formatter<'_>,
     section: &dictionary::Section,
     shown: &ShownRecord,
     link: &dyn Fn(RecordId) -> Option<Link>,
@@ -87,13 +87,13 @@ fn single(
         let value = shown
             .fields
             .get(&format!("{}.{}", section.key, field.key))?;
-        Some(entry(teller, field, value, link))
+        Some(entry(formatter, field, value, link))
     };
     section.fields.iter().filter_map(entry).collect()
 }
 
 fn items(
-    teller: Teller<'_>,
+    formatter: Formatter<'_>,
     section: &dictionary::Section,
     shown: &ShownRecord,
     link: &dyn Fn(RecordId) -> Option<Link>,
@@ -107,7 +107,7 @@ fn items(
     let columns: Vec<&Field> = section.fields.iter().filter(filled).collect();
     let row = |item: &ShownItem| {
         let cell = |field: &&Field| match item.fields.get(&field.key) {
-            Some(value) => entry(teller, field, value, link),
+            Some(value) => entry(formatter, field, value, link),
             None => Entry::text(String::new(), String::new()),
         };
         columns.iter().map(cell).collect()
@@ -115,7 +115,7 @@ fn items(
     let rows: Vec<Vec<Entry>> = items.iter().map(row).collect();
     let titles = columns
         .iter()
-        .map(|field| teller.title(&field.title).to_owned());
+        .map(|field| formatter.title(&field.title).to_owned());
     (!columns.is_empty()).then(|| Items {
         columns: titles.collect(),
         rows,
@@ -123,12 +123,12 @@ fn items(
 }
 
 fn entry(
-    teller: Teller<'_>,
+    formatter: Formatter<'_>,
     field: &Field,
     value: &ShownValue,
     link: &dyn Fn(RecordId) -> Option<Link>,
 ) -> Entry {
-    let title = teller.title(&field.title).to_owned();
+    let title = formatter.title(&field.title).to_owned();
     let named = match (&field.kind, value) {
         (Kind::Reference { .. }, ShownValue::Text(id)) => id.parse().ok().and_then(link),
         _ => None,
@@ -139,18 +139,18 @@ fn entry(
             text: link.title,
             href: Some(link.href),
         },
-        None => Entry::text(title, teller.field(field, value)),
+        None => Entry::text(title, formatter.field(field, value)),
     }
 }
 
 /// How an item of a section is called in a history: by its date where it has one.
 pub(super) fn item_names(
-    teller: Teller<'_>,
+    formatter: Formatter<'_>,
     shown: &ShownRecord,
 ) -> BTreeMap<(String, String), String> {
     let mut names = BTreeMap::new();
     for (section, items) in &shown.items {
-        let date = teller
+        let date = formatter
             .package
             .section(section)
             .and_then(|(_, section)| section.repeating.date());

@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use plan::dictionary::{Field, Section};
-use plan::expression::{Datum, Day, ExpressionError, Facts, Recorded, Scope};
-use plan::register::{Computed, Gives, Register};
+use plan::expression::{AsOf, Datum, ExpressionError, Facts, RecordFacts, Scope};
+use plan::register::{Computed, Register, ValueType};
 use sync_core::figure::UnitFacts;
 use sync_core::id::{RecordId, Subject};
 use sync_core::register;
 
 use crate::console::mask;
-use crate::console::trouble::Trouble;
-use crate::console::value::{Teller, names_somebody, shown};
+use crate::console::page_error::PageError;
+use crate::console::value::{Formatter, names_somebody, shown};
 
 /// A register over the records of a unit.
 pub(super) struct Table<'a> {
-    pub(super) teller: Teller<'a>,
+    pub(super) formatter: Formatter<'a>,
     pub(super) register: &'a Register,
     /// `YYYY-MM-DD`.
     pub(super) today: &'a str,
@@ -59,7 +59,7 @@ impl<'a> Table<'a> {
                 Column::Field(_, field) => &field.title,
                 Column::Computed(computed) => &computed.title,
             };
-            self.teller.title(words).to_owned()
+            self.formatter.title(words).to_owned()
         };
         let label = self.column(self.label()).map(title).unwrap_or_default();
         let others = self.columns().map(|(_, column)| title(column));
@@ -73,15 +73,15 @@ impl<'a> Table<'a> {
         facts: &UnitFacts,
         search: &str,
         link: &dyn Fn(RecordId) -> String,
-    ) -> Result<Vec<Row>, Trouble> {
+    ) -> Result<Vec<Row>, PageError> {
         // What is in force today is worked out once for all.
-        let day = Arc::new(Day::new(self.teller.package, self.today)?);
+        let day = Arc::new(AsOf::new(self.formatter.package, self.today)?);
         let mut rows = Vec::new();
         for (record, (_, said)) in &facts.groups {
             if record.subject.key() != self.register.of {
                 continue;
             }
-            let home = facts.home(self.teller.package, said, self.today);
+            let home = facts.home(self.formatter.package, said, self.today);
             let row = match self.scope(said, home, &day) {
                 Ok(scope) if register::takes(&scope, self.register)? => {
                     self.row(*record, said, Some(&scope), link)?
@@ -90,7 +90,7 @@ impl<'a> Table<'a> {
                 Err(ExpressionError::TooLarge) => self.row(*record, said, None, link)?,
                 Err(error) => return Err(error.into()),
             };
-            if matches(search, &row, said, self.teller) {
+            if matches(search, &row, said, self.formatter) {
                 rows.push(row);
             }
         }
@@ -103,11 +103,11 @@ impl<'a> Table<'a> {
         &'f self,
         said: &'f Facts,
         home: Option<&'f Facts>,
-        day: &Arc<Day<'f>>,
+        day: &Arc<AsOf<'f>>,
     ) -> Result<Scope<'f>, ExpressionError> {
-        let package = self.teller.package;
-        let record = Recorded::new(package, &self.register.of, said)?;
-        let home = home.map(|home| Recorded::new(package, Subject::Household.key(), home));
+        let package = self.formatter.package;
+        let record = RecordFacts::new(package, &self.register.of, said)?;
+        let home = home.map(|home| RecordFacts::new(package, Subject::Household.key(), home));
         let home = home.transpose()?.map(Arc::new);
         Ok(Scope::of(Arc::new(record), home, day.clone()))
     }
@@ -118,8 +118,8 @@ impl<'a> Table<'a> {
         said: &Facts,
         scope: Option<&Scope<'_>>,
         link: &dyn Fn(RecordId) -> String,
-    ) -> Result<Row, Trouble> {
-        let label = mask::text(&register::label(self.teller.package, &record, said));
+    ) -> Result<Row, PageError> {
+        let label = mask::text(&register::label(self.formatter.package, &record, said));
         let mut row = Row {
             href: link(record),
             sort: match self.register.sort == self.label() {
@@ -150,7 +150,7 @@ impl<'a> Table<'a> {
         column: &Column<'_>,
         said: &Facts,
         scope: &Scope<'_>,
-    ) -> Result<Cell, Trouble> {
+    ) -> Result<Cell, PageError> {
         match column {
             Column::Field(section, field) => {
                 let value = match section.repeating.date() {
@@ -166,19 +166,19 @@ impl<'a> Table<'a> {
                 };
                 let value = value.unwrap_or(Datum::Null);
                 Ok(Cell {
-                    text: self.teller.field(field, &shown(&value)),
+                    text: self.formatter.field(field, &shown(&value)),
                     overdue: false,
                 })
             }
             Column::Computed(computed) => match scope.computed(&computed.key) {
                 Ok(value) => Ok(Cell {
-                    text: self.teller.computed(computed, &value),
+                    text: self.formatter.computed(computed, &value),
                     overdue: self.is_overdue(key, &value),
                 }),
                 Err(error @ ExpressionError::Compile(_)) => Err(error.into()),
                 // Unknown is not no: a yes or no that has no answer says so.
-                Err(_) if computed.gives == Gives::Bool => Ok(Cell {
-                    text: self.teller.broken_down(computed, ""),
+                Err(_) if computed.gives == ValueType::Bool => Ok(Cell {
+                    text: self.formatter.broken_down(computed, ""),
                     overdue: false,
                 }),
                 Err(_) => Ok(Cell::default()),
@@ -201,7 +201,7 @@ impl<'a> Table<'a> {
     }
 
     fn column(&self, key: &str) -> Option<Column<'a>> {
-        let package = self.teller.package;
+        let package = self.formatter.package;
         match key.split_once('.') {
             Some((section, field)) => {
                 let (_, section) = package.section(section)?;
@@ -213,14 +213,14 @@ impl<'a> Table<'a> {
 
     /// The key of the value by which a list calls a record.
     fn label(&self) -> &'a str {
-        let subject = self.teller.package.subject(&self.register.of);
+        let subject = self.formatter.package.subject(&self.register.of);
         subject.map_or("", |subject| subject.label.as_str())
     }
 }
 
 /// Whether a row has what is looked for: some of the text that it shows, or a whole number that it
 /// shows in part. A part of such a number finds nothing: it would be told digit by digit.
-fn matches(search: &str, row: &Row, said: &Facts, teller: Teller<'_>) -> bool {
+fn matches(search: &str, row: &Row, said: &Facts, formatter: Formatter<'_>) -> bool {
     if search.is_empty() {
         return true;
     }
@@ -232,7 +232,7 @@ fn matches(search: &str, row: &Row, said: &Facts, teller: Teller<'_>) -> bool {
             fields.iter().map(move |(field, value)| of((field, value)))
         });
         values.any(|(section, field, value)| {
-            let field = teller.package.field(section, field);
+            let field = formatter.package.field(section, field);
             let is_number = field.is_some_and(names_somebody);
             matches!(value, Datum::Text(text) if is_number && text.eq_ignore_ascii_case(search))
         })

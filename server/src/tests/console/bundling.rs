@@ -86,8 +86,8 @@ async fn a_bundle_is_taken_and_its_answer_is_there_for_the_phone() {
         "{}",
         again.html
     );
-    let shared = office.station.app.shared();
-    let mut tx = shared.store.read().await.unwrap();
+    let context = office.station.app.context();
+    let mut tx = context.store.read().await.unwrap();
     let held =
         crate::store::record::states(&mut tx, &space("general").parse().unwrap(), &[record_id(9)])
             .await;

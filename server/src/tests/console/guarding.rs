@@ -225,7 +225,7 @@ async fn a_store_that_fails_is_a_page_that_says_nothing_is_lost() {
 
 #[tokio::test]
 async fn the_console_listens_on_loopback_only_and_apart_from_the_phones() {
-    let station = Station::sample().await;
+    let station = TestServer::sample().await;
     let local = "127.0.0.1:0".parse().unwrap();
     let options = |console: &str| ServeOptions {
         listen: local,

@@ -112,7 +112,7 @@ async fn cells_equal_a_recount_whatever_several_devices_write_apart() {
     let mut counted = 0;
     for seed in 0..12 {
         let dice = &mut Dice(seed);
-        let station = Station::sample_by(counting()).await;
+        let station = TestServer::sample_by(counting()).await;
         let mut devices = Vec::new();
         for (unit, number) in [(GACHA, 10), (OTHER_GACHA, 20)] {
             for (at, class) in ["general", "general", "care", "referral"]
@@ -166,7 +166,7 @@ async fn cells_equal_a_recount_whatever_several_devices_write_apart() {
 }
 
 /// Somebody moves to the other unit, once or more often; the devices go on writing to the old records.
-async fn move_somebody(dice: &mut Dice, station: &Station) {
+async fn move_somebody(dice: &mut Dice, station: &TestServer) {
     let (unit, to) = [(10, OTHER_GACHA), (20, GACHA)][dice.below(2)];
     let record = person(unit + dice.below(4) as u8);
     let on = ["2023-05-20", "2025-11-01", "2026-08-31"][dice.below(3)];
@@ -175,7 +175,7 @@ async fn move_somebody(dice: &mut Dice, station: &Station) {
 }
 
 /// The cells are what a recount says.
-async fn same(station: &Station, seed: u64, counted: &mut u64) {
+async fn same(station: &TestServer, seed: u64, counted: &mut u64) {
     let recounted = station.app.verify_cells().await.unwrap();
     assert_eq!(recounted.differences, [], "seed {seed}");
     *counted += recounted.cells;

@@ -1,33 +1,33 @@
 //! Choice of a message's references, made before a byte is written, because their list comes first.
 
-use super::reference::{Held, Known, REFERENCES_MAX};
+use super::reference::{DecodedBatch, REFERENCES_MAX, ReferencedBatch};
 use super::*;
 
 /// A message before it is written.
 pub(super) struct Plan {
     /// The batches referred to, in the order in which they are used first.
-    pub(super) list: Vec<Held>,
-    pub(super) batches: Vec<Told>,
+    pub(super) list: Vec<DecodedBatch>,
+    pub(super) batches: Vec<OutgoingBatch>,
 }
 
 /// A batch before it is written.
-pub(super) enum Told {
+pub(super) enum OutgoingBatch {
     /// Not in our form.
     AsItIs(Vec<u8>),
     /// Taken apart.
-    Apart(Box<Apart>),
+    Apart(Box<OutgoingParts>),
 }
 
 /// A batch taken apart, with what it refers to: places in the plan's list.
-pub(super) struct Apart {
+pub(super) struct OutgoingParts {
     pub(super) parts: Parts,
     /// One for each parent, where it isn't in the message.
     pub(super) parents: Vec<Option<usize>>,
-    pub(super) entries: Vec<ToldEntry>,
+    pub(super) entries: Vec<OutgoingEntry>,
 }
 
 /// An entry of a batch taken apart.
-pub(super) struct ToldEntry {
+pub(super) struct OutgoingEntry {
     /// `None` if it is no change of ours.
     pub(super) change: Option<Change>,
     /// Batches whose changes of the record explain this one, the one it follows first.
@@ -39,25 +39,25 @@ pub(super) fn plan(
     network: NetworkId,
     spaces: &[Space],
     batches: &[Vec<u8>],
-    known: &[Known],
+    known: &[ReferencedBatch],
 ) -> Plan {
-    let told: Vec<Told> = batches
+    let told: Vec<OutgoingBatch> = batches
         .iter()
         .map(|bytes| take_apart(network, bytes))
         .collect();
     let known = known
         .iter()
         .filter(|known| spaces.contains(&known.reference.space));
-    let held: Vec<Held> = known.filter_map(Held::of).collect();
+    let held: Vec<DecodedBatch> = known.filter_map(DecodedBatch::of).collect();
     let mut choice = Choice::among(&held, &told);
     let mut told = told;
     for told in &mut told {
-        if let Told::Apart(apart) = told {
+        if let OutgoingBatch::Apart(apart) = told {
             choice.batch(apart);
         }
     }
     let order = choice.list;
-    let mut held: Vec<Option<Held>> = held.into_iter().map(Some).collect();
+    let mut held: Vec<Option<DecodedBatch>> = held.into_iter().map(Some).collect();
     let list = order
         .into_iter()
         .filter_map(|place| held.get_mut(place)?.take());
@@ -67,15 +67,15 @@ pub(super) fn plan(
     }
 }
 
-fn take_apart(network: NetworkId, bytes: &[u8]) -> Told {
+fn take_apart(network: NetworkId, bytes: &[u8]) -> OutgoingBatch {
     let Some(parts) = canonical(network, bytes) else {
-        return Told::AsItIs(bytes.to_vec());
+        return OutgoingBatch::AsItIs(bytes.to_vec());
     };
-    let entry = |entry: &Entry| ToldEntry {
+    let entry = |entry: &Entry| OutgoingEntry {
         change: Change::parse(&entry.change).ok(),
         references: Vec::new(),
     };
-    Told::Apart(Box::new(Apart {
+    OutgoingBatch::Apart(Box::new(OutgoingParts {
         entries: parts.entries.iter().map(entry).collect(),
         parents: vec![None; parts.header.prev.len()],
         parts,
@@ -119,10 +119,10 @@ struct Choice {
 }
 
 impl Choice {
-    fn among(held: &[Held], told: &[Told]) -> Self {
+    fn among(held: &[DecodedBatch], told: &[OutgoingBatch]) -> Self {
         let mut documents: BTreeSet<(&Space, RecordId)> = BTreeSet::new();
         for told in told {
-            if let Told::Apart(apart) = told {
+            if let OutgoingBatch::Apart(apart) = told {
                 let entries = apart.parts.entries.iter();
                 documents.extend(entries.map(|entry| (&apart.parts.header.space, entry.record)));
             }
@@ -149,7 +149,7 @@ impl Choice {
         }
     }
 
-    fn batch(&mut self, apart: &mut Apart) {
+    fn batch(&mut self, apart: &mut OutgoingParts) {
         let header = &apart.parts.header;
         for (parent, reference) in header.prev.iter().zip(&mut apart.parents) {
             if !self.said.contains(parent)

@@ -55,7 +55,7 @@ impl Reference {
 
 /// A batch that both ends of a message hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct ReferencedBatch {
     /// Its place.
     pub reference: Reference,
     /// Its name.
@@ -72,8 +72,8 @@ pub fn records_of(bytes: &[u8]) -> BTreeSet<RecordId> {
     entries.filter_map(record).collect()
 }
 
-/// A [`Known`] batch taken apart.
-pub(super) struct Held {
+/// A [`ReferencedBatch`] batch taken apart.
+pub(super) struct DecodedBatch {
     pub(super) reference: Reference,
     pub(super) hash: BatchHash,
     pub(super) header: Header,
@@ -82,9 +82,9 @@ pub(super) struct Held {
     places: BTreeMap<RecordId, Vec<usize>>,
 }
 
-impl Held {
+impl DecodedBatch {
     /// `None` if it does not read.
-    pub(super) fn of(known: &Known) -> Option<Self> {
+    pub(super) fn of(known: &ReferencedBatch) -> Option<Self> {
         let envelope: Envelope = minicbor::decode(&known.bytes).ok()?;
         let mut entries = Vec::new();
         let mut places: BTreeMap<RecordId, Vec<usize>> = BTreeMap::new();

@@ -18,8 +18,8 @@ mod put;
 use memory::{Before, Models, Trail};
 
 use super::coder::{Bit, Number, Reader as StreamReader, Stream, Text, Tree, Writer};
-use super::plan::{Apart, Told, plan};
-use super::reference::{FEED_BYTES, Held, Known, REFERENCES_MAX, Reference};
+use super::plan::{OutgoingBatch, OutgoingParts, plan};
+use super::reference::{DecodedBatch, FEED_BYTES, REFERENCES_MAX, Reference, ReferencedBatch};
 use super::*;
 
 /// The number of the form.
@@ -37,7 +37,7 @@ pub(crate) struct Frame<'a> {
 
 /// Encodes batches in their stored form, in their order. `known` is what the receiver holds and may
 /// be referred to.
-pub(crate) fn encode(frame: &Frame<'_>, batches: &[Vec<u8>], known: &[Known]) -> Vec<u8> {
+pub(crate) fn encode(frame: &Frame<'_>, batches: &[Vec<u8>], known: &[ReferencedBatch]) -> Vec<u8> {
     let mut out = Vec::new();
     put_unsigned(&mut out, FORM);
     if batches.is_empty() {
@@ -45,7 +45,7 @@ pub(crate) fn encode(frame: &Frame<'_>, batches: &[Vec<u8>], known: &[Known]) ->
     }
     let plan = plan(frame.network, frame.spaces, batches, known);
     let stream = Writer::after(out);
-    let mut course = Course::new(frame, stream, plan.list, usize::MAX);
+    let mut course = Transcoder::new(frame, stream, plan.list, usize::MAX);
     match course.tell(&plan.batches) {
         Ok(()) => course.stream.finish(),
         // The writing end has no reason to fail; the other form has none at all.
@@ -66,7 +66,7 @@ pub(crate) fn references(frame: &Frame<'_>, bytes: &[u8]) -> Result<Vec<Referenc
 pub(crate) fn decode(
     frame: &Frame<'_>,
     bytes: &[u8],
-    find: &mut dyn FnMut(&Reference) -> Option<Known>,
+    find: &mut dyn FnMut(&Reference) -> Option<ReferencedBatch>,
     (count_max, bytes_max): (usize, usize),
 ) -> Result<Vec<Vec<u8>>, BadCompact> {
     let rest = match opened(bytes)? {
@@ -80,11 +80,11 @@ pub(crate) fn decode(
         let known = find(reference).filter(|known| known.reference == *reference);
         known
             .as_ref()
-            .and_then(Held::of)
+            .and_then(DecodedBatch::of)
             .ok_or(BadCompact::Unresolved)
     });
-    let held = held.collect::<Result<Vec<Held>, _>>()?;
-    let mut course = Course::new(frame, stream, held, bytes_max);
+    let held = held.collect::<Result<Vec<DecodedBatch>, _>>()?;
+    let mut course = Transcoder::new(frame, stream, held, bytes_max);
     let batches = course.hear(count_max)?;
     match course.stream.is_at_end() {
         true => Ok(batches),
@@ -186,13 +186,13 @@ fn plain<S: Stream, T, const N: usize>(
 }
 
 /// One end of a message: its stream, and what it remembers of it.
-struct Course<'a, S> {
+struct Transcoder<'a, S> {
     network: NetworkId,
     listed: &'a [Space],
     requester: DeviceId,
     stream: S,
     models: Models,
-    held: Vec<Held>,
+    held: Vec<DecodedBatch>,
     /// So many of the batches referred to were used, in their order.
     used: usize,
     /// Records whose changes of a batch are taken: what is looked through once is not again.
@@ -216,8 +216,8 @@ struct Course<'a, S> {
     room_of_puts: usize,
 }
 
-impl<'a, S: Stream> Course<'a, S> {
-    fn new(frame: &Frame<'a>, stream: S, held: Vec<Held>, room: usize) -> Self {
+impl<'a, S: Stream> Transcoder<'a, S> {
+    fn new(frame: &Frame<'a>, stream: S, held: Vec<DecodedBatch>, room: usize) -> Self {
         let mut spaces = Table::default();
         frame
             .spaces
@@ -284,7 +284,7 @@ impl<'a, S: Stream> Course<'a, S> {
     }
 
     /// A batch in our form.
-    fn batch(&mut self, given: Option<&Apart>) -> Result<Vec<u8>, BadCompact> {
+    fn batch(&mut self, given: Option<&OutgoingParts>) -> Result<Vec<u8>, BadCompact> {
         let header = self.header(given)?;
         let mut signature = given.map_or([0; 64], |given| given.parts.signature);
         self.stream.raw(&mut signature)?;
@@ -331,9 +331,9 @@ impl<'a, S: Stream> Course<'a, S> {
     }
 }
 
-impl Course<'_, Writer> {
+impl Transcoder<'_, Writer> {
     /// Writes the whole message.
-    fn tell(&mut self, batches: &[Told]) -> Result<(), BadCompact> {
+    fn tell(&mut self, batches: &[OutgoingBatch]) -> Result<(), BadCompact> {
         let frame = Frame {
             network: self.network,
             device: self.requester,
@@ -345,8 +345,8 @@ impl Course<'_, Writer> {
         self.stream.number(model, batches.len() as u64)?;
         for told in batches {
             let (as_it_is, apart) = match told {
-                Told::AsItIs(bytes) => (Some(bytes), None),
-                Told::Apart(apart) => (None, Some(apart)),
+                OutgoingBatch::AsItIs(bytes) => (Some(bytes), None),
+                OutgoingBatch::Apart(apart) => (None, Some(apart)),
             };
             let canonical = &mut self.models.canonical;
             self.stream.bit(canonical, as_it_is.is_some())?;
@@ -359,7 +359,7 @@ impl Course<'_, Writer> {
     }
 }
 
-impl Course<'_, StreamReader<'_>> {
+impl Transcoder<'_, StreamReader<'_>> {
     /// Reads the batches, after the list.
     fn hear(&mut self, count_max: usize) -> Result<Vec<Vec<u8>>, BadCompact> {
         let count = self.stream.number(&mut self.models.batches, 0)?;

@@ -4,9 +4,9 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sync_core::bundle::{Content, envelopes};
+use sync_core::bundle_exchange::BundleOptions;
 use sync_core::control::{ControlEntry, Moved, SealKey};
 use sync_core::id::{RecordId, Subject};
-use sync_core::relay::BundleWish;
 use sync_core::row::Table;
 use sync_core::seal::SealingKey;
 use sync_core::value::Value;
@@ -26,7 +26,7 @@ pub fn opening_keys() -> Vec<SealingKey> {
     std::iter::once(server).chain(phones).collect()
 }
 
-pub(super) const WHOLE: BundleWish = BundleWish {
+pub(super) const WHOLE: BundleOptions = BundleOptions {
     bytes_max: None,
     short: false,
     everything: false,
@@ -53,7 +53,7 @@ impl Village {
             let row = [&[Table::Outbox as u8], copy.as_slice()].concat();
             self.keep("row", format!("outbox-{at}"), row);
         }
-        let short = BundleWish {
+        let short = BundleOptions {
             short: true,
             ..WHOLE
         };
@@ -122,8 +122,8 @@ impl Village {
         self.sync(phone, "after-referring");
     }
 
-    fn make_bundle(&mut self, phone: usize, name: &str, wish: BundleWish) -> Vec<u8> {
-        let bundle = self.phones[phone].bundle(self.now, wish);
+    fn make_bundle(&mut self, phone: usize, name: &str, options: BundleOptions) -> Vec<u8> {
+        let bundle = self.phones[phone].bundle(self.now, options);
         self.keep("bundle", name, bundle.clone());
         bundle
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::control::{
-    ControlEntry, LeftOut, Order, OrderKind, Revocation, RevokeReason, Verdict,
+    ControlEntry, Exclusion, Order, OrderKind, Revocation, RevokeReason, Verdict,
 };
 use sync_core::feed::Tip;
 use sync_core::id::{ChangeHash, Class, RecordId, Short, Space};
@@ -44,12 +44,12 @@ impl Village {
         let entry =
             (self.hub).signed(|network, signer| ControlEntry::revoke(network, &revocation, signer));
         self.keep("decision", "revocation", entry);
-        let verdict = LeftOut {
+        let verdict = Exclusion {
             record: household,
             changes: BTreeSet::from([ChangeHash([4; 32]), ChangeHash([5; 32])]),
         };
         let entry = (self.hub)
-            .signed(|network, signer| ControlEntry::left_out(network, &space, &verdict, signer));
+            .signed(|network, signer| ControlEntry::exclude(network, &space, &verdict, signer));
         self.keep("decision", "left-out", entry);
         let device = self.phones[phone].device().0.to_vec();
         let accepted = Verdict {
@@ -95,19 +95,19 @@ impl Village {
         self.keep("decision", "erasure", order);
         self.sync(phone, "erased");
         let rows = self.phones[phone].rows.clone();
-        let blotted = rows.of(Table::Batch).find(|bytes| {
+        let redacted = rows.of(Table::Batch).find(|bytes| {
             let was = before.of(Table::Batch).any(|known| known == *bytes);
             let batch = sync_core::batch::Batch::from_store(network(), bytes);
-            !was && batch.is_ok_and(|batch| !batch.blotted.is_empty())
+            !was && batch.is_ok_and(|batch| !batch.redacted.is_empty())
         });
-        let blotted = blotted.expect("a batch had an entry of it").clone();
-        self.keep("batch", "blotted", blotted);
-        let kept = rows.of(Table::Kept).next();
+        let redacted = redacted.expect("a batch had an entry of it").clone();
+        self.keep("batch", "blotted", redacted);
+        let kept = rows.of(Table::Orphaned).next();
         let kept = kept.expect("an edit was kept from it");
         self.keep(
             "row",
             "kept-0",
-            [&[Table::Kept as u8], kept.as_slice()].concat(),
+            [&[Table::Orphaned as u8], kept.as_slice()].concat(),
         );
     }
 }

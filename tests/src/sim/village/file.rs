@@ -1,6 +1,6 @@
 //! The village's files beside the database: a journal and a backup.
 
-use ortoo_server::files::{Head, Part, Record, Table};
+use ortoo_server::formats::{Head, Part, Record, Table};
 
 use super::*;
 

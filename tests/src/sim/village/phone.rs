@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
+use sync_core::bundle_exchange::BundleOptions;
 use sync_core::control::Control;
 use sync_core::date::date_in_china;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest};
 use sync_core::exchange::{Budget, ExchangeError, Outgoing, Received};
 use sync_core::id::{DeviceId, NetworkId, RecordId, Space, Subject};
-use sync_core::relay::BundleWish;
-use sync_core::replica::{Context, Edit, HubState, Me, OpenError, OpenReport, Prepared, Replica};
+use sync_core::replica::{
+    Context, DeviceIdentity, Edit, OpenError, OpenReport, Prepared, Replica, ServerState,
+};
 use sync_core::row::{ReadRows, Row, Table, Unreadable};
 use sync_core::seal::{SealingKey, SigningKey};
 use sync_core::value::{Key, Value};
@@ -94,8 +96,8 @@ impl Phone {
             entry.into_iter().for_each(|entry| control.apply(entry));
         }
         let device = DeviceId::of_key(&key.public().bytes);
-        let hub = HubState::enrolled(answer.incarnation, answer.nonce, now, answer.time);
-        let replica = Replica::new(Me { network, device }, control, hub);
+        let hub = ServerState::enrolled(answer.incarnation, answer.nonce, now, answer.time);
+        let replica = Replica::new(DeviceIdentity { network, device }, control, hub);
         let mut rows = Rows::default();
         rows.write(&replica.first_rows());
         let rng = ChaCha20Rng::from_seed(*key.to_bytes());
@@ -155,11 +157,11 @@ impl Phone {
     }
 
     /// A bundle of what the server lacks.
-    pub(super) fn bundle(&mut self, now: i64, wish: BundleWish) -> Vec<u8> {
+    pub(super) fn bundle(&mut self, now: i64, options: BundleOptions) -> Vec<u8> {
         let (replica, rows, key) = (&self.replica, &self.rows, &self.key);
         let sign = |message: &[u8]| key.sign(message);
         let prepared = context(now, &mut self.rng, |context| {
-            replica.prepare_bundle(context, rows, &sign, wish)
+            replica.prepare_bundle(context, rows, &sign, options)
         });
         let prepared = prepared.expect("a key of the server is known");
         self.done(prepared).bytes

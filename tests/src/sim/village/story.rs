@@ -4,9 +4,9 @@
 use plan::dictionary::{Kind, Section};
 use rand_chacha::rand_core::Rng;
 use sync_core::batch::{Batch, Entry, Header};
-use sync_core::control::{ControlEntry, Elsewhere};
+use sync_core::control::{ControlEntry, CountedElsewhere};
 use sync_core::feed::Feed;
-use sync_core::figure::Away;
+use sync_core::figure::Absence;
 use sync_core::id::{Class, RecordId, Space, Subject};
 use sync_core::row::Table;
 use sync_core::value::Value;
@@ -208,9 +208,9 @@ impl Village {
 
     fn count_elsewhere(&mut self, woman: RecordId) {
         let span = ("2024-12-31".to_owned(), "2025-12-31".to_owned());
-        let statement = Elsewhere {
+        let statement = CountedElsewhere {
             record: woman,
-            away: Away::of(vec![span]),
+            away: Absence::of(vec![span]),
         };
         let space = Space::new(UNIT, Class::General).expect("twelve digits are a unit");
         let entry = self.hub.signed(|network, signer| {

@@ -6,7 +6,7 @@ use super::*;
 const RECORD_AS_IT_IS: u64 = 0;
 const RECORD_REFERENCE: u64 = 1;
 
-impl<S: Stream> Course<'_, S> {
+impl<S: Stream> Transcoder<'_, S> {
     pub(super) fn entry(
         &mut self,
         header: &Header,

@@ -11,8 +11,8 @@ const PARENT_REFERENCE: u64 = 2;
 const AUTHOR_AS_BEFORE: u64 = 0;
 const AUTHOR_AS_IT_IS: u64 = 1;
 
-impl<S: Stream> Course<'_, S> {
-    pub(super) fn header(&mut self, given: Option<&Apart>) -> Result<Header, BadCompact> {
+impl<S: Stream> Transcoder<'_, S> {
+    pub(super) fn header(&mut self, given: Option<&OutgoingParts>) -> Result<Header, BadCompact> {
         let parents = given.map_or(&[][..], |given| given.parents.as_slice());
         let given = given.map(|given| &given.parts.header);
         let space = self.space(given.map(|given| &given.space))?;

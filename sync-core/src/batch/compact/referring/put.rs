@@ -16,7 +16,7 @@ const TEXT: usize = compact::TEXT as usize;
 const SAME: usize = 5;
 const TEXT_AS_LONG: usize = 6;
 
-impl<S: Stream> Course<'_, S> {
+impl<S: Stream> Transcoder<'_, S> {
     pub(super) fn puts(
         &mut self,
         trail: &Trail,

@@ -20,10 +20,10 @@ fn frame(spaces: &[Space]) -> Frame<'_> {
 }
 
 /// Batches as both ends hold them.
-fn known(batches: &[Vec<u8>]) -> Vec<Known> {
+fn known(batches: &[Vec<u8>]) -> Vec<ReferencedBatch> {
     let known = batches.iter().map(|bytes| {
         let batch = Batch::from_store(NETWORK, bytes).unwrap();
-        Known {
+        ReferencedBatch {
             reference: Reference::to(&batch.header.space, batch.header.device, batch.header.seq),
             hash: batch.hash,
             bytes: bytes.clone(),
@@ -32,7 +32,7 @@ fn known(batches: &[Vec<u8>]) -> Vec<Known> {
     known.collect()
 }
 
-fn read(packed: &[u8], known: &[Known]) -> Result<Vec<Vec<u8>>, BadCompact> {
+fn read(packed: &[u8], known: &[ReferencedBatch]) -> Result<Vec<Vec<u8>>, BadCompact> {
     let spaces = spaces();
     let mut find = |reference: &Reference| {
         let mut found = known.iter().filter(|known| known.reference == *reference);
@@ -41,7 +41,7 @@ fn read(packed: &[u8], known: &[Known]) -> Result<Vec<Vec<u8>>, BadCompact> {
     decode(&frame(&spaces), packed, &mut find, LIMITS)
 }
 
-fn written(batches: &[Vec<u8>], known: &[Known]) -> Vec<u8> {
+fn written(batches: &[Vec<u8>], known: &[ReferencedBatch]) -> Vec<u8> {
     encode(&frame(&spaces()), batches, known)
 }
 
@@ -228,14 +228,14 @@ fn a_change_is_not_looked_through_twice() {
     let known = known(held);
     let mut plan = plan(NETWORK, &spaces, new, &known);
     for told in &mut plan.batches {
-        if let Told::Apart(apart) = told {
+        if let OutgoingBatch::Apart(apart) = told {
             for entry in &mut apart.entries {
                 let again = entry.references.clone();
                 entry.references.extend(again);
             }
         }
     }
-    let mut course = Course::new(
+    let mut course = Transcoder::new(
         &frame(&spaces),
         Writer::after(vec![FORM as u8]),
         plan.list,
@@ -266,7 +266,7 @@ fn puts_that_a_change_could_hold_by_the_thousand_are_counted_one_by_one() {
     assert!(stored.len() < BATCH_BYTES_MAX);
     let mut plan = plan(NETWORK, &spaces(), &[stored], &[]);
     for told in &mut plan.batches {
-        if let Told::Apart(apart) = told {
+        if let OutgoingBatch::Apart(apart) = told {
             for entry in &mut apart.entries {
                 entry.change = Some(change.clone());
             }
@@ -274,7 +274,7 @@ fn puts_that_a_change_could_hold_by_the_thousand_are_counted_one_by_one() {
     }
     let spaces = spaces();
     let stream = Writer::after(vec![FORM as u8]);
-    let mut course = Course::new(&frame(&spaces), stream, plan.list, usize::MAX);
+    let mut course = Transcoder::new(&frame(&spaces), stream, plan.list, usize::MAX);
     course.tell(&plan.batches).unwrap();
     let packed = course.stream.finish();
     assert!(packed.len() < 200_000, "{}", packed.len());
@@ -304,7 +304,7 @@ proptest! {
         // Every reference is found.
         let any = |reference: &Reference| {
             let known = known(&batches[..1]).pop();
-            known.map(|known| Known { reference: reference.clone(), ..known })
+            known.map(|known| ReferencedBatch { reference: reference.clone(), ..known })
         };
         let _ = decode(&frame(&spaces()), &bytes, &mut { any }, LIMITS);
     }
@@ -313,7 +313,7 @@ proptest! {
     #[test]
     fn whatever_is_sent_comes_back(seed in any::<u64>(), run in 1usize..6, forget in 0usize..4) {
         let batches = random(seed);
-        let mut held: Vec<Known> = Vec::new();
+        let mut held: Vec<ReferencedBatch> = Vec::new();
         for run in batches.chunks(run) {
             let packed = written(run, &held);
             let again = read(&packed, &held);

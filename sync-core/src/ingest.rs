@@ -1,0 +1,455 @@
+//! Ingest of others' batches into feeds and records, from an answer or a bundle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::batch::{self, BadBatch, Batch};
+use crate::control::Control;
+use crate::feed::{Feed, Misplaced, Node};
+use crate::id::{BatchHash, DeviceId, RecordId, Space};
+use crate::quarantine::is_excluded;
+use crate::record::RecordState;
+use crate::replica::{Prepared, Quarantined, Replica, STASH_BATCHES_MAX, Step, Waits};
+use crate::row::{ReadRows, Table, Unreadable};
+use crate::stored;
+
+/// The batches of an answer or a bundle on their way into feeds and records.
+pub(crate) struct BatchIngest<'a> {
+    replica: &'a Replica,
+    control: &'a Control,
+    /// New batches in an order in which parents come first.
+    held: Vec<Batch>,
+    /// The ones above, by feed, to find parents among them.
+    nodes: BTreeMap<(Space, DeviceId), BTreeMap<BatchHash, Node>>,
+    stashed: BTreeMap<(Space, BatchHash), Vec<u8>>,
+    unstashed: BTreeSet<(Space, BatchHash)>,
+    /// Codes of those that are not held.
+    pub(crate) not_held: Vec<&'static str>,
+    /// Some were left out because no more may wait.
+    pub(crate) stash_full: bool,
+}
+
+impl<'a> BatchIngest<'a> {
+    pub(crate) fn new(replica: &'a Replica, control: &'a Control) -> Self {
+        Self {
+            replica,
+            control,
+            held: Vec::new(),
+            nodes: BTreeMap::new(),
+            stashed: BTreeMap::new(),
+            unstashed: BTreeSet::new(),
+            not_held: Vec::new(),
+            stash_full: false,
+        }
+    }
+
+    /// How many are new here.
+    pub(crate) fn count(&self) -> usize {
+        self.held.len()
+    }
+
+    /// How many of them wait for others.
+    pub(crate) fn waiting(&self) -> usize {
+        self.stashed.len()
+    }
+
+    /// Whether any that are new were written elsewhere than by `device`.
+    pub(crate) fn has_of_others(&self, device: DeviceId) -> bool {
+        self.held.iter().any(|batch| batch.header.device != device)
+    }
+
+    pub(crate) fn receive(&mut self, bytes: Vec<u8>) {
+        let network = self.replica.me.network;
+        let batch = match Batch::from_store(network, &bytes) {
+            Ok(batch) => batch,
+            Err(unfit) => return self.not_held.push(unfit.code()),
+        };
+        let space = batch.header.space.clone();
+        if !self.replica.spaces.contains_key(&space) && !self.granted(&space) {
+            return self.not_held.push("space_not_granted");
+        }
+        // An author that is not known yet may be enrolled by a control entry still on its way.
+        let batch = match self.control.receive(&bytes) {
+            Ok(batch) => batch,
+            Err(BadBatch::Author) => {
+                let erased = |record| self.control.is_erased(record);
+                let kept = batch.redact(erased).map(|b| (b.hash, b.bytes().to_vec()));
+                return match kept {
+                    Ok((hash, bytes)) => self.stash(space, hash, bytes),
+                    Err(unfit) => self.not_held.push(unfit.code()),
+                };
+            }
+            Err(unfit) => return self.not_held.push(unfit.code()),
+        };
+        match self.place(&batch) {
+            Placement::Held => {}
+            Placement::New => self.accept(batch),
+            Placement::Gap => self.stash(space, batch.hash, bytes),
+            Placement::Wrong => self.not_held.push(batch::BadBatch::Parents.code()),
+        }
+    }
+
+    fn granted(&self, space: &Space) -> bool {
+        self.control.holds(self.replica.me.device, space)
+    }
+
+    fn place(&self, batch: &Batch) -> Placement {
+        let (space, device) = (&batch.header.space, batch.header.device);
+        let held = self.replica.spaces.get(space);
+        let fresh = self.nodes.get(&(space.clone(), device));
+        let node_of = |hash: BatchHash| {
+            let feed = held.and_then(|held| held.feeds.get(&device));
+            feed.and_then(|feed| feed.node(hash))
+                .or_else(|| fresh?.get(&hash))
+        };
+        if node_of(batch.hash).is_some() {
+            return Placement::Held;
+        }
+        match Feed::place(&batch.node(), |hash| node_of(hash).map(|node| node.seq)) {
+            Ok(()) => Placement::New,
+            Err(Misplaced::Missing(_)) => Placement::Gap,
+            Err(Misplaced::Parents) => Placement::Wrong,
+        }
+    }
+
+    fn accept(&mut self, batch: Batch) {
+        let feed = (batch.header.space.clone(), batch.header.device);
+        self.nodes
+            .entry(feed)
+            .or_default()
+            .insert(batch.hash, batch.node());
+        self.held.push(batch);
+    }
+
+    fn stash(&mut self, space: Space, hash: BatchHash, bytes: Vec<u8>) {
+        let known = self
+            .replica
+            .spaces
+            .get(&space)
+            .map_or(0, |held| held.stash.len());
+        let fresh = self.stashed.keys().filter(|(s, _)| *s == space).count();
+        if known + fresh >= STASH_BATCHES_MAX {
+            self.stash_full = true;
+        } else {
+            self.stashed.insert((space, hash), bytes);
+        }
+    }
+
+    /// Takes what waits in the stash for as long as something of it finds its place.
+    pub(crate) fn unstash(&mut self) {
+        let mut waiting: BTreeMap<(Space, BatchHash), Vec<u8>> = std::mem::take(&mut self.stashed);
+        for (space, held) in &self.replica.spaces {
+            let stash = held.stash.iter();
+            waiting.extend(stash.map(|(hash, bytes)| ((space.clone(), *hash), bytes.clone())));
+        }
+        loop {
+            let before = waiting.len();
+            for ((space, hash), bytes) in std::mem::take(&mut waiting) {
+                self.receive(bytes.clone());
+                if self.stashed.remove(&(space.clone(), hash)).is_some() {
+                    waiting.insert((space, hash), bytes);
+                } else {
+                    self.unstashed.insert((space, hash));
+                }
+            }
+            if waiting.is_empty() || waiting.len() == before {
+                break;
+            }
+        }
+        self.stashed = waiting;
+    }
+
+    /// The rows and steps of everything that was taken, and of as many records as the work allows: those of
+    /// `pending` first came with slices before. What is left of them is marked as behind, durably.
+    pub(crate) fn write(
+        self,
+        rows: &dyn ReadRows,
+        mut pending: Pending,
+        work: &mut Work,
+        out: &mut Prepared<()>,
+    ) -> Result<Pending, Unreadable> {
+        let quarantine_changes = self.quarantine_changes();
+        pending.take_over(self.replica);
+        for batch in &self.held {
+            let quarantined = quarantine_changes.get(&batch.header.space);
+            let counts = quarantined.is_none_or(|standing| !standing.now.contains_key(&batch.hash));
+            for entry in &batch.entries {
+                let of_record = pending.of(&batch.header.space, entry.record);
+                let excluded = self
+                    .control
+                    .excluded_changes(&batch.header.space, entry.record);
+                if counts && !is_excluded(excluded, &entry.change) {
+                    let change = entry.change.as_slice().into();
+                    of_record.changes.push((batch.header.device, change));
+                }
+            }
+            let (space, bytes) = (&batch.header.space, Some(batch.bytes()));
+            let row = stored::batch_row(Table::Batch, space, batch.hash, bytes);
+            out.put(row, Step::hold(batch));
+        }
+        // Records of batches that count now and did not, or the other way; and of new verdicts.
+        let moved = quarantine_changes.iter().flat_map(|(space, standing)| {
+            standing.moved.iter().map(move |record| (space, *record))
+        });
+        let decided = self.control.exclusions_since(&self.replica.control);
+        let decided =
+            decided.filter(|(space, record)| self.replica.record(space, *record).is_some());
+        for (space, record) in moved.chain(decided) {
+            pending.of(space, record).again = true;
+        }
+        // Of an erased record there is nothing to make, and one that ended the program is merged alone.
+        pending.0.retain(|(space, record), arrived| {
+            let state = self.replica.record(space, *record);
+            let alone = !arrived.again && state.is_some_and(RecordState::is_deadly);
+            !alone && !self.control.is_erased(*record)
+        });
+        let left = self.merge(rows, &quarantine_changes, pending, work, out)?;
+        self.write_stash(out);
+        Ok(left)
+    }
+
+    /// Merges records as long as there is work to do it with.
+    fn merge(
+        &self,
+        rows: &dyn ReadRows,
+        quarantine_changes: &BTreeMap<Space, QuarantineChange>,
+        pending: Pending,
+        work: &mut Work,
+        out: &mut Prepared<()>,
+    ) -> Result<Pending, Unreadable> {
+        let (everything, empty) = (Quarantined::new(), RecordState::empty());
+        let mut left = Pending::default();
+        for (place, arrived) in pending.0 {
+            let (space, record) = &place;
+            if !work.allows(&place) {
+                self.mark(&place, &arrived, out);
+                left.0.insert(place, arrived);
+                continue;
+            }
+            let standing = quarantine_changes.get(space);
+            let quarantined = standing.map_or(&everything, |standing| &standing.now);
+            let state = self.replica.record(space, *record).unwrap_or(&empty);
+            let all = || {
+                let fresh = self.held.iter();
+                let fresh = fresh.filter(|batch| batch.header.space == *space);
+                let fresh: Vec<&Batch> = fresh.collect();
+                self.replica
+                    .changes_of(rows, space, *record, &fresh, quarantined, self.control)
+            };
+            let next = match arrived.again {
+                true => RecordState::rebuild(&borrowed(&all()?)),
+                false => state.add(&borrowed(&arrived.changes), all)?,
+            };
+            work.on_record(&next, &arrived);
+            let row = stored::record_row(space, *record, &next);
+            out.put(row, Step::Merged(space.clone(), *record, Box::new(next)));
+        }
+        Ok(left)
+    }
+
+    /// Marks a record as behind, unless it is marked so already.
+    fn mark(&self, (space, record): &(Space, RecordId), arrived: &Arrived, out: &mut Prepared<()>) {
+        let waits = match arrived.again {
+            true => Waits::ForRebuild,
+            false => Waits::ForItsMessage,
+        };
+        let held = self.replica.spaces.get(space);
+        if held.and_then(|held| held.behind.get(record)) != Some(&waits) {
+            let empty = RecordState::empty();
+            let state = self.replica.record(space, *record).unwrap_or(&empty);
+            let row = self.replica.behind_row(space, *record, state);
+            out.put(row, Step::Behind(space.clone(), *record, waits));
+        }
+    }
+
+    fn write_stash(self, out: &mut Prepared<()>) {
+        for ((space, hash), bytes) in self.stashed {
+            let held = self.replica.spaces.get(&space);
+            if held.is_none_or(|held| !held.stash.contains_key(&hash)) {
+                let row = stored::batch_row(Table::Stash, &space, hash, Some(&bytes));
+                out.put(row, Step::Stash(space, hash, bytes));
+            }
+        }
+        for (space, hash) in self.unstashed {
+            let held = self.replica.spaces.get(&space);
+            if held.is_some_and(|held| held.stash.contains_key(&hash)) {
+                let row = stored::batch_row(Table::Stash, &space, hash, None);
+                out.put(row, Step::Unstash(space, hash));
+            }
+        }
+    }
+}
+
+/// Work that a slice may do, in microseconds of a server's processor. It is reckoned and not measured, since
+/// the core has no clock.
+#[derive(Clone, Debug)]
+pub struct Work {
+    left: usize,
+    /// The records that may be merged, if not all may.
+    only: Option<BTreeSet<(Space, RecordId)>>,
+}
+
+impl Work {
+    /// What a call may wait for: some 30 ms, and with the host's commit less than 50.
+    pub const SLICE: Work = Work::of(Self::OF_SLICE);
+    /// Everything at once, for a host that nobody waits for.
+    pub const ALL: Work = Work::of(usize::MAX);
+    /// One batch or one record.
+    pub const LEAST: Work = Work::of(1);
+    /// The most records that [`Self::SLICE`] merges.
+    pub(crate) const RECORDS: usize = Self::OF_SLICE / Self::RECORD;
+
+    const OF_SLICE: usize = 30_000;
+    const BATCH: usize = 100;
+    const RECORD: usize = 250;
+    const CHANGE: usize = 30;
+    /// Bytes of a document that are loaded, saved and loaded again in a microsecond.
+    const BYTES: usize = 16;
+
+    const fn of(left: usize) -> Self {
+        Self { left, only: None }
+    }
+
+    /// A slice that merges no other records than these, which the host has marked ([`Arrival::merges`]).
+    ///
+    /// [`Arrival::merges`]: crate::exchange::Arrival::merges
+    pub fn slice_of(places: BTreeSet<(Space, RecordId)>) -> Self {
+        Self {
+            only: Some(places),
+            ..Self::SLICE
+        }
+    }
+
+    /// As much of it as there is, of the same records.
+    pub(crate) fn without_end(&self) -> Self {
+        Self {
+            left: usize::MAX,
+            only: self.only.clone(),
+        }
+    }
+
+    pub(crate) fn is_left(&self) -> bool {
+        self.left > 0
+    }
+
+    fn allows(&self, place: &(Space, RecordId)) -> bool {
+        let only = self.only.as_ref();
+        self.is_left() && only.is_none_or(|only| only.contains(place))
+    }
+
+    /// A batch was taken.
+    pub(crate) fn on_batch(&mut self) {
+        self.spend(Self::BATCH);
+    }
+
+    fn on_record(&mut self, state: &RecordState, arrived: &Arrived) {
+        let changes = Self::CHANGE * arrived.changes.len();
+        self.spend(Self::RECORD + changes + state.saved().len() / Self::BYTES);
+    }
+
+    fn spend(&mut self, work: usize) {
+        if self.left < usize::MAX {
+            self.left = self.left.saturating_sub(work);
+        }
+    }
+}
+
+/// Records that a message has brought something of, and that are not merged yet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pending(BTreeMap<(Space, RecordId), Arrived>);
+
+#[derive(Clone, Debug, Default)]
+struct Arrived {
+    /// With the device that signed each.
+    changes: Vec<(DeviceId, Arc<[u8]>)>,
+    /// They are not all that the record lacks: it is made again from what is held.
+    again: bool,
+}
+
+impl Pending {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The first of these records, at most `count`.
+    pub(crate) fn first(&self, count: usize) -> impl Iterator<Item = &(Space, RecordId)> {
+        self.0.keys().take(count)
+    }
+
+    /// Takes over what messages before this one left behind when they were broken off.
+    fn take_over(&mut self, replica: &Replica) {
+        for (space, held) in &replica.spaces {
+            for (record, waits) in &held.behind {
+                let place = (space.clone(), *record);
+                let ours = self.0.contains_key(&place);
+                let arrived = self.0.entry(place).or_default();
+                arrived.again |= !ours || *waits == Waits::ForRebuild;
+            }
+        }
+    }
+
+    fn of(&mut self, space: &Space, record: RecordId) -> &mut Arrived {
+        self.0.entry((space.clone(), record)).or_default()
+    }
+}
+
+impl BatchIngest<'_> {
+    /// How batches of revoked devices stand, by space, where there are any.
+    fn quarantine_changes(&self) -> BTreeMap<Space, QuarantineChange> {
+        let mut quarantine_changes = BTreeMap::new();
+        if self.control.cut_devices().next().is_none() {
+            return quarantine_changes;
+        }
+        let fresh = self.nodes.keys().map(|(space, _)| space);
+        let spaces: BTreeSet<&Space> = self.replica.spaces.keys().chain(fresh).collect();
+        for space in spaces {
+            let before = self
+                .replica
+                .quarantined(&self.replica.control, space, &BTreeMap::new());
+            let now = self.replica.quarantined(self.control, space, &self.nodes);
+            let held = self.replica.spaces.get(space);
+            let is_moved = |hash: &BatchHash| before.contains_key(hash) != now.contains_key(hash);
+            let moved = held.into_iter().flat_map(|held| &held.touched);
+            let moved = moved.filter(|(_, batches)| batches.iter().any(is_moved));
+            // What does not count by itself counts once a held change was made on it.
+            let waits =
+                |batch: &&Batch| batch.header.space == *space && now.contains_key(&batch.hash);
+            let came = self.held.iter().filter(waits);
+            let came = came
+                .flat_map(|batch| &batch.entries)
+                .map(|entry| entry.record);
+            let moved = moved.map(|(record, _)| *record).chain(came).collect();
+            quarantine_changes.insert(space.clone(), QuarantineChange { now, moved });
+        }
+        quarantine_changes
+    }
+}
+
+/// How the batches of revoked devices stand in a space, and what that changes.
+struct QuarantineChange {
+    /// Those that don't count by themselves.
+    now: Quarantined,
+    /// The records of batches for which that is new: those to make again.
+    moved: BTreeSet<RecordId>,
+}
+
+fn borrowed<T: AsRef<[u8]>>(changes: &[(DeviceId, T)]) -> Vec<Signed<'_>> {
+    let mut borrowed = Vec::new();
+    for (device, change) in changes {
+        borrowed.push((*device, change.as_ref()));
+    }
+    borrowed
+}
+
+/// A change with the device that signed its batch.
+type Signed<'a> = (DeviceId, &'a [u8]);
+
+enum Placement {
+    Held,
+    New,
+    Gap,
+    Wrong,
+}
+
+#[cfg(test)]
+mod tests;
