@@ -462,7 +462,7 @@ mod tests {
     #[test]
     fn a_tree_is_bounded_in_depth_and_size() {
         // Lists inside each other: [5, [5, …]].
-        let nested = |depth: usize| [vec![0x82, 0x05].repeat(depth), vec![0x00]].concat();
+        let nested = |depth: usize| [[0x82, 0x05].repeat(depth), vec![0x00]].concat();
         assert!(read(&nested(DEPTH_MAX)).is_ok());
         assert!(read(&nested(DEPTH_MAX + 1)).is_err());
         assert!(read(&nested(TREE_BYTES_MAX)).is_err());
