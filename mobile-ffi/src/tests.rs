@@ -52,7 +52,7 @@ fn every_code_of_this_crate_has_words_in_both_languages() {
     ];
     let mut codes: Vec<&str> = sources
         .iter()
-        .flat_map(|source| source.split("Complaint::new(\"").skip(1))
+        .flat_map(|source| source.split("Issue::new(\"").skip(1))
         .filter_map(|rest| rest.split_once('"'))
         .map(|(code, _)| code)
         .collect();

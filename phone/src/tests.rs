@@ -434,7 +434,7 @@ fn every_code_of_this_crate_and_of_the_dictionary_has_a_message_of_its_own() {
     let mut codes: BTreeSet<&str> = sync_core::check::CODES.into();
     for source in SOURCES {
         let source = source.split("#[cfg(test)]").next().unwrap_or_default();
-        for made in ["Complaint::new(\"", "Complaint::about(\""] {
+        for made in ["Issue::new(\"", "Issue::about(\""] {
             let found = source.split(made).skip(1);
             codes.extend(found.filter_map(|rest| rest.split('"').next()));
         }
