@@ -107,7 +107,11 @@ impl World {
             Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(None),
         }
         let process = self.phones[p].process.as_mut();
-        Ok(process.map(|process| process.replica.apply(prepared)))
+        let bundle = process.map(|process| process.replica.apply(prepared));
+        match self.flush(p)? {
+            Persisted::Done => Ok(bundle),
+            Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => Ok(None),
+        }
     }
 
     /// The office makes a snapshot of what a phone holds, for it, its neighbours and the server itself.
@@ -246,6 +250,10 @@ impl World {
             return Ok(());
         };
         let imported = process.replica.apply(prepared);
+        match self.flush(p)? {
+            Persisted::Done => {}
+            Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(()),
+        }
         self.say(|w| format!("{} takes a bundle: {imported:?}", w.name(p)));
         self.drop_lost(p)?;
         if imported.again {

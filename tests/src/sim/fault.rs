@@ -40,11 +40,13 @@ pub enum Plant {
     RedactedWithoutOrder,
     /// The server answers a bundle before it is durable, and dies.
     BundleAnsweredTooEarly,
+    /// A browser says that something is saved, or sends it, before it is durable (against R1).
+    AnswersBeforeFlush,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 15] = [
+    pub const ALL: [Plant; 16] = [
         Plant::SendBeforeDurable,
         Plant::DoNothingOnUsedNumber,
         Plant::GapApplied,
@@ -60,6 +62,7 @@ impl Plant {
         Plant::BudgetOfNothing,
         Plant::RedactedWithoutOrder,
         Plant::BundleAnsweredTooEarly,
+        Plant::AnswersBeforeFlush,
     ];
 
     /// The name on the command line.
@@ -80,6 +83,7 @@ impl Plant {
             Plant::BudgetOfNothing => "budget-of-nothing",
             Plant::RedactedWithoutOrder => "blotted-without-order",
             Plant::BundleAnsweredTooEarly => "bundle-answered-too-early",
+            Plant::AnswersBeforeFlush => "answers-before-flush",
         }
     }
 

@@ -141,6 +141,7 @@ impl World {
             .disk
             .commit(&mut writer, &rows)
             .map_err(|_| broken("R9", "the only writer is refused"))?;
+        phone.disk.flush();
         let rng: ChaCha8Rng = self.dice.split();
         let outgoing = BTreeMap::new();
         let budget = self.budget();
@@ -243,7 +244,9 @@ impl World {
     /// Writes the rows of a step of a phone's process, or doesn't.
     pub(super) fn persist(&mut self, p: usize, rows: &[Row]) -> Result<Persisted, Broken> {
         let plant = self.options.plant;
-        if !rows.is_empty() && !self.stale_at_work && self.dice.chance(self.config.persist) {
+        let later = self.phones[p].disk.is_buffered();
+        let now = !rows.is_empty() && !self.stale_at_work && !later;
+        if now && self.dice.chance(self.config.persist) {
             return self.persist_badly(p, rows);
         }
         let stale = self.stale_at_work;
@@ -261,6 +264,40 @@ impl World {
             Err(_) if stale => Ok(Persisted::Fenced),
             Err(_) => Err(broken("R9", "the newest writer is refused")),
         }
+    }
+
+    /// Makes durable what a phone has committed into memory, or doesn't. Memory is ahead of the disk then,
+    /// so the process is dropped whatever went wrong.
+    pub(super) fn flush(&mut self, p: usize) -> Result<Persisted, Broken> {
+        if !self.phones[p].disk.is_ahead() {
+            return Ok(Persisted::Done);
+        }
+        let forgets = self.options.plant == Some(Plant::AnswersBeforeFlush);
+        if forgets && self.dice.chance(500) {
+            return Ok(Persisted::Done);
+        }
+        if !self.dice.chance(self.config.persist) {
+            self.phones[p].disk.flush();
+            return Ok(Persisted::Done);
+        }
+        let kind = *self.dice.pick(&[
+            Fault::CrashBeforePersist,
+            Fault::CrashAfterPersist,
+            Fault::PersistErrorDurable,
+            Fault::PersistErrorLost,
+            Fault::DiskFull,
+        ]);
+        self.count(kind);
+        self.say(|w| format!("{}: {kind:?} of what is in memory", w.name(p)));
+        let durable = matches!(kind, Fault::CrashAfterPersist | Fault::PersistErrorDurable);
+        if durable {
+            self.phones[p].disk.flush();
+        }
+        self.kill(p, false);
+        Ok(match kind {
+            Fault::DiskFull => Persisted::Full,
+            _ => Persisted::Dead { durable },
+        })
     }
 
     pub(super) fn persist_badly(&mut self, p: usize, rows: &[Row]) -> Result<Persisted, Broken> {
@@ -428,7 +465,13 @@ impl World {
         let rows = prepared.rows.clone();
         let text = format!("{} saves {:?} of {}", self.name(p), form.puts, form.record);
         self.say(|_| text);
-        match self.persist(p, &rows)? {
+        let mut written = self.persist(p, &rows)?;
+        let mut edited = None;
+        if let (Persisted::Done, Some(process)) = (&written, &mut self.phones[p].process) {
+            edited = Some(process.replica.apply(prepared));
+            written = self.flush(p)?;
+        }
+        match written {
             Persisted::Done => {}
             Persisted::Full | Persisted::Fenced => return Ok(()),
             Persisted::Dead { durable } => {
@@ -449,10 +492,9 @@ impl World {
                 return Ok(());
             }
         }
-        let Some(process) = &mut self.phones[p].process else {
+        let (Some(process), Some(edited)) = (&self.phones[p].process, edited) else {
             return Ok(());
         };
-        let edited = process.replica.apply(prepared);
         if form.seen.is_some() {
             *self.faults.entry(Fault::OldForm).or_default() += 1;
         }

@@ -110,13 +110,13 @@ pub(super) struct Phone {
 }
 
 impl Phone {
-    /// A phone that is not enrolled yet; with the real store or one in memory.
+    /// A phone that is not enrolled yet, with this store.
     pub(super) fn new(
         dice: &mut Dice,
         number: usize,
         grants: BTreeSet<Space>,
         clock_off: i64,
-        real: bool,
+        disk: Disk,
     ) -> Self {
         let signing = SigningKey::from_bytes(&dice.bytes());
         let device = DeviceId::of_key(&signing.verifying_key().to_bytes());
@@ -130,11 +130,7 @@ impl Phone {
             grants,
             taken: BTreeSet::new(),
             author: AuthorId(dice.bytes()),
-            disk: if real {
-                Disk::in_files()
-            } else {
-                Disk::default()
-            },
+            disk,
             process: None,
             stale: None,
             copies: Vec::new(),
@@ -229,6 +225,7 @@ impl Phone {
     pub(super) fn kill(&mut self) {
         self.process = None;
         self.stale = None;
+        self.disk.set_back();
     }
 
     /// Whether the store holds saved edits of a space that no batch holds yet.

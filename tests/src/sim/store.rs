@@ -20,11 +20,16 @@ use super::real::scratch;
 
 /// A row: the space whose key seals it, and its value.
 type Kept = (Option<Space>, Rc<[u8]>);
+/// Where a row stands.
+type Place = (Table, Vec<u8>);
 
 /// The rows of one store. A copy is cheap, values are shared; of a store in files it copies the files.
 #[derive(Default)]
 pub(super) struct Disk {
-    rows: BTreeMap<(Table, Vec<u8>), Kept>,
+    rows: BTreeMap<Place, Kept>,
+    /// Of a store that is made durable later, as a browser's: the rows as they are on its disk, where
+    /// memory has others.
+    durable: Option<BTreeMap<Place, Option<Kept>>>,
     fence: u64,
     files: Option<TempDir>,
 }
@@ -58,11 +63,14 @@ impl Clone for Disk {
             }
             copy
         };
-        Self {
+        let mut copy = Self {
             rows: self.rows.clone(),
+            durable: self.durable.clone(),
             fence: self.fence,
             files: self.files.as_ref().map(copy_of),
-        }
+        };
+        copy.set_back();
+        copy
     }
 }
 
@@ -73,6 +81,54 @@ impl Disk {
             files: Some(scratch()),
             ..Self::default()
         }
+    }
+
+    /// An empty store that commits into memory and is made durable later.
+    pub(super) fn buffered() -> Self {
+        Self {
+            durable: Some(BTreeMap::new()),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it is made durable later.
+    pub(super) fn is_buffered(&self) -> bool {
+        self.durable.is_some()
+    }
+
+    /// Whether memory has what the disk has not.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.durable.as_ref().is_some_and(|rows| !rows.is_empty())
+    }
+
+    /// What memory has is on the disk, in one transaction.
+    pub(super) fn flush(&mut self) {
+        self.durable.iter_mut().for_each(BTreeMap::clear);
+    }
+
+    /// Memory is gone; the rows are those of the disk.
+    pub(super) fn set_back(&mut self) {
+        let durable = self.durable.as_mut().map(std::mem::take);
+        for (place, row) in durable.into_iter().flatten() {
+            match row {
+                Some(row) => drop(self.rows.insert(place, row)),
+                None => drop(self.rows.remove(&place)),
+            }
+        }
+    }
+
+    /// The values of a table that are on the disk.
+    pub(super) fn durable(&self, table: Table) -> impl Iterator<Item = &[u8]> {
+        let behind = self.durable.iter().flatten();
+        let behind = behind.filter_map(|(place, row)| Some((place, row.as_ref()?)));
+        let known = |place: &Place| {
+            let durable = self.durable.as_ref();
+            durable.is_none_or(|rows| !rows.contains_key(place))
+        };
+        let same = self.rows.iter().filter(move |(place, _)| known(place));
+        let all = same.chain(behind);
+        all.filter(move |((of, _), _)| *of == table)
+            .map(|(_, (_, value))| value.as_ref())
     }
 
     /// Opens the store for writing; every earlier writer is shut out.
@@ -122,6 +178,10 @@ impl Disk {
     pub(super) fn write(&mut self, rows: &[Row]) {
         for row in rows {
             let key = (row.table, row.key.clone());
+            if let Some(durable) = &mut self.durable {
+                let before = || self.rows.get(&key).cloned();
+                durable.entry(key.clone()).or_insert_with(before);
+            }
             match &row.value {
                 Some(value) => {
                     self.rows

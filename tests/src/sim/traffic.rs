@@ -77,16 +77,19 @@ impl World {
         let Some(process) = &mut self.phones[p].process else {
             return Ok(());
         };
-        let outgoing = match (early, late) {
-            (Some(outgoing), _) => outgoing,
-            (None, Some(prepared)) => {
-                let outgoing = process.replica.apply(prepared);
-                let bytes: Rc<[u8]> = outgoing.bytes.as_slice().into();
-                self.send_request(p, exchange, bytes)?;
-                outgoing
-            }
-            (None, None) => return Ok(()),
+        let sent = early.is_some();
+        let late = late.map(|prepared| process.replica.apply(prepared));
+        let Some(outgoing) = early.or(late) else {
+            return Ok(());
         };
+        match self.flush(p)? {
+            Persisted::Done => {}
+            Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(()),
+        }
+        if !sent {
+            let bytes: Rc<[u8]> = outgoing.bytes.as_slice().into();
+            self.send_request(p, exchange, bytes)?;
+        }
         if let Some(process) = &mut self.phones[p].process {
             process.outgoing.insert(exchange, outgoing);
             while process.outgoing.len() > OUTGOING_MAX {
@@ -107,11 +110,7 @@ impl World {
         };
         let (request, _) = Request::decode_with(network, &bytes, &mut find)
             .map_err(|bad| broken("R5", format!("our own request: {bad}")))?;
-        let durable: BTreeSet<&[u8]> = phone
-            .disk
-            .table(Table::Batch)
-            .map(|(_, value)| value)
-            .collect();
+        let durable: BTreeSet<&[u8]> = phone.disk.durable(Table::Batch).collect();
         require(
             "R1",
             request
@@ -455,6 +454,10 @@ impl World {
         let budget = self.budget();
         if let Some(process) = &mut self.phones[p].process {
             process.budget = budget;
+        }
+        match self.flush(p)? {
+            Persisted::Done => {}
+            Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(None),
         }
         self.say(|w| format!("{} hears ({}): {received:?}", w.name(p), packet.exchange));
         require(

@@ -20,6 +20,7 @@ use super::network::Network;
 use super::oracle::{Checked, Ledger, change_head, require};
 use super::phone::Phone;
 use super::restore::Journal;
+use super::store::Disk;
 
 /// Org units of the simulated banner.
 pub(super) const UNITS: [&str; 2] = ["152522100200", "152522100201"];
@@ -89,7 +90,13 @@ impl World {
                     grants.retain(|space| space.class != Class::Care);
                 }
                 let clock_off = config.clocks[number];
-                Phone::new(&mut dice, number, grants, clock_off, options.real)
+                let disk = match options.real {
+                    true => Disk::in_files(),
+                    // Every third phone is a browser.
+                    false if (config.seed + number as u64).is_multiple_of(3) => Disk::buffered(),
+                    false => Disk::default(),
+                };
+                Phone::new(&mut dice, number, grants, clock_off, disk)
             })
             .collect();
         for phone in &phones {

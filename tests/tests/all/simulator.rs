@@ -179,3 +179,8 @@ fn an_entry_that_is_blotted_out_without_an_order_is_found() {
 fn a_bundle_that_is_answered_before_it_is_durable_is_found() {
     found(Plant::BundleAnsweredTooEarly, 1000);
 }
+
+#[test]
+fn a_browser_that_answers_before_it_is_durable_is_found() {
+    found(Plant::AnswersBeforeFlush, 100);
+}
