@@ -179,6 +179,34 @@ pub(super) fn heads_before(replica: &Replica, form: &Form) -> BTreeMap<Space, Ve
         .collect()
 }
 
+/// The heads before an edit in doubt, with those that came in by the opening: a record that was behind
+/// has been merged, and what it got is not the edit. The edit's change is this device's and writes
+/// nothing that the form does not say.
+pub(super) fn with_heads_of_others(
+    replica: &Replica,
+    form: &Form,
+    mut before: BTreeMap<Space, Vec<ChangeHash>>,
+) -> BTreeMap<Space, Vec<ChangeHash>> {
+    let device = replica.me().device;
+    for (space, before) in &mut before {
+        let Some(state) = replica.record(space, form.record) else {
+            continue;
+        };
+        let events = state.history().unwrap_or_default();
+        let is_the_edit = |head: &ChangeHash| {
+            let mut of = events.iter().filter(|event| event.change == *head).peekable();
+            of.peek().is_some()
+                && of.all(|event| {
+                    let said = (event.key.clone(), event.value.clone());
+                    event.actor.0[..4] == device.0[..4] && form.puts.contains(&said)
+                })
+        };
+        let others = state.heads().iter().filter(|head| !is_the_edit(head));
+        before.extend(others.copied());
+    }
+    before
+}
+
 pub(super) fn note_saved(
     ledger: &mut Ledger,
     when: When,

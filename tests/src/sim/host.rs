@@ -14,7 +14,7 @@ use sync_core::replica::{Context, DeviceIdentity, Edit, EditError, Replica, Serv
 use sync_core::row::Row;
 use sync_core::seal::SealingKey;
 
-use super::agree::{heads_before, note_saved, states};
+use super::agree::{heads_before, note_saved, states, with_heads_of_others};
 use super::fault::{Fault, Plant};
 use super::oracle::{Broken, Checked, When, broken, require};
 use super::phone::{Form, InDoubt, Process};
@@ -213,13 +213,8 @@ impl World {
                 .expect("just started")
                 .replica;
             let before = self.ledger.saved.len();
-            note_saved(
-                &mut self.ledger,
-                doubt.when,
-                replica,
-                &doubt.form,
-                &doubt.before,
-            );
+            let heads = with_heads_of_others(replica, &doubt.form, doubt.before);
+            note_saved(&mut self.ledger, doubt.when, replica, &doubt.form, &heads);
             let found = self.ledger.saved.len() - before;
             require("R8", (found > 0) == doubt.durable, || {
                 let phone = self.name(p);

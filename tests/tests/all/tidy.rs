@@ -70,6 +70,7 @@ const CHAIN: [(&str, &[&str]); 13] = [
         "tests",
         &[
             "client",
+            "harness",
             "ortoo-server",
             "phone",
             "plan",
