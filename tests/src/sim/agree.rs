@@ -194,7 +194,10 @@ pub(super) fn with_heads_of_others(
         };
         let events = state.history().unwrap_or_default();
         let is_the_edit = |head: &ChangeHash| {
-            let mut of = events.iter().filter(|event| event.change == *head).peekable();
+            let mut of = events
+                .iter()
+                .filter(|event| event.change == *head)
+                .peekable();
             of.peek().is_some()
                 && of.all(|event| {
                     let said = (event.key.clone(), event.value.clone());
