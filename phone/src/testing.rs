@@ -1,5 +1,5 @@
-//! What tests of hosts share: a system without luck, phones of a made-up network, a store that is written
-//! later, and the suite that every store must pass.
+//! Tests of hosts share this: a system without luck, phones of a made-up network, a store that is
+//! written later, and the suite that every store must pass.
 
 mod buffered;
 pub mod conformance;

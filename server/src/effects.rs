@@ -1,10 +1,9 @@
-//! What follows from what a transaction has added, whoever had it added: a request, a bundle, a journal,
-//! the office.
+//! Consequences of a transaction, whatever added to it: a request, a bundle, a journal, the office.
 //!
-//! Control entries change what counts and what is to be erased; what counts changes records; changed
-//! records that have moved are carried on, and figures follow from all of it. One place, so that no way
-//! in forgets any of them. One thing is earlier: what a request shows to be erased, the writer erases
-//! where it learns it, since the answer refers to batches as they stand afterwards.
+//! Control entries change the quarantine and order erasures. The quarantine changes records. Changed
+//! records that have moved are carried on, and figures follow from all of it. Every commit comes
+//! through here, so no way in forgets any of them. Erasures that arrive with a request run earlier,
+//! because the answer must refer to the redacted batches.
 
 use crate::store::{StoreError, recovery};
 use crate::transaction::WriteTx;

@@ -1,4 +1,4 @@
-//! What a move writes: values of one record brought into another.
+//! Values that a move brings from one record into another.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What must hold of the catalogue, and of it beside the package.
+//! Checks of the catalogue, alone and beside the package.
 
 use std::collections::BTreeSet;
 
