@@ -24,7 +24,7 @@ pub struct Status {
     /// Rows of the store that did not read when it was opened; an exchange fetches them again.
     pub unreadable_rows: i64,
     /// Erased records of which something that was written here waits for its author's decision:
-    /// [`crate::phone::Phone::orphaned_edits`].
+    /// [`crate::phone::Phone::kept`].
     pub kept: i64,
 }
 

@@ -188,7 +188,7 @@ impl Phone {
     /// Opens the phone whose store is at `place`.
     ///
     /// A device whose enrolment is pending opens too, and says so at the first use; an exchange
-    /// ([`crate::sync::Course`]) then asks again.
+    /// ([`crate::sync::ExchangeSession`]) then asks again.
     pub fn open(place: Box<dyn Place>, system: Arc<dyn System>) -> Result<Self, PhoneError> {
         let mut phone = Self::unopened(place, system);
         match phone.opened() {

@@ -47,7 +47,7 @@ pub struct SyncReport {
     pub refused: Vec<String>,
     /// More batches wait for their predecessors than fit; they come again (R6).
     pub stash_full: bool,
-    /// The device that this phone has become, if it goes on with new keys ([`crate::renew`]).
+    /// The device that this phone has become, if it goes on with new keys.
     pub renewed: Option<DeviceId>,
 }
 
