@@ -327,7 +327,7 @@ async fn update(
         let continued = before
             .as_ref()
             .filter(|_| !again.contains(&changed_records))
-            .and_then(|before| before.add(&borrowed(&arrived), || Err(NeedsAll)).ok());
+            .and_then(|before| before.append(&borrowed(&arrived), || Err(NeedsAll)).ok());
         let next = match continued {
             Some(next) => next,
             None => rebuild(&load_effective_changes(conn, control, space, changed_records).await?),

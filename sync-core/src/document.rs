@@ -92,10 +92,12 @@ pub(crate) fn guarded<T>(
 pub(crate) struct Document(Automerge);
 
 impl Document {
-    /// Loads what [`Self::saved`] gave, or nothing for a new document. Automerge recomputes every
-    /// change's hash and compares the heads.
+    /// Loads what [`Self::saved`] gave, with changes behind it or not, or nothing for a new document.
+    /// Automerge recomputes every change's hash and compares the heads.
     pub(crate) fn load(saved: &[u8]) -> Result<Self, DocumentError> {
         let mut inner = Automerge::load(saved).map_err(|_| DocumentError::NotLoaded)?;
+        #[cfg(test)]
+        peer::panic_if_poisoned(&inner.get_changes(&[]));
         inner.set_actor(automerge::ActorId::from([0; ActorId::LEN]));
         Ok(Self(inner))
     }
@@ -283,6 +285,16 @@ impl Graph {
     /// The changes that no other depends on, ascending.
     pub(crate) fn heads(&self) -> Vec<ChangeHash> {
         self.heads.iter().copied().collect()
+    }
+
+    /// The highest operation counter.
+    pub(crate) fn end(&self) -> u32 {
+        self.end
+    }
+
+    /// The highest number of each actor.
+    pub(crate) fn numbers(&self) -> &BTreeMap<ActorId, u32> {
+        &self.numbers
     }
 
     /// The actor's highest number in the whole document, 0 if it hasn't written.

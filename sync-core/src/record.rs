@@ -7,6 +7,7 @@
 //! [`RecordState::rebuild`]. The view is stored beside the document, so that opening a replica
 //! decodes values and loads no document.
 
+mod appending;
 mod stored;
 mod view;
 
@@ -21,6 +22,7 @@ use crate::document::{Document, Graph, guarded};
 use crate::id::{ActorId, ChangeHash, DeviceId};
 use crate::value::{Key, VALUE_BYTES_MAX, Value};
 
+use appending::Frontier;
 pub use view::{BEGUN, MultiValue, View, Written};
 
 /// One step of a record's history.
@@ -78,6 +80,8 @@ pub struct RecordState {
     view: View,
     aside: Vec<Aside>,
     parked: Option<DocumentError>,
+    /// Of a record that changes are appended to.
+    frontier: Option<Frontier>,
 }
 
 impl PartialEq for RecordState {
@@ -142,6 +146,17 @@ impl RecordState {
     /// # Errors
     /// Only those of `held`.
     pub fn add<E>(
+        &self,
+        arrived: &[(DeviceId, &[u8])],
+        held: impl FnOnce() -> Result<Vec<(DeviceId, Vec<u8>)>, E>,
+    ) -> Result<RecordState, E> {
+        let state = self.join(arrived, held)?;
+        let frontier = state.frontier.filter(|_| self.frontier.is_some());
+        Ok(Self { frontier, ..state })
+    }
+
+    /// The same, with what the next change continues.
+    fn join<E>(
         &self,
         arrived: &[(DeviceId, &[u8])],
         held: impl FnOnce() -> Result<Vec<(DeviceId, Vec<u8>)>, E>,
@@ -280,18 +295,14 @@ impl RecordState {
             let mut document = Document::load(&[])?;
             document.apply(changes.iter().map(|(_, raw)| *raw))?;
             let (saved, document) = document.saved(&heads)?;
-            if document.len() != view.len() {
-                return Err(DocumentError::Differs);
-            }
-            view.slots
-                .keys()
-                .try_for_each(|key| view.agrees(&document, key))?;
+            view.agrees_wholly(&document)?;
             Ok(Self {
                 saved,
                 heads,
                 view,
                 aside: Vec::new(),
                 parked: None,
+                frontier: None,
             })
         })
     }
@@ -412,7 +423,8 @@ impl RecordState {
         }
         step.take(&change, &raw)?;
         let state = step.finish(self)?;
-        Ok(Some((raw, state)))
+        let frontier = state.frontier.filter(|_| self.frontier.is_some());
+        Ok(Some((raw, Self { frontier, ..state })))
     }
 }
 
@@ -491,9 +503,13 @@ impl Step {
         }
         let heads = self.graph.heads();
         let (saved, document) = self.document.saved(&heads)?;
-        self.touched
-            .iter()
-            .try_for_each(|key| self.view.agrees(&document, key))?;
+        if before.has_appended() {
+            self.view.agrees_wholly(&document)?;
+        } else {
+            self.touched
+                .iter()
+                .try_for_each(|key| self.view.agrees(&document, key))?;
+        }
         let aside = before.aside.clone();
         Ok(RecordState {
             saved,
@@ -501,6 +517,7 @@ impl Step {
             view: self.view,
             aside,
             parked: None,
+            frontier: Some(Frontier::of(&self.graph)),
         })
     }
 }

@@ -21,6 +21,12 @@ fn add(state: &RecordState, arrived: &[(DeviceId, Vec<u8>)], held: &HeldChanges)
     state
 }
 
+/// The same, appended where that is plain.
+fn append(state: &RecordState, arrived: &[(DeviceId, Vec<u8>)], held: &HeldChanges) -> RecordState {
+    let Ok(state) = state.append(&borrowed(arrived), || Ok::<_, Infallible>(held.clone()));
+    state
+}
+
 fn write(state: &RecordState, who: ActorId, puts: &[(&str, Value)]) -> (Vec<u8>, RecordState) {
     write_at(state, who, state.heads(), puts)
 }
@@ -357,6 +363,64 @@ fn a_record_on_which_automerge_fails_is_parked_with_its_last_good_view_by_everyb
     assert_eq!(shown(&add(&parked, &held[2..], &held), NAME), "第三".into());
 }
 
+/// Nine edits of one record, each on the one before, with the state after each.
+fn nine_edits() -> (HeldChanges, Vec<RecordState>) {
+    let mut held = HeldChanges::new();
+    let mut states = vec![RecordState::empty()];
+    for number in 0..9 {
+        let (raw, state) = write(
+            &states[number],
+            actor(1, 0),
+            &[(NAME, (number as i64).into())],
+        );
+        held.push((device(1), raw));
+        states.push(state);
+    }
+    (held, states)
+}
+
+#[test]
+fn plain_changes_stand_behind_the_document_and_the_ninth_has_all_of_them_joined() {
+    let (held, states) = nine_edits();
+    let mut appended = RecordState::empty();
+    for (at, change) in held.iter().enumerate() {
+        appended = append(
+            &appended,
+            std::slice::from_ref(change),
+            &held[..=at].to_vec(),
+        );
+        appended = RecordState::from_cbor(&appended.to_cbor()).unwrap();
+        assert_eq!(appended, states[at + 1]);
+        assert_eq!(appended.saved.ends_with(&change.1), at < 8, "change {at}");
+        assert_eq!(appended.history(), states[at + 1].history());
+    }
+    assert_eq!(appended.saved, RecordState::rebuild(&borrowed(&held)).saved);
+}
+
+#[test]
+fn what_is_appended_in_front_of_a_write_is_in_its_past() {
+    let (held, states) = nine_edits();
+    let appended = append(&RecordState::empty(), &held[..3], &held[..3].to_vec());
+    let (ours, mine) = write(&appended, actor(2, 0), &[(PHONE, "1".into())]);
+    let (theirs, written) = write(&states[3], actor(2, 0), &[(PHONE, "1".into())]);
+    assert_eq!((ours, &mine), (theirs, &written));
+}
+
+#[test]
+fn a_record_with_an_appended_change_on_which_automerge_fails_is_parked_like_everywhere_when_joined()
+{
+    let (held, states) = nine_edits();
+    POISON.set(states[3].heads().first().copied());
+    let appended = append(&RecordState::empty(), &held[..8], &held[..8].to_vec());
+    let joined = append(&appended, &held[8..], &held);
+    let rebuilt = RecordState::rebuild(&borrowed(&held));
+    POISON.set(None);
+    assert_eq!(appended, states[8]);
+    assert_eq!(joined, rebuilt);
+    assert_eq!(joined.parked(), Some(DocumentError::Panicked));
+    assert_eq!(joined.view(), states[2].view());
+}
+
 #[test]
 fn a_saved_document_that_is_damaged_is_rebuilt_from_what_is_held() {
     let (one, p) = write(&RecordState::empty(), actor(1, 0), &[(NAME, "高娃".into())]);
@@ -386,6 +450,15 @@ fn a_state_survives_the_store_and_other_bytes_are_refused() {
         why: AsideReason::Invalid(BadChange::Header),
     };
     state.aside.push(aside);
+    let (raw, _) = write(&RecordState::empty(), actor(1, 0), &all);
+    let arrived = [(device(1), raw)];
+    let appended = append(&RecordState::empty(), &arrived, &arrived.to_vec());
+    let bytes = appended.to_cbor();
+    let read = RecordState::from_cbor(&bytes).unwrap();
+    assert_eq!((&read, &read.frontier), (&appended, &appended.frontier));
+    for length in 0..bytes.len() {
+        assert!(RecordState::from_cbor(&bytes[..length]).is_err());
+    }
     let bytes = state.to_cbor();
     let read = RecordState::from_cbor(&bytes).unwrap();
     assert_eq!((&read, &read.saved), (&state, &state.saved));
@@ -465,6 +538,7 @@ proptest! {
                 dice.shuffle(&mut order);
             }
             let mut state = RecordState::empty();
+            let mut appended = RecordState::empty();
             let mut came = HeldChanges::new();
             while came.len() < order.len() {
                 let end = (came.len() + 1 + dice.below(4)).min(order.len());
@@ -472,9 +546,13 @@ proptest! {
                 came.extend(batch.clone());
                 if dice.one_in(4) {
                     state = RecordState::from_cbor(&state.to_cbor()).unwrap();
+                    appended = RecordState::from_cbor(&appended.to_cbor()).unwrap();
                 }
                 state = add(&state, &batch, &came);
+                appended = append(&appended, &batch, &came);
                 prop_assert_eq!(&state, &RecordState::rebuild(&borrowed(&came)));
+                prop_assert_eq!(&appended, &state);
+                prop_assert_eq!(appended.history().unwrap(), state.history().unwrap());
             }
             prop_assert_eq!(&state, &whole);
         }

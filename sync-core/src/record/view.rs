@@ -125,6 +125,15 @@ impl View {
         }
     }
 
+    /// Whether Automerge shows the same.
+    pub(super) fn agrees_wholly(&self, document: &Document) -> Result<(), DocumentError> {
+        if document.len() != self.len() {
+            return Err(DocumentError::Differs);
+        }
+        let mut keys = self.slots.keys();
+        keys.try_for_each(|key| self.agrees(document, key))
+    }
+
     /// Whether Automerge shows the same under `key`.
     pub(super) fn agrees(&self, document: &Document, key: &Key) -> Result<(), DocumentError> {
         let theirs = document.values(key, None)?;
