@@ -13,12 +13,12 @@ use axum::response::{Html, IntoResponse, Response};
 use sync_core::bundle::{BUNDLE_BYTES_MAX, BadBundle};
 use words::Words;
 
-use super::ConsoleState;
 use super::address::Address;
 use super::form_data::FormData;
 use super::layout::Layout;
 use super::page_error::PageError;
 use super::query::PageQuery;
+use super::state::ConsoleState;
 use crate::bundle::BundleReport;
 use crate::reply::{Rejection, ServeError};
 

@@ -12,12 +12,12 @@ use sync_core::id::{RecordId, Subject};
 use sync_core::show::{self, ShownConflict};
 use sync_core::value::Key;
 
-use super::ConsoleState;
 use super::address::Address;
 use super::layout::{Layout, Link};
 use super::page_error::PageError;
 use super::paging::Paging;
 use super::query::PageQuery;
+use super::state::ConsoleState;
 use super::value::{Formatter, is_shown};
 use super::{org, records};
 use crate::store::link;

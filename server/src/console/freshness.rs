@@ -17,7 +17,8 @@ use super::layout::{Layout, Link};
 use super::org;
 use super::page_error::PageError;
 use super::query::PageQuery;
-use super::{ConsoleState, ids, mask, when};
+use super::state::ConsoleState;
+use super::{ids, mask, when};
 use crate::store::contact::{self, Phone};
 use crate::transaction::ReadTx;
 

@@ -16,9 +16,9 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::ConsoleState;
 use super::address::language_of;
 use super::page_error::{self, PageError};
+use super::state::ConsoleState;
 
 /// Pages that are made at the same time: phones share the processor and the connections.
 const PAGES_MAX: usize = 4;

@@ -5,8 +5,8 @@ use std::fmt::Display;
 use sync_core::date::date_in_china;
 use words::{Language, Words};
 
-use super::ConsoleState;
 use super::address::Address;
+use super::state::ConsoleState;
 use super::style;
 
 /// A link.

@@ -41,71 +41,33 @@ mod record;
 mod records;
 mod register;
 mod replies;
+mod state;
 mod style;
 mod token;
 mod value;
 mod when;
 
-use std::sync::Arc;
-
 use axum::Router;
+use axum::http::Uri;
 use axum::middleware;
 use axum::response::Redirect;
 use axum::routing::get;
-use sync_core::id::RecordId;
-use words::{Language, Words};
+use words::Language;
 
 use self::address::Address;
-use self::csrf::CsrfToken;
 use self::page_error::PageError;
-use self::replies::Replies;
-use self::token::RecordSeal;
+use self::state::ConsoleState;
 use crate::app::App;
 use crate::clock::NoRandomness;
-
-/// What every page is made with.
-#[derive(Clone)]
-pub(super) struct ConsoleState {
-    app: App,
-    seal: Arc<RecordSeal>,
-    pass: Arc<CsrfToken>,
-    replies: Arc<Replies>,
-    chinese: Arc<Words>,
-    english: Arc<Words>,
-}
-
-impl ConsoleState {
-    fn new(app: App) -> Result<Self, NoRandomness> {
-        Ok(Self {
-            app,
-            seal: Arc::new(RecordSeal::draw()?),
-            pass: Arc::new(CsrfToken::draw()?),
-            replies: Arc::new(Replies::default()),
-            chinese: Arc::new(Words::new(Language::Chinese)),
-            english: Arc::new(Words::new(Language::English)),
-        })
-    }
-
-    fn words(&self, language: Language) -> &Words {
-        match language {
-            Language::Chinese => &self.chinese,
-            Language::English => &self.english,
-        }
-    }
-
-    /// The address of a record.
-    fn record(&self, unit: &str, record: RecordId) -> Address {
-        Address::Record(self.seal.token(unit, record).unwrap_or_default())
-    }
-}
 
 /// The console as a service, for a listener on loopback with this port.
 pub(crate) fn router(app: App, port: u16) -> Result<Router, NoRandomness> {
     let state = ConsoleState::new(app)?;
     let first = || Redirect::to(&Address::home().in_language(Language::Chinese));
+    let sheet = async |uri: Uri| style::sheet(&uri).ok_or(PageError::NotFound);
     let mut routes = Router::new()
         .route("/", get(async move || first()))
-        .route("/assets/{sheet}", get(style::show));
+        .route("/assets/{sheet}", get(sheet));
     for language in ["zh", "en"] {
         let page = |path: &str| format!("/{language}/{path}");
         routes = routes

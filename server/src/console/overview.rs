@@ -12,13 +12,13 @@ use sync_core::date::date_in_china;
 use sync_core::figure::Tally;
 use words::Language;
 
-use super::ConsoleState;
 use super::address::Address;
 use super::figure::Figure;
 use super::layout::{Layout, Link, title};
 use super::org;
 use super::page_error::PageError;
 use super::query::PageQuery;
+use super::state::ConsoleState;
 use crate::figures::FigureReader;
 use crate::transaction::ReadTx;
 

@@ -5,9 +5,9 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use words::Language;
 
-use super::ConsoleState;
 use super::address::Address;
 use super::layout::Layout;
+use super::state::ConsoleState;
 use crate::reply::ServeError;
 use crate::store::StoreError;
 

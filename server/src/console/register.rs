@@ -16,12 +16,12 @@ use sync_core::figure::UnitFacts;
 use sync_core::id::RecordId;
 
 use self::rows::{Row, Table};
-use super::ConsoleState;
 use super::address::Address;
 use super::layout::{Layout, Link, title};
 use super::page_error::PageError;
 use super::paging::Paging;
 use super::query::{PageQuery, Search};
+use super::state::ConsoleState;
 use super::value::Formatter;
 use super::{org, records};
 use crate::store::link;

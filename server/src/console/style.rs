@@ -2,13 +2,13 @@
 
 use std::sync::LazyLock;
 
+use axum::http::Uri;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::address::STYLE;
-use super::page_error::PageError;
 
 const SHEET: &str = include_str!("../../assets/console.css");
 /// As many bytes of the hash stand in the name.
@@ -25,10 +25,10 @@ pub(super) fn address() -> &'static str {
     &ADDRESS
 }
 
-/// Serves the sheet under its address alone, to be kept for good.
-pub(super) async fn show(uri: axum::http::Uri) -> Result<Response, PageError> {
+/// The sheet, which is to be kept for good; none under another address than its own.
+pub(super) fn sheet(uri: &Uri) -> Option<Response> {
     if uri.path() != address() {
-        return Err(PageError::NotFound);
+        return None;
     }
     let headers = [
         (CONTENT_TYPE, "text/css; charset=utf-8".to_owned()),
@@ -38,7 +38,7 @@ pub(super) async fn show(uri: axum::http::Uri) -> Result<Response, PageError> {
         ),
         (ETAG, format!("\"{}\"", *HASH)),
     ];
-    Ok((headers, SHEET).into_response())
+    Some((headers, SHEET).into_response())
 }
 
 #[cfg(test)]
