@@ -322,7 +322,8 @@ impl App {
         let ReadTx { mut conn, control } = self.context.read().await?;
         let shown = FigureReader::current(&mut conn, &control).await?;
         let shown = shown.ok_or_else(|| CommandError::wrong("package_unknown", ""))?;
-        Ok(recount::recount(&mut conn, &shown, &control).await?)
+        let stored = shown.all_cells(&mut conn).await?;
+        Ok(recount::recount(&mut conn, shown.package(), stored, &control).await?)
     }
 
     /// Recounts every figure beside those that are shown, which the new ones then replace; gives

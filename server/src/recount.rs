@@ -24,7 +24,6 @@ use sync_core::id::Space;
 
 use self::counting_unit::Absences;
 use self::unit::RecountedUnit;
-use crate::figures::FigureReader;
 use crate::store::figure::Cell;
 use crate::store::{Conn, StoreError, record};
 
@@ -54,13 +53,13 @@ pub struct CellDifference {
 /// Figures by cell.
 type Cells = BTreeMap<Cell, Tally>;
 
-/// Recounts the figures that are shown.
+/// Recounts the figures that were counted by `package` and compares them with those that are `stored`.
 pub(crate) async fn recount(
     conn: &mut Conn,
-    shown: &FigureReader<'_>,
+    package: &Package,
+    stored: Vec<(Cell, Tally)>,
     control: &Control,
 ) -> Result<Recounted, StoreError> {
-    let package = shown.package();
     let mut units: BTreeMap<String, Vec<Space>> = BTreeMap::new();
     for space in record::spaces(conn).await? {
         units
@@ -74,8 +73,7 @@ pub(crate) async fn recount(
         let records = RecountedUnit::read(conn, package, spaces).await?;
         count(package, unit, &records, &elsewhere, &mut recounted);
     }
-    let stored = shown.all_cells(conn).await?.into_iter().collect();
-    Ok(compare(&stored, &recounted))
+    Ok(compare(&stored.into_iter().collect(), &recounted))
 }
 
 /// Adds what the groups of a unit count for.
