@@ -20,11 +20,11 @@ use crate::context::Options;
 use crate::control_cache::ControlCache;
 use crate::error::CommandError;
 use crate::figures;
-use crate::keys::{self, KeyError, MatchKey, NODE, ORDER, ROOT, TLS, TLS_NEXT};
+use crate::keys::{self, MatchKey, NODE, ORDER, ROOT, TLS, TLS_NEXT};
 use crate::seal_keys::SealKeys;
 use crate::seal_renewal;
 use crate::store::control::{self, meta};
-use crate::store::{Conn, Store, StoreError};
+use crate::store::{Conn, KeyError, Store, StoreError};
 use crate::transaction::WriteTx;
 
 /// An installation that may serve.

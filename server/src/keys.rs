@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use data_encoding::HEXLOWER_PERMISSIVE as HEX;
 use hmac::{Hmac, KeyInit, Mac};
@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::{NoRandomness, random};
 use crate::owner_only;
+use crate::store::KeyError;
 
 /// The root key: signs root statements, needed at the first start only.
 pub(crate) const ROOT: &str = "root.key";
@@ -40,26 +41,6 @@ const SEAL_SUFFIX: &str = ".key";
 
 /// A key file is a line of text; longer ones are something else.
 const FILE_BYTES_MAX: u64 = 16 * 1024;
-
-/// Why a key can't be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum KeyError {
-    /// The file is not there, though the database refers to it.
-    #[error("{} is missing", .0.display())]
-    Missing(PathBuf),
-    /// The file holds something else.
-    #[error("{} holds no key", .0.display())]
-    NotAKey(PathBuf),
-    /// The file can't be read or written.
-    #[error("{} can't be read or written", .0.display())]
-    File(PathBuf, #[source] io::Error),
-    /// A new key would take the place of what is there.
-    #[error("{} is there already", .0.display())]
-    Exists(PathBuf),
-    /// There is no randomness to make one.
-    #[error(transparent)]
-    Randomness(#[from] NoRandomness),
-}
 
 /// The signing key in a file; `None` if there is no file.
 pub(crate) fn signing_key(dir: &Path, name: &str) -> Result<Option<SigningKey>, KeyError> {

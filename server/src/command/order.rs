@@ -12,8 +12,9 @@ use sync_core::seal::SigningKey;
 
 use crate::app::App;
 use crate::error::CommandError;
-use crate::keys::{self, KeyError};
+use crate::keys;
 use crate::order::{self, HeldOrder};
+use crate::store::KeyError;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum OrderKeyVerb {

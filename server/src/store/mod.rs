@@ -23,6 +23,7 @@ pub(crate) mod feed;
 pub(crate) mod figure;
 mod flags;
 pub(crate) mod journaled;
+mod key_error;
 mod known;
 pub(crate) mod link;
 pub(crate) mod quarantined;
@@ -42,6 +43,7 @@ use sync_core::id::{BadId, Class, Space};
 use crate::owner_only;
 pub(crate) use engine::Conn;
 use engine::{Done, Engine, Row, assembled, query};
+pub(crate) use key_error::KeyError;
 use turn::Seen;
 
 /// The database's file in the data directory.
@@ -79,7 +81,7 @@ pub(crate) enum StoreError {
     Randomness(#[from] crate::clock::NoRandomness),
     /// The private halves of keys can't be read or made.
     #[error(transparent)]
-    Key(#[from] crate::keys::KeyError),
+    Key(#[from] KeyError),
     /// What was just made for the control feed does not check: a mistake in this program.
     #[error("the control entry made here does not check")]
     Entry(#[from] sync_core::control::BadEntry),
