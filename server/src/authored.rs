@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plan::Package;
+use store::clock::random;
+use store::{StoreError, feed};
 use sync_core::batch::{self, Batch, Entry, Header};
 use sync_core::change::Change;
 use sync_core::check::{check_edit, class_of};
@@ -16,8 +18,6 @@ use sync_core::replica::{Edit, EditError};
 use sync_core::show::Source;
 use sync_core::value::{Key, Value};
 
-use crate::clock::random;
-use crate::store::{StoreError, feed};
 use crate::transaction::WriteTx;
 use crate::unit_records::UnitRecords;
 use crate::{exchange, quarantine};

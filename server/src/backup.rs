@@ -10,15 +10,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
+use store::control::{self, meta};
+use store::owner_only;
+use store::{Conn, FILE_NAME, copy, journaled};
 use sync_core::id::{Incarnation, Space};
 
 use self::container::{BadBackup, Part, Table, read_part};
 use crate::app::App;
 use crate::error::CommandError;
 use crate::keys;
-use crate::owner_only;
-use crate::store::control::{self, meta};
-use crate::store::{Conn, FILE_NAME, copy, journaled};
 use crate::transaction::WriteTx;
 
 /// Whether a backup of real people's data may lie in clear where it is written to.

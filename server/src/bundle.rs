@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use store::{StoreError, recovery};
 use sync_core::batch::{BadBatch, Batch};
 use sync_core::bundle::{Claims, Content, Unsealed};
 use sync_core::bundle_exchange::reply::{self, PlainEnvelope};
@@ -14,7 +15,6 @@ use crate::control_cache::ControlCache;
 use crate::exchange::{self, ANSWER_BATCH_BYTES_MAX};
 use crate::recovery::absorb;
 use crate::reply::ServeError;
-use crate::store::{StoreError, recovery};
 use crate::transaction::WriteTx;
 use crate::writer::Job;
 

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use store::event::{self, EventKind};
+use store::{Conn, StoreError, cloned_devices, device, recovery};
 use sync_core::batch::{BadBatch, Batch};
 use sync_core::control::{ControlEntry, Signer};
 use sync_core::feed::Tip;
@@ -13,8 +15,6 @@ use sync_core::hub::{Brought, SpaceHeld};
 use sync_core::id::{BatchHash, Space};
 use sync_core::wire::{Request, SpaceClaim};
 
-use crate::store::event::{self, EventKind};
-use crate::store::{Conn, StoreError, cloned_devices, device, recovery};
 use crate::transaction::WriteTx;
 
 /// After an exchange brought something: notes where the device and its own feed were apart, and whether

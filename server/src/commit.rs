@@ -1,8 +1,9 @@
 //! Beginning and end of every transaction that writes. Nothing else begins or commits one.
 
+use store::{Conn, Store, StoreError, Tx};
+
 use crate::context::NodeContext;
 use crate::effects::apply;
-use crate::store::{Conn, Store, StoreError, Tx};
 use crate::transaction::WriteTx;
 
 /// Writes in a transaction of its own on `conn`: what `work` does, all that follows from it, and the

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use plan::Package;
+use store::clock::Clock;
+use store::{Store, StoreError};
 use sync_core::hub::NodeIdentity;
 use sync_core::seal::SigningKey;
 
-use crate::clock::Clock;
 use crate::control_cache::LatestControl;
 use crate::journal::Journal;
 use crate::keys::MatchKey;
 use crate::reads::KnownReads;
 use crate::seal_keys::SealKeys;
-use crate::store::{Store, StoreError};
 
 /// How long an erasure waits for readers to let go of the log, a try at a time.
 const LOG_TRIES: u32 = 40;

@@ -7,10 +7,9 @@
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use store::{Conn, StoreError, control};
 use sync_core::control::Control;
 use sync_core::id::NetworkId;
-
-use crate::store::{Conn, StoreError, control};
 
 /// The control feed up to an entry.
 #[derive(Clone, Debug)]

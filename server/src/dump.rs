@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use store::{Conn, StoreError, feed, record, recovery};
 use sync_core::id::{DeviceId, RecordId, Space};
 use sync_core::record::RecordState;
 
 use crate::app::App;
 use crate::error::CommandError;
-use crate::store::{Conn, StoreError, feed, record, recovery};
 use crate::transaction::ReadTx;
 
 /// All that an installation holds.

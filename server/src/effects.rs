@@ -5,7 +5,8 @@
 //! through here, so no way in forgets any of them. Erasures that arrive with a request run earlier,
 //! because the answer must refer to the redacted batches.
 
-use crate::store::{StoreError, recovery};
+use store::{StoreError, recovery};
+
 use crate::transaction::WriteTx;
 use crate::{erase, figures, moves, quarantine};
 

@@ -9,18 +9,18 @@ use std::collections::BTreeSet;
 use plan::Package;
 use plan::unit::Level;
 use sha2::{Digest, Sha256};
+use store::clock::random;
+use store::control::{self, meta};
+use store::device::{self, Code, Device, Standing};
+use store::{Conn, StoreError};
 use sync_core::control::{ControlEntry, Enrolment, GRANTS_MAX};
 use sync_core::enrol::{EnrolAnswer, EnrolRequest, EnrolmentLink, code_from, six_digits};
 use sync_core::id::{AuthorId, Class, DeviceId, Space};
 
 use crate::app::App;
-use crate::clock::random;
 use crate::context::NodeContext;
 use crate::error::CommandError;
 use crate::reply::{CodeError, Rejection, ServeError};
-use crate::store::control::{self, meta};
-use crate::store::device::{self, Code, Device, Standing};
-use crate::store::{Conn, StoreError};
 use crate::transaction::WriteTx;
 use crate::writer::Job;
 

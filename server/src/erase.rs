@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 
+use store::{Conn, StoreError, erasure, feed, record};
 use sync_core::batch::{BadBatch, Batch};
 use sync_core::control::Control;
 use sync_core::id::{BatchHash, NetworkId, RecordId, Space};
@@ -15,7 +16,6 @@ use sync_core::record::RecordState;
 
 use crate::changed::ChangedRecords;
 use crate::quarantine::states;
-use crate::store::{Conn, StoreError, erasure, feed, record};
 use crate::transaction::WriteTx;
 
 /// Clears the store of every record that an order names and that is still there.

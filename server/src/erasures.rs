@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use store::wipe::{self, WipeState};
+use store::{Conn, contact, erasure, link, record};
 use sync_core::control::{Control, ControlEntry, ControlPosition, Cut, OrderKind};
 use sync_core::id::{Class, DeviceId, EntryHash, RecordId, Space};
 use sync_core::show;
@@ -11,8 +13,6 @@ use crate::context::NodeContext;
 use crate::error::CommandError;
 use crate::exchange;
 use crate::order::OrderRequest;
-use crate::store::wipe::{self, WipeState};
-use crate::store::{Conn, contact, erasure, link, record};
 use crate::transaction::ReadTx;
 use crate::unit_records::load;
 

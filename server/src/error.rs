@@ -3,9 +3,10 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use crate::clock::NoRandomness;
+use store::StoreError;
+use store::clock::NoRandomness;
+
 use crate::reply::ServeError;
-use crate::store::StoreError;
 use crate::writer::Unwritten;
 
 /// Every code that a wrong request can have.

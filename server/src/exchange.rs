@@ -7,6 +7,8 @@ mod observe;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use store::feed::{self, Placed};
+use store::{Conn, StoreError, space};
 use sync_core::batch::{BadBatch, Batch, Reference};
 use sync_core::control::Control;
 use sync_core::feed::{Feed, Node, Tip, Vector, short};
@@ -18,8 +20,6 @@ use self::observe::Observed;
 use crate::context::NodeContext;
 use crate::ingest::Stashes;
 use crate::references;
-use crate::store::feed::{self, Placed};
-use crate::store::{Conn, StoreError, space};
 use crate::transaction::WriteTx;
 
 /// Bytes of batches in one answer, whatever the phone asks for: half a message, so that control and

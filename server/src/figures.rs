@@ -15,12 +15,11 @@ mod update;
 use std::collections::BTreeMap;
 
 use plan::Package;
+use store::figure::{self, Generation};
+use store::{Conn, StoreError};
 use sync_core::control::Control;
 use sync_core::figure::Tally;
 use sync_core::id::RecordId;
-
-use crate::store::figure::{self, Generation};
-use crate::store::{Conn, StoreError};
 
 pub(crate) use build::{Built, begin, begin_again, build_next};
 pub(crate) use update::update;

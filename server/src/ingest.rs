@@ -6,6 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use store::event::{self, EventKind};
+use store::record::Unreadable;
+use store::{Conn, StoreError, feed, record};
 use sync_core::batch::{BadBatch, Batch};
 use sync_core::control::Control;
 use sync_core::feed::Node;
@@ -17,9 +20,6 @@ use sync_core::wire::RejectedBatch;
 
 use crate::changed::ChangedRecords;
 use crate::quarantine::{load_effective_changes, rebuild, refresh};
-use crate::store::event::{self, EventKind};
-use crate::store::record::Unreadable;
-use crate::store::{Conn, StoreError, feed, record};
 
 /// Batches with a parent missing that are kept for later, per space (R6). A phone that finds the
 /// stash full sends its batch again with the next request.

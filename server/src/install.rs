@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use plan::Package;
 use rcgen::KeyPair;
+use store::clock::random;
+use store::control::{self, meta};
+use store::{Conn, KeyError, Store, StoreError};
 use sync_core::control::{Control, ControlEntry, RootStatement};
 use sync_core::hub::NodeIdentity;
 use sync_core::id::{Incarnation, NetworkId};
 use sync_core::seal::SigningKey;
 
-use crate::clock::random;
 use crate::commit::write_before_serving;
 use crate::context::Options;
 use crate::control_cache::ControlCache;
@@ -23,8 +25,6 @@ use crate::figures;
 use crate::keys::{self, MatchKey, NODE, ORDER, ROOT, TLS, TLS_NEXT};
 use crate::seal_keys::SealKeys;
 use crate::seal_renewal;
-use crate::store::control::{self, meta};
-use crate::store::{Conn, KeyError, Store, StoreError};
 use crate::transaction::WriteTx;
 
 /// An installation that may serve.

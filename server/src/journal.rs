@@ -15,11 +15,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use store::clock::Clock;
+use store::owner_only;
+use store::{Conn, StoreError, control, feed, journaled};
 use sync_core::id::NetworkId;
-
-use crate::clock::Clock;
-use crate::owner_only;
-use crate::store::{Conn, StoreError, control, feed, journaled};
 
 pub use record::{Head, Next, Record, Records};
 pub(crate) use replay::{BadJournal, Files};

@@ -13,14 +13,13 @@ use data_encoding::HEXLOWER_PERMISSIVE as HEX;
 use hmac::{Hmac, KeyInit, Mac};
 use rcgen::{KeyPair, PublicKeyData};
 use sha2::{Digest, Sha256};
+use store::KeyError;
+use store::clock::{NoRandomness, random};
+use store::owner_only;
 use sync_core::control::{plain_key, suite_key};
 use sync_core::group::IdNumber;
 use sync_core::seal::{KEY_BYTES, SUITE, SealingKey, SigningKey};
 use zeroize::Zeroizing;
-
-use crate::clock::{NoRandomness, random};
-use crate::owner_only;
-use crate::store::KeyError;
 
 /// The root key: signs root statements, needed at the first start only.
 pub(crate) const ROOT: &str = "root.key";

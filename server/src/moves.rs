@@ -10,9 +10,8 @@
 mod carry;
 mod write;
 
+use store::StoreError;
 use sync_core::id::{Class, Space};
-
-use crate::store::StoreError;
 
 pub(crate) use carry::carry;
 pub(crate) use write::{RecordInSpace, say};

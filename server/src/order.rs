@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use store::StoreError;
 use sync_core::control::{
     BadEntry, Control, ControlEntry, Order, OrderFile, OrderKind, ROOT_LIST_MAX, RootStatement,
 };
@@ -12,7 +13,6 @@ use sync_core::seal::SigningKey;
 use crate::app::App;
 use crate::error::CommandError;
 use crate::keys::public_text;
-use crate::store::StoreError;
 use crate::transaction::{ReadTx, WriteTx};
 
 /// What a person wants to order.

@@ -1,6 +1,7 @@
 //! Parked records: those with a change that Automerge can't take, and the verdict that excludes
 //! that change everywhere (R14).
 
+use store::{Conn, StoreError, record};
 use sync_core::change::Change;
 use sync_core::control::{ControlEntry, Exclusion, LEFT_OUT_MAX};
 use sync_core::id::{ChangeHash, DeviceId, RecordId, Space};
@@ -12,7 +13,6 @@ use crate::control_cache::ControlCache;
 use crate::effects::apply;
 use crate::error::CommandError;
 use crate::quarantine::{load_effective_changes, rebuild_records, state};
-use crate::store::{Conn, StoreError, record};
 use crate::transaction::{ReadTx, WriteTx};
 
 /// A record that shows what it said before a change that can't be taken.

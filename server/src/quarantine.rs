@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use store::record::Unreadable;
+use store::{Conn, StoreError, feed, quarantined, record};
 use sync_core::batch::Batch;
 use sync_core::control::{Control, ControlEntry, OrderKind};
 use sync_core::feed::{Feed, Tip};
@@ -11,8 +13,6 @@ use sync_core::quarantine::{HeldChange, Quarantine, effective_changes};
 use sync_core::record::RecordState;
 
 use crate::changed::ChangedRecords;
-use crate::store::record::Unreadable;
-use crate::store::{Conn, StoreError, feed, quarantined, record};
 
 /// Recomputes which batches of a feed are quarantined. Returns the records of every batch whose
 /// status changed.

@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use plan::Package;
 use plan::expression::HOME;
+use store::figure::Generation;
 use sync_core::control::Control;
 use sync_core::id::{EntryHash, Subject};
 use sync_core::record::BEGUN;
-
-use crate::store::figure::Generation;
 
 /// The parts of a record that the figures of a package depend on, as
 /// [`Package::reads_parts`] names them.

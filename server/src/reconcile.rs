@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use store::{StoreError, contact};
 use sync_core::hub::{self, Brought, Opened, RequestError};
 use sync_core::wire::Answer;
 
@@ -9,7 +10,6 @@ use crate::bundle::Unpacked;
 use crate::control_cache::ControlCache;
 use crate::recovery::absorb;
 use crate::reply::{Rejection, ServeError};
-use crate::store::{StoreError, contact};
 use crate::transaction::WriteTx;
 use crate::wipe::{self, WipeProgress};
 use crate::writer::Job;

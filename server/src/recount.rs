@@ -18,14 +18,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use plan::Package;
 use plan::expression::{Datum, Scope};
 use plan::indicator::Count;
+use store::figure::Cell;
+use store::{Conn, StoreError, record};
 use sync_core::control::Control;
 use sync_core::figure::Tally;
 use sync_core::id::Space;
 
 use self::counting_unit::Absences;
 use self::unit::RecountedUnit;
-use crate::store::figure::Cell;
-use crate::store::{Conn, StoreError, record};
 
 /// The most people that a household can stand for; a larger number is a mistake, hence no answer.
 const PEOPLE_MAX: i64 = 1_000_000;

@@ -8,14 +8,14 @@
 
 use std::collections::BTreeSet;
 
+use store::clock::random;
+use store::control::{self, meta};
+use store::event::{self, EventKind};
+use store::{Conn, Store, StoreError, journaled, recovery};
 use sync_core::control::{Control, ControlEntry};
 use sync_core::id::{DeviceId, Space};
 
-use crate::clock::random;
 use crate::commit::write_before_serving;
-use crate::store::control::{self, meta};
-use crate::store::event::{self, EventKind};
-use crate::store::{Conn, Store, StoreError, journaled, recovery};
 use crate::transaction::WriteTx;
 use crate::{erase, seal_renewal};
 

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use store::{Conn, StoreError, feed, record};
 use sync_core::batch::{Batch, Reference, ReferencedBatch, records_of};
 use sync_core::hub::Plan;
 use sync_core::id::{DeviceId, NetworkId, RecordId, Space};
 use sync_core::references::{LOOKED_UP_MAX, reference_candidates};
-
-use crate::store::{Conn, StoreError, feed, record};
 
 /// Looks up what a request refers to. What is not held, or not alone in its place, is left out.
 pub(crate) async fn resolve(

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use store::clock::random;
+use store::{Conn, StoreError, record, recovery};
 use sync_core::control::{Control, ControlEntry, Moved};
 use sync_core::date::date_in_china;
 use sync_core::group::Group;
@@ -11,10 +13,8 @@ use sync_core::show::{self, Source};
 use sync_core::value::{Key, Value};
 
 use crate::app::App;
-use crate::clock::random;
 use crate::error::CommandError;
 use crate::moves::{RecordInSpace, say};
-use crate::store::{Conn, StoreError, record, recovery};
 use crate::transaction::WriteTx;
 use crate::unit_records::{UnitRecords, load};
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use store::StoreError;
 use sync_core::hub;
 use sync_core::id::Space;
 
@@ -9,7 +10,6 @@ use crate::app::App;
 use crate::error::CommandError;
 use crate::exchange;
 use crate::journal::{BadJournal, Files, Record};
-use crate::store::StoreError;
 use crate::transaction::WriteTx;
 use crate::writer::Unwritten;
 

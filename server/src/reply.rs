@@ -1,10 +1,10 @@
 //! Refusals and failures of requests, each with its stable code.
 
+use store::StoreError;
 use sync_core::bundle::BadBundle;
 use sync_core::hub::RequestError;
 use sync_core::wire::BadMessage;
 
-use crate::store::StoreError;
 use crate::writer::Unwritten;
 
 /// Why a request got no answer of the protocol.

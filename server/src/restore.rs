@@ -11,6 +11,11 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
+use store::control::{self, meta};
+use store::event::EventKind;
+use store::owner_only;
+use store::{Store, copy, journaled, recovery};
+
 use crate::app::{App, erase_what_is_due};
 use crate::backup::container::{BadBackup, Table, read_part};
 use crate::backup::verify;
@@ -18,11 +23,7 @@ use crate::commit::write_before_serving;
 use crate::context::Options;
 use crate::error::CommandError;
 use crate::journal::Files;
-use crate::owner_only;
 use crate::replay::{Replayed, replay};
-use crate::store::control::{self, meta};
-use crate::store::event::EventKind;
-use crate::store::{Store, copy, journaled, recovery};
 use crate::transaction::WriteTx;
 use crate::writer::Unwritten;
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use store::wipe::{self, WipeState};
+use store::{Conn, StoreError, contact, device, quarantined};
 use sync_core::batch::Batch;
 use sync_core::control::{
     Control, ControlEntry, OrderKind, Revocation, RevokeReason, VERDICT_NODE_MAX, Verdict,
@@ -13,8 +15,6 @@ use crate::app::App;
 use crate::error::CommandError;
 use crate::order::{OrderRequest, make};
 use crate::quarantine::cut;
-use crate::store::wipe::{self, WipeState};
-use crate::store::{Conn, StoreError, contact, device, quarantined};
 use crate::transaction::{ReadTx, WriteTx};
 
 /// What is to be taken from a device.

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use plan::unit::OrgUnit;
 use sample::{Banner, SampleError, SampleOptions};
 use serde_json::{Value, json};
+use store::feed;
 use sync_core::enrol::EnrolmentLink;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
@@ -20,7 +21,6 @@ use crate::app::App;
 use crate::enrol::CodeRequest;
 use crate::error::CommandError;
 use crate::reply::ServeError;
-use crate::store::feed;
 use crate::transaction::ReadTx;
 
 /// Goes into the links of phones that are in this process and call nobody.

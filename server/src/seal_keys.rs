@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use store::KeyError;
 use sync_core::seal::SealingKey;
 
 use crate::keys;
-use crate::store::KeyError;
 
 /// Where the private halves are that are not destroyed yet, each in a file of its own. They are read
 /// when they are needed: another process on the same directory may have made one.

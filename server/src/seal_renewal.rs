@@ -1,10 +1,10 @@
 //! Renewal of the keys to which bundles are sealed, as each month begins.
 
+use store::StoreError;
 use sync_core::control::{ControlEntry, SealKey};
 use sync_core::date::date_in_china;
 
 use crate::keys;
-use crate::store::StoreError;
 use crate::transaction::WriteTx;
 
 /// A private half is kept for so many months after its own.

@@ -3,6 +3,8 @@
 //! A request is looked at first, in a snapshot and under no lock ([`App::begin_exchange`]); what it
 //! brings is stored by the writer, under the roster of that moment ([`App::finish_exchange`]).
 
+use store::clock;
+use store::{StoreError, contact, recovery as held_back};
 use sync_core::bundle::unseal;
 use sync_core::bundle_exchange::reply;
 use sync_core::enrol::EnrolRequest;
@@ -13,12 +15,10 @@ use tokio::task::spawn_blocking;
 
 use crate::app::App;
 use crate::bundle::{BundleReport, Import, Unpacked};
-use crate::clock;
 use crate::enrol::Redeem;
 use crate::exchange;
 use crate::reconcile::{Looked, Reconcile};
 use crate::reply::{Rejection, ServeError};
-use crate::store::{StoreError, contact, recovery as held_back};
 use crate::transaction::ReadTx;
 use crate::wipe::WipeProgress;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use store::record;
 use sync_core::check::Problem;
 use sync_core::date::date_in_china;
 use sync_core::id::{RecordId, Space, Subject};
@@ -11,7 +12,6 @@ use words::{Language, Words};
 
 use crate::app::App;
 use crate::error::CommandError;
-use crate::store::record;
 use crate::transaction::ReadTx;
 use crate::unit_records::load;
 

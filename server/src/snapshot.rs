@@ -3,16 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use store::clock;
+use store::{feed, recovery};
 use sync_core::bundle::BUNDLE_BYTES_MAX;
 use sync_core::bundle_exchange::reply;
 use sync_core::id::Space;
 
 use crate::app::App;
-use crate::clock;
 use crate::enrol::spaces_of;
 use crate::error::CommandError;
 use crate::exchange;
-use crate::store::{feed, recovery};
 use crate::transaction::ReadTx;
 
 /// A snapshot, sealed.

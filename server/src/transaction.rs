@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::mem::take;
 use std::sync::Arc;
 
+use store::{StoreError, Tx, control};
 use sync_core::batch::{BadBatch, Batch};
 use sync_core::control::{Control, ControlEntry, Moved, Signer};
 use sync_core::hub::{SpaceHeld, Taken};
@@ -16,7 +17,6 @@ use crate::changed::ChangedRecords;
 use crate::context::NodeContext;
 use crate::control_cache::ControlCache;
 use crate::ingest::{self, Stashes};
-use crate::store::{StoreError, Tx, control};
 
 /// A transaction that reads: everything it reads is one snapshot (R50).
 pub(crate) struct ReadTx {

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plan::Package;
+use store::record::{self, StoredState};
+use store::{Conn, StoreError};
 use sync_core::id::{Class, RecordId};
 use sync_core::record::RecordState;
 use sync_core::replica::{RecordValues, values_of_class};
 use sync_core::show::Source;
-
-use crate::store::record::{self, StoredState};
-use crate::store::{Conn, StoreError};
 
 /// The records of one unit over all its classes, as they are stored.
 pub(crate) struct UnitRecords<'a> {

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use store::feed::{self, Whole};
+use store::{Conn, StoreError, quarantined, record};
 use sync_core::batch::Batch;
 use sync_core::control::Control;
 use sync_core::feed::Feed;
@@ -10,8 +12,6 @@ use sync_core::id::{BatchHash, DeviceId, NetworkId, RecordId, Space};
 use sync_core::quarantine::{HeldChange, Quarantine, effective_changes};
 
 use crate::quarantine::rebuild;
-use crate::store::feed::{self, Whole};
-use crate::store::{Conn, StoreError, quarantined, record};
 
 /// Batches that are read at a time.
 const PAGE: u32 = 500;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use store::wipe::{self, WipeState};
+use store::{StoreError, contact};
 use sync_core::bundle::{BadBundle, unseal};
 use sync_core::control::{Control, OrderKind};
 use sync_core::hub::RequestError;
@@ -14,8 +16,6 @@ use crate::error::CommandError;
 use crate::order::OrderRequest;
 use crate::reply::Rejection;
 use crate::seal_keys::SealKeys;
-use crate::store::wipe::{self, WipeState};
-use crate::store::{StoreError, contact};
 use crate::transaction::WriteTx;
 
 /// What a phone says that is to wipe itself.

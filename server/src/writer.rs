@@ -12,12 +12,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::thread;
 
+use store::{Conn, StoreError};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::commit;
 use crate::context::NodeContext;
-use crate::store::{Conn, StoreError};
 use crate::transaction::WriteTx;
 
 /// Jobs that wait for the writer; what comes on top waits where it is.

@@ -12,10 +12,10 @@
 use std::io::{self, Read, Write};
 
 use sha2::{Digest, Sha256};
+use store::FILE_NAME;
 use sync_core::id::{Incarnation, NetworkId};
 
 use crate::keys;
-use crate::store::FILE_NAME;
 
 const MAGIC: [u8; 16] = *b"ortoo backup 01\n";
 /// The database, four keys, and one a month.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::{Value, json};
+use store::KeyError;
 use sync_core::control::{CONTROL_ENTRY_BYTES_MAX, OrderFile, OrderKind};
 use sync_core::id::NetworkId;
 use sync_core::seal::SigningKey;
@@ -14,7 +15,6 @@ use crate::app::App;
 use crate::error::CommandError;
 use crate::keys;
 use crate::order::{self, HeldOrder};
-use crate::store::KeyError;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum OrderKeyVerb {

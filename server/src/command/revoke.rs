@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
+use store::wipe::WipeState;
 use sync_core::control::RevokeReason;
 use sync_core::id::{BatchHash, DeviceId, Space};
 
@@ -13,7 +14,6 @@ use super::time;
 use crate::app::App;
 use crate::error::CommandError;
 use crate::revoke::{ListedDevice, RevokeRequest, WaitingBatch};
-use crate::store::wipe::WipeState;
 
 #[derive(Debug, Args)]
 pub(super) struct RevokeArgs {

@@ -7,6 +7,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
 use plan::Package;
+use store::link;
 use sync_core::date::date_in_china;
 use sync_core::id::{RecordId, Subject};
 use sync_core::show::{self, ShownConflict};
@@ -20,7 +21,6 @@ use super::query::PageQuery;
 use super::state::ConsoleState;
 use super::value::{Formatter, is_shown};
 use super::{org, records};
-use crate::store::link;
 use crate::transaction::ReadTx;
 use crate::unit_records::UnitRecords as Held;
 

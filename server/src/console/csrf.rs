@@ -5,9 +5,8 @@
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use store::clock::{NoRandomness, random};
 use zeroize::Zeroizing;
-
-use crate::clock::{NoRandomness, random};
 
 const LABEL: &[u8] = b"ortoo console form v1";
 

@@ -6,6 +6,8 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
 use plan::Package;
+use store::contact::{self, Phone};
+use store::event::{self, Event};
 use sync_core::id::{DeviceId, Space};
 
 use super::address::Address;
@@ -14,8 +16,6 @@ use super::page_error::PageError;
 use super::query::PageQuery;
 use super::state::ConsoleState;
 use super::{ids, mask, when};
-use crate::store::contact::{self, Phone};
-use crate::store::event::{self, Event};
 use crate::transaction::ReadTx;
 
 /// Events on the page; the command `events` lists more.

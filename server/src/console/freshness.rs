@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::Html;
 use plan::Package;
 use plan::unit::OrgUnit;
+use store::contact::{self, Phone};
 use sync_core::control::Control;
 use sync_core::id::{Class, DeviceId, Space};
 use words::Words;
@@ -19,7 +20,6 @@ use super::page_error::PageError;
 use super::query::PageQuery;
 use super::state::ConsoleState;
 use super::{ids, mask, when};
-use crate::store::contact::{self, Phone};
 use crate::transaction::ReadTx;
 
 /// A 嘎查 none of whose phones was heard of for longer is marked.

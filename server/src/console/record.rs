@@ -11,6 +11,7 @@ use axum::response::Html;
 use plan::Package;
 use plan::expression::{ExpressionError, Scope};
 use plan::register::ValueType;
+use store::device::Device;
 use sync_core::date::date_in_china;
 use sync_core::facts::homes;
 use sync_core::figure::UnitFacts;
@@ -30,7 +31,6 @@ use super::query::PageQuery;
 use super::state::ConsoleState;
 use super::value::{Formatter, is_shown};
 use super::{mask, org, records};
-use crate::store::device::Device;
 use crate::transaction::ReadTx;
 use crate::unit_records::UnitRecords;
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use plan::Package;
+use store::link::{self, Blind};
+use store::{Conn, StoreError, record};
 use sync_core::figure::{Said, UnitFacts};
 use sync_core::id::{Class, RecordId, Space};
 use sync_core::show::Source;
 
-use crate::store::link::{self, Blind};
-use crate::store::{Conn, StoreError, record};
 use crate::unit_records::UnitRecords;
 
 /// What the console shows: what the cadres hold. Results of examinations and protected data are for

@@ -11,6 +11,7 @@ use axum::response::Html;
 use plan::Package;
 use plan::register::Register;
 use plan::unit::OrgUnit;
+use store::link;
 use sync_core::date::date_in_china;
 use sync_core::figure::UnitFacts;
 use sync_core::id::RecordId;
@@ -24,7 +25,6 @@ use super::query::{PageQuery, Search};
 use super::state::ConsoleState;
 use super::value::Formatter;
 use super::{org, records};
-use crate::store::link;
 use crate::transaction::ReadTx;
 
 #[derive(Template)]

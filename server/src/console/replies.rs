@@ -6,8 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::body::Bytes;
 use data_encoding::BASE64URL_NOPAD;
-
-use crate::clock::{NoRandomness, random};
+use store::clock::{NoRandomness, random};
 
 /// Answers that are kept.
 const KEPT_MAX: usize = 8;

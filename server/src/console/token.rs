@@ -11,10 +11,9 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
+use store::clock::{NoRandomness, random};
 use sync_core::id::RecordId;
 use zeroize::Zeroizing;
-
-use crate::clock::{NoRandomness, random};
 
 const NONCE_BYTES: usize = 24;
 /// Longer ones are none of ours.

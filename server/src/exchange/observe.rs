@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use store::control::{self, meta};
+use store::{Conn, StoreError, cloned_devices, journaled, recovery};
 use sync_core::feed::Vector;
 use sync_core::hub::{self, Brought, Plan, SpaceHeld};
 use sync_core::id::Space;
@@ -10,8 +12,6 @@ use sync_core::wire::{Request, Safe};
 
 use crate::clones;
 use crate::context::NodeContext;
-use crate::store::control::{self, meta};
-use crate::store::{Conn, StoreError, cloned_devices, journaled, recovery};
 
 /// An exchange whose answer is planned.
 pub(super) struct Observed<'a> {

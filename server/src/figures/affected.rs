@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plan::expression::Facts;
+use store::link::{self, Blind, Holder, Home, Linked, Ties};
+use store::{Conn, StoreError};
 use sync_core::control::Control;
 use sync_core::facts::{TIES, facts, homes};
 use sync_core::figure::{Absence, Counter, UnitFacts, absences};
@@ -16,8 +18,6 @@ use super::load::{load_records, persons};
 use crate::changed::ChangedParts;
 use crate::context::NodeContext;
 use crate::reads::Reads;
-use crate::store::link::{self, Blind, Holder, Home, Linked, Ties};
-use crate::store::{Conn, StoreError};
 use crate::unit_records::UnitRecords;
 
 /// Who counts elsewhere and when, by unit and group; those who always count where they are too.

@@ -5,13 +5,13 @@
 use std::collections::BTreeSet;
 
 use plan::dictionary::Field;
+use store::figure::{self, ALL_UNITS, Generation};
+use store::{Conn, StoreError, record};
 use sync_core::control::Control;
 use sync_core::id::Space;
 
 use super::update::update_in;
 use crate::changed::ChangedRecords;
-use crate::store::figure::{self, ALL_UNITS, Generation};
-use crate::store::{Conn, StoreError, record};
 use crate::transaction::WriteTx;
 
 /// How far a count is.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use store::figure::Generation;
+use store::{Conn, StoreError, link, record};
 use sync_core::control::Control;
 use sync_core::id::{Class, RecordId, Space, Subject};
 
 use crate::quarantine::readable;
-use crate::store::figure::Generation;
-use crate::store::{Conn, StoreError, link, record};
 use crate::unit_records::UnitRecords;
 
 /// The classes that are read: what the indicators need, and what the office sees.

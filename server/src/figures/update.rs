@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use store::figure::{self, Cell, Generation};
+use store::{Conn, StoreError, link};
 use sync_core::control::{ControlEntry, CountedElsewhere, Signer};
 use sync_core::figure::{CellDelta, Contribution, Counter, UnitFacts};
 use sync_core::group::Group;
@@ -15,8 +17,6 @@ use sync_core::show;
 use super::affected::{Absences, Affected};
 use super::load::{classes, load};
 use crate::changed::ChangedRecords;
-use crate::store::figure::{self, Cell, Generation};
-use crate::store::{Conn, StoreError, link};
 use crate::transaction::WriteTx;
 use crate::unit_records::UnitRecords;
 

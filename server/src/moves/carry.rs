@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use plan::Package;
+use store::StoreError;
 use sync_core::control::{Control, Moved};
 use sync_core::id::{ChangeHash, Class, DeviceId, RecordId, Subject};
 use sync_core::record::{Event, RecordState, View};
@@ -12,7 +13,6 @@ use sync_core::value::{Key, Value};
 use super::write::{RecordInSpace, write};
 use super::{MOVED_AWAY, RESIDENCE};
 use crate::context::NodeContext;
-use crate::store::StoreError;
 use crate::transaction::WriteTx;
 
 /// Places of one person that are told apart in the order in which they are carried on.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use store::StoreError;
 use sync_core::id::{AuthorId, ChangeHash, Class, DeviceId, RecordId, Space};
 use sync_core::record::RecordState;
 use sync_core::replica::Edit;
@@ -9,7 +10,6 @@ use sync_core::value::{Key, Value};
 
 use crate::authored::{Unauthored, author, copy};
 use crate::quarantine;
-use crate::store::StoreError;
 use crate::transaction::WriteTx;
 
 /// A record in a space.

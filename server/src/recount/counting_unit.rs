@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plan::Package;
 use plan::expression::{Datum, Facts, Scope};
+use store::{Conn, StoreError};
 use sync_core::control::Control;
 use sync_core::id::{RecordId, Space, Subject};
 
 use super::number::{CalendarDay, Pairs, firsts};
 use super::unit::{Group, RecountedUnit, begun_by, residences};
-use crate::store::{Conn, StoreError};
 
 /// Where groups do not count, though they are recorded there: unit, first record, as-of date.
 pub(super) struct Absences(BTreeSet<(String, RecordId, String)>);

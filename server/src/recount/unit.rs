@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use plan::Package;
 use plan::dictionary::{Kind, Repeating};
 use plan::expression::{Datum, Facts, Fields, Item};
+use store::{Conn, StoreError, record};
 use sync_core::id::{RecordId, Space, Subject};
 use sync_core::record::View;
 use sync_core::value::{Key, Value};
 
 use super::number::{CalendarDay, Pairs, day, firsts, id_number};
-use crate::store::{Conn, StoreError, record};
 
 /// The classes that everybody's figures see; others only where an indicator says that it reads them.
 const CLASSES: [&str; 3] = ["general", "care", "referral"];

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use store::StoreError;
 use sync_core::batch::Batch;
 use sync_core::check::Problem;
 use sync_core::id::{AuthorId, RecordId};
@@ -12,7 +13,6 @@ use super::phone::{Phone, record_id};
 use super::*;
 use crate::authored::{Unauthored, author};
 use crate::show;
-use crate::store::StoreError;
 use crate::transaction::WriteTx;
 use crate::writer::{Job, Unwritten};
 

@@ -8,8 +8,7 @@ const SPACE: &str = "152522100200.general";
 async fn name_of(station: &TestServer, record: u8) -> Option<Value> {
     let mut conn = station.app.context().store.connect().await.unwrap();
     let states =
-        crate::store::record::states(&mut conn, &SPACE.parse().unwrap(), &[record_id(record)])
-            .await;
+        store::record::states(&mut conn, &SPACE.parse().unwrap(), &[record_id(record)]).await;
     let state = states.unwrap().pop()?.1.unwrap();
     let slot = state.view().get(&Key::parse("identity.name").unwrap())?;
     Some(slot.winner().clone())

@@ -1,9 +1,10 @@
 use std::fs;
 
+use store::FILE_NAME;
+
 use super::*;
 use crate::CommandError;
 use crate::keys::{NODE, ORDER, ROOT, TLS, TLS_NEXT};
-use crate::store::FILE_NAME;
 use crate::transaction::ReadTx;
 
 async fn open(dir: &std::path::Path, version: u32) -> Result<App, anyhow::Error> {
@@ -38,11 +39,7 @@ async fn a_first_start_killed_after_any_step_goes_on_with_the_same_keys() {
             // Half a key beside, as a kill in the middle of a write leaves it.
             fs::write(dir.path().join("node.key.new"), "01ab").unwrap();
             if database {
-                crate::store::Store::open(dir.path())
-                    .await
-                    .unwrap()
-                    .close()
-                    .await;
+                store::Store::open(dir.path()).await.unwrap().close().await;
             }
             let app = open(dir.path(), 1).await.unwrap();
             assert!(app.founded());

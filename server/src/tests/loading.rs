@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use store::feed;
 use sync_core::batch::Batch;
 use sync_core::feed::{Feed, Tip};
 use sync_core::hub::{self, SpaceHeld, Taken};
@@ -11,7 +12,6 @@ use sync_core::wire::base_digest;
 use super::phone::Phone;
 use super::*;
 use crate::exchange;
-use crate::store::feed;
 
 const SPACE: &str = "152522100200.general";
 

@@ -212,7 +212,7 @@ impl TestServer {
     /// The same for whoever holds this key's private half.
     pub(super) fn sealed_to(&self, key: PublicKey, content: &Content) -> Vec<u8> {
         let network = self.app.network();
-        let mut rng = crate::clock::rng().unwrap();
+        let mut rng = store::clock::rng().unwrap();
         let message = content.encode(network);
         seal(&mut rng, network, &[key], Padding::None, &message).unwrap()
     }
@@ -220,7 +220,7 @@ impl TestServer {
     /// Runs a statement that no server would.
     pub(super) async fn tamper(&self, sql: &'static str) {
         let mut conn = self.app.context().store.connect().await.unwrap();
-        let rows = crate::store::tamper(&mut conn, sql).await.unwrap();
+        let rows = store::tamper(&mut conn, sql).await.unwrap();
         let makes = sql.starts_with("CREATE");
         assert!(makes || rows > 0, "{sql}");
     }

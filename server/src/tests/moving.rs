@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
+use store::record;
 use sync_core::figure::YearSelection;
 use sync_core::id::RecordId;
 use sync_core::link::{Statement, pair, state_key};
@@ -11,7 +12,6 @@ use sync_core::value::Value;
 use super::phone::Phone;
 use super::recounting::{Cadre, SCREENED, counting, figures, household, id_number, person, woman};
 use super::*;
-use crate::store::record;
 use crate::{CommandError, Gone, InClear, RevokeRequest, restore, show};
 
 const DAY: &str = "2026-07-01";

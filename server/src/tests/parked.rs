@@ -1,5 +1,6 @@
 //! Exclusion of changes by the server's verdict.
 
+use store::record;
 use sync_core::change::Change;
 use sync_core::control::Exclusion;
 use sync_core::id::{ChangeHash, RecordId, Space};
@@ -9,7 +10,6 @@ use super::phone::Phone;
 use super::recounting::person;
 use super::*;
 use crate::parked::leave_out;
-use crate::store::record;
 use crate::transaction::WriteTx;
 use crate::{CommandError, show};
 

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use store::copy;
 use tempfile::TempDir;
 
 use super::phone::Phone;
 use super::*;
-use crate::store::copy;
 
 const SPACE: &str = "152522100200.general";
 const DATABASE: &str = "ortoo.db";

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use store::wipe::WipeState;
 use sync_core::batch::Batch;
 use sync_core::bundle::Content;
 use sync_core::control::Control;
@@ -14,7 +15,6 @@ use super::restoring::{backed_up, restored};
 use super::sealing::next_seal_key;
 use super::*;
 use crate::ingest::STASH_MAX;
-use crate::store::wipe::WipeState;
 
 const SPACE: &str = "152522100200.general";
 

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plan::Package;
+use store::device::{self, Device};
+use store::{Conn, StoreError, record};
 use sync_core::batch::Batch;
 use sync_core::check;
 use sync_core::history::{ShownEvent, Signers, merged};
@@ -18,8 +20,6 @@ use crate::console::mask;
 use crate::console::page_error::PageError;
 use crate::console::value::Formatter;
 use crate::console::when;
-use crate::store::device::{self, Device};
-use crate::store::{Conn, StoreError, record};
 use crate::unit_records::UnitRecords;
 
 /// Everything that was written under one key, oldest first.

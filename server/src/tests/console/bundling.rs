@@ -89,8 +89,7 @@ async fn a_bundle_is_taken_and_its_answer_is_there_for_the_phone() {
     let context = office.station.app.context();
     let mut tx = context.store.read().await.unwrap();
     let held =
-        crate::store::record::states(&mut tx, &space("general").parse().unwrap(), &[record_id(9)])
-            .await;
+        store::record::states(&mut tx, &space("general").parse().unwrap(), &[record_id(9)]).await;
     assert_eq!(held.unwrap().len(), 1);
 }
 

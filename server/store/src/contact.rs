@@ -45,7 +45,7 @@ fn position(row: &Row) -> Result<Option<ControlPosition>, StoreError> {
 }
 
 /// Whether a contact of a device at `now`, which holds so much of the control feed, is to be written.
-pub(crate) async fn is_due(
+pub async fn is_due(
     conn: &mut Conn,
     device: DeviceId,
     now: i64,
@@ -61,7 +61,7 @@ pub(crate) async fn is_due(
 }
 
 /// When a device was last heard of, Unix seconds.
-pub(crate) async fn last(conn: &mut Conn, device: DeviceId) -> Result<Option<i64>, StoreError> {
+pub async fn last(conn: &mut Conn, device: DeviceId) -> Result<Option<i64>, StoreError> {
     let query = query(LAST).bind(device.0.to_vec());
     let row = query.fetch_optional(conn).await?;
     row.map(|row| Read::of("contact", &row).time("at"))
@@ -69,7 +69,7 @@ pub(crate) async fn last(conn: &mut Conn, device: DeviceId) -> Result<Option<i64
 }
 
 /// Writes that a device was heard of, if that is due, and what it holds of the control feed, if it said so.
-pub(crate) async fn note(
+pub async fn note(
     conn: &mut Conn,
     device: DeviceId,
     now: i64,
@@ -86,7 +86,7 @@ pub(crate) async fn note(
 }
 
 /// What each device held of the control feed when it was last heard of, and when that was.
-pub(crate) async fn heard(
+pub async fn heard(
     conn: &mut Conn,
 ) -> Result<BTreeMap<DeviceId, (i64, Option<ControlPosition>)>, StoreError> {
     let rows = query(HEARD).fetch_all(conn).await?;
@@ -103,15 +103,15 @@ pub(crate) async fn heard(
 
 /// A device as the office knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Phone {
+pub struct Phone {
     /// Whom its last code was made for.
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     /// When it last exchanged, Unix seconds; none if never.
-    pub(crate) at: Option<i64>,
+    pub at: Option<i64>,
 }
 
 /// All devices that ever used a code.
-pub(crate) async fn phones(conn: &mut Conn) -> Result<BTreeMap<DeviceId, Phone>, StoreError> {
+pub async fn phones(conn: &mut Conn) -> Result<BTreeMap<DeviceId, Phone>, StoreError> {
     let rows = query(PHONES).fetch_all(conn).await?;
     let phone = |row: &Row| {
         let read = Read::of("device", row);
@@ -125,7 +125,7 @@ pub(crate) async fn phones(conn: &mut Conn) -> Result<BTreeMap<DeviceId, Phone>,
 }
 
 /// When a batch last came into each space, where that was noted.
-pub(crate) async fn moved(conn: &mut Conn) -> Result<BTreeMap<Space, i64>, StoreError> {
+pub async fn moved(conn: &mut Conn) -> Result<BTreeMap<Space, i64>, StoreError> {
     let rows = query(MOVED).fetch_all(conn).await?;
     let moved = |row: &Row| {
         let read = Read::of("space", row);
@@ -135,7 +135,7 @@ pub(crate) async fn moved(conn: &mut Conn) -> Result<BTreeMap<Space, i64>, Store
 }
 
 /// How many records each space has.
-pub(crate) async fn records(conn: &mut Conn) -> Result<BTreeMap<Space, u64>, StoreError> {
+pub async fn records(conn: &mut Conn) -> Result<BTreeMap<Space, u64>, StoreError> {
     let rows = query(RECORDS).fetch_all(conn).await?;
     let records = |row: &Row| {
         let read = Read::of("record", row);
@@ -147,7 +147,7 @@ pub(crate) async fn records(conn: &mut Conn) -> Result<BTreeMap<Space, u64>, Sto
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Store;
+    use crate::Store;
     use sync_core::id::EntryHash;
 
     #[tokio::test]

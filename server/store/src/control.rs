@@ -21,21 +21,29 @@ statements! {
 }
 
 /// The keys of `meta`.
-pub(crate) mod meta {
-    pub(crate) const NETWORK: &str = "network";
-    pub(crate) const INCARNATION: &str = "incarnation";
-    pub(crate) const NONCE_KEY: &str = "nonce_key";
-    pub(crate) const URL: &str = "url";
-    pub(crate) const SAMPLE: &str = "sample";
-    pub(crate) const JOURNAL: &str = "journal";
+pub mod meta {
+    /// The installation's id.
+    pub const NETWORK: &str = "network";
+    /// Which life of the database this is: a restore begins another one.
+    pub const INCARNATION: &str = "incarnation";
+    /// The key that the nonces of exchanges are made with.
+    pub const NONCE_KEY: &str = "nonce_key";
+    /// The address that enrolment links carry.
+    pub const URL: &str = "url";
+    /// There in an installation of made-up data.
+    pub const SAMPLE: &str = "sample";
+    /// The directory of the journal, if one is kept.
+    pub const JOURNAL: &str = "journal";
+    /// The arrival up to which the journal has the control feed.
     pub(crate) const CONTROL_JOURNALED: &str = "control_journaled";
     /// The number of the journal's first file, where it was begun anew after an erasure.
     pub(crate) const JOURNAL_FROM: &str = "journal_from";
+    /// Whether phones are still to bring back what a restored database lacks.
     pub(crate) const RECOVERY: &str = "recovery";
 }
 
 /// A value of `meta`.
-pub(crate) async fn meta(conn: &mut Conn, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+pub async fn meta(conn: &mut Conn, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let known = conn.known().and_then(|known| known.meta.take());
     let all = match known {
         Some(all) => all,
@@ -63,7 +71,7 @@ fn known_meta(conn: &mut Conn) -> Option<&mut BTreeMap<String, Vec<u8>>> {
 }
 
 /// A value of `meta` that is `N` bytes long.
-pub(crate) async fn meta_bytes<const N: usize>(
+pub async fn meta_bytes<const N: usize>(
     conn: &mut Conn,
     key: &str,
 ) -> Result<Option<[u8; N]>, StoreError> {
@@ -78,7 +86,7 @@ pub(crate) async fn meta_bytes<const N: usize>(
 }
 
 /// Sets a value of `meta`.
-pub(crate) async fn set_meta(conn: &mut Conn, key: &str, value: &[u8]) -> Result<(), StoreError> {
+pub async fn set_meta(conn: &mut Conn, key: &str, value: &[u8]) -> Result<(), StoreError> {
     one_row(
         "meta",
         query(SET_META).bind(key).bind(value).execute(conn).await?,
@@ -90,7 +98,7 @@ pub(crate) async fn set_meta(conn: &mut Conn, key: &str, value: &[u8]) -> Result
 }
 
 /// Takes a value out of `meta`, if it is there.
-pub(crate) async fn unset_meta(conn: &mut Conn, key: &str) -> Result<(), StoreError> {
+pub async fn unset_meta(conn: &mut Conn, key: &str) -> Result<(), StoreError> {
     query(UNSET_META).bind(key).execute(&mut *conn).await?;
     if let Some(known) = known_meta(conn) {
         known.remove(key);
@@ -99,7 +107,7 @@ pub(crate) async fn unset_meta(conn: &mut Conn, key: &str) -> Result<(), StoreEr
 }
 
 /// The number of the newest control entry.
-pub(crate) async fn count(conn: &mut Conn) -> Result<u64, StoreError> {
+pub async fn count(conn: &mut Conn) -> Result<u64, StoreError> {
     if let Some(count) = conn.known().and_then(|known| known.control) {
         return Ok(count);
     }
@@ -112,14 +120,17 @@ pub(crate) async fn count(conn: &mut Conn) -> Result<u64, StoreError> {
 }
 
 /// A control entry as it is stored; its signatures are checked by who applies it.
-pub(crate) struct StoredEntry {
-    pub(crate) arrival: u64,
-    pub(crate) hash: EntryHash,
-    pub(crate) bytes: Vec<u8>,
+pub struct StoredEntry {
+    /// Its place in the order in which entries arrived here.
+    pub arrival: u64,
+    /// Its hash.
+    pub hash: EntryHash,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// The entries that came in after the one with this number, in order.
-pub(crate) async fn after(conn: &mut Conn, arrival: u64) -> Result<Vec<StoredEntry>, StoreError> {
+pub async fn after(conn: &mut Conn, arrival: u64) -> Result<Vec<StoredEntry>, StoreError> {
     let rows = query(AFTER).bind(stored(arrival)).fetch_all(conn).await?;
     let entry = |row| {
         let read = Read::of("control", row);
@@ -133,14 +144,14 @@ pub(crate) async fn after(conn: &mut Conn, arrival: u64) -> Result<Vec<StoredEnt
 }
 
 /// The first entry: the root statement that founded the network.
-pub(crate) async fn first(conn: &mut Conn) -> Result<Option<Vec<u8>>, StoreError> {
+pub async fn first(conn: &mut Conn) -> Result<Option<Vec<u8>>, StoreError> {
     let row = query(FIRST).fetch_optional(conn).await?;
     row.map(|row| Ok(Read::of("control", &row).blob("bytes")?.to_vec()))
         .transpose()
 }
 
 /// Adds a checked entry behind all others.
-pub(crate) async fn add(conn: &mut Conn, entry: &ControlEntry) -> Result<(), StoreError> {
+pub async fn add(conn: &mut Conn, entry: &ControlEntry) -> Result<(), StoreError> {
     one_row("turn", query(NUMBER).execute(&mut *conn).await?)?;
     if let Some(count) = conn.known().and_then(|known| known.control.as_mut()) {
         *count += 1;

@@ -82,7 +82,7 @@ pub struct Event {
 }
 
 /// Notes an event.
-pub(crate) async fn add(
+pub async fn add(
     now: i64,
     conn: &mut Conn,
     kind: EventKind,
@@ -100,7 +100,7 @@ pub(crate) async fn add(
 }
 
 /// The newest events, newest first.
-pub(crate) async fn newest(conn: &mut Conn, limit: u64) -> Result<Vec<Event>, StoreError> {
+pub async fn newest(conn: &mut Conn, limit: u64) -> Result<Vec<Event>, StoreError> {
     let rows = query(NEWEST).bind(stored(limit)).fetch_all(conn).await?;
     rows.iter().map(event).collect()
 }

@@ -45,13 +45,13 @@ impl fmt::Debug for Clock {
 pub struct NoRandomness;
 
 /// Fresh random bytes.
-pub(crate) fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
+pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
     Ok(bytes)
 }
 
 /// The operating system's randomness, tried before it is handed out: it fails at the start or never.
-pub(crate) fn rng() -> Result<UnwrapErr<SysRng>, NoRandomness> {
+pub fn rng() -> Result<UnwrapErr<SysRng>, NoRandomness> {
     random::<1>().map(|_| UnwrapErr(SysRng))
 }

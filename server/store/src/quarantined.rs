@@ -42,7 +42,7 @@ fn rows_of(rows: &[Row]) -> Result<BTreeMap<BatchHash, Quarantine>, StoreError> 
 }
 
 /// Those of one feed.
-pub(crate) async fn of_feed(
+pub async fn of_feed(
     conn: &mut Conn,
     space: &Space,
     device: DeviceId,
@@ -52,7 +52,7 @@ pub(crate) async fn of_feed(
 }
 
 /// Those of a space.
-pub(crate) async fn of_space(
+pub async fn of_space(
     conn: &mut Conn,
     space: &Space,
 ) -> Result<BTreeMap<BatchHash, Quarantine>, StoreError> {
@@ -60,7 +60,7 @@ pub(crate) async fn of_space(
 }
 
 /// Notes how a batch stands.
-pub(crate) async fn set(
+pub async fn set(
     conn: &mut Conn,
     space: &Space,
     device: DeviceId,
@@ -79,17 +79,13 @@ pub(crate) async fn set(
 }
 
 /// Notes that a batch counts.
-pub(crate) async fn remove(
-    conn: &mut Conn,
-    space: &Space,
-    batch: BatchHash,
-) -> Result<(), StoreError> {
+pub async fn remove(conn: &mut Conn, space: &Space, batch: BatchHash) -> Result<(), StoreError> {
     let query = query(REMOVE).space(space).bind(batch.0.to_vec());
     one_row("uncounted", query.execute(conn).await?)
 }
 
 /// The records that a batch changes.
-pub(crate) async fn records(
+pub async fn records(
     conn: &mut Conn,
     space: &Space,
     batch: BatchHash,
@@ -101,15 +97,19 @@ pub(crate) async fn records(
 }
 
 /// A batch that waits for the office.
-pub(crate) struct Waiting {
-    pub(crate) space: Space,
-    pub(crate) batch: BatchHash,
-    pub(crate) device: DeviceId,
-    pub(crate) bytes: Vec<u8>,
+pub struct Waiting {
+    /// The space that it is of.
+    pub space: Space,
+    /// Its hash.
+    pub batch: BatchHash,
+    /// The device that signed it.
+    pub device: DeviceId,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// All that wait, by space and device, in their order of arrival.
-pub(crate) async fn waiting(conn: &mut Conn) -> Result<Vec<Waiting>, StoreError> {
+pub async fn waiting(conn: &mut Conn) -> Result<Vec<Waiting>, StoreError> {
     let rows = query(WAITING).fetch_all(conn).await?;
     let of = |row| {
         let read = Read::of("uncounted", row);

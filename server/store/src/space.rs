@@ -50,7 +50,7 @@ async fn read(conn: &mut Conn, spaces: &[&Space]) -> Result<Vec<(Space, Numbers)
 }
 
 /// Reads the rows of many spaces at once, so that asking for each in this transaction costs nothing.
-pub(crate) async fn read_ahead<'s>(
+pub async fn read_ahead<'s>(
     conn: &mut Conn,
     spaces: impl IntoIterator<Item = &'s Space>,
 ) -> Result<(), StoreError> {

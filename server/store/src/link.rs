@@ -72,16 +72,19 @@ fn over_lists(heads: &[&'static str], count: usize) -> String {
 
 /// What ties records of a unit to others, as it is written.
 #[derive(Debug, Default)]
-pub(crate) struct Ties {
-    pub(crate) numbers: BTreeSet<Holder>,
-    pub(crate) links: BTreeSet<Linked>,
+pub struct Ties {
+    /// ID numbers, blind, with whoever shows them.
+    pub numbers: BTreeSet<Holder>,
+    /// Statements that two records are one person or are not.
+    pub links: BTreeSet<Linked>,
     /// Those in whose records something is said about one of these.
-    pub(crate) linked: BTreeSet<RecordId>,
-    pub(crate) homes: BTreeSet<Home>,
+    pub linked: BTreeSet<RecordId>,
+    /// Persons and the households that they live in.
+    pub homes: BTreeSet<Home>,
 }
 
 /// What ties these persons' records of a unit to others.
-pub(crate) async fn ties_of(
+pub async fn ties_of(
     conn: &mut Conn,
     unit: &str,
     persons: &[RecordId],
@@ -133,10 +136,10 @@ enum Tie {
 
 /// An ID number as the index has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Blind(pub(crate) [u8; 16]);
+pub struct Blind(pub [u8; 16]);
 
 /// Who shows which number: blind number, unit, record.
-pub(crate) type Holder = (Blind, String, RecordId);
+pub type Holder = (Blind, String, RecordId);
 
 fn holder(row: &Row) -> Result<Holder, StoreError> {
     let read = Read::of("identity_number", row);
@@ -148,7 +151,7 @@ fn holder(row: &Row) -> Result<Holder, StoreError> {
 }
 
 /// The numbers that records of a unit show.
-pub(crate) async fn numbers_of(
+pub async fn numbers_of(
     conn: &mut Conn,
     unit: &str,
     records: &[RecordId],
@@ -167,10 +170,7 @@ pub(crate) async fn numbers_of(
 }
 
 /// All records, of whatever unit, that show one of these numbers.
-pub(crate) async fn holders(
-    conn: &mut Conn,
-    numbers: &[Blind],
-) -> Result<BTreeSet<Holder>, StoreError> {
+pub async fn holders(conn: &mut Conn, numbers: &[Blind]) -> Result<BTreeSet<Holder>, StoreError> {
     let mut found = BTreeSet::new();
     for chunk in numbers.chunks(ROWS_MAX) {
         let mut query = assembled(over_list(HOLDERS, 0, chunk.len()));
@@ -185,7 +185,7 @@ pub(crate) async fn holders(
 }
 
 /// Writes that records show numbers from now on.
-pub(crate) async fn add_numbers(conn: &mut Conn, added: &[&Holder]) -> Result<(), StoreError> {
+pub async fn add_numbers(conn: &mut Conn, added: &[&Holder]) -> Result<(), StoreError> {
     for chunk in added.chunks(ROWS_MAX) {
         let mut query = assembled(over_rows(ADD_NUMBERS, 3, chunk.len()));
         for (number, unit, record) in chunk {
@@ -201,7 +201,7 @@ pub(crate) async fn add_numbers(conn: &mut Conn, added: &[&Holder]) -> Result<()
 }
 
 /// Writes that a record shows a number no longer.
-pub(crate) async fn remove_number(
+pub async fn remove_number(
     conn: &mut Conn,
     (number, unit, record): &Holder,
 ) -> Result<(), StoreError> {
@@ -290,10 +290,10 @@ impl Pairs {
 }
 
 /// Who names which household: household, person.
-pub(crate) type Home = (RecordId, RecordId);
+pub type Home = (RecordId, RecordId);
 
 /// The households that persons name.
-pub(crate) async fn homes_of(
+pub async fn homes_of(
     conn: &mut Conn,
     unit: &str,
     persons: &[RecordId],
@@ -302,7 +302,7 @@ pub(crate) async fn homes_of(
 }
 
 /// The persons who name households.
-pub(crate) async fn dwellers(
+pub async fn dwellers(
     conn: &mut Conn,
     unit: &str,
     households: &[RecordId],
@@ -311,29 +311,21 @@ pub(crate) async fn dwellers(
 }
 
 /// Writes that persons name households from now on.
-pub(crate) async fn add_homes(
-    conn: &mut Conn,
-    unit: &str,
-    added: &[&Home],
-) -> Result<(), StoreError> {
+pub async fn add_homes(conn: &mut Conn, unit: &str, added: &[&Home]) -> Result<(), StoreError> {
     LIVES_IN.add(conn, ADD_HOMES, unit, added).await
 }
 
 /// Writes that a person names a household no longer.
-pub(crate) async fn remove_home(
-    conn: &mut Conn,
-    unit: &str,
-    home: &Home,
-) -> Result<(), StoreError> {
+pub async fn remove_home(conn: &mut Conn, unit: &str, home: &Home) -> Result<(), StoreError> {
     LIVES_IN.remove(conn, REMOVE_HOME, unit, home).await
 }
 
 /// A pair of records that something was said about: the one in which it stands, the other.
-pub(crate) type Linked = (RecordId, RecordId);
+pub type Linked = (RecordId, RecordId);
 
 /// The records of a unit about which something was said together with one of these, whichever of the
 /// two it stands in.
-pub(crate) async fn linked_with(
+pub async fn linked_with(
     conn: &mut Conn,
     unit: &str,
     records: &[RecordId],
@@ -352,20 +344,12 @@ pub(crate) async fn linked_with(
 }
 
 /// Writes that something was said of pairs.
-pub(crate) async fn add_links(
-    conn: &mut Conn,
-    unit: &str,
-    added: &[&Linked],
-) -> Result<(), StoreError> {
+pub async fn add_links(conn: &mut Conn, unit: &str, added: &[&Linked]) -> Result<(), StoreError> {
     LINKED.add(conn, ADD_LINKS, unit, added).await
 }
 
 /// Writes that nothing is said of a pair.
-pub(crate) async fn remove_link(
-    conn: &mut Conn,
-    unit: &str,
-    link: &Linked,
-) -> Result<(), StoreError> {
+pub async fn remove_link(conn: &mut Conn, unit: &str, link: &Linked) -> Result<(), StoreError> {
     LINKED.remove(conn, REMOVE_LINK, unit, link).await
 }
 
@@ -378,7 +362,7 @@ fn open(row: &Row) -> Result<(String, RecordId), StoreError> {
 }
 
 /// Which of these groups have an open conflict, as it is written.
-pub(crate) async fn open_of(
+pub async fn open_of(
     conn: &mut Conn,
     unit: &str,
     records: &[RecordId],
@@ -397,13 +381,13 @@ pub(crate) async fn open_of(
 }
 
 /// Every group with an open conflict, by unit.
-pub(crate) async fn open_all(conn: &mut Conn) -> Result<Vec<(String, RecordId)>, StoreError> {
+pub async fn open_all(conn: &mut Conn) -> Result<Vec<(String, RecordId)>, StoreError> {
     let rows = query(OPEN_ALL).fetch_all(conn).await?;
     rows.iter().map(open).collect()
 }
 
 /// Writes whether a group has an open conflict; it had the other before.
-pub(crate) async fn set_open(
+pub async fn set_open(
     conn: &mut Conn,
     unit: &str,
     record: RecordId,

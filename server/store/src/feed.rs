@@ -130,10 +130,13 @@ fn by_space<T>(
 
 /// A batch's place, without its bytes.
 #[derive(Clone, Debug)]
-pub(crate) struct Placed {
-    pub(crate) device: DeviceId,
-    pub(crate) node: Node,
-    pub(crate) arrival: u64,
+pub struct Placed {
+    /// Whose feed it is in.
+    pub device: DeviceId,
+    /// Its number, hash and parents.
+    pub node: Node,
+    /// Its place in the order in which batches of the space arrived here.
+    pub arrival: u64,
 }
 
 fn node(read: &Read<'_>) -> Result<Node, StoreError> {
@@ -158,12 +161,12 @@ fn prev(node: &Node) -> Vec<u8> {
 }
 
 /// The number of batches that ever came into a space.
-pub(crate) async fn counter(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
+pub async fn counter(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
     Ok(space::row(conn, space).await?.counter)
 }
 
 /// Writes the counter, moved by what came in at `now`.
-pub(crate) async fn set_counter(
+pub async fn set_counter(
     now: i64,
     conn: &mut Conn,
     space: &Space,
@@ -181,7 +184,7 @@ pub(crate) async fn set_counter(
 }
 
 /// All spaces in which something is held, or waits.
-pub(crate) async fn spaces(conn: &mut Conn) -> Result<Vec<Space>, StoreError> {
+pub async fn spaces(conn: &mut Conn) -> Result<Vec<Space>, StoreError> {
     let rows = query(SPACES).fetch_all(conn).await?;
     rows.iter()
         .map(|row| Read::of("space", row).space())
@@ -189,13 +192,13 @@ pub(crate) async fn spaces(conn: &mut Conn) -> Result<Vec<Space>, StoreError> {
 }
 
 /// The tips of all feeds of a space.
-pub(crate) async fn tips(conn: &mut Conn, space: &Space) -> Result<Vec<Placed>, StoreError> {
+pub async fn tips(conn: &mut Conn, space: &Space) -> Result<Vec<Placed>, StoreError> {
     let mut tips = tips_of(conn, &[space]).await?;
     Ok(tips.remove(space).unwrap_or_default())
 }
 
 /// The tips of all feeds of spaces.
-pub(crate) async fn tips_of(
+pub async fn tips_of(
     conn: &mut Conn,
     spaces: &[&Space],
 ) -> Result<BTreeMap<Space, Vec<Placed>>, StoreError> {
@@ -203,7 +206,7 @@ pub(crate) async fn tips_of(
 }
 
 /// The tips as the table has them, whether or not such batches are held.
-pub(crate) async fn tip_names(
+pub async fn tip_names(
     conn: &mut Conn,
     space: &Space,
 ) -> Result<Vec<(DeviceId, BatchHash)>, StoreError> {
@@ -219,7 +222,7 @@ pub(crate) async fn tip_names(
 }
 
 /// Adds a tip.
-pub(crate) async fn add_tip(
+pub async fn add_tip(
     conn: &mut Conn,
     space: &Space,
     device: DeviceId,
@@ -233,7 +236,7 @@ pub(crate) async fn add_tip(
 }
 
 /// Puts another batch, which follows it, in the place of a tip.
-pub(crate) async fn move_tip(
+pub async fn move_tip(
     conn: &mut Conn,
     space: &Space,
     device: DeviceId,
@@ -248,7 +251,7 @@ pub(crate) async fn move_tip(
 }
 
 /// Removes a tip that another batch follows now.
-pub(crate) async fn remove_tip(
+pub async fn remove_tip(
     conn: &mut Conn,
     space: &Space,
     device: DeviceId,
@@ -262,7 +265,7 @@ pub(crate) async fn remove_tip(
 }
 
 /// The batches that came in after `counter`, newest first.
-pub(crate) async fn since(
+pub async fn since(
     conn: &mut Conn,
     space: &Space,
     counter: u64,
@@ -276,7 +279,7 @@ pub(crate) async fn since(
 }
 
 /// The lowest number of each feed of a space that was used twice.
-pub(crate) async fn branches(
+pub async fn branches(
     conn: &mut Conn,
     space: &Space,
 ) -> Result<BTreeMap<DeviceId, u32>, StoreError> {
@@ -285,7 +288,7 @@ pub(crate) async fn branches(
 }
 
 /// The lowest number of each feed of spaces that was used twice.
-pub(crate) async fn branches_of(
+pub async fn branches_of(
     conn: &mut Conn,
     spaces: &[&Space],
 ) -> Result<BTreeMap<Space, BTreeMap<DeviceId, u32>>, StoreError> {
@@ -301,7 +304,7 @@ pub(crate) async fn branches_of(
 }
 
 /// The batches of a feed from this number on.
-pub(crate) async fn from_number(
+pub async fn from_number(
     conn: &mut Conn,
     space: &Space,
     device: DeviceId,
@@ -316,7 +319,7 @@ pub(crate) async fn from_number(
 }
 
 /// The batches with these numbers in these feeds, as far as they are held: one each, normally.
-pub(crate) async fn with_numbers(
+pub async fn with_numbers(
     conn: &mut Conn,
     numbers: &[(&Space, DeviceId, u32)],
 ) -> Result<BTreeMap<Space, Vec<Placed>>, StoreError> {
@@ -335,7 +338,7 @@ pub(crate) async fn with_numbers(
 }
 
 /// The batches of a space with these names, as far as they are held.
-pub(crate) async fn named(
+pub async fn named(
     conn: &mut Conn,
     space: &Space,
     hashes: &[BatchHash],
@@ -346,7 +349,7 @@ pub(crate) async fn named(
 }
 
 /// The batches of spaces with these names, as far as they are held.
-pub(crate) async fn named_of(
+pub async fn named_of(
     conn: &mut Conn,
     names: &[(&Space, BatchHash)],
 ) -> Result<BTreeMap<Space, Vec<Placed>>, StoreError> {
@@ -362,7 +365,7 @@ pub(crate) async fn named_of(
 }
 
 /// A held batch's bytes.
-pub(crate) async fn bytes(
+pub async fn bytes(
     conn: &mut Conn,
     space: &Space,
     hash: BatchHash,
@@ -374,7 +377,7 @@ pub(crate) async fn bytes(
 }
 
 /// The devices that have a feed in a space.
-pub(crate) async fn devices(conn: &mut Conn, space: &Space) -> Result<Vec<DeviceId>, StoreError> {
+pub async fn devices(conn: &mut Conn, space: &Space) -> Result<Vec<DeviceId>, StoreError> {
     let query = query(TIP_DEVICES).space(space);
     let rows = query.fetch_all(conn).await?;
     let device = |row| Read::of("tip", row).id("device", DeviceId::from_slice);
@@ -382,7 +385,7 @@ pub(crate) async fn devices(conn: &mut Conn, space: &Space) -> Result<Vec<Device
 }
 
 /// The spaces in which these devices have a feed.
-pub(crate) async fn feeds_of(
+pub async fn feeds_of(
     conn: &mut Conn,
     devices: &[DeviceId],
 ) -> Result<Vec<(DeviceId, Space)>, StoreError> {
@@ -412,7 +415,7 @@ fn known(read: &Read<'_>, space: &Space) -> Result<(DeviceId, ReferencedBatch), 
 
 /// The batches with these numbers in these feeds, as far as they are held: several where a number
 /// was used twice.
-pub(crate) async fn numbered(
+pub async fn numbered(
     conn: &mut Conn,
     numbers: &[(&Space, DeviceId, u32)],
 ) -> Result<Vec<ReferencedBatch>, StoreError> {
@@ -434,7 +437,7 @@ pub(crate) async fn numbered(
 }
 
 /// The batches that came into a space with these numbers of arrival, and their feeds' devices.
-pub(crate) async fn at(
+pub async fn at(
     conn: &mut Conn,
     space: &Space,
     arrivals: &[u64],
@@ -453,7 +456,7 @@ pub(crate) async fn at(
 }
 
 /// Adds a batch; a second one with a used number stands beside the first (R2).
-pub(crate) async fn add(
+pub async fn add(
     conn: &mut Conn,
     space: &Space,
     arrival: u64,
@@ -472,14 +475,17 @@ pub(crate) async fn add(
 }
 
 /// A batch's row, whole.
-pub(crate) struct Whole {
-    pub(crate) placed: Placed,
-    pub(crate) branch: bool,
-    pub(crate) bytes: Vec<u8>,
+pub struct Whole {
+    /// Its place.
+    pub placed: Placed,
+    /// Whether another batch of its feed had its number already.
+    pub branch: bool,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// At most `limit` batches that came in after `arrival`, in order.
-pub(crate) async fn whole(
+pub async fn whole(
     conn: &mut Conn,
     space: &Space,
     arrival: u64,
@@ -499,7 +505,7 @@ pub(crate) async fn whole(
 }
 
 /// The batches of a space, in the order in which they came in.
-pub(crate) async fn all(conn: &mut Conn, space: &Space) -> Result<Vec<Vec<u8>>, StoreError> {
+pub async fn all(conn: &mut Conn, space: &Space) -> Result<Vec<Vec<u8>>, StoreError> {
     let (mut batches, mut after) = (Vec::new(), 0);
     loop {
         let page = whole(conn, space, after, BATCHES_A_READ).await?;
@@ -512,16 +518,13 @@ pub(crate) async fn all(conn: &mut Conn, space: &Space) -> Result<Vec<Vec<u8>>, 
 }
 
 /// What waits in a space for a parent.
-pub(crate) async fn stashed(
-    conn: &mut Conn,
-    space: &Space,
-) -> Result<Vec<(DeviceId, Node)>, StoreError> {
+pub async fn stashed(conn: &mut Conn, space: &Space) -> Result<Vec<(DeviceId, Node)>, StoreError> {
     let mut stashed = stashed_of(conn, &[space]).await?;
     Ok(stashed.remove(space).unwrap_or_default())
 }
 
 /// What waits in spaces for a parent.
-pub(crate) async fn stashed_of(
+pub async fn stashed_of(
     conn: &mut Conn,
     spaces: &[&Space],
 ) -> Result<BTreeMap<Space, Vec<(DeviceId, Node)>>, StoreError> {
@@ -533,7 +536,7 @@ pub(crate) async fn stashed_of(
 }
 
 /// A waiting batch's bytes.
-pub(crate) async fn stashed_bytes(
+pub async fn stashed_bytes(
     conn: &mut Conn,
     space: &Space,
     hash: BatchHash,
@@ -545,7 +548,7 @@ pub(crate) async fn stashed_bytes(
 }
 
 /// Puts a batch into the stash, where it may stand already.
-pub(crate) async fn stash(conn: &mut Conn, space: &Space, batch: &Batch) -> Result<(), StoreError> {
+pub async fn stash(conn: &mut Conn, space: &Space, batch: &Batch) -> Result<(), StoreError> {
     let node = batch.node();
     let query = query(STASH)
         .space(space)
@@ -559,17 +562,13 @@ pub(crate) async fn stash(conn: &mut Conn, space: &Space, batch: &Batch) -> Resu
 }
 
 /// Takes a batch out of the stash.
-pub(crate) async fn unstash(
-    conn: &mut Conn,
-    space: &Space,
-    hash: BatchHash,
-) -> Result<(), StoreError> {
+pub async fn unstash(conn: &mut Conn, space: &Space, hash: BatchHash) -> Result<(), StoreError> {
     let query = query(UNSTASH).space(space).bind(hash.0.to_vec());
     one_row("stash", query.execute(conn).await?)
 }
 
 /// How many batches wait for a parent, in all spaces.
-pub(crate) async fn waiting(conn: &mut Conn) -> Result<u64, StoreError> {
+pub async fn waiting(conn: &mut Conn) -> Result<u64, StoreError> {
     let row = query(STASH_COUNT).fetch_one(conn).await?;
     Read::of("stash", &row).number("waiting")
 }

@@ -12,7 +12,7 @@ statements! {
 }
 
 /// What a device brought when it was last apart from its own feed in a space.
-pub(crate) async fn last_divergence(
+pub async fn last_divergence(
     conn: &mut Conn,
     space: &Space,
     device: DeviceId,
@@ -24,7 +24,7 @@ pub(crate) async fn last_divergence(
 }
 
 /// Notes what it brought.
-pub(crate) async fn set_divergence(
+pub async fn set_divergence(
     conn: &mut Conn,
     space: &Space,
     device: DeviceId,
@@ -38,16 +38,12 @@ pub(crate) async fn set_divergence(
 }
 
 /// Whether two phones are known to write with a device's keys.
-pub(crate) async fn is_cloned(conn: &mut Conn, device: DeviceId) -> Result<bool, StoreError> {
+pub async fn is_cloned(conn: &mut Conn, device: DeviceId) -> Result<bool, StoreError> {
     Ok(flags::of(conn, device).await?.copied)
 }
 
 /// Notes that two phones do.
-pub(crate) async fn add_clone(
-    now: i64,
-    conn: &mut Conn,
-    device: DeviceId,
-) -> Result<(), StoreError> {
+pub async fn add_clone(now: i64, conn: &mut Conn, device: DeviceId) -> Result<(), StoreError> {
     let query = query(ADD_COPIED).bind(device.0.to_vec()).bind(now);
     one_row("copied", query.execute(conn).await?)?;
     flags::forget(conn);

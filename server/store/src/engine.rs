@@ -4,7 +4,7 @@
 //! another arm in each of its functions.
 
 use std::path::Path;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ pub(super) struct Engine {
     pool: SqlitePool,
     options: SqliteConnectOptions,
     /// Texts of the statements that were run, of all connections.
-    #[cfg(test)]
-    run: Arc<Mutex<Vec<String>>>,
+    #[cfg(any(test, feature = "testing"))]
+    run: Noted,
 }
 
 impl Engine {
@@ -71,7 +71,7 @@ impl Engine {
         Ok(Self {
             pool,
             options,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             run: Arc::default(),
         })
     }
@@ -95,15 +95,16 @@ impl Engine {
         Conn {
             known: matches!(held, Held::Lent(_)).then(Known::default),
             held,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             run: self.run.clone(),
         }
     }
 
-    /// The statements that were run since they were asked for the last time, of all connections.
-    #[cfg(test)]
+    /// The statements that were run since they were asked for the last time, of all connections. Until
+    /// they are asked for none is noted.
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn statements(&self) -> Vec<String> {
-        std::mem::take(&mut *noted(&self.run))
+        noted(&self.run).replace(Vec::new()).unwrap_or_default()
     }
 
     /// Closes the connections of the pool.
@@ -112,9 +113,13 @@ impl Engine {
     }
 }
 
+/// Texts of statements, once somebody has asked for them.
+#[cfg(any(test, feature = "testing"))]
+type Noted = Arc<Mutex<Option<Vec<String>>>>;
+
 /// The texts that were noted; whoever panicked meanwhile left them whole.
-#[cfg(test)]
-fn noted(run: &Mutex<Vec<String>>) -> std::sync::MutexGuard<'_, Vec<String>> {
+#[cfg(any(test, feature = "testing"))]
+fn noted(run: &Noted) -> std::sync::MutexGuard<'_, Option<Vec<String>>> {
     run.lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
@@ -122,12 +127,12 @@ fn noted(run: &Mutex<Vec<String>>) -> std::sync::MutexGuard<'_, Vec<String>> {
 /// A connection: every function of the store takes one first, and runs in whatever transaction it is
 /// in.
 #[derive(Debug)]
-pub(crate) struct Conn {
+pub struct Conn {
     held: Held,
     /// Of the transaction that it is in.
     known: Option<Known>,
-    #[cfg(test)]
-    run: Arc<Mutex<Vec<String>>>,
+    #[cfg(any(test, feature = "testing"))]
+    run: Noted,
 }
 
 #[derive(Debug)]
@@ -146,8 +151,10 @@ impl Conn {
     /// The engine's connection, for a statement.
     fn run(&mut self, text: &SqlStr) -> Result<&mut SqliteConnection, Error> {
         tracing::trace!(statement = text.as_str());
-        #[cfg(test)]
-        noted(&self.run).push(text.as_str().to_owned());
+        #[cfg(any(test, feature = "testing"))]
+        if let Some(run) = noted(&self.run).as_mut() {
+            run.push(text.as_str().to_owned());
+        }
         match &mut self.held {
             Held::Own { connection, .. } => connection.as_mut().ok_or(Error::WorkerCrashed),
             Held::Lent(transaction) => Ok(transaction),
@@ -206,7 +213,7 @@ impl Conn {
     }
 
     /// Closes a connection of its own; what was not committed is rolled back.
-    pub(crate) async fn close(self) -> Result<(), Error> {
+    pub async fn close(self) -> Result<(), Error> {
         match self.held {
             Held::Own {
                 connection: Some(own),

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Conn, StoreError, engine};
 
 /// Writes everything that is committed at this moment into a new file, without its free pages.
-pub(crate) async fn copy(conn: &mut Conn, to: &Path) -> Result<(), StoreError> {
+pub async fn copy(conn: &mut Conn, to: &Path) -> Result<(), StoreError> {
     let to = to.to_str().ok_or_else(|| {
         let kind = std::io::ErrorKind::InvalidFilename;
         engine::Error::Io(std::io::Error::from(kind))
@@ -14,7 +14,7 @@ pub(crate) async fn copy(conn: &mut Conn, to: &Path) -> Result<(), StoreError> {
 }
 
 /// Has everything stand in the database's file and nothing in its log.
-pub(crate) async fn checkpoint(conn: &mut Conn) -> Result<(), StoreError> {
+pub async fn checkpoint(conn: &mut Conn) -> Result<(), StoreError> {
     conn.empty_log().await?;
     Ok(())
 }

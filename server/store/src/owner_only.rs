@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 /// Makes a directory, and those above it, unless it is there.
-pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
+pub fn make_dir(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
     }
@@ -17,7 +17,7 @@ pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
 }
 
 /// Makes an empty file, which must not be there.
-pub(crate) fn create(path: &Path) -> io::Result<File> {
+pub fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create_new(true);
     #[cfg(unix)]
@@ -26,7 +26,7 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
 }
 
 /// Makes an empty file in the place of what was left over by somebody who was killed.
-pub(crate) fn create_anew(path: &Path) -> io::Result<File> {
+pub fn create_anew(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -35,13 +35,13 @@ pub(crate) fn create_anew(path: &Path) -> io::Result<File> {
 }
 
 /// Has the directory of a file remember its name.
-pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
+pub fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| *parent != Path::new(""));
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Overwrites a file and removes it.
-pub(crate) fn destroy(path: &Path) -> io::Result<()> {
+pub fn destroy(path: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).open(path)?;
     let length = file.metadata()?.len();
     io::copy(&mut io::repeat(0).take(length), &mut file)?;

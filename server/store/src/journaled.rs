@@ -18,7 +18,7 @@ statements! {
 }
 
 /// The spaces of which the journal lacks something, with the newest arrival that it holds.
-pub(crate) async fn behind(conn: &mut Conn) -> Result<Vec<(Space, u64)>, StoreError> {
+pub async fn behind(conn: &mut Conn) -> Result<Vec<(Space, u64)>, StoreError> {
     let rows = query(BEHIND).fetch_all(conn).await?;
     let behind = |row| {
         let read = Read::of("space", row);
@@ -28,11 +28,7 @@ pub(crate) async fn behind(conn: &mut Conn) -> Result<Vec<(Space, u64)>, StoreEr
 }
 
 /// Notes that the journal holds a space up to this arrival.
-pub(crate) async fn set_journaled(
-    conn: &mut Conn,
-    space: &Space,
-    arrival: u64,
-) -> Result<(), StoreError> {
+pub async fn set_journaled(conn: &mut Conn, space: &Space, arrival: u64) -> Result<(), StoreError> {
     let query = query(SET_JOURNALED).space(space).bind(stored(arrival));
     one_row("space", query.execute(&mut *conn).await?)?;
     forget(conn);
@@ -40,29 +36,29 @@ pub(crate) async fn set_journaled(
 }
 
 /// The number of the newest control entry that the journal holds.
-pub(crate) async fn control(conn: &mut Conn) -> Result<u64, StoreError> {
+pub async fn control(conn: &mut Conn) -> Result<u64, StoreError> {
     let arrival = control::meta_bytes(conn, meta::CONTROL_JOURNALED).await?;
     Ok(u64::from_be_bytes(arrival.unwrap_or_default()))
 }
 
 /// Notes that the journal holds the control entries up to this number.
-pub(crate) async fn set_control(conn: &mut Conn, arrival: u64) -> Result<(), StoreError> {
+pub async fn set_control(conn: &mut Conn, arrival: u64) -> Result<(), StoreError> {
     control::set_meta(conn, meta::CONTROL_JOURNALED, &arrival.to_be_bytes()).await
 }
 
 /// The number of the journal's first file; those before it are of a time before an erasure.
-pub(crate) async fn first_file(conn: &mut Conn) -> Result<u64, StoreError> {
+pub async fn first_file(conn: &mut Conn) -> Result<u64, StoreError> {
     let number = control::meta_bytes(conn, meta::JOURNAL_FROM).await?;
     Ok(u64::from_be_bytes(number.unwrap_or_default()))
 }
 
 /// Sets it.
-pub(crate) async fn set_first_file(conn: &mut Conn, number: u64) -> Result<(), StoreError> {
+pub async fn set_first_file(conn: &mut Conn, number: u64) -> Result<(), StoreError> {
     control::set_meta(conn, meta::JOURNAL_FROM, &number.to_be_bytes()).await
 }
 
 /// A journal begins that holds nothing yet; all its files are of it, wherever it is kept.
-pub(crate) async fn begin_anew(conn: &mut Conn) -> Result<(), StoreError> {
+pub async fn begin_anew(conn: &mut Conn) -> Result<(), StoreError> {
     query(NOT_JOURNALED).execute(&mut *conn).await?;
     forget(conn);
     set_first_file(conn, 0).await?;
@@ -70,7 +66,7 @@ pub(crate) async fn begin_anew(conn: &mut Conn) -> Result<(), StoreError> {
 }
 
 /// How many batches each space has: of a backup's own database, what the backup holds.
-pub(crate) async fn counters(conn: &mut Conn) -> Result<Vec<(Space, u64)>, StoreError> {
+pub async fn counters(conn: &mut Conn) -> Result<Vec<(Space, u64)>, StoreError> {
     let rows = query(BACKED_UP).fetch_all(conn).await?;
     let counter = |row| {
         let read = Read::of("space", row);
@@ -80,11 +76,7 @@ pub(crate) async fn counters(conn: &mut Conn) -> Result<Vec<(Space, u64)>, Store
 }
 
 /// Notes that a verified backup holds a space up to this arrival.
-pub(crate) async fn set_backed_up(
-    conn: &mut Conn,
-    space: &Space,
-    arrival: u64,
-) -> Result<(), StoreError> {
+pub async fn set_backed_up(conn: &mut Conn, space: &Space, arrival: u64) -> Result<(), StoreError> {
     let query = query(SET_BACKED_UP).space(space).bind(stored(arrival));
     query.execute(&mut *conn).await?;
     forget(conn);
@@ -92,13 +84,13 @@ pub(crate) async fn set_backed_up(
 }
 
 /// Up to which arrival a space stands in a verified backup or in the journal.
-pub(crate) async fn safe(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
+pub async fn safe(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
     let numbers = space::row(conn, space).await?;
     Ok(numbers.journaled.max(numbers.backed_up))
 }
 
 /// Up to which arrival a space was here when this server's life began.
-pub(crate) async fn restored(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
+pub async fn restored(conn: &mut Conn, space: &Space) -> Result<u64, StoreError> {
     Ok(space::row(conn, space).await?.restored)
 }
 
@@ -110,14 +102,14 @@ fn forget(conn: &mut Conn) {
 }
 
 /// Notes that this server's life begins with what is here.
-pub(crate) async fn begin_life(conn: &mut Conn) -> Result<(), StoreError> {
+pub async fn begin_life(conn: &mut Conn) -> Result<(), StoreError> {
     query(ALL_RESTORED).execute(&mut *conn).await?;
     forget(conn);
     Ok(())
 }
 
 /// Notes that everything here came out of a verified backup.
-pub(crate) async fn all_backed_up(conn: &mut Conn) -> Result<(), StoreError> {
+pub async fn all_backed_up(conn: &mut Conn) -> Result<(), StoreError> {
     query(ALL_BACKED_UP).execute(&mut *conn).await?;
     forget(conn);
     Ok(())

@@ -7,7 +7,7 @@ use crate::clock::NoRandomness;
 
 /// Why a key can't be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum KeyError {
+pub enum KeyError {
     /// The file is not there, though the database refers to it.
     #[error("{} is missing", .0.display())]
     Missing(PathBuf),

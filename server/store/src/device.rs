@@ -25,35 +25,51 @@ statements! {
 }
 
 /// An enrolment code.
-pub(crate) struct Code {
-    pub(crate) spaces: BTreeSet<Space>,
-    pub(crate) author: AuthorId,
-    pub(crate) name: Option<String>,
-    pub(crate) expires: i64,
-    pub(crate) used_by: Option<[u8; 32]>,
+pub struct Code {
+    /// The spaces that it lets a device into.
+    pub spaces: BTreeSet<Space>,
+    /// The person whom it is for.
+    pub author: AuthorId,
+    /// The name that is shown for that person.
+    pub name: Option<String>,
+    /// Until when it may be used.
+    pub expires: i64,
+    /// The signing key of the device that used it.
+    pub used_by: Option<[u8; 32]>,
 }
 
 /// Whether a device still waits for an administrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub enum Standing {
+    /// It still waits.
     Pending,
+    /// It was let in.
     Approved,
 }
 
 /// A device that used a code.
-pub(crate) struct Device {
-    pub(crate) signing_key: [u8; 32],
-    pub(crate) sealing_key: [u8; 32],
-    pub(crate) spaces: BTreeSet<Space>,
-    pub(crate) author: AuthorId,
-    pub(crate) name: Option<String>,
-    pub(crate) quarantine: Standing,
-    pub(crate) since: i64,
-    pub(crate) redeemers: u64,
+pub struct Device {
+    /// The key that its batches and requests are signed with.
+    pub signing_key: [u8; 32],
+    /// The key that answers to its bundles are sealed to.
+    pub sealing_key: [u8; 32],
+    /// The spaces of its codes.
+    pub spaces: BTreeSet<Space>,
+    /// The person of its last code.
+    pub author: AuthorId,
+    /// The name of its last code.
+    pub name: Option<String>,
+    /// Whether an administrator has let it in.
+    pub quarantine: Standing,
+    /// When it last used a code for the first time.
+    pub since: i64,
+    /// How many others tried a code that this device had used.
+    pub redeemers: u64,
 }
 
 impl Device {
-    pub(crate) fn id(&self) -> DeviceId {
+    /// Its id, which follows from its signing key.
+    pub fn id(&self) -> DeviceId {
         DeviceId::of_key(&self.signing_key)
     }
 }
@@ -100,7 +116,7 @@ fn device_of(row: &Row) -> Result<Device, StoreError> {
 }
 
 /// The code with this hash.
-pub(crate) async fn code(conn: &mut Conn, hash: &[u8; 32]) -> Result<Option<Code>, StoreError> {
+pub async fn code(conn: &mut Conn, hash: &[u8; 32]) -> Result<Option<Code>, StoreError> {
     let row = query(CODE).bind(hash.to_vec()).fetch_optional(conn).await?;
     row.map(|row| {
         let read = Read::of("code", &row);
@@ -118,7 +134,7 @@ pub(crate) async fn code(conn: &mut Conn, hash: &[u8; 32]) -> Result<Option<Code
 }
 
 /// Adds a code that nobody has used, made at `made`.
-pub(crate) async fn add_code(
+pub async fn add_code(
     conn: &mut Conn,
     hash: &[u8; 32],
     code: &Code,
@@ -135,7 +151,7 @@ pub(crate) async fn add_code(
 }
 
 /// Notes who used a code. The statement itself refuses a second user.
-pub(crate) async fn use_code(
+pub async fn use_code(
     conn: &mut Conn,
     hash: &[u8; 32],
     signing_key: &[u8; 32],
@@ -147,10 +163,7 @@ pub(crate) async fn use_code(
 }
 
 /// A device that used a code.
-pub(crate) async fn device(
-    conn: &mut Conn,
-    device: DeviceId,
-) -> Result<Option<Device>, StoreError> {
+pub async fn device(conn: &mut Conn, device: DeviceId) -> Result<Option<Device>, StoreError> {
     let row = query(DEVICE)
         .bind(device.0.to_vec())
         .fetch_optional(conn)
@@ -159,13 +172,13 @@ pub(crate) async fn device(
 }
 
 /// The devices that wait, the longest waiting first.
-pub(crate) async fn pending(conn: &mut Conn) -> Result<Vec<Device>, StoreError> {
+pub async fn pending(conn: &mut Conn) -> Result<Vec<Device>, StoreError> {
     let rows = query(PENDING).fetch_all(conn).await?;
     rows.iter().map(device_of).collect()
 }
 
 /// Writes a device; its keys stay what they were.
-pub(crate) async fn set_device(conn: &mut Conn, device: &Device) -> Result<(), StoreError> {
+pub async fn set_device(conn: &mut Conn, device: &Device) -> Result<(), StoreError> {
     let query = query(SET_DEVICE)
         .bind(device.id().0.to_vec())
         .bind(suite_key(&device.signing_key).to_vec())

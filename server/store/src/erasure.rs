@@ -16,7 +16,7 @@ statements! {
 }
 
 /// The records that the store has been cleared of, and when.
-pub(crate) async fn erased(conn: &mut Conn) -> Result<BTreeMap<RecordId, i64>, StoreError> {
+pub async fn erased(conn: &mut Conn) -> Result<BTreeMap<RecordId, i64>, StoreError> {
     let rows = query(ERASED).fetch_all(conn).await?;
     let erased = |row| {
         let read = Read::of("erased", row);
@@ -26,13 +26,13 @@ pub(crate) async fn erased(conn: &mut Conn) -> Result<BTreeMap<RecordId, i64>, S
 }
 
 /// Notes that the store has been cleared of a record.
-pub(crate) async fn add(conn: &mut Conn, record: RecordId, at: i64) -> Result<(), StoreError> {
+pub async fn add(conn: &mut Conn, record: RecordId, at: i64) -> Result<(), StoreError> {
     let query = query(ADD).bind(record.to_bytes().to_vec()).bind(at);
     one_row("erased", query.execute(conn).await?)
 }
 
 /// Replaces a batch's bytes by those without what is erased.
-pub(crate) async fn set_bytes(
+pub async fn set_bytes(
     conn: &mut Conn,
     space: &Space,
     hash: BatchHash,
@@ -43,7 +43,7 @@ pub(crate) async fn set_bytes(
 }
 
 /// The same of a batch that waits for a parent.
-pub(crate) async fn set_stashed(
+pub async fn set_stashed(
     conn: &mut Conn,
     space: &Space,
     hash: BatchHash,
@@ -54,11 +54,7 @@ pub(crate) async fn set_stashed(
 }
 
 /// Removes a record's state and which batches change it, where there is something.
-pub(crate) async fn remove(
-    conn: &mut Conn,
-    space: &Space,
-    record: RecordId,
-) -> Result<(), StoreError> {
+pub async fn remove(conn: &mut Conn, space: &Space, record: RecordId) -> Result<(), StoreError> {
     for statement in [UNTOUCH, REMOVE] {
         let query = query(statement).space(space);
         query

@@ -59,28 +59,30 @@ pub(crate) fn built(count: usize) -> [String; 3] {
 }
 
 /// What `reached` says of a generation in which all units are counted; above every code.
-pub(crate) const ALL_UNITS: &str = "~";
+pub const ALL_UNITS: &str = "~";
 
 /// A way of counting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Generation {
-    pub(crate) number: u64,
+pub struct Generation {
+    /// Its number, by which cells and contributions are kept.
+    pub number: u64,
     /// The control entry that carries its package.
-    pub(crate) package: EntryHash,
+    pub package: EntryHash,
     /// The last unit that is counted.
-    pub(crate) reached: String,
-    pub(crate) live: bool,
+    pub reached: String,
+    /// Whether its figures are those that are shown.
+    pub live: bool,
 }
 
 impl Generation {
     /// Whether the figures of a unit are kept in it.
-    pub(crate) fn covers(&self, unit: &str) -> bool {
+    pub fn covers(&self, unit: &str) -> bool {
         unit <= self.reached.as_str()
     }
 }
 
 /// The ways of counting, oldest first.
-pub(crate) async fn generations(conn: &mut Conn) -> Result<Vec<Generation>, StoreError> {
+pub async fn generations(conn: &mut Conn) -> Result<Vec<Generation>, StoreError> {
     let rows = query(GENERATIONS).fetch_all(conn).await?;
     let generation = |row: &Row| {
         let read = Read::of("generation", row);
@@ -95,7 +97,7 @@ pub(crate) async fn generations(conn: &mut Conn) -> Result<Vec<Generation>, Stor
 }
 
 /// Adds a way of counting.
-pub(crate) async fn add_generation(
+pub async fn add_generation(
     conn: &mut Conn,
     package: EntryHash,
     reached: &str,
@@ -110,7 +112,7 @@ pub(crate) async fn add_generation(
 }
 
 /// Notes that a generation is counted up to this unit.
-pub(crate) async fn set_reached(
+pub async fn set_reached(
     conn: &mut Conn,
     generation: u64,
     reached: &str,
@@ -120,7 +122,7 @@ pub(crate) async fn set_reached(
 }
 
 /// Makes a generation the one that is shown.
-pub(crate) async fn go_live(conn: &mut Conn, generation: u64) -> Result<(), StoreError> {
+pub async fn go_live(conn: &mut Conn, generation: u64) -> Result<(), StoreError> {
     query(GO_LIVE)
         .bind(stored(generation))
         .execute(conn)
@@ -129,7 +131,7 @@ pub(crate) async fn go_live(conn: &mut Conn, generation: u64) -> Result<(), Stor
 }
 
 /// Removes a generation with everything in it.
-pub(crate) async fn drop_generation(conn: &mut Conn, generation: u64) -> Result<(), StoreError> {
+pub async fn drop_generation(conn: &mut Conn, generation: u64) -> Result<(), StoreError> {
     for statement in [DROP_CELLS, DROP_CONTRIBUTIONS, DROP_GENERATION] {
         let query = query(statement).bind(stored(generation));
         query.execute(&mut *conn).await?;
@@ -153,7 +155,7 @@ fn contribution(row: &Row) -> Result<(RecordId, Contribution), StoreError> {
 }
 
 /// What the groups that these records name add.
-pub(crate) async fn contributions(
+pub async fn contributions(
     conn: &mut Conn,
     generation: u64,
     unit: &str,
@@ -176,7 +178,7 @@ pub(crate) async fn contributions(
 }
 
 /// What every group of a unit adds.
-pub(crate) async fn contributions_of_unit(
+pub async fn contributions_of_unit(
     conn: &mut Conn,
     generation: u64,
     unit: &str,
@@ -187,7 +189,7 @@ pub(crate) async fn contributions_of_unit(
 }
 
 /// Writes what groups add.
-pub(crate) async fn set_contributions(
+pub async fn set_contributions(
     conn: &mut Conn,
     generation: u64,
     unit: &str,
@@ -212,7 +214,7 @@ pub(crate) async fn set_contributions(
 }
 
 /// Removes what a group added that is none any more.
-pub(crate) async fn remove_contribution(
+pub async fn remove_contribution(
     conn: &mut Conn,
     generation: u64,
     unit: &str,
@@ -241,7 +243,7 @@ pub struct Cell {
 }
 
 /// Adds to cells.
-pub(crate) async fn add_to_cells(
+pub async fn add_to_cells(
     conn: &mut Conn,
     generation: u64,
     cells: &[(Cell, Tally)],
@@ -283,7 +285,7 @@ fn beyond(org: &str) -> String {
 }
 
 /// The cells of a year below an org unit; `breakdown` is empty for the whole.
-pub(crate) async fn of_year(
+pub async fn of_year(
     conn: &mut Conn,
     generation: u64,
     year: u16,
@@ -312,7 +314,7 @@ pub(crate) async fn of_year(
 }
 
 /// The whole of an indicator below an org unit, over the years.
-pub(crate) async fn of_indicator(
+pub async fn of_indicator(
     conn: &mut Conn,
     generation: u64,
     indicator: &str,
@@ -335,10 +337,7 @@ pub(crate) async fn of_indicator(
 }
 
 /// Every cell of a generation.
-pub(crate) async fn all_cells(
-    conn: &mut Conn,
-    generation: u64,
-) -> Result<Vec<(Cell, Tally)>, StoreError> {
+pub async fn all_cells(conn: &mut Conn, generation: u64) -> Result<Vec<(Cell, Tally)>, StoreError> {
     let query = query(ALL_CELLS).bind(stored(generation));
     let rows = query.fetch_all(conn).await?;
     let cell = |row: &Row| {

@@ -1,4 +1,8 @@
-//! All SQL, a file per aggregate: statements as constants, queries, conversion of rows.
+//! Store of the server: all SQL, a file per aggregate, with statements as constants, queries, and
+//! conversion of rows.
+//!
+//! It decides nothing and knows no HTTP. Beside the database stand what is kept with it: the files
+//! for their owner only ([`owner_only`]), clock and randomness ([`clock`]).
 //!
 //! The text is the subset that SQLite and PostgreSQL share: `$1` parameters, `ON CONFLICT … DO
 //! UPDATE`, no functions of one engine. What differs (types of columns, pragmas) is in the
@@ -11,28 +15,30 @@
 //! check of how many rows a write touched. Functions take a connection, never the pool: the caller
 //! decides on the transaction.
 
-pub(crate) mod cloned_devices;
-pub(crate) mod contact;
-pub(crate) mod control;
-pub(crate) mod copy;
-pub(crate) mod device;
+pub mod clock;
+pub mod cloned_devices;
+pub mod contact;
+pub mod control;
+pub mod copy;
+pub mod device;
 mod engine;
-pub(crate) mod erasure;
-pub(crate) mod event;
-pub(crate) mod feed;
-pub(crate) mod figure;
+pub mod erasure;
+pub mod event;
+pub mod feed;
+pub mod figure;
 mod flags;
-pub(crate) mod journaled;
+pub mod journaled;
 mod key_error;
 mod known;
-pub(crate) mod link;
-pub(crate) mod quarantined;
-pub(crate) mod record;
-pub(crate) mod recovery;
+pub mod link;
+pub mod owner_only;
+pub mod quarantined;
+pub mod record;
+pub mod recovery;
 mod schema;
-pub(crate) mod space;
+pub mod space;
 mod turn;
-pub(crate) mod wipe;
+pub mod wipe;
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
@@ -40,18 +46,17 @@ use std::sync::Arc;
 
 use sync_core::id::{BadId, Class, Space};
 
-use crate::owner_only;
-pub(crate) use engine::Conn;
+pub use engine::Conn;
 use engine::{Done, Engine, Row, assembled, query};
-pub(crate) use key_error::KeyError;
+pub use key_error::KeyError;
 use turn::Seen;
 
 /// The database's file in the data directory.
-pub(crate) const FILE_NAME: &str = "ortoo.db";
+pub const FILE_NAME: &str = "ortoo.db";
 
 /// Why the store could not do what it was asked. The transaction is rolled back.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StoreError {
+pub enum StoreError {
     /// The engine says no: the disk, a lock, a constraint.
     #[error("the database does not do it")]
     Database(#[from] engine::Error),
@@ -100,7 +105,7 @@ pub(crate) enum StoreError {
 
 /// The database.
 #[derive(Clone, Debug)]
-pub(crate) struct Store {
+pub struct Store {
     engine: Engine,
     seen: Arc<Seen>,
     is_set_back: bool,
@@ -108,7 +113,7 @@ pub(crate) struct Store {
 
 impl Store {
     /// Opens the database in `dir`, made if need be, and brings its schema up to date.
-    pub(crate) async fn open(dir: &Path) -> Result<Self, StoreError> {
+    pub async fn open(dir: &Path) -> Result<Self, StoreError> {
         // Before the database, which may move on in between and then says more.
         let seen = Seen::open(dir).map_err(engine::Error::Io)?;
         let path = dir.join(FILE_NAME);
@@ -124,12 +129,12 @@ impl Store {
 
     /// Whether the database that was opened had lost turns which this node has seen: an older copy
     /// was put in its place.
-    pub(crate) fn is_set_back(&self) -> bool {
+    pub fn is_set_back(&self) -> bool {
         self.is_set_back
     }
 
     /// Has the turns of the transaction go on above all that this node has seen, once the loss is known.
-    pub(crate) async fn go_on_above(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    pub async fn go_on_above(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         let number = self.seen.highest().saturating_add(1);
         turn::raise(tx, number).await?;
         tx.turn = Some((number, self.seen.clone()));
@@ -137,13 +142,13 @@ impl Store {
     }
 
     /// A transaction that reads: everything it reads is one snapshot (R50).
-    pub(crate) async fn read(&self) -> Result<Tx<'static>, StoreError> {
+    pub async fn read(&self) -> Result<Tx<'static>, StoreError> {
         let on = On::Whole(Box::new(self.engine.read().await?));
         Ok(Tx { on, turn: None })
     }
 
     /// A transaction that writes, on a connection of [`Self::connect`]; waits for its turn.
-    pub(crate) async fn write_on<'c>(&self, conn: &'c mut Conn) -> Result<Tx<'c>, StoreError> {
+    pub async fn write_on<'c>(&self, conn: &'c mut Conn) -> Result<Tx<'c>, StoreError> {
         conn.begin().await?;
         let on = On::Part(Part(conn));
         let mut tx = Tx { on, turn: None };
@@ -153,13 +158,13 @@ impl Store {
     }
 
     /// A connection of its own, for the writer's thread.
-    pub(crate) async fn connect(&self) -> Result<Conn, StoreError> {
+    pub async fn connect(&self) -> Result<Conn, StoreError> {
         Ok(self.engine.connect().await?)
     }
 
     /// Moves the write-ahead log into the database and empties it, so that nothing of what was
     /// overwritten is left in it. Returns whether that was possible: somebody may be reading.
-    pub(crate) async fn empty_log(&self) -> Result<bool, StoreError> {
+    pub async fn empty_log(&self) -> Result<bool, StoreError> {
         let mut conn = self.connect().await?;
         let emptied = conn.empty_log().await?;
         conn.close().await?;
@@ -167,20 +172,20 @@ impl Store {
     }
 
     /// Closes all connections of the pool.
-    pub(crate) async fn close(&self) {
+    pub async fn close(&self) {
         self.engine.close().await;
     }
 
     /// The statements that were run since they were asked for the last time.
-    #[cfg(test)]
-    pub(crate) fn statements(&self) -> Vec<String> {
+    #[cfg(any(test, feature = "testing"))]
+    pub fn statements(&self) -> Vec<String> {
         self.engine.statements()
     }
 }
 
 /// A transaction, rolled back unless it is committed.
 #[derive(Debug)]
-pub(crate) struct Tx<'c> {
+pub struct Tx<'c> {
     on: On<'c>,
     /// Of one that writes: the number of its turn, and where it is noted.
     turn: Option<(u64, Arc<Seen>)>,
@@ -204,7 +209,7 @@ impl Drop for Part<'_> {
 
 impl Tx<'_> {
     /// Makes what it wrote durable.
-    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+    pub async fn commit(self) -> Result<(), StoreError> {
         // One that only reads has nothing to make durable.
         if let On::Part(part) = self.on {
             part.0.end().await?;
@@ -412,8 +417,8 @@ fn rows(table: &'static str, done: Done, expected: usize) -> Result<(), StoreErr
 }
 
 /// Runs a statement that no server would; returns the rows that it touched.
-#[cfg(test)]
-pub(crate) async fn tamper(conn: &mut Conn, sql: &'static str) -> Result<u64, StoreError> {
+#[cfg(any(test, feature = "testing"))]
+pub async fn tamper(conn: &mut Conn, sql: &'static str) -> Result<u64, StoreError> {
     Ok(query(sql).execute(conn).await?.rows_affected())
 }
 

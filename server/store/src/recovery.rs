@@ -24,19 +24,19 @@ statements! {
 }
 
 /// Whether this server was restored and not confirmed yet.
-pub(crate) async fn is_on(conn: &mut Conn) -> Result<bool, StoreError> {
+pub async fn is_on(conn: &mut Conn) -> Result<bool, StoreError> {
     Ok(control::meta(conn, meta::RECOVERY)
         .await?
         .is_some_and(|value| value == [1]))
 }
 
 /// Begins or ends the recovery.
-pub(crate) async fn set(conn: &mut Conn, on: bool) -> Result<(), StoreError> {
+pub async fn set(conn: &mut Conn, on: bool) -> Result<(), StoreError> {
     control::set_meta(conn, meta::RECOVERY, &[u8::from(on)]).await
 }
 
 /// Whether nothing but control and acknowledgements may go to a device (R20).
-pub(crate) async fn holds_back(conn: &mut Conn, device: DeviceId) -> Result<bool, StoreError> {
+pub async fn holds_back(conn: &mut Conn, device: DeviceId) -> Result<bool, StoreError> {
     if is_on(conn).await? {
         return Ok(true);
     }
@@ -44,18 +44,14 @@ pub(crate) async fn holds_back(conn: &mut Conn, device: DeviceId) -> Result<bool
 }
 
 /// The devices that came back with an enrolment of which nothing was known here.
-pub(crate) async fn returned(conn: &mut Conn) -> Result<BTreeSet<DeviceId>, StoreError> {
+pub async fn returned(conn: &mut Conn) -> Result<BTreeSet<DeviceId>, StoreError> {
     let rows = query(RETURNED).fetch_all(conn).await?;
     let device = |row| Read::of("returned", row).id("device", DeviceId::from_slice);
     rows.iter().map(device).collect()
 }
 
 /// Holds a device back until it is confirmed.
-pub(crate) async fn add_returned(
-    now: i64,
-    conn: &mut Conn,
-    device: DeviceId,
-) -> Result<(), StoreError> {
+pub async fn add_returned(now: i64, conn: &mut Conn, device: DeviceId) -> Result<(), StoreError> {
     let query = query(ADD_RETURNED).bind(device.0.to_vec()).bind(now);
     one_row("returned", query.execute(conn).await?)?;
     flags::forget(conn);
@@ -63,7 +59,7 @@ pub(crate) async fn add_returned(
 }
 
 /// Lets the devices that came back be served, and forgets who brought what back.
-pub(crate) async fn clear(conn: &mut Conn) -> Result<(), StoreError> {
+pub async fn clear(conn: &mut Conn) -> Result<(), StoreError> {
     query(CLEAR_RETURNED).execute(&mut *conn).await?;
     flags::forget(conn);
     query(CLEAR_SURVIVORS).execute(conn).await?;
@@ -71,7 +67,7 @@ pub(crate) async fn clear(conn: &mut Conn) -> Result<(), StoreError> {
 }
 
 /// A phone came back that held the space before the restore.
-pub(crate) async fn add_survivor(
+pub async fn add_survivor(
     conn: &mut Conn,
     space: &Space,
     device: DeviceId,
@@ -81,25 +77,21 @@ pub(crate) async fn add_survivor(
 }
 
 /// Everything that the phone held of the space is here.
-pub(crate) async fn set_whole(
-    conn: &mut Conn,
-    space: &Space,
-    device: DeviceId,
-) -> Result<(), StoreError> {
+pub async fn set_whole(conn: &mut Conn, space: &Space, device: DeviceId) -> Result<(), StoreError> {
     let query = query(SET_WHOLE).space(space).bind(device.0.to_vec());
     query.execute(conn).await?;
     Ok(())
 }
 
 /// The devices that came back, with whatever they held.
-pub(crate) async fn back(conn: &mut Conn) -> Result<BTreeSet<DeviceId>, StoreError> {
+pub async fn back(conn: &mut Conn) -> Result<BTreeSet<DeviceId>, StoreError> {
     let rows = query(BACK).fetch_all(conn).await?;
     let device = |row| Read::of("survivor", row).id("device", DeviceId::from_slice);
     rows.iter().map(device).collect()
 }
 
 /// The spaces that some phone brought back whole.
-pub(crate) async fn whole(conn: &mut Conn) -> Result<BTreeSet<Space>, StoreError> {
+pub async fn whole(conn: &mut Conn) -> Result<BTreeSet<Space>, StoreError> {
     let rows = query(WHOLE).fetch_all(conn).await?;
     let space = |row| Read::of("survivor", row).space();
     rows.iter().map(space).collect()

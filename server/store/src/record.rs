@@ -55,9 +55,9 @@ pub(crate) fn built(count: usize) -> [String; 5] {
 }
 
 /// A state that does not read. The batches say what it should be: who writes makes it again of them
-/// ([`crate::quarantine::states`]), who shows something to people fails.
+/// (`quarantine::states`), who shows something to people fails.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Unreadable;
+pub struct Unreadable;
 
 impl From<Unreadable> for StoreError {
     fn from(Unreadable: Unreadable) -> Self {
@@ -69,7 +69,7 @@ impl From<Unreadable> for StoreError {
 }
 
 /// A record with its state as it is stored.
-pub(crate) type StoredState = (RecordId, Result<RecordState, Unreadable>);
+pub type StoredState = (RecordId, Result<RecordState, Unreadable>);
 
 fn stored_state(row: &Row) -> Result<StoredState, StoreError> {
     let read = Read::of("record", row);
@@ -80,7 +80,7 @@ fn stored_state(row: &Row) -> Result<StoredState, StoreError> {
 }
 
 /// The states of these records, as far as anything of them is held.
-pub(crate) async fn states(
+pub async fn states(
     conn: &mut Conn,
     space: &Space,
     records: &[RecordId],
@@ -112,7 +112,7 @@ fn in_classes(classes: usize, records: usize) -> String {
 }
 
 /// The states of these records in these classes of a unit, as far as anything of them is held.
-pub(crate) async fn states_in(
+pub async fn states_in(
     conn: &mut Conn,
     unit: &str,
     classes: &BTreeSet<Class>,
@@ -135,7 +135,7 @@ pub(crate) async fn states_in(
 }
 
 /// Writes the states of records.
-pub(crate) async fn set_states(
+pub async fn set_states(
     conn: &mut Conn,
     space: &Space,
     states: Vec<(RecordId, Vec<u8>)>,
@@ -157,7 +157,7 @@ pub(crate) async fn set_states(
 }
 
 /// Notes that a batch changes these records, each named once.
-pub(crate) async fn touch(
+pub async fn touch(
     conn: &mut Conn,
     space: &Space,
     records: &[RecordId],
@@ -177,7 +177,7 @@ pub(crate) async fn touch(
 }
 
 /// The batches that change a record, with the devices that signed them.
-pub(crate) async fn batches(
+pub async fn batches(
     conn: &mut Conn,
     space: &Space,
     record: RecordId,
@@ -195,16 +195,13 @@ pub(crate) async fn batches(
 }
 
 /// All records of a space with their states as they are stored.
-pub(crate) async fn of_space(
-    conn: &mut Conn,
-    space: &Space,
-) -> Result<Vec<StoredState>, StoreError> {
+pub async fn of_space(conn: &mut Conn, space: &Space) -> Result<Vec<StoredState>, StoreError> {
     let rows = query(OF_SPACE).space(space).fetch_all(conn).await?;
     rows.iter().map(stored_state).collect()
 }
 
 /// The records of a space, without their states.
-pub(crate) async fn ids(conn: &mut Conn, space: &Space) -> Result<Vec<RecordId>, StoreError> {
+pub async fn ids(conn: &mut Conn, space: &Space) -> Result<Vec<RecordId>, StoreError> {
     let query = query(IDS).space(space);
     let rows = query.fetch_all(conn).await?;
     let id = |row| Read::of("record", row).id("record", RecordId::from_slice);
@@ -220,7 +217,7 @@ fn touch_of(row: &Row) -> Result<(RecordId, u64), StoreError> {
 }
 
 /// Which batches change these records.
-pub(crate) async fn touching(
+pub async fn touching(
     conn: &mut Conn,
     space: &Space,
     records: &[RecordId],
@@ -238,16 +235,13 @@ pub(crate) async fn touching(
 }
 
 /// Which batches change which record, of a whole space.
-pub(crate) async fn touched(
-    conn: &mut Conn,
-    space: &Space,
-) -> Result<Vec<(RecordId, u64)>, StoreError> {
+pub async fn touched(conn: &mut Conn, space: &Space) -> Result<Vec<(RecordId, u64)>, StoreError> {
     let rows = query(TOUCHED).space(space).fetch_all(conn).await?;
     rows.iter().map(touch_of).collect()
 }
 
 /// The spaces in which something of a record is held.
-pub(crate) async fn spaces_of(conn: &mut Conn, record: RecordId) -> Result<Vec<Space>, StoreError> {
+pub async fn spaces_of(conn: &mut Conn, record: RecordId) -> Result<Vec<Space>, StoreError> {
     let query = query(SPACES_OF).bind(record.to_bytes().to_vec());
     let rows = query.fetch_all(conn).await?;
     rows.iter()
@@ -256,7 +250,7 @@ pub(crate) async fn spaces_of(conn: &mut Conn, record: RecordId) -> Result<Vec<S
 }
 
 /// The spaces that have records.
-pub(crate) async fn spaces(conn: &mut Conn) -> Result<Vec<Space>, StoreError> {
+pub async fn spaces(conn: &mut Conn) -> Result<Vec<Space>, StoreError> {
     let rows = query(SPACES).fetch_all(conn).await?;
     rows.iter()
         .map(|row| Read::of("record", row).space())

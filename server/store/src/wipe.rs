@@ -33,7 +33,7 @@ impl WipeState {
 }
 
 /// How far a device has come, and when that was heard; `None` if it was not heard of since.
-pub(crate) async fn state(
+pub async fn state(
     conn: &mut Conn,
     device: DeviceId,
 ) -> Result<Option<(WipeState, i64)>, StoreError> {
@@ -53,7 +53,7 @@ pub(crate) async fn state(
 }
 
 /// Notes how far a device has come; it never goes back.
-pub(crate) async fn note(
+pub async fn note(
     conn: &mut Conn,
     device: DeviceId,
     state: WipeState,
