@@ -65,7 +65,6 @@ mod parked;
 mod quarantine;
 mod reads;
 mod reconcile;
-mod recount;
 mod recovery;
 mod references;
 mod relocate;

@@ -1,5 +1,6 @@
 //! JSON output of the verbs. A public contract.
 
+use recount::{CellDifference, Recounted};
 use serde_json::{Value, json};
 use sync_core::figure::{self, Tally};
 use sync_core::id::{ChangeHash, Space};
@@ -9,7 +10,6 @@ use time::format_description::well_known::Rfc3339;
 use crate::app::Figure;
 use crate::enrol::PendingDevice;
 use crate::parked::ParkedRecord;
-use crate::recount::{CellDifference, Recounted};
 use crate::relocate::Gone;
 use crate::verify::{Difference, Verified};
 

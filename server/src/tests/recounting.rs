@@ -8,6 +8,7 @@ use plan::dictionary::Text;
 use plan::indicator::{
     Count, Coverage, Direction, Indicator, Measure, Period, Responsible, Target, Years,
 };
+use recount::Recounted;
 use store::figure;
 use sync_core::batch::{Batch, Entry};
 use sync_core::feed::Vector;
@@ -20,7 +21,6 @@ use sync_core::wire::{SpaceClaim, base_digest};
 
 use super::phone::Phone;
 use super::*;
-use crate::recount::Recounted;
 
 pub(super) const SCREENED: &str = "test.screened";
 const LEFT_BEHIND: &str = "test.left-behind";

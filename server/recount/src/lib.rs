@@ -1,6 +1,6 @@
-//! `verify-cells`: counts every figure from the stored records and compares it with the cells.
+//! Second count of the figures, for `verify-cells`: from the stored records, compared with the cells.
 //!
-//! This is the oracle of [`crate::figures`] and of the core's `figure`, `facts`, `group` and `show`
+//! This is the oracle of `node::figures` and of the core's `figure`, `facts`, `group` and `show`
 //! (R42), so it calls nothing of them: what a record says, who is one person and where she counts is
 //! said here a second time, in the plainest way, and worked out anew for every group, year and
 //! indicator. A rule that changes there has to change here, by hand; that is the point. Only the
@@ -54,7 +54,7 @@ pub struct CellDifference {
 type Cells = BTreeMap<Cell, Tally>;
 
 /// Recounts the figures that were counted by `package` and compares them with those that are `stored`.
-pub(crate) async fn recount(
+pub async fn recount(
     conn: &mut Conn,
     package: &Package,
     stored: Vec<(Cell, Tally)>,
