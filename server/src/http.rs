@@ -17,14 +17,12 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use node::{App, Rejection, ServeError};
 use serde_json::json;
 use sync_core::bundle::BUNDLE_BYTES_MAX;
 use sync_core::wire::MESSAGE_BYTES_MAX;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-
-use crate::app::App;
-use crate::reply::{Rejection, ServeError};
 
 /// Longest body: a message that does not compress, and its algorithm byte.
 pub const BODY_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 1024;
@@ -219,6 +217,12 @@ fn status(refused: Rejection) -> StatusCode {
         "secret_weak" | "bundle_not_for_us" => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::BAD_REQUEST,
     }
+}
+
+/// The response to a request that fails.
+#[cfg(test)]
+pub(crate) fn answered(error: ServeError) -> Response {
+    ErrorBody::from(error).into_response()
 }
 
 impl From<ServeError> for ErrorBody {

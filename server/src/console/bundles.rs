@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
+use node::{BundleReport, Rejection, ServeError};
 use sync_core::bundle::{BUNDLE_BYTES_MAX, BadBundle};
 use words::Words;
 
@@ -19,8 +20,6 @@ use super::layout::Layout;
 use super::page_error::PageError;
 use super::query::PageQuery;
 use super::state::ConsoleState;
-use crate::bundle::BundleReport;
-use crate::reply::{Rejection, ServeError};
 
 /// The file, and what a browser puts around it.
 const FORM_BYTES_MAX: usize = BUNDLE_BYTES_MAX + 16 * 1024;

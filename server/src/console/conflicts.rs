@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
+use node::ReadTx;
+use node::UnitRecords as Held;
 use plan::Package;
 use store::link;
 use sync_core::date::date_in_china;
@@ -21,8 +23,6 @@ use super::query::PageQuery;
 use super::state::ConsoleState;
 use super::value::{Formatter, is_shown};
 use super::{org, records};
-use crate::transaction::ReadTx;
-use crate::unit_records::UnitRecords as Held;
 
 #[derive(Template)]
 #[template(path = "conflicts.html")]

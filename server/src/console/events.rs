@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
+use node::ReadTx;
 use plan::Package;
 use store::contact::{self, Phone};
 use store::event::{self, Event};
@@ -16,7 +17,6 @@ use super::page_error::PageError;
 use super::query::PageQuery;
 use super::state::ConsoleState;
 use super::{ids, mask, when};
-use crate::transaction::ReadTx;
 
 /// Events on the page; the command `events` lists more.
 const EVENTS_MAX: u64 = 200;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
+use node::ReadTx;
 use plan::Package;
 use plan::unit::OrgUnit;
 use store::contact::{self, Phone};
@@ -20,7 +21,6 @@ use super::page_error::PageError;
 use super::query::PageQuery;
 use super::state::ConsoleState;
 use super::{ids, mask, when};
-use crate::transaction::ReadTx;
 
 /// A 嘎查 none of whose phones was heard of for longer is marked.
 const LATE_DAYS: i64 = 14;

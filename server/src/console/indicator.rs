@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
+use node::{FigureReader, ReadTx};
 use plan::Package;
 use plan::indicator::{Coverage, Indicator};
 use plan::unit::OrgUnit;
@@ -29,8 +30,6 @@ use super::query::PageQuery;
 use super::state::ConsoleState;
 use super::value::Formatter;
 use super::{org, records};
-use crate::figures::FigureReader;
-use crate::transaction::ReadTx;
 
 #[derive(Template)]
 #[template(path = "indicator.html")]

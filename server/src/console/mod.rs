@@ -52,13 +52,13 @@ use axum::http::Uri;
 use axum::middleware;
 use axum::response::Redirect;
 use axum::routing::get;
+use node::App;
 use store::clock::NoRandomness;
 use words::Language;
 
 use self::address::Address;
 use self::page_error::PageError;
 use self::state::ConsoleState;
-use crate::app::App;
 
 /// The console as a service, for a listener on loopback with this port.
 pub(crate) fn router(app: App, port: u16) -> Result<Router, NoRandomness> {

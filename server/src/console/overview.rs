@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
+use node::{FigureReader, ReadTx};
 use plan::Package;
 use plan::indicator::Indicator;
 use plan::unit::OrgUnit;
@@ -19,8 +20,6 @@ use super::org;
 use super::page_error::PageError;
 use super::query::PageQuery;
 use super::state::ConsoleState;
-use crate::figures::FigureReader;
-use crate::transaction::ReadTx;
 
 #[derive(Template)]
 #[template(path = "overview.html")]

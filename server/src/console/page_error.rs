@@ -3,13 +3,13 @@
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
+use node::ServeError;
 use store::StoreError;
 use words::Language;
 
 use super::address::Address;
 use super::layout::Layout;
 use super::state::ConsoleState;
-use crate::reply::ServeError;
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
+use node::{ReadTx, UnitRecords};
 use plan::Package;
 use plan::expression::{ExpressionError, Scope};
 use plan::register::ValueType;
@@ -31,8 +32,6 @@ use super::query::PageQuery;
 use super::state::ConsoleState;
 use super::value::{Formatter, is_shown};
 use super::{mask, org, records};
-use crate::transaction::ReadTx;
-use crate::unit_records::UnitRecords;
 
 #[derive(Template)]
 #[template(path = "record.html")]

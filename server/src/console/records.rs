@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use node::UnitRecords;
 use plan::Package;
 use store::link::{self, Blind};
 use store::{Conn, StoreError, record};
 use sync_core::figure::{Said, UnitFacts};
 use sync_core::id::{Class, RecordId, Space};
 use sync_core::show::Source;
-
-use crate::unit_records::UnitRecords;
 
 /// What the console shows: what the cadres hold. Results of examinations and protected data are for
 /// named persons, and until there are accounts nobody is named.

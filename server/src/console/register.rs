@@ -8,6 +8,7 @@ use askama::Template;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Html;
+use node::ReadTx;
 use plan::Package;
 use plan::register::Register;
 use plan::unit::OrgUnit;
@@ -25,7 +26,6 @@ use super::query::{PageQuery, Search};
 use super::state::ConsoleState;
 use super::value::Formatter;
 use super::{org, records};
-use crate::transaction::ReadTx;
 
 #[derive(Template)]
 #[template(path = "registers.html")]

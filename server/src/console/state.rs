@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use node::App;
 use store::clock::NoRandomness;
 use sync_core::id::RecordId;
 use words::{Language, Words};
@@ -10,7 +11,6 @@ use super::address::Address;
 use super::csrf::CsrfToken;
 use super::replies::Replies;
 use super::token::RecordSeal;
-use crate::app::App;
 
 /// What every page is made with.
 #[derive(Clone)]

@@ -10,11 +10,10 @@ mod wording;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use node::testing::{Cadre, GACHA, SUMU, TestServer, household, id_number, person, woman};
 use sync_core::value::Value;
 use tower::ServiceExt;
 
-use super::recounting::{Cadre, household, id_number, person, woman};
-use super::*;
 use crate::console;
 
 /// The port that the console's listener would have.

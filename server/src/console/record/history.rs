@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use node::UnitRecords;
 use plan::Package;
 use store::device::{self, Device};
 use store::{Conn, StoreError, record};
@@ -20,7 +21,6 @@ use crate::console::mask;
 use crate::console::page_error::PageError;
 use crate::console::value::Formatter;
 use crate::console::when;
-use crate::unit_records::UnitRecords;
 
 /// Everything that was written under one key, oldest first.
 pub(super) struct KeyHistory {

@@ -1,12 +1,11 @@
 //! Bundles that are handed in at the office.
 
+use node::testing::{Phone, STASH_MAX, record_id};
 use sync_core::batch::Batch;
 use sync_core::bundle::{Content, unseal};
 use sync_core::seal::SealingKey;
 
 use super::*;
-use crate::ingest::STASH_MAX;
-use crate::tests::phone::{Phone, record_id};
 
 const BOUNDARY: &str = "----of-a-browser";
 
@@ -87,7 +86,7 @@ async fn a_bundle_is_taken_and_its_answer_is_there_for_the_phone() {
         again.html
     );
     let context = office.station.app.context();
-    let mut tx = context.store.read().await.unwrap();
+    let mut tx = context.read().await.unwrap().conn;
     let held =
         store::record::states(&mut tx, &space("general").parse().unwrap(), &[record_id(9)]).await;
     assert_eq!(held.unwrap().len(), 1);

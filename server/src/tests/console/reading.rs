@@ -1,5 +1,7 @@
 //! Contents of the pages, and the links between them.
 
+use node::testing::{MINE, NOON, Phone};
+
 use super::*;
 
 /// From an indicator down to who wrote what, by the texts of the links.
@@ -258,8 +260,7 @@ async fn who_was_not_heard_of_for_more_than_fourteen_days_is_marked() {
     office.station.pass(15 * 86_400);
     let late = office.page("/zh/freshness").await;
     assert!(late.contains("已 15 天没有联系") && late.contains("共 2 个单位，其中 2 个"));
-    let mut back =
-        crate::tests::phone::Phone::enrolled(&office.station, 1, &space("general")).await;
+    let mut back = Phone::enrolled(&office.station, 1, &space("general")).await;
     back.exchange(&office.station, &[]).await;
     assert!(office.page("/zh/freshness").await.contains("其中 1 个"));
 }

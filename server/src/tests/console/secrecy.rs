@@ -1,5 +1,7 @@
 //! Secrecy of the pages: what none shows and no address names.
 
+use node::testing::package;
+
 use super::*;
 
 /// Every page with its address, in both languages.

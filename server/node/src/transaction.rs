@@ -19,16 +19,16 @@ use crate::control_cache::ControlCache;
 use crate::ingest::{self, Stashes};
 
 /// A transaction that reads: everything it reads is one snapshot (R50).
-pub(crate) struct ReadTx {
+pub struct ReadTx {
     /// The connection that is in it.
-    pub(crate) conn: Tx<'static>,
+    pub conn: Tx<'static>,
     /// The control feed as it sees it (R25).
-    pub(crate) control: Arc<ControlCache>,
+    pub control: Arc<ControlCache>,
 }
 
 impl NodeContext {
     /// Begins to read.
-    pub(crate) async fn read(&self) -> Result<ReadTx, StoreError> {
+    pub async fn read(&self) -> Result<ReadTx, StoreError> {
         let mut conn = self.store.read().await?;
         let control = self.control_cache.current(&mut conn).await?;
         Ok(ReadTx { conn, control })

@@ -11,14 +11,14 @@ use sync_core::replica::{RecordValues, values_of_class};
 use sync_core::show::Source;
 
 /// The records of one unit over all its classes, as they are stored.
-pub(crate) struct UnitRecords<'a> {
+pub struct UnitRecords<'a> {
     package: Option<&'a Package>,
     states: BTreeMap<RecordId, Vec<(Class, RecordState)>>,
 }
 
 impl<'a> UnitRecords<'a> {
     /// A unit without records.
-    pub(crate) fn empty(package: Option<&'a Package>) -> Self {
+    pub fn empty(package: Option<&'a Package>) -> Self {
         Self {
             package,
             states: BTreeMap::new(),
@@ -26,11 +26,7 @@ impl<'a> UnitRecords<'a> {
     }
 
     /// Takes records of one class as they are stored.
-    pub(crate) fn take(
-        &mut self,
-        class: Class,
-        states: Vec<StoredState>,
-    ) -> Result<(), StoreError> {
+    pub fn take(&mut self, class: Class, states: Vec<StoredState>) -> Result<(), StoreError> {
         for (record, state) in states {
             self.put(class, record, state?);
         }
@@ -43,7 +39,7 @@ impl<'a> UnitRecords<'a> {
     }
 
     /// A record's states by class.
-    pub(crate) fn states(&self, record: RecordId) -> impl Iterator<Item = (Class, &RecordState)> {
+    pub fn states(&self, record: RecordId) -> impl Iterator<Item = (Class, &RecordState)> {
         let states = self.states.get(&record).into_iter().flatten();
         states.map(|(class, state)| (*class, state))
     }

@@ -13,7 +13,6 @@ use data_encoding::HEXLOWER_PERMISSIVE as HEX;
 use hmac::{Hmac, KeyInit, Mac};
 use rcgen::{KeyPair, PublicKeyData};
 use sha2::{Digest, Sha256};
-use store::KeyError;
 use store::clock::{NoRandomness, random};
 use store::owner_only;
 use sync_core::control::{plain_key, suite_key};
@@ -21,8 +20,10 @@ use sync_core::group::IdNumber;
 use sync_core::seal::{KEY_BYTES, SUITE, SealingKey, SigningKey};
 use zeroize::Zeroizing;
 
+pub use store::KeyError;
+
 /// The root key: signs root statements, needed at the first start only.
-pub(crate) const ROOT: &str = "root.key";
+pub const ROOT: &str = "root.key";
 /// The node key: signs the control feed.
 pub(crate) const NODE: &str = "node.key";
 /// The order key of a sample installation; elsewhere persons hold theirs.
@@ -54,14 +55,14 @@ pub(crate) fn signing_key_or_new(dir: &Path, name: &str) -> Result<SigningKey, K
 }
 
 /// A person's signing key, in a file anywhere.
-pub(crate) fn persons_key(path: &Path) -> Result<SigningKey, KeyError> {
+pub fn persons_key(path: &Path) -> Result<SigningKey, KeyError> {
     let (dir, name) = place(path)?;
     let key = signing_key(dir, name)?;
     key.ok_or_else(|| KeyError::Missing(path.to_owned()))
 }
 
 /// Makes a person's signing key, in a file anywhere that is not there yet.
-pub(crate) fn new_persons_key(path: &Path) -> Result<SigningKey, KeyError> {
+pub fn new_persons_key(path: &Path) -> Result<SigningKey, KeyError> {
     let (dir, name) = place(path)?;
     match path.symlink_metadata() {
         Ok(_) => Err(KeyError::Exists(path.to_owned())),
@@ -80,12 +81,12 @@ fn place(path: &Path) -> Result<(&Path, &str), KeyError> {
 }
 
 /// A public key as people copy it: the suite, then the key, in hexadecimal digits.
-pub(crate) fn public_text(key: &[u8; 32]) -> String {
+pub fn public_text(key: &[u8; 32]) -> String {
     HEX.encode(&suite_key(key))
 }
 
 /// Reads what [`public_text`] wrote.
-pub(crate) fn public_key(text: &str) -> Option<[u8; 32]> {
+pub fn public_key(text: &str) -> Option<[u8; 32]> {
     let bytes = HEX.decode(text.trim().as_bytes()).ok()?;
     plain_key(&bytes.try_into().ok()?)
 }

@@ -9,7 +9,6 @@ use sync_core::hub::{self, SpaceHeld, Taken};
 use sync_core::id::{BatchHash, Short};
 use sync_core::wire::base_digest;
 
-use super::phone::Phone;
 use super::*;
 use crate::exchange;
 

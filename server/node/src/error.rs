@@ -10,7 +10,7 @@ use crate::reply::ServeError;
 use crate::writer::Unwritten;
 
 /// Every code that a wrong request can have.
-pub(crate) const CODES: [&str; 48] = [
+pub const CODES: [&str; 48] = [
     "address_unknown",
     "backup_broken",
     "backup_in_clear",
@@ -81,7 +81,8 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    pub(crate) fn wrong(code: &'static str, key: impl Display) -> Self {
+    /// A request that is wrong in `key`.
+    pub fn wrong(code: &'static str, key: impl Display) -> Self {
         debug_assert!(CODES.contains(&code), "{code}");
         Self::Wrong {
             code,
@@ -90,12 +91,13 @@ impl CommandError {
         }
     }
 
-    pub(crate) fn file_failed(path: &Path, error: impl Display) -> Self {
+    /// A file that can't be read or written.
+    pub fn file_failed(path: &Path, error: impl Display) -> Self {
         Self::wrong("file_failed", path.display()).with("detail", error)
     }
 
     /// The same with something more for its sentence.
-    pub(crate) fn with(mut self, name: &'static str, value: impl Display) -> Self {
+    pub fn with(mut self, name: &'static str, value: impl Display) -> Self {
         if let Self::Wrong { args, .. } = &mut self {
             args.push((name, value.to_string()));
         }

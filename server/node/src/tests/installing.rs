@@ -2,6 +2,8 @@ use std::fs;
 
 use store::FILE_NAME;
 
+use tempfile::TempDir;
+
 use super::*;
 use crate::CommandError;
 use crate::keys::{NODE, ORDER, ROOT, TLS, TLS_NEXT};

@@ -25,14 +25,14 @@ pub(crate) use build::{Built, begin, begin_again, build_next};
 pub(crate) use update::update;
 
 /// The figures that are shown, and the package by which they were counted.
-pub(crate) struct FigureReader<'a> {
+pub struct FigureReader<'a> {
     generation: u64,
     package: &'a Package,
 }
 
 impl<'a> FigureReader<'a> {
     /// As the transaction of `conn` sees them; none before the first count is finished.
-    pub(crate) async fn current(
+    pub async fn current(
         conn: &mut Conn,
         control: &'a Control,
     ) -> Result<Option<Self>, StoreError> {
@@ -49,7 +49,7 @@ impl<'a> FigureReader<'a> {
     }
 
     /// The package by which they were counted.
-    pub(crate) fn package(&self) -> &'a Package {
+    pub fn package(&self) -> &'a Package {
         self.package
     }
 
@@ -63,7 +63,7 @@ impl<'a> FigureReader<'a> {
 
     /// Every indicator's figure of an org unit in a year, by the indicator's key; zeros where
     /// nobody is counted.
-    pub(crate) async fn totals(
+    pub async fn totals(
         &self,
         conn: &mut Conn,
         org: &str,
@@ -81,7 +81,7 @@ impl<'a> FigureReader<'a> {
 
     /// Every indicator's figure of each 嘎查 and community below `org` where somebody is counted, by
     /// the indicator's key and the unit's code.
-    pub(crate) async fn by_unit(
+    pub async fn by_unit(
         &self,
         conn: &mut Conn,
         org: &str,
@@ -95,7 +95,7 @@ impl<'a> FigureReader<'a> {
     }
 
     /// An indicator's figure of an org unit in every year of the plan.
-    pub(crate) async fn by_year(
+    pub async fn by_year(
         &self,
         conn: &mut Conn,
         indicator: &str,
@@ -114,7 +114,7 @@ impl<'a> FigureReader<'a> {
 
     /// An indicator's figure of an org unit in a year, broken down: status, value, figure. The value
     /// is empty where it is not known.
-    pub(crate) async fn breakdown(
+    pub async fn breakdown(
         &self,
         conn: &mut Conn,
         indicator: &str,
@@ -138,7 +138,7 @@ impl<'a> FigureReader<'a> {
 
     /// Every group of a 嘎查 or community that counts for an indicator in a year, by its first
     /// record, with what it adds: their sum is the figure.
-    pub(crate) async fn behind(
+    pub async fn behind(
         &self,
         conn: &mut Conn,
         indicator: &str,

@@ -6,7 +6,6 @@ use std::time::Duration;
 use store::copy;
 use tempfile::TempDir;
 
-use super::phone::Phone;
 use super::*;
 
 const SPACE: &str = "152522100200.general";

@@ -13,7 +13,7 @@ use sync_core::id::NetworkId;
 
 /// The control feed up to an entry.
 #[derive(Clone, Debug)]
-pub(crate) struct ControlCache {
+pub struct ControlCache {
     pub(crate) control: Control,
     /// The newest entry's number; equal numbers mean equal rosters.
     pub(crate) arrival: u64,

@@ -1,5 +1,5 @@
-use super::phone::Phone;
 use super::*;
+use crate::ServeError;
 
 const SPACE: &str = "152522100200.general";
 
@@ -71,13 +71,14 @@ async fn a_row_that_does_not_read_is_an_error_that_names_table_column_and_key() 
         "{error}"
     );
     let b = Phone::enrolled(&station, 2, SPACE).await;
-    assert_eq!(b.send(&station, &[]).await.refusal(), (500, "internal"));
+    let said = b.send(&station, &[]).await;
+    assert!(matches!(said.0, Err(ServeError::Failed(_))));
 }
 
 #[tokio::test]
 async fn what_the_server_shows_comes_from_the_stored_records() {
     let station = station().await;
-    let id = super::phone::record_id(3).to_string();
+    let id = record_id(3).to_string();
     let shown = crate::show::show(&station.app, &id).await.unwrap();
     assert_eq!(shown["fields"]["identity.name"], "三");
     assert_eq!(shown["space"], GACHA);
@@ -90,6 +91,6 @@ async fn what_the_server_shows_comes_from_the_stored_records() {
             .len(),
         3
     );
-    let unknown = super::phone::record_id(9).to_string();
+    let unknown = record_id(9).to_string();
     assert!(crate::show::show(&station.app, &unknown).await.is_err());
 }

@@ -311,7 +311,7 @@ pub(crate) fn spaces_of(package: &Package, wished: &str) -> Result<Vec<Space>, C
 }
 
 /// Checks an address that goes into links: a scheme, a host, perhaps a port, nothing behind.
-pub(crate) fn server_address(url: &str) -> Result<String, CommandError> {
+pub fn server_address(url: &str) -> Result<String, CommandError> {
     let url = url.trim().trim_end_matches('/');
     let host = url
         .strip_prefix("https://")

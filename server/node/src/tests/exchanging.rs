@@ -1,6 +1,5 @@
 use sync_core::value::{Key, Value};
 
-use super::phone::{Phone, record_id};
 use super::*;
 
 const SPACE: &str = "152522100200.general";
@@ -41,8 +40,8 @@ async fn the_same_request_twice_changes_nothing() {
     let a = Phone::enrolled(&station, 1, SPACE).await;
     let batch = a.batch(1, &[], vec![a.entry(1, "其其格")]);
     let request = a.encode(&a.request(&[&batch]));
-    let first = station.post("/v1/exchange", request.clone()).await.body();
-    let again = station.post("/v1/exchange", request).await.body();
+    let first = station.exchange(request.clone()).await.body();
+    let again = station.exchange(request).await.body();
     assert_eq!(first, again);
     let verified = station.app.verify().await.unwrap();
     assert_eq!(
@@ -107,10 +106,7 @@ async fn two_batches_with_one_number_are_both_kept_and_a_third_joins_them() {
     assert!(b.exchange(&station, &[]).await.reset);
     let mut request = b.request(&[]);
     request.spaces[0].changes = vec![(a.device(), vec![sync_core::feed::Tip::of(&left.node())])];
-    let answer = station
-        .post("/v1/exchange", b.encode(&request))
-        .await
-        .body();
+    let answer = station.exchange(b.encode(&request)).await.body();
     let answer = sync_core::wire::Answer::decode(b.network, &answer).unwrap();
     // The branch begins below what B held, and comes all the same.
     assert_eq!(answer.batches, [right.bytes(), joined.bytes()]);
@@ -134,10 +130,7 @@ async fn a_phone_that_names_an_old_tip_is_given_what_lies_above_it() {
     let tip = sync_core::feed::Tip::of(&batches[3].node());
     let mut request = b.request(&[]);
     request.spaces[0].changes = vec![(a.device(), vec![tip])];
-    let answer = station
-        .post("/v1/exchange", b.encode(&request))
-        .await
-        .body();
+    let answer = station.exchange(b.encode(&request)).await.body();
     let answer = sync_core::wire::Answer::decode(b.network, &answer).unwrap();
     assert_eq!(answer.batches, [batches[4].bytes(), batches[5].bytes()]);
 
@@ -147,17 +140,11 @@ async fn a_phone_that_names_an_old_tip_is_given_what_lies_above_it() {
         hash: sync_core::id::Short([9; 16]),
     };
     request.spaces[0].changes = vec![(a.device(), vec![strange])];
-    let answer = station
-        .post("/v1/exchange", b.encode(&request))
-        .await
-        .body();
+    let answer = station.exchange(b.encode(&request)).await.body();
     let answer = sync_core::wire::Answer::decode(b.network, &answer).unwrap();
     assert_eq!(answer.spaces[0].ladders_wanted, [a.device()]);
     request.spaces[0].locators = vec![(a.device(), vec![strange, tip])];
-    let answer = station
-        .post("/v1/exchange", b.encode(&request))
-        .await
-        .body();
+    let answer = station.exchange(b.encode(&request)).await.body();
     let answer = sync_core::wire::Answer::decode(b.network, &answer).unwrap();
     assert_eq!(answer.batches.len(), 2);
 }

@@ -66,11 +66,7 @@ pub(crate) fn make(control: &Control, key: &SigningKey, request: &OrderRequest) 
 }
 
 /// Adds a person's signature to an order on its way.
-pub(crate) fn sign(
-    network: NetworkId,
-    key: &SigningKey,
-    order: &[u8],
-) -> Result<Vec<u8>, BadEntry> {
+pub fn sign(network: NetworkId, key: &SigningKey, order: &[u8]) -> Result<Vec<u8>, BadEntry> {
     let sign = |message: &[u8]| key.sign(message);
     ControlEntry::sign_again(network, order, (key.public().bytes, &sign))
 }
@@ -100,7 +96,7 @@ pub(crate) async fn submit(
 }
 
 /// What a name in an order is to people: a record's or device's id, else hexadecimal digits.
-pub(crate) fn name_text(kind: OrderKind, name: &[u8]) -> String {
+pub fn name_text(kind: OrderKind, name: &[u8]) -> String {
     let known = match kind {
         OrderKind::Erase => RecordId::from_slice(name).map(|id| id.to_string()),
         OrderKind::Wipe => DeviceId::from_slice(name).map(|id| id.to_string()),

@@ -9,7 +9,6 @@ use sync_core::id::{AuthorId, RecordId};
 use sync_core::replica::{Edit, EditError};
 use sync_core::value::{Key, Value};
 
-use super::phone::{Phone, record_id};
 use super::*;
 use crate::authored::{Unauthored, author};
 use crate::show;

@@ -2,9 +2,7 @@
 
 use sync_core::figure::Tally;
 
-use super::recounting::{
-    Cadre, SCREENED, counting, figures, household, id_number, person, station, woman,
-};
+use super::recounting::{SCREENED, counting, figures, station};
 use super::*;
 use crate::CommandError;
 use crate::figures::{Built, FigureReader, build_next};

@@ -16,7 +16,7 @@ use crate::transaction::ReadTx;
 use crate::unit_records::load;
 
 /// A record with everything that it shows.
-pub(crate) async fn show(app: &App, id: &str) -> Result<Value, CommandError> {
+pub async fn show(app: &App, id: &str) -> Result<Value, CommandError> {
     let record: RecordId = id.parse().map_err(|_| CommandError::wrong("bad_id", id))?;
     let context = app.context();
     let ReadTx { mut conn, control } = context.read().await?;
@@ -31,7 +31,7 @@ pub(crate) async fn show(app: &App, id: &str) -> Result<Value, CommandError> {
 }
 
 /// All records, linked ones as one row, without items.
-pub(crate) async fn records(app: &App) -> Result<Value, CommandError> {
+pub async fn records(app: &App) -> Result<Value, CommandError> {
     let context = app.context();
     let ReadTx { mut conn, control } = context.read().await?;
     let spaces = record::spaces(&mut conn).await?;

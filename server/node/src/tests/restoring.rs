@@ -9,9 +9,8 @@ use sync_core::seal::SigningKey;
 use sync_core::wire::{Answer, Safe};
 use tempfile::TempDir;
 
-use super::phone::Phone;
 use super::*;
-use crate::{CommandError, InClear, Restored, restore};
+use crate::{CommandError, InClear, Restored, ServeError, restore};
 
 const SPACE: &str = "152522100200.general";
 
@@ -162,7 +161,7 @@ async fn while_the_journal_can_not_be_written_nothing_is_acknowledged() {
     std::fs::write(&dir, b"in the way").unwrap();
     let second = phone.batch(2, &[&first], vec![phone.entry(2, "苏和")]);
     let said = phone.send(&station, &[&second]).await;
-    assert_eq!(said.refusal(), (503, "journal_unwritable"));
+    assert!(matches!(said.0, Err(ServeError::Unjournaled(_))));
     assert_eq!(batches(&station).await, 1);
     let link = station.link(&[SPACE]).await;
     assert!(link.is_ok(), "a code says nothing of anybody's data");
@@ -229,18 +228,16 @@ async fn a_device_enrolled_after_the_backup_gets_in_with_its_own_entry_and_is_he
     let mut late = Phone::new(&station, 2, SPACE);
     let code = station.code(SPACE).await;
     let enrolment = late.enrolment(&code);
-    let control = late
-        .join(&station.post("/v1/enrol", enrolment).await.body())
-        .control;
+    let control = late.join(&station.enrol(enrolment).await.body()).control;
 
     let (again, _) = restored(&file, None).await;
     again.app.confirm_recovery().await.unwrap();
     let mine = late.batch(1, &[], vec![late.entry(2, "苏和")]);
     let said = late.send(&again, &[&mine]).await;
-    assert_eq!(said.refusal(), (401, "device_unknown"));
+    assert_eq!(said.refusal(), "device_unknown");
     let mut request = late.request(&[&mine]);
     request.shown = control;
-    let shown = again.post("/v1/exchange", late.encode(&request)).await;
+    let shown = again.exchange(late.encode(&request)).await;
     let answer = Answer::decode(late.network, &shown.body()).unwrap();
     assert!(answer.reset && answer.batches.is_empty());
     late.incarnation = answer.incarnation.unwrap();
@@ -275,8 +272,8 @@ async fn an_old_enrolment_of_a_device_that_was_let_in_again_holds_nobody_back() 
     // Others hold the entry of before the loss, and show it.
     let mut request = phone.request(&[]);
     request.shown = told;
-    let said = again.post("/v1/exchange", phone.encode(&request)).await;
-    assert_eq!(said.status, StatusCode::OK);
+    let said = again.exchange(phone.encode(&request)).await;
+    assert!(said.0.is_ok());
     assert_eq!(again.app.dump().await.unwrap().control.len(), before + 1);
     let status = again.app.recovery_status().await.unwrap();
     assert_eq!(status.returned, []);
@@ -292,30 +289,22 @@ async fn what_a_stranger_shows_lets_only_in_whom_a_node_of_the_network_has_let_i
     );
     let code = elsewhere.code(SPACE).await;
     let enrolment = other.enrolment(&code);
-    let control = other
-        .join(&elsewhere.post("/v1/enrol", enrolment).await.body())
-        .control;
+    let control = other.join(&elsewhere.enrol(enrolment).await.body()).control;
     let mut request = stranger.request(&[]);
     request.shown = control;
-    let said = station
-        .post("/v1/exchange", stranger.encode(&request))
-        .await;
-    assert_eq!(said.refusal(), (401, "device_unknown"));
+    let said = station.exchange(stranger.encode(&request)).await;
+    assert_eq!(said.refusal(), "device_unknown");
 
     // And an entry shown by somebody else is of no use to whoever does not hold its key.
     let mut phone = Phone::new(&station, 1, SPACE);
     let code = station.code(SPACE).await;
     let enrolment = phone.enrolment(&code);
-    let control = phone
-        .join(&station.post("/v1/enrol", enrolment).await.body())
-        .control;
+    let control = phone.join(&station.enrol(enrolment).await.body()).control;
     stranger.nonce = phone.nonce;
     let mut request = stranger.request(&[]);
     request.shown = control;
-    let said = station
-        .post("/v1/exchange", stranger.encode(&request))
-        .await;
-    assert_eq!(said.refusal(), (401, "device_unknown"));
+    let said = station.exchange(stranger.encode(&request)).await;
+    assert_eq!(said.refusal(), "device_unknown");
 }
 
 #[tokio::test]
@@ -441,7 +430,7 @@ async fn two_phones_with_the_same_keys_are_told_from_one_that_was_set_back() {
     let lost = phone.batch(2, &[&first], vec![phone.entry(2, "二")]);
     phone.exchange(&station, &[&lost]).await;
     let two = old.batch(2, &[&first], vec![old.entry(3, "三")]);
-    assert_eq!(old.send(&station, &[&two]).await.status, StatusCode::OK);
+    old.send(&station, &[&two]).await.body();
     let three = old.batch(3, &[&two], vec![old.entry(4, "四")]);
     let answer = old.exchange(&station, &[&two, &three]).await;
     assert!(!answer.renew_keys && answer.batches.len() == 1);
@@ -473,11 +462,11 @@ async fn new_keys_get_the_grants_of_the_old_ones_if_whoever_asks_holds_both() {
         let mut phone = Phone::new(&station, 1, SPACE);
         let code = station.code(SPACE).await;
         let enrolment = phone.enrolment(&code);
-        station.post("/v1/enrol", enrolment.clone()).await;
+        station.enrol(enrolment.clone()).await;
         if !station.sample {
             station.app.approve(phone.device()).await.unwrap();
         }
-        phone.join(&station.post("/v1/enrol", enrolment).await.body());
+        phone.join(&station.enrol(enrolment).await.body());
         let first = phone.batch(1, &[], vec![phone.entry(1, "巴特尔")]);
         phone.exchange(&station, &[&first]).await;
 
@@ -492,10 +481,10 @@ async fn new_keys_get_the_grants_of_the_old_ones_if_whoever_asks_holds_both() {
         for (renewal, known) in [(signed_by(&phone.key), false), (signed_by(&key), true)] {
             let mut request = phone.request(&[]);
             request.renewal = Some(renewal);
-            let said = station.post("/v1/exchange", phone.encode(&request)).await;
-            assert_eq!(said.status, StatusCode::OK);
+            let said = station.exchange(phone.encode(&request)).await;
+            assert!(said.0.is_ok());
             let stale = new.send(&station, &[]).await;
-            assert_eq!(stale.status == StatusCode::OK, known);
+            assert_eq!(stale.0.is_ok(), known);
         }
         let answer = new.send(&station, &[]).await.body();
         new.nonce = Answer::decode(new.network, &answer).unwrap().nonce.unwrap();

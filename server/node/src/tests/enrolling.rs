@@ -1,7 +1,6 @@
 use sync_core::control::Control;
 use sync_core::id::Class;
 
-use super::phone::Phone;
 use super::*;
 use crate::CommandError;
 use crate::transaction::ReadTx;
@@ -21,11 +20,11 @@ async fn the_same_keys_get_the_same_answer_again_and_other_keys_are_refused_and_
     let code = station.code(CARE).await;
     let one = Phone::new(&station, 1, CARE);
     let two = Phone::new(&station, 2, CARE);
-    let first = station.post("/v1/enrol", one.enrolment(&code)).await.body();
-    let again = station.post("/v1/enrol", one.enrolment(&code)).await.body();
+    let first = station.enrol(one.enrolment(&code)).await.body();
+    let again = station.enrol(one.enrolment(&code)).await.body();
     assert_eq!(first, again);
-    let other = station.post("/v1/enrol", two.enrolment(&code)).await;
-    assert_eq!(other.refusal(), (409, "code_used"));
+    let other = station.enrol(two.enrolment(&code)).await;
+    assert_eq!(other.refusal(), "code_used");
     let pending = station.app.pending().await.unwrap();
     assert_eq!(
         (pending.len(), pending[0].device, pending[0].redeemers),
@@ -39,20 +38,14 @@ async fn a_code_expires_by_the_servers_clock_but_not_for_who_used_it_in_time() {
     let (early, late) = (station.code(CARE).await, station.code(CARE).await);
     let one = Phone::new(&station, 1, CARE);
     let two = Phone::new(&station, 2, CARE);
-    station
-        .post("/v1/enrol", one.enrolment(&early))
-        .await
-        .body();
+    station.enrol(one.enrolment(&early)).await.body();
     station.pass(24 * 3600);
-    station
-        .post("/v1/enrol", one.enrolment(&early))
-        .await
-        .body();
-    let said = station.post("/v1/enrol", two.enrolment(&late)).await;
-    assert_eq!(said.refusal(), (410, "code_expired"));
+    station.enrol(one.enrolment(&early)).await.body();
+    let said = station.enrol(two.enrolment(&late)).await;
+    assert_eq!(said.refusal(), "code_expired");
     let unknown = sync_core::enrol::code_from([9; 17]);
-    let said = station.post("/v1/enrol", two.enrolment(&unknown)).await;
-    assert_eq!(said.refusal(), (404, "code_unknown"));
+    let said = station.enrol(two.enrolment(&unknown)).await;
+    assert_eq!(said.refusal(), "code_unknown");
 }
 
 #[tokio::test]
@@ -60,16 +53,10 @@ async fn a_device_waits_until_its_digits_are_compared_and_then_exchanges() {
     let station = TestServer::real().await;
     let mut phone = Phone::new(&station, 1, CARE);
     let code = station.code(CARE).await;
-    let answer = station
-        .post("/v1/enrol", phone.enrolment(&code))
-        .await
-        .body();
+    let answer = station.enrol(phone.enrolment(&code)).await.body();
     let answer = phone.join(&answer);
     assert!(answer.pending && !answer.pin_only && answer.control.is_empty());
-    assert_eq!(
-        phone.send(&station, &[]).await.refusal(),
-        (401, "device_unknown")
-    );
+    assert_eq!(phone.send(&station, &[]).await.refusal(), "device_unknown");
 
     let pending = station.app.pending().await.unwrap();
     let digits = sync_core::enrol::six_digits(phone.network, &phone.key.public().bytes, &[1; 32]);
@@ -85,10 +72,7 @@ async fn a_device_waits_until_its_digits_are_compared_and_then_exchanges() {
     office.approve(phone.device()).await.unwrap();
     assert!(station.app.pending().await.unwrap().is_empty());
 
-    let answer = station
-        .post("/v1/enrol", phone.enrolment(&code))
-        .await
-        .body();
+    let answer = station.enrol(phone.enrolment(&code)).await.body();
     let answer = phone.join(&answer);
     assert!(!answer.pending);
     let mut control = Control::new(phone.network);
@@ -112,10 +96,7 @@ async fn a_unit_without_a_class_is_what_a_cadre_holds_and_a_sumu_is_all_its_unit
     let spaces = async |wished: &str| {
         let mut phone = Phone::new(&station, 7, CARE);
         let code = station.code(wished).await;
-        let answer = station
-            .post("/v1/enrol", phone.enrolment(&code))
-            .await
-            .body();
+        let answer = station.enrol(phone.enrolment(&code)).await.body();
         phone.join(&answer);
         let ReadTx { control, .. } = station.app.context().read().await.unwrap();
         control.enrolment(phone.device()).unwrap().spaces.clone()
@@ -188,13 +169,11 @@ async fn a_short_secret_is_refused_for_real_data_and_does_not_use_up_the_code() 
     let station = TestServer::real().await;
     let code = station.code(CARE).await;
     let one = Phone::new(&station, 1, CARE);
-    let weak = station
-        .post("/v1/enrol", one.enrolment_by(&code, false))
-        .await;
-    assert_eq!(weak.refusal(), (422, "secret_weak"));
+    let weak = station.enrol(one.enrolment_by(&code, false)).await;
+    assert_eq!(weak.refusal(), "secret_weak");
     assert!(station.app.pending().await.unwrap().is_empty());
     let two = Phone::new(&station, 2, CARE);
-    station.post("/v1/enrol", two.enrolment(&code)).await.body();
+    station.enrol(two.enrolment(&code)).await.body();
     assert_eq!(station.app.pending().await.unwrap().len(), 1);
 }
 
@@ -209,10 +188,10 @@ async fn a_code_for_what_was_taken_from_a_device_is_refused_to_its_keys_and_good
     };
     station.app.revoke(&request).await.unwrap();
     let code = station.code(CARE).await;
-    let refused = station.post("/v1/enrol", old.enrolment(&code)).await;
-    assert_eq!(refused.refusal(), (403, "space_taken"));
+    let refused = station.enrol(old.enrolment(&code)).await;
+    assert_eq!(refused.refusal(), "space_taken");
     let mut new = Phone::new(&station, 2, CARE);
-    let answer = station.post("/v1/enrol", new.enrolment(&code)).await.body();
+    let answer = station.enrol(new.enrolment(&code)).await.body();
     assert!(!new.join(&answer).pending);
     let batch = new.batch(1, &[], vec![new.entry(1, "一")]);
     new.exchange(&station, &[&batch]).await;

@@ -10,7 +10,6 @@ use sync_core::id::DeviceId;
 use sync_core::remote_wipe::{WipeCommand, WipeReport};
 use sync_core::wire::Answer;
 
-use super::phone::Phone;
 use super::restoring::{backed_up, restored};
 use super::sealing::next_seal_key;
 use super::*;
@@ -66,7 +65,7 @@ async fn says(
     let mut request = phone.request(&[]);
     request.shown = shown;
     request.wipe_report = Some(wipe_report);
-    let said = station.post("/v1/exchange", phone.encode(&request)).await;
+    let said = station.exchange(phone.encode(&request)).await;
     let answer = Answer::decode(phone.network, &said.body()).unwrap();
     answer.wipe.unwrap()
 }

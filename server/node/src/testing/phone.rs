@@ -16,22 +16,30 @@ use sync_core::wire::{Answer, BadMessage, Find, Request, SpaceClaim, base_digest
 
 use super::{Said, TestServer};
 
-pub(crate) struct Phone {
-    pub(crate) key: SigningKey,
-    pub(crate) network: NetworkId,
-    pub(crate) space: Space,
-    pub(crate) nonce: [u8; 16],
-    pub(crate) incarnation: Incarnation,
-    pub(crate) base: (u64, Vector),
-    pub(crate) budget: u32,
+/// A device with its keys.
+pub struct Phone {
+    /// What it signs with.
+    pub key: SigningKey,
+    /// The installation that it is enrolled in.
+    pub network: NetworkId,
+    /// Its one space.
+    pub space: Space,
+    /// The nonce that it was given last.
+    pub nonce: [u8; 16],
+    /// The life of the server that it was answered in.
+    pub incarnation: Incarnation,
+    /// What it knows that the server holds: counter and vector.
+    pub base: (u64, Vector),
+    /// The bytes that it has an answer be.
+    pub budget: u32,
     /// What bundles for it are sealed to; by default nobody's.
-    pub(crate) sealing_key: [u8; 32],
+    pub sealing_key: [u8; 32],
     seed: u8,
 }
 
 impl Phone {
     /// A phone that is enrolled nowhere; each `seed` is another device.
-    pub(crate) fn new(station: &TestServer, seed: u8, space: &str) -> Self {
+    pub fn new(station: &TestServer, seed: u8, space: &str) -> Self {
         Self {
             key: SigningKey::from_bytes(&[seed; 32]),
             network: station.app.network(),
@@ -46,29 +54,32 @@ impl Phone {
     }
 
     /// A phone that a sample server let in.
-    pub(crate) async fn enrolled(station: &TestServer, seed: u8, space: &str) -> Self {
+    pub async fn enrolled(station: &TestServer, seed: u8, space: &str) -> Self {
         let mut phone = Self::new(station, seed, space);
         phone.enrol(station).await;
         phone
     }
 
     /// A sample server lets it in.
-    pub(crate) async fn enrol(&mut self, station: &TestServer) {
+    pub async fn enrol(&mut self, station: &TestServer) {
         let code = station.code(&self.space.to_string()).await;
         let request = self.enrolment(&code);
-        let answer = station.post("/v1/enrol", request).await.body();
+        let answer = station.enrol(request).await.body();
         assert!(!self.join(&answer).pending);
     }
 
-    pub(crate) fn device(&self) -> DeviceId {
+    /// Its id.
+    pub fn device(&self) -> DeviceId {
         DeviceId::of_key(&self.key.public().bytes)
     }
 
-    pub(crate) fn enrolment(&self, code: &str) -> Vec<u8> {
+    /// A request with a code.
+    pub fn enrolment(&self, code: &str) -> Vec<u8> {
         self.enrolment_by(code, true)
     }
 
-    pub(crate) fn enrolment_by(&self, code: &str, strong_secret: bool) -> Vec<u8> {
+    /// The same of a device whose secret is strong or weak.
+    pub fn enrolment_by(&self, code: &str, strong_secret: bool) -> Vec<u8> {
         let request = EnrolRequest {
             code: code.into(),
             signing_key: self.key.public().bytes,
@@ -78,7 +89,8 @@ impl Phone {
         request.encode(self.network, &|message| self.key.sign(message))
     }
 
-    pub(crate) fn join(&mut self, answer: &[u8]) -> EnrolAnswer {
+    /// Takes the answer to it.
+    pub fn join(&mut self, answer: &[u8]) -> EnrolAnswer {
         let answer = EnrolAnswer::decode(answer).unwrap();
         self.nonce = answer.nonce;
         self.incarnation = answer.incarnation;
@@ -86,7 +98,7 @@ impl Phone {
     }
 
     /// A batch of this device that names these parents.
-    pub(crate) fn batch(&self, seq: u32, prev: &[&Batch], entries: Vec<Entry>) -> Batch {
+    pub fn batch(&self, seq: u32, prev: &[&Batch], entries: Vec<Entry>) -> Batch {
         self.batch_signed_by(
             &self.key,
             seq,
@@ -95,7 +107,8 @@ impl Phone {
         )
     }
 
-    pub(crate) fn batch_signed_by(
+    /// A batch in its name that any key signs.
+    pub fn batch_signed_by(
         &self,
         key: &SigningKey,
         seq: u32,
@@ -117,12 +130,12 @@ impl Phone {
     }
 
     /// An entry that writes a name into a new record.
-    pub(crate) fn entry(&self, record: u8, name: &str) -> Entry {
+    pub fn entry(&self, record: u8, name: &str) -> Entry {
         self.names(record_id(record), &RecordState::empty(), name)
     }
 
     /// An entry that goes on with a record of which `entry` is all.
-    pub(crate) fn edit(&self, entry: &Entry, name: &str) -> Entry {
+    pub fn edit(&self, entry: &Entry, name: &str) -> Entry {
         let before = RecordState::rebuild(&[(self.device(), &entry.change)]);
         self.names(entry.record, &before, name)
     }
@@ -139,7 +152,8 @@ impl Phone {
         }
     }
 
-    pub(crate) fn request(&self, batches: &[&Batch]) -> Request {
+    /// A request that brings these batches.
+    pub fn request(&self, batches: &[&Batch]) -> Request {
         let bases = BTreeMap::from([(self.space.clone(), self.base.clone())]);
         Request {
             device: self.device(),
@@ -162,24 +176,24 @@ impl Phone {
         }
     }
 
-    pub(crate) fn encode(&self, request: &Request) -> Vec<u8> {
+    /// The bytes of a request.
+    pub fn encode(&self, request: &Request) -> Vec<u8> {
         request.encode(self.network, &|message| self.key.sign(message))
     }
 
-    pub(crate) async fn send(&self, station: &TestServer, batches: &[&Batch]) -> Said {
-        station
-            .post("/v1/exchange", self.encode(&self.request(batches)))
-            .await
+    /// Sends these batches.
+    pub async fn send(&self, station: &TestServer, batches: &[&Batch]) -> Said {
+        station.exchange(self.encode(&self.request(batches))).await
     }
 
     /// Reads an answer that may refer to what `find` knows.
-    pub(crate) fn read(&self, answer: &[u8], find: &mut Find<'_>) -> Result<Answer, BadMessage> {
+    pub fn read(&self, answer: &[u8], find: &mut Find<'_>) -> Result<Answer, BadMessage> {
         let spaces = [self.space.clone()];
         Answer::decode_with(self.network, answer, self.device(), &spaces, find)
     }
 
     /// An exchange that must be served; the phone remembers what it says of the server.
-    pub(crate) async fn exchange(&mut self, station: &TestServer, batches: &[&Batch]) -> Answer {
+    pub async fn exchange(&mut self, station: &TestServer, batches: &[&Batch]) -> Answer {
         let answer =
             Answer::decode(self.network, &self.send(station, batches).await.body()).unwrap();
         let mut vector = if answer.reset {
@@ -202,6 +216,7 @@ impl Phone {
     }
 }
 
-pub(crate) fn record_id(name: u8) -> RecordId {
+/// A person's record by a number.
+pub fn record_id(name: u8) -> RecordId {
     RecordId::draw(Subject::Person, 1, [name; 10])
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use sync_core::batch::Batch;
 use sync_core::control::{Cut, OrderKind};
 
-use super::phone::{Phone, record_id};
 use super::referring::known;
 use super::restoring::{backed_up, restored};
 use super::*;
@@ -126,7 +125,7 @@ async fn an_answer_refers_to_nothing_that_the_order_shown_with_the_request_erase
     let mut request = reader.request(&[]);
     request.shown = told;
     request.refer = Some(Vec::new());
-    let said = again.post("/v1/exchange", reader.encode(&request)).await;
+    let said = again.exchange(reader.encode(&request)).await;
     let answer = reader.read(&said.body(), &mut |wanted| {
         Some(known(&redacted)).filter(|held| held.reference == *wanted)
     });

@@ -1,13 +1,12 @@
 //! Exclusion of changes by the server's verdict.
 
+use serde_json::Value;
 use store::record;
 use sync_core::change::Change;
 use sync_core::control::Exclusion;
 use sync_core::id::{ChangeHash, RecordId, Space};
 use sync_core::record::RecordState;
 
-use super::phone::Phone;
-use super::recounting::person;
 use super::*;
 use crate::parked::leave_out;
 use crate::transaction::WriteTx;

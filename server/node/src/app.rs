@@ -13,7 +13,7 @@ use store::control::{self, meta};
 use store::event::{self, Event};
 use store::owner_only;
 use store::{FILE_NAME, Store, StoreError};
-use store::{erasure, journaled};
+use store::{erasure, feed, journaled};
 use sync_core::date::date_in_china;
 use sync_core::figure::{Tally, YearSelection};
 use sync_core::id::NetworkId;
@@ -229,6 +229,12 @@ impl App {
         }
     }
 
+    /// Whether nobody has written anything into the installation.
+    pub async fn is_empty(&self) -> Result<bool, CommandError> {
+        let mut tx = self.context.store.read().await?;
+        Ok(feed::spaces(&mut tx).await?.is_empty())
+    }
+
     /// Remembers the address that enrolment links carry.
     pub async fn remember_address(&self, url: &str) -> Result<(), CommandError> {
         let url = url.to_owned();
@@ -344,11 +350,13 @@ impl App {
         self.context.store.close().await;
     }
 
-    pub(crate) fn context(&self) -> &NodeContext {
+    /// What the requests need.
+    pub fn context(&self) -> &NodeContext {
         &self.context
     }
 
-    pub(crate) fn tls_key(&self) -> &KeyPair {
+    /// The key of the phones' TLS.
+    pub fn tls_key(&self) -> &KeyPair {
         &self.tls
     }
 }

@@ -10,16 +10,14 @@ use plan::indicator::{
 };
 use recount::Recounted;
 use store::figure;
-use sync_core::batch::{Batch, Entry};
+use sync_core::batch::Entry;
 use sync_core::feed::Vector;
 use sync_core::figure::{Tally, YearSelection};
-use sync_core::group::IdNumber;
-use sync_core::id::{ActorId, RecordId, Space, Subject};
+use sync_core::id::{ActorId, RecordId, Space};
 use sync_core::record::RecordState;
 use sync_core::value::{Key, Value};
 use sync_core::wire::{SpaceClaim, base_digest};
 
-use super::phone::Phone;
 use super::*;
 
 pub(super) const SCREENED: &str = "test.screened";
@@ -99,79 +97,8 @@ pub(super) fn counting() -> Package {
     package
 }
 
-/// A device that writes into one space and sees nothing of what others write there.
-pub(super) struct Cadre {
-    pub(super) phone: Phone,
-    states: BTreeMap<RecordId, RecordState>,
-    last: Option<Batch>,
-}
-
-impl Cadre {
-    pub(super) async fn of(station: &TestServer, seed: u8, space: &str) -> Self {
-        Self {
-            phone: Phone::enrolled(station, seed, space).await,
-            states: BTreeMap::new(),
-            last: None,
-        }
-    }
-
-    pub(super) async fn writes(
-        &mut self,
-        station: &TestServer,
-        record: RecordId,
-        puts: &[(&str, Value)],
-    ) {
-        let puts: Vec<(Key, Value)> = puts
-            .iter()
-            .map(|(key, value)| (Key::parse(key).unwrap(), value.clone()))
-            .collect();
-        let before = self.states.remove(&record).unwrap_or_default();
-        let actor = ActorId::new(self.phone.device(), [record.to_bytes()[16]; 8]);
-        let written = before.write(actor, before.heads(), &puts, NOON).unwrap();
-        let Some((change, state)) = written else {
-            self.states.insert(record, before);
-            return;
-        };
-        self.states.insert(record, state);
-        let seq = self.last.as_ref().map_or(1, |last| last.header.seq + 1);
-        let prev: Vec<&Batch> = self.last.iter().collect();
-        let batch = self.phone.batch(seq, &prev, vec![Entry { record, change }]);
-        self.phone.exchange(station, &[&batch]).await;
-        self.last = Some(batch);
-    }
-}
-
 fn text(text: &str) -> Value {
     Value::from(text)
-}
-
-pub(super) fn person(name: u8) -> RecordId {
-    RecordId::draw(Subject::Person, 1, [name; 10])
-}
-
-pub(super) fn household(name: u8) -> RecordId {
-    RecordId::draw(Subject::Household, 1, [name; 10])
-}
-
-/// A valid ID number that nobody has.
-pub(super) fn id_number(serial: u8) -> String {
-    let stem = format!("99999919850520{serial:02}2");
-    let numbers = "0123456789X".chars().map(|check| format!("{stem}{check}"));
-    let mut valid = numbers.filter(|number| IdNumber::parse(number).is_some());
-    valid.next().unwrap()
-}
-
-/// What makes a woman of screening age count in a unit since a day.
-pub(super) fn woman(number: &str, since: &str, household: RecordId) -> Vec<(&'static str, Value)> {
-    vec![
-        ("identity.name", text("其其格")),
-        ("identity.sex", text("2")),
-        ("identity.birth_date", text("1985-05-20")),
-        ("identity.id_no", text(number)),
-        ("residence#home.since", text(since)),
-        ("residence#home.status", text("1")),
-        ("residence#home.household", text(&household.to_string())),
-    ]
 }
 
 /// The figures of a unit in 2026, after everything stored was recounted and found the same.
@@ -522,10 +449,7 @@ async fn one_request_about_two_units_moves_who_counts_where_in_both() {
     let units = ["152522100200.general", "152522100201.general"];
     let mut phone = Phone::new(&station, 9, units[0]);
     let code = station.link(&units).await.unwrap().code;
-    let answer = station
-        .post("/v1/enrol", phone.enrolment(&code))
-        .await
-        .body();
+    let answer = station.enrol(phone.enrolment(&code)).await.body();
     phone.join(&answer);
     let consent = unseen(
         &phone,
@@ -551,10 +475,7 @@ async fn one_request_about_two_units_moves_who_counts_where_in_both() {
     request.spaces = spaces.iter().map(claim).collect();
     let bases = spaces.map(|space| (space, (0, Vector::default())));
     request.base = base_digest(Some(phone.incarnation), &bases.into());
-    station
-        .post("/v1/exchange", phone.encode(&request))
-        .await
-        .body();
+    station.exchange(phone.encode(&request)).await.body();
     assert_eq!(figures(&station, GACHA).await[SCREENED], (0, 0, 0));
     assert_eq!(figures(&station, OTHER_GACHA).await[SCREENED], (0, 1, 0));
 }

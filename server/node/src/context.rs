@@ -43,7 +43,7 @@ impl Default for Options {
 
 /// What every request needs.
 #[derive(Debug)]
-pub(crate) struct NodeContext {
+pub struct NodeContext {
     /// The data directory.
     pub(crate) dir: PathBuf,
     pub(crate) store: Store,
@@ -54,8 +54,10 @@ pub(crate) struct NodeContext {
     pub(crate) seal_keys: SealKeys,
     pub(crate) reads: KnownReads,
     pub(crate) control_cache: LatestControl,
-    pub(crate) sample: bool,
-    pub(crate) clock: Clock,
+    /// Whether the data are made up.
+    pub sample: bool,
+    /// Where the time comes from.
+    pub clock: Clock,
 }
 
 impl NodeContext {

@@ -1,7 +1,6 @@
 use sync_core::batch::{Batch, REFERENCES_MAX, Reference, ReferencedBatch};
 use sync_core::wire::Answer;
 
-use super::phone::Phone;
 use super::*;
 
 const SPACE: &str = "152522100200.general";
@@ -24,7 +23,7 @@ async fn referring(
 ) -> Answer {
     let mut request = phone.request(batches);
     request.refer = Some(held.iter().map(|batch| known(batch)).collect());
-    let bytes = station.post("/v1/exchange", phone.encode(&request)).await;
+    let bytes = station.exchange(phone.encode(&request)).await;
     let held: Vec<ReferencedBatch> = held.iter().map(|batch| known(batch)).collect();
     let mut find = |reference: &Reference| {
         let mut found = held.iter().filter(|known| known.reference == *reference);
@@ -75,7 +74,7 @@ async fn an_answer_refers_to_what_the_phone_says_it_holds_and_to_nothing_else() 
     // Whoever does not have it can't read the answer, so it did refer; and asks without.
     let mut request = b.request(&[]);
     request.refer = Some(Vec::new());
-    let said = station.post("/v1/exchange", b.encode(&request)).await;
+    let said = station.exchange(b.encode(&request)).await;
     let read = b.read(&said.body(), &mut |_| None);
     assert_eq!(read, Err(sync_core::wire::BadMessage::Reference));
     assert_eq!(b.exchange(&station, &[]).await.batches, [second.bytes()]);
