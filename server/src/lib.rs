@@ -1,7 +1,7 @@
 //! The banner server: what phones reconcile with over HTTP and TLS, and the program's verbs.
 //!
 //! What is done with a data directory, whoever asks, is in the crate [`node`]; the office's pages are
-//! in `console`.
+//! in the crate [`office`].
 //!
 //! # The life of a request
 //! 1. [`http`](router): routes, limits, a task of its own.
@@ -27,7 +27,6 @@
 //! ```
 
 pub mod command;
-mod console;
 mod http;
 mod sample;
 mod serve;

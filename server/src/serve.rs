@@ -12,7 +12,7 @@ use node::{App, CommandError};
 use tokio::task::JoinHandle;
 
 use crate::http::router;
-use crate::{console, tls};
+use crate::tls;
 
 /// How long requests under way may take once the server is told to stop.
 const STOP_SECONDS_MAX: u64 = 10;
@@ -128,7 +128,7 @@ fn serve_phones(
 /// The console's listener: a router of its own, which shares nothing with the phones'.
 fn serve_console(app: &App, listener: TcpListener, port: u16) -> Result<Listening, CommandError> {
     let handle = Handle::new();
-    let service = console::router(app.clone(), port)?.into_make_service();
+    let service = office::router(app.clone(), port)?.into_make_service();
     let server = listening(listener, NoDelayAcceptor::new(), handle.clone())?;
     let task = tokio::spawn(server.serve(service));
     Ok(Listening { handle, task })

@@ -1,6 +1,6 @@
-//! The phones' listener through its router.
+//! The program's listeners and its sample.
 
-mod console;
+mod listening;
 mod refusing;
 mod sampling;
 

@@ -16,11 +16,11 @@ use sync_core::value::Key;
 
 use super::sections::item_names;
 use super::shown_key;
-use crate::console::ids;
-use crate::console::mask;
-use crate::console::page_error::PageError;
-use crate::console::value::Formatter;
-use crate::console::when;
+use crate::ids;
+use crate::mask;
+use crate::page_error::PageError;
+use crate::value::Formatter;
+use crate::when;
 
 /// Everything that was written under one key, oldest first.
 pub(super) struct KeyHistory {

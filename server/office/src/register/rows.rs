@@ -10,9 +10,9 @@ use sync_core::figure::UnitFacts;
 use sync_core::id::{RecordId, Subject};
 use sync_core::register;
 
-use crate::console::mask;
-use crate::console::page_error::PageError;
-use crate::console::value::{Formatter, names_somebody, shown};
+use crate::mask;
+use crate::page_error::PageError;
+use crate::value::{Formatter, names_somebody, shown};
 
 /// A register over the records of a unit.
 pub(super) struct Table<'a> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use plan::indicator::{Amount, Bound, Indicator, Measure};
 use sync_core::figure::Tally;
 
-use crate::console::figure::{BAR_WIDTH, part};
+use crate::figure::{BAR_WIDTH, part};
 
 /// The drawing's size; points lie inside its margins.
 const WIDTH: i64 = 1000;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use plan::indicator::{Indicator, Span};
 use plan::register::{Computed, Constant, Dated};
 
-use crate::console::value::Formatter;
+use crate::value::Formatter;
 
 /// How an indicator is counted in a year.
 pub(super) struct Rule {

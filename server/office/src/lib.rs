@@ -11,7 +11,7 @@
 //! # A page
 //! 1. [`guard`]: is the request meant for this listener; a place; headers.
 //! 2. A handler below: what is asked for ([`query`]), held against the plan of the moment.
-//! 3. A view: structs of finished texts, one per template in `server/templates`.
+//! 3. A view: structs of finished texts, one per template in `server/office/templates`.
 //! 4. The template; what goes wrong becomes a page as well ([`page_error`]).
 //!
 //! # To add a page
@@ -47,6 +47,9 @@ mod token;
 mod value;
 mod when;
 
+#[cfg(test)]
+mod tests;
+
 use axum::Router;
 use axum::http::Uri;
 use axum::middleware;
@@ -61,7 +64,7 @@ use self::page_error::PageError;
 use self::state::ConsoleState;
 
 /// The console as a service, for a listener on loopback with this port.
-pub(crate) fn router(app: App, port: u16) -> Result<Router, NoRandomness> {
+pub fn router(app: App, port: u16) -> Result<Router, NoRandomness> {
     let state = ConsoleState::new(app)?;
     let first = || Redirect::to(&Address::home().in_language(Language::Chinese));
     let sheet = async |uri: Uri| style::sheet(&uri).ok_or(PageError::NotFound);

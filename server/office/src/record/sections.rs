@@ -6,10 +6,10 @@ use plan::dictionary::{self, Field, Kind, Repeating};
 use sync_core::id::{Class, RecordId};
 use sync_core::show::{ShownItem, ShownRecord, ShownValue};
 
-use crate::console::layout::Link;
-use crate::console::mask;
-use crate::console::records::SHOWN;
-use crate::console::value::Formatter;
+use crate::layout::Link;
+use crate::mask;
+use crate::records::SHOWN;
+use crate::value::Formatter;
 
 /// A section with something in it.
 pub(super) struct Section {

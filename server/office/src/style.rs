@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::address::STYLE;
 
-const SHEET: &str = include_str!("../../assets/console.css");
+const SHEET: &str = include_str!("../assets/console.css");
 /// As many bytes of the hash stand in the name.
 const HASH_BYTES: usize = 8;
 

@@ -14,7 +14,7 @@ use node::testing::{Cadre, GACHA, SUMU, TestServer, household, id_number, person
 use sync_core::value::Value;
 use tower::ServiceExt;
 
-use crate::console;
+use crate::router;
 
 /// The port that the console's listener would have.
 const PORT: u16 = 8711;
@@ -37,7 +37,7 @@ struct Office {
 
 impl Office {
     fn of(station: TestServer) -> Self {
-        let router = console::router(station.app.clone(), PORT).unwrap();
+        let router = router(station.app.clone(), PORT).unwrap();
         Self { station, router }
     }
 

@@ -4,11 +4,11 @@ use plan::dictionary::{Field, Repeating, Section};
 use sync_core::figure::{Tally, UnitFacts};
 use sync_core::id::RecordId;
 
-use crate::console::address::Part;
-use crate::console::layout::Link;
-use crate::console::page_error::PageError;
-use crate::console::paging::Paging;
-use crate::console::value::{Formatter, shown};
+use crate::address::Part;
+use crate::layout::Link;
+use crate::page_error::PageError;
+use crate::paging::Paging;
+use crate::value::{Formatter, shown};
 
 /// One part of a figure with its groups.
 pub(super) struct Behind {
