@@ -171,7 +171,7 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
 }
 
 /// Problem details (RFC 9457).
-struct ErrorBody {
+pub(crate) struct ErrorBody {
     status: StatusCode,
     code: &'static str,
     title: String,
@@ -217,12 +217,6 @@ fn status(refused: Rejection) -> StatusCode {
         "secret_weak" | "bundle_not_for_us" => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::BAD_REQUEST,
     }
-}
-
-/// The response to a request that fails.
-#[cfg(test)]
-pub(crate) fn answered(error: ServeError) -> Response {
-    ErrorBody::from(error).into_response()
 }
 
 impl From<ServeError> for ErrorBody {

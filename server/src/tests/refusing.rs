@@ -1,4 +1,5 @@
 use axum::http::Method;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use node::testing::Phone;
 use node::{CodeError, RevokeRequest, ServeError};
@@ -7,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::http::answered;
+use crate::http::ErrorBody;
 use crate::{BODY_BYTES_MAX, ServeOptions, serve};
 
 const SPACE: &str = "152522100200.general";
@@ -110,7 +111,7 @@ async fn what_is_no_enrolment_and_what_fails_has_a_status_of_its_own() {
         (ServeError::Panicked, 500, "internal"),
         (unjournaled(), 503, "journal_unwritable"),
     ] {
-        let response = Response::read(answered(error)).await;
+        let response = Response::read(ErrorBody::from(error).into_response()).await;
         assert_eq!(response.refusal(), (status, code));
     }
 }
