@@ -3,21 +3,21 @@
 //!
 //! It listens on loopback only until there are accounts, on a listener and a router of its own that
 //! share nothing with the phones' (SECURITY.md). It changes nothing, but for taking a bundle that is
-//! handed in ([`bundles`]): everything is read in one
+//! handed in (`bundles`): everything is read in one
 //! transaction per page, so that the numbers of a page belong together. It shows the classes that
-//! the cadres hold ([`records::SHOWN`]), numbers that name somebody only in part ([`mask`]), and no
-//! record, name or search stands in an address ([`address`]).
+//! the cadres hold (`records::SHOWN`), numbers that name somebody only in part (`mask`), and no
+//! record, name or search stands in an address (`address`).
 //!
 //! # A page
-//! 1. [`guard`]: is the request meant for this listener; a place; headers.
-//! 2. A handler below: what is asked for ([`query`]), held against the plan of the moment.
+//! 1. `guard`: is the request meant for this listener; a place; headers.
+//! 2. A handler below: what is asked for (`query`), held against the plan of the moment.
 //! 3. A view: structs of finished texts, one per template in `server/office/templates`.
-//! 4. The template; what goes wrong becomes a page as well ([`page_error`]).
+//! 4. The template; what goes wrong becomes a page as well (`page_error`).
 //!
 //! # To add a page
-//! A variant of [`address::Address`], a route below, a file here with handler and view, a template
+//! A variant of `address::Address`, a route below, a file here with handler and view, a template
 //! that extends `base.html`, texts named `console-…` in `words`. Every text that a record holds goes
-//! through [`value`].
+//! through `value`.
 
 mod address;
 mod bundles;
