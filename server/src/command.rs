@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use node::{App, CommandError, Options};
 use serde_json::{Value, json};
 use sync_core::id::RecordId;
 use words::{Language, Words};
@@ -42,9 +43,6 @@ use self::sample::SampleArgs;
 use self::serve::ServeArgs;
 use self::shapes::time;
 use self::show::ShowArgs;
-use crate::app::App;
-use crate::context::Options;
-use crate::error::CommandError;
 
 /// The request is wrong; nothing has changed.
 const EXIT_WRONG: u8 = 1;
@@ -284,7 +282,7 @@ mod tests {
     fn every_code_has_a_sentence_in_both_languages() {
         for language in [Language::Chinese, Language::English] {
             let words = Words::new(language);
-            for code in crate::error::CODES.into_iter().chain(["data_unusable"]) {
+            for code in node::CODES.into_iter().chain(["data_unusable"]) {
                 assert!(words.knows(&format!("server_{code}")), "{code}");
             }
         }

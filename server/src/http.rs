@@ -17,14 +17,12 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use node::{App, Rejection, ServeError};
 use serde_json::json;
 use sync_core::bundle::BUNDLE_BYTES_MAX;
 use sync_core::wire::MESSAGE_BYTES_MAX;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-
-use crate::app::App;
-use crate::reply::{Rejection, ServeError};
 
 /// Longest body: a message that does not compress, and its algorithm byte.
 pub const BODY_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 1024;
@@ -173,7 +171,7 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
 }
 
 /// Problem details (RFC 9457).
-struct ErrorBody {
+pub(crate) struct ErrorBody {
     status: StatusCode,
     code: &'static str,
     title: String,

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use node::{App, CodeRequest, CommandError, ReadTx, ServeError};
 use plan::unit::OrgUnit;
 use sample::{Banner, SampleError, SampleOptions};
 use serde_json::{Value, json};
@@ -15,13 +16,6 @@ use sync_core::enrol::EnrolmentLink;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use words::{Language, Words};
-
-use crate::app::App;
-use crate::enrol::CodeRequest;
-use crate::error::CommandError;
-use crate::reply::ServeError;
-use crate::store::feed;
-use crate::transaction::ReadTx;
 
 /// Goes into the links of phones that are in this process and call nobody.
 const NOWHERE: &str = "https://sample.invalid";
@@ -32,10 +26,8 @@ const LINE_PERCENT: usize = 10;
 pub(crate) async fn make(app: &App, people: usize, seed: u64) -> Result<Value, CommandError> {
     app.keep_sample_apart().await?;
     let context = app.context();
-    let ReadTx { mut conn, control } = context.read().await?;
-    let empty = feed::spaces(&mut conn).await?.is_empty();
-    drop(conn);
-    if !empty {
+    let ReadTx { control, .. } = context.read().await?;
+    if !app.is_empty().await? {
         return Err(CommandError::wrong("sample_not_empty", "--data"));
     }
     let request = SampleOptions {

@@ -8,12 +8,11 @@ use anyhow::Context;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
+use node::{App, CommandError};
 use tokio::task::JoinHandle;
 
-use crate::app::App;
-use crate::error::CommandError;
 use crate::http::router;
-use crate::{console, enrol, tls};
+use crate::tls;
 
 /// How long requests under way may take once the server is told to stop.
 const STOP_SECONDS_MAX: u64 = 10;
@@ -85,7 +84,7 @@ pub async fn serve(app: &App, options: &ServeOptions) -> Result<Running, Command
     let given = options
         .url
         .as_deref()
-        .map(enrol::server_address)
+        .map(node::server_address)
         .transpose()?;
     let (phones, bound) = bind(options.listen)?;
     let (office, console) = bind(options.console)?;
@@ -129,7 +128,7 @@ fn serve_phones(
 /// The console's listener: a router of its own, which shares nothing with the phones'.
 fn serve_console(app: &App, listener: TcpListener, port: u16) -> Result<Listening, CommandError> {
     let handle = Handle::new();
-    let service = console::router(app.clone(), port)?.into_make_service();
+    let service = office::router(app.clone(), port)?.into_make_service();
     let server = listening(listener, NoDelayAcceptor::new(), handle.clone())?;
     let task = tokio::spawn(server.serve(service));
     Ok(Listening { handle, task })

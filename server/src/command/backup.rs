@@ -3,16 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use node::restore as make_of_backup;
+use node::{App, CommandError, InClear, Options, RecoveryStatus};
 use serde_json::{Value, json};
 use sync_core::id::{DeviceId, Space};
 
 use super::{Cli, time};
-use crate::app::App;
-use crate::backup::InClear;
-use crate::context::Options;
-use crate::error::CommandError;
-use crate::recovery::RecoveryStatus;
-use crate::restore::restore as make_of_backup;
 
 #[derive(Debug, Args)]
 pub(super) struct BackupArgs {

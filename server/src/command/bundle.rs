@@ -5,12 +5,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use node::{App, CommandError, ServeError};
 use serde_json::{Value, json};
 use sync_core::bundle::BUNDLE_BYTES_MAX;
-
-use crate::app::App;
-use crate::error::CommandError;
-use crate::reply::ServeError;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BundleVerb {

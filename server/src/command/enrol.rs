@@ -1,13 +1,11 @@
 //! `enrol-code`, `pending` and `approve`: how phones are let in.
 
 use clap::Args;
+use node::{App, CodeRequest, CommandError};
 use serde_json::{Value, json};
 
 use super::revoke::device_id;
 use super::shapes;
-use crate::app::App;
-use crate::enrol::CodeRequest;
-use crate::error::CommandError;
 
 #[derive(Debug, Args)]
 pub(super) struct CodeArgs {

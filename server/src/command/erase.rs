@@ -3,13 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use node::{App, CommandError, Erasure};
 use serde_json::{Value, json};
 use sync_core::id::{DeviceId, RecordId};
 
 use super::{order, record_id, time};
-use crate::app::App;
-use crate::erasures::Erasure;
-use crate::error::CommandError;
 
 #[derive(Debug, Args)]
 pub(super) struct EraseArgs {

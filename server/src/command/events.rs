@@ -1,14 +1,12 @@
 //! `events`: what happened that the office should know.
 
 use clap::Args;
+use node::{App, CommandError, Event};
 use serde_json::{Value, json};
 use sync_core::id::Space;
 use words::{Language, Words};
 
 use super::time;
-use crate::app::App;
-use crate::error::CommandError;
-use crate::store::event::Event;
 
 #[derive(Debug, Args)]
 pub(super) struct EventsArgs {
@@ -37,7 +35,7 @@ fn row(words: &Words, event: &Event) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::event::EventKind;
+    use node::EventKind;
 
     #[test]
     fn every_event_has_a_sentence_in_both_languages() {

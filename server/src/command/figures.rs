@@ -1,12 +1,11 @@
 //! `indicators` and `recount`: the plan's figures.
 
 use clap::Args;
+use node::{App, CommandError};
 use serde_json::{Value, json};
 use sync_core::figure::YearSelection;
 
 use super::shapes::figure_row;
-use crate::app::App;
-use crate::error::CommandError;
 
 #[derive(Debug, Args)]
 pub(super) struct IndicatorsArgs {

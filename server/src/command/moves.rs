@@ -1,11 +1,10 @@
 //! `move`: a person to another unit.
 
 use clap::Args;
+use node::{App, CommandError};
 use serde_json::Value;
 
 use super::{record_id, shapes};
-use crate::app::App;
-use crate::error::CommandError;
 
 #[derive(Debug, Args)]
 pub(super) struct MoveArgs {

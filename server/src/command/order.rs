@@ -5,15 +5,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use node::keys::KeyError;
+use node::order::{self, HeldOrder};
+use node::{App, CommandError, keys};
 use serde_json::{Value, json};
 use sync_core::control::{CONTROL_ENTRY_BYTES_MAX, OrderFile, OrderKind};
 use sync_core::id::NetworkId;
 use sync_core::seal::SigningKey;
-
-use crate::app::App;
-use crate::error::CommandError;
-use crate::keys::{self, KeyError};
-use crate::order::{self, HeldOrder};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum OrderKeyVerb {

@@ -1,11 +1,10 @@
 //! `parked` and `unpark`: records that show what they said before a change that can't be taken.
 
 use clap::Args;
+use node::{App, CommandError};
 use serde_json::Value;
 
 use super::{record_id, shapes};
-use crate::app::App;
-use crate::error::CommandError;
 
 #[derive(Debug, Args)]
 pub(super) struct UnparkArgs {

@@ -4,16 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use node::{App, CommandError, ListedDevice, RevokeRequest, WaitingBatch, WipeState};
 use serde_json::{Value, json};
 use sync_core::control::RevokeReason;
 use sync_core::id::{BatchHash, DeviceId, Space};
 
 use super::order::{give, person};
 use super::time;
-use crate::app::App;
-use crate::error::CommandError;
-use crate::revoke::{ListedDevice, RevokeRequest, WaitingBatch};
-use crate::store::wipe::WipeState;
 
 #[derive(Debug, Args)]
 pub(super) struct RevokeArgs {

@@ -1,12 +1,11 @@
 //! `sample`: made-up people in an installation for samples.
 
 use clap::Args;
+use node::{App, CommandError};
 use serde_json::Value;
 
 use super::Cli;
 use super::serve::{advise, options};
-use crate::app::App;
-use crate::error::CommandError;
 use crate::sample;
 
 /// More people than two banners have: household numbers of a community have four digits.

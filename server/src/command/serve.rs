@@ -5,13 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use node::{App, CommandError, Options, keys};
 use serde_json::json;
 
 use super::{Cli, print, say};
-use crate::app::App;
-use crate::context::Options;
-use crate::error::CommandError;
-use crate::keys;
 use crate::serve::{self, ServeOptions};
 
 #[derive(Debug, Args)]

@@ -1,17 +1,13 @@
 //! JSON output of the verbs. A public contract.
 
+use node::{
+    CellDifference, Difference, Figure, Gone, ParkedRecord, PendingDevice, Recounted, Verified,
+};
 use serde_json::{Value, json};
 use sync_core::figure::{self, Tally};
 use sync_core::id::{ChangeHash, Space};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-
-use crate::app::Figure;
-use crate::enrol::PendingDevice;
-use crate::parked::ParkedRecord;
-use crate::recount::{CellDifference, Recounted};
-use crate::relocate::Gone;
-use crate::verify::{Difference, Verified};
 
 /// `{"from","to","records":{OLD: NEW}}`.
 pub(super) fn gone(gone: &Gone) -> Value {

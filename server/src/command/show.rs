@@ -1,11 +1,8 @@
 //! `show` and `records`: what the server shows.
 
 use clap::Args;
+use node::{App, CommandError, show};
 use serde_json::Value;
-
-use crate::app::App;
-use crate::error::CommandError;
-use crate::show;
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {

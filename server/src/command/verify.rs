@@ -1,12 +1,11 @@
 //! `verify` and `verify-cells`: everything made again from the batches, and compared. What differs is
 //! printed, and an error says that something does.
 
+use node::{App, CommandError};
 use serde_json::Value;
 
 use super::shapes::{recounted, verified};
 use super::{Cli, say_answer};
-use crate::app::App;
-use crate::error::CommandError;
 
 pub(super) async fn verify(cli: &Cli, app: &App) -> Result<Value, CommandError> {
     let found = app.verify().await?;

@@ -1,11 +1,14 @@
 use axum::http::Method;
+use axum::response::IntoResponse;
 use axum::routing::get;
+use node::testing::Phone;
+use node::{CodeError, RevokeRequest, ServeError};
 use sync_core::seal::SigningKey;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::phone::Phone;
 use super::*;
+use crate::http::ErrorBody;
 use crate::{BODY_BYTES_MAX, ServeOptions, serve};
 
 const SPACE: &str = "152522100200.general";
@@ -18,27 +21,27 @@ async fn bytes_that_are_no_request_are_refused_with_a_code() {
     let good = a.encode(&a.request(&[&batch]));
     for path in ["/v1/exchange", "/v1/enrol"] {
         assert_eq!(
-            station.post(path, vec![]).await.refusal(),
+            post(&station, path, vec![]).await.refusal(),
             (400, "message_packing")
         );
         assert_eq!(
-            station.post(path, b"\0nonsense".to_vec()).await.refusal(),
+            post(&station, path, b"\0nonsense".to_vec()).await.refusal(),
             (400, "message_shape")
         );
     }
     for end in 1..good.len() {
-        let said = station.post("/v1/exchange", good[..end].to_vec()).await;
+        let said = post(&station, "/v1/exchange", good[..end].to_vec()).await;
         assert_eq!(said.refusal().0, 400, "cut after {end}");
     }
     // A sealed message whose body says version 2 first.
     let newer = [&[0, 0x82, 0x42, 0x89, 2, 0x58, 0x40][..], &[0; 64]].concat();
     assert_eq!(
-        station.post("/v1/exchange", newer).await.refusal(),
+        post(&station, "/v1/exchange", newer).await.refusal(),
         (400, "message_version")
     );
     let bomb = sync_core::wire::pack(&vec![0; sync_core::wire::MESSAGE_BYTES_MAX + 1]);
     assert_eq!(
-        station.post("/v1/exchange", bomb).await.refusal(),
+        post(&station, "/v1/exchange", bomb).await.refusal(),
         (413, "message_too_large")
     );
     assert_eq!(station.app.verify().await.unwrap().batches, 0);
@@ -54,12 +57,10 @@ async fn a_body_that_says_it_is_too_long_is_refused_before_it_is_read() {
         .body(unread)
         .unwrap();
     assert_eq!(
-        station.ask(request).await.refusal(),
+        ask(&station, request).await.refusal(),
         (413, "body_too_large")
     );
-    let said = station
-        .post("/v1/exchange", vec![0; BODY_BYTES_MAX + 1])
-        .await;
+    let said = post(&station, "/v1/exchange", vec![0; BODY_BYTES_MAX + 1]).await;
     assert_eq!(said.refusal(), (413, "body_too_large"));
 }
 
@@ -71,7 +72,13 @@ async fn who_is_not_let_in_is_told_so_and_nothing_is_stored() {
 
     let stranger = Phone::new(&station, 2, SPACE);
     assert_eq!(
-        stranger.send(&station, &[&batch]).await.refusal(),
+        post(
+            &station,
+            "/v1/exchange",
+            stranger.encode(&stranger.request(&[&batch]))
+        )
+        .await
+        .refusal(),
         (401, "device_unknown")
     );
     let thief = SigningKey::from_bytes(&[9; 32]);
@@ -79,14 +86,38 @@ async fn who_is_not_let_in_is_told_so_and_nothing_is_stored() {
         .request(&[&batch])
         .encode(a.network, &|message| thief.sign(message));
     assert_eq!(
-        station.post("/v1/exchange", forged).await.refusal(),
+        post(&station, "/v1/exchange", forged).await.refusal(),
         (401, "request_signature")
     );
     let mut request = a.request(&[]);
     request.spaces[0].space = "152522100200.health".parse().unwrap();
-    let said = station.post("/v1/exchange", a.encode(&request)).await;
+    let said = post(&station, "/v1/exchange", a.encode(&request)).await;
     assert_eq!(said.refusal(), (403, "space_not_granted"));
     assert_eq!(station.app.verify().await.unwrap().batches, 0);
+}
+
+#[tokio::test]
+async fn what_is_no_enrolment_and_what_fails_has_a_status_of_its_own() {
+    let failure = || ServeError::Failed(anyhow::anyhow!("a disk"));
+    let unjournaled = || ServeError::Unjournaled(std::io::Error::other("a disk"));
+    for (error, status, code) in [
+        (refused(CodeError::Unknown), 404, "code_unknown"),
+        (refused(CodeError::Expired), 410, "code_expired"),
+        (refused(CodeError::SecretWeak), 422, "secret_weak"),
+        (refused(CodeError::Used), 409, "code_used"),
+        (refused(CodeError::Revoked), 403, "device_revoked"),
+        (refused(CodeError::SpaceTaken), 403, "space_taken"),
+        (failure(), 500, "internal"),
+        (ServeError::Panicked, 500, "internal"),
+        (unjournaled(), 503, "journal_unwritable"),
+    ] {
+        let response = Response::read(ErrorBody::from(error).into_response()).await;
+        assert_eq!(response.refusal(), (status, code));
+    }
+}
+
+fn refused(code: CodeError) -> ServeError {
+    ServeError::Refused(code.into())
 }
 
 #[tokio::test]
@@ -127,7 +158,7 @@ async fn what_a_device_holds_of_others_is_taken_though_it_has_just_lost_the_spac
     // Brought to the first by a courier, and the second was lost before it could exchange.
     let only_there = b.batch(1, &[], vec![b.entry(1, "一")]);
     let own = a.batch(1, &[], vec![a.entry(2, "二")]);
-    let request = crate::RevokeRequest {
+    let request = RevokeRequest {
         device: a.device(),
         spaces: [SPACE.parse().unwrap()].into(),
         reason: sync_core::control::RevokeReason::Left,
@@ -164,7 +195,7 @@ async fn what_is_not_served_says_so_in_the_same_shape() {
             .uri(path)
             .body(Body::empty())
             .unwrap();
-        station.ask(request).await
+        ask(&station, request).await
     };
     assert_eq!(ask(Method::GET, "/").await.refusal(), (404, "not_found"));
     assert_eq!(
@@ -240,7 +271,10 @@ async fn of_many_bundles_at_once_a_few_are_read_and_the_others_told_to_come_agai
         "{refused}"
     );
     // Exchanges go on meanwhile.
-    assert_eq!(station.post("/v1/exchange", vec![]).await.refusal().0, 400);
+    assert_eq!(
+        post(&station, "/v1/exchange", vec![]).await.refusal().0,
+        400
+    );
     let mut first = slow.remove(0);
     first.write_all(b"PK\x03\x04").await.unwrap();
     let said = answer(&mut first).await;

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use node::testing::TestServer;
+use node::{CommandError, show};
 use serde_json::Value;
 
-use super::TestServer;
-use crate::error::CommandError;
 use crate::sample::make;
-use crate::show;
 
 async fn filled(people: usize, seed: u64) -> (TestServer, Value) {
     let station = TestServer::sample().await;

@@ -7,7 +7,16 @@ use std::path::Path;
 use super::{read, root};
 
 /// The sources of crates whose modules stand in layers.
-const LAYERED: &[&str] = &["sync-core/src", "words/src", "bench/src"];
+const LAYERED: &[&str] = &[
+    "sync-core/src",
+    "words/src",
+    "bench/src",
+    "server/store/src",
+    "server/recount/src",
+    "server/node/src",
+    "server/office/src",
+    "server/src",
+];
 
 /// What each family imports of the others.
 type Imports = BTreeMap<String, BTreeSet<String>>;

@@ -1,0 +1,163 @@
+//! Erasures as the office orders them, and who has heard (R29–R33).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use store::wipe::{self, WipeState};
+use store::{Conn, contact, erasure, link, record};
+use sync_core::control::{Control, ControlEntry, ControlPosition, Cut, OrderKind};
+use sync_core::id::{Class, DeviceId, EntryHash, RecordId, Space};
+use sync_core::show;
+
+use crate::app::App;
+use crate::context::NodeContext;
+use crate::error::CommandError;
+use crate::exchange;
+use crate::order::OrderRequest;
+use crate::transaction::ReadTx;
+use crate::unit_records::load;
+
+/// An order of erasure, and who has heard of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    /// The entry's name.
+    pub order: EntryHash,
+    /// The records, and when the server was cleared of each.
+    pub records: BTreeMap<RecordId, Option<i64>>,
+    /// The devices that have done it.
+    pub done: BTreeSet<DeviceId>,
+    /// The devices of its spaces that have not been heard of since.
+    pub silent: BTreeSet<DeviceId>,
+}
+
+/// What an order to erase these records says: them, whoever is shown as one person with them, and what
+/// is held of their spaces now.
+async fn wish(
+    conn: &mut Conn,
+    context: &NodeContext,
+    control: &Control,
+    records: &[RecordId],
+    alone: bool,
+) -> Result<OrderRequest, CommandError> {
+    let mut names: BTreeMap<RecordId, String> = BTreeMap::new();
+    let mut open: Vec<RecordId> = records.to_vec();
+    while let Some(record) = open.pop() {
+        if names.contains_key(&record) {
+            continue;
+        }
+        let spaces = record::spaces_of(conn, record).await?;
+        let Some(unit) = spaces.first().map(|space| space.unit().to_owned()) else {
+            return Err(CommandError::wrong("unknown_record", record));
+        };
+        if !alone {
+            let source = load(conn, control.package(), &unit).await?;
+            let today = sync_core::date::date_in_china(context.clock.now());
+            open.extend(show::record(&source, &unit, record, &today).linked);
+            let numbers = link::numbers_of(conn, &unit, &[record]).await?;
+            let numbers: Vec<_> = numbers.into_iter().map(|(number, ..)| number).collect();
+            let holders = link::holders(conn, &numbers).await?;
+            let elsewhere = holders.into_iter().filter(|(_, of, _)| *of != unit);
+            open.extend(elsewhere.map(|(_, _, record)| record));
+            // Who moved is the same person at both places, with or without a number.
+            open.extend(control.went_on(&unit, record).map(|(_, record)| *record));
+        }
+        names.insert(record, unit);
+    }
+    let units: BTreeSet<&String> = names.values().collect();
+    let all = Class::ALL.into_iter();
+    let scope: BTreeSet<Space> = all
+        .flat_map(|class| {
+            units
+                .iter()
+                .filter_map(move |unit| Space::new(unit, class).ok())
+        })
+        .collect();
+    let mut cut = Cut::default();
+    for space in &scope {
+        let vector = exchange::vector(conn, space).await?;
+        if vector.devices().next().is_some() {
+            cut.0.insert(space.clone(), vector);
+        }
+    }
+    Ok(OrderRequest {
+        kind: OrderKind::Erase,
+        scope,
+        names: names
+            .keys()
+            .map(|record| record.to_bytes().to_vec())
+            .collect(),
+        content: cut.encode(),
+    })
+}
+
+/// Whether a device that held so much of the control feed held this entry.
+fn has_heard(
+    control: &Control,
+    device: DeviceId,
+    position: ControlPosition,
+    entry: &ControlEntry,
+) -> bool {
+    let entries = control.for_device(device);
+    let held: Vec<EntryHash> = entries
+        .take(position.count as usize)
+        .map(|entry| entry.hash)
+        .collect();
+    held.contains(&entry.hash) && ControlPosition::of(held) == position
+}
+
+impl App {
+    /// What an order to erase these records says, for [`App::make_order`]; with `alone` nobody who is
+    /// shown as one person with them is named too.
+    pub async fn erasure(
+        &self,
+        records: &[RecordId],
+        alone: bool,
+    ) -> Result<OrderRequest, CommandError> {
+        let context = self.context();
+        let ReadTx { mut conn, control } = context.read().await?;
+        wish(&mut conn, context, &control, records, alone).await
+    }
+
+    /// The orders of erasure, and who has heard.
+    pub async fn erasures(&self) -> Result<Vec<Erasure>, CommandError> {
+        let context = self.context();
+        let ReadTx { mut conn, control } = context.read().await?;
+        let gone = erasure::erased(&mut conn).await?;
+        let heard = contact::heard(&mut conn).await?;
+        let mut erasures = Vec::new();
+        for (entry, kind, order) in control.orders() {
+            if kind != OrderKind::Erase {
+                continue;
+            }
+            let names = order.names.iter();
+            let records = names.filter_map(|name| RecordId::from_slice(name).ok());
+            let affected = control
+                .devices()
+                .filter(|(_, enrolment)| entry.concerns(&enrolment.spaces));
+            let (mut done, mut silent) = (BTreeSet::new(), BTreeSet::new());
+            for (device, _) in affected {
+                let position = heard.get(&device).and_then(|(_, position)| *position);
+                let heard = position.is_some_and(|at| has_heard(&control, device, at, entry));
+                // Who has wiped its store holds nothing of anybody.
+                let wiped = matches!(
+                    wipe::state(&mut conn, device).await?,
+                    Some((WipeState::Wiped, _))
+                );
+                let among = if heard || wiped {
+                    &mut done
+                } else {
+                    &mut silent
+                };
+                among.insert(device);
+            }
+            erasures.push(Erasure {
+                order: entry.hash,
+                records: records
+                    .map(|record| (record, gone.get(&record).copied()))
+                    .collect(),
+                done,
+                silent,
+            });
+        }
+        Ok(erasures)
+    }
+}

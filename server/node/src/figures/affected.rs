@@ -1,0 +1,327 @@
+//! Groups affected by a change: members of an edited household, and records that an ID number or a
+//! statement joins or parts, in any unit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use plan::expression::Facts;
+use store::link::{self, Blind, Holder, Home, Linked, Ties};
+use store::{Conn, StoreError};
+use sync_core::control::Control;
+use sync_core::facts::{TIES, facts, homes};
+use sync_core::figure::{Absence, Counter, UnitFacts, absences};
+use sync_core::group::gather;
+use sync_core::id::{Class, RecordId, Subject};
+use sync_core::show::{self, Source};
+
+use super::load::{load_records, persons};
+use crate::changed::ChangedParts;
+use crate::context::NodeContext;
+use crate::reads::Reads;
+use crate::unit_records::UnitRecords;
+
+/// Who counts elsewhere and when, by unit and group; those who always count where they are too.
+pub(super) type Absences = BTreeMap<(String, RecordId), Absence>;
+
+/// Whom a change concerns.
+#[derive(Default)]
+pub(super) struct Affected {
+    /// Their records, by unit.
+    pub(super) records: BTreeMap<String, BTreeSet<RecordId>>,
+    /// Those of them of which an indicator may say something else now.
+    pub(super) stale: BTreeMap<String, BTreeSet<RecordId>>,
+    /// ID numbers that they show or showed.
+    numbers: BTreeSet<Blind>,
+    /// Those of them that somebody showed from now on, or no longer.
+    tied: BTreeSet<Blind>,
+    /// Who shows them now.
+    holders: BTreeSet<Holder>,
+    /// Persons of whom all of this was read when their ties were written.
+    read: BTreeSet<(String, RecordId)>,
+}
+
+impl Affected {
+    /// Adds the records of a unit that were touched and who lives in their households, and writes
+    /// down anew what ties them to others.
+    pub(super) async fn add_changed(
+        &mut self,
+        conn: &mut Conn,
+        context: &NodeContext,
+        control: &Control,
+        reads: &[Arc<Reads>],
+        unit: &str,
+        changed: ChangedParts,
+    ) -> Result<(), StoreError> {
+        let those = |holds: &dyn Fn(&RecordId, &BTreeSet<String>) -> bool| {
+            let those = changed.iter().filter(|(record, in_)| holds(record, in_));
+            those.map(|(record, _)| *record).collect::<Vec<RecordId>>()
+        };
+        let tied = those(&|record, parts| {
+            record.subject == Subject::Person && TIES.iter().any(|tie| parts.contains(*tie))
+        });
+        let homes = those(&|record, parts| {
+            record.subject == Subject::Household && reads.iter().any(|of| of.home(parts))
+        });
+        let counted =
+            those(&|record, parts| reads.iter().any(|of| of.subject(record.subject, parts)));
+        let (numbers, others) = tie(conn, context, control, unit, &tied).await?;
+        self.numbers.extend(&numbers);
+        self.tied.extend(numbers);
+        self.read
+            .extend(tied.iter().map(|record| (unit.to_owned(), *record)));
+        let dwellers = link::dwellers(conn, unit, &homes).await?;
+        let dwellers: Vec<RecordId> = dwellers.into_iter().map(|(_, person)| person).collect();
+        let records = self.records.entry(unit.to_owned()).or_default();
+        records.extend(changed.keys().chain(&dwellers).chain(&others));
+        let all = self.stale.entry(unit.to_owned()).or_default();
+        all.extend(counted.iter().chain(&tied).chain(&dwellers).chain(&others));
+        Ok(())
+    }
+
+    /// Adds whoever may be the same person as somebody who is concerned: who shares an ID number with
+    /// her, in any unit, of whom something was said together with her, and as whom she went on or
+    /// from whom she came.
+    pub(super) async fn expand_links(
+        &mut self,
+        conn: &mut Conn,
+        control: &Control,
+    ) -> Result<(), StoreError> {
+        let mut fresh = self.records.clone();
+        let mut asked = BTreeSet::new();
+        loop {
+            // Whoever is linked with somebody may have moved, and be linked with others there.
+            loop {
+                let known = self.known();
+                self.add_moved(control, &mut fresh);
+                self.add_linked(conn, &mut fresh).await?;
+                if self.known() == known {
+                    break;
+                }
+            }
+            for (unit, records) in &fresh {
+                let shown = link::numbers_of(conn, unit, &self.unread(unit, records)).await?;
+                self.numbers
+                    .extend(shown.iter().map(|(number, _, _)| *number));
+            }
+            let numbers: Vec<Blind> = self.numbers.difference(&asked).copied().collect();
+            if numbers.is_empty() {
+                return Ok(());
+            }
+            fresh.clear();
+            let holders = link::holders(conn, &numbers).await?;
+            let mut sharing: BTreeMap<Blind, usize> = BTreeMap::new();
+            for (number, _, _) in &holders {
+                *sharing.entry(*number).or_default() += 1;
+            }
+            for (number, unit, record) in &holders {
+                let known = self.records.entry(unit.clone()).or_default();
+                if known.insert(*record) {
+                    fresh.entry(unit.clone()).or_default().insert(*record);
+                }
+                // Whoever shares a number, or did, may have another seat now.
+                if sharing.get(number).is_some_and(|holders| *holders > 1)
+                    || self.tied.contains(number)
+                {
+                    let counted = self.stale.entry(unit.clone()).or_default();
+                    counted.insert(*record);
+                }
+            }
+            self.holders.extend(holders);
+            asked.extend(numbers);
+        }
+    }
+
+    /// The persons among records of a unit whose ties were not read yet.
+    fn unread(&self, unit: &str, records: &BTreeSet<RecordId>) -> Vec<RecordId> {
+        let mut persons = persons(records);
+        persons.retain(|person| !self.read.contains(&(unit.to_owned(), *person)));
+        persons
+    }
+
+    /// How many records are concerned.
+    fn known(&self) -> usize {
+        self.records.values().map(BTreeSet::len).sum()
+    }
+
+    /// Adds to `fresh` as whom somebody in it went on in another unit, or from whom she came: one
+    /// person, whether or not they show a number.
+    fn add_moved(&mut self, control: &Control, fresh: &mut BTreeMap<String, BTreeSet<RecordId>>) {
+        let mut due: Vec<(String, RecordId)> = fresh
+            .iter()
+            .flat_map(|(unit, records)| records.iter().map(|record| (unit.clone(), *record)))
+            .collect();
+        while let Some((unit, record)) = due.pop() {
+            for (there, other) in control.went_on(&unit, record) {
+                let tie = link_key(record.max(*other));
+                self.holders.insert((tie, unit.clone(), record));
+                self.holders.insert((tie, there.clone(), *other));
+                let counted = self.stale.entry(there.clone()).or_default();
+                counted.insert(*other);
+                if self
+                    .records
+                    .entry(there.clone())
+                    .or_default()
+                    .insert(*other)
+                {
+                    fresh.entry(there.clone()).or_default().insert(*other);
+                    due.push((there.clone(), *other));
+                }
+            }
+        }
+    }
+
+    /// Adds to `fresh` whoever was linked with somebody in it or parted from her, and whoever with
+    /// those. Each of them may be in another group now.
+    async fn add_linked(
+        &mut self,
+        conn: &mut Conn,
+        fresh: &mut BTreeMap<String, BTreeSet<RecordId>>,
+    ) -> Result<(), StoreError> {
+        for (unit, records) in fresh {
+            let mut last = self.unread(unit, records);
+            while !last.is_empty() {
+                let linked = link::linked_with(conn, unit, &last).await?;
+                self.stale.entry(unit.clone()).or_default().extend(&linked);
+                let known = self.records.entry(unit.clone()).or_default();
+                last = linked.into_iter().filter(|of| known.insert(*of)).collect();
+                records.extend(&last);
+            }
+        }
+        Ok(())
+    }
+
+    /// When each person who is concerned counts in another unit.
+    pub(super) fn absences(&self, counter: &Counter<'_>, units: &Units<'_>) -> Absences {
+        let mut away = Absences::new();
+        let mut group_of: BTreeMap<(&str, RecordId), RecordId> = BTreeMap::new();
+        for (unit, (_, said)) in units {
+            for (id, (group, _)) in said.groups.range(..) {
+                if id.subject == Subject::Person {
+                    group_of.extend(group.members().map(|member| ((unit.as_str(), member), *id)));
+                    away.insert((unit.clone(), *id), Absence::default());
+                }
+            }
+        }
+        let dates = counter.dates(Subject::Person);
+        for cluster in identity_clusters(&self.holders, &group_of, units) {
+            let said: Vec<(RecordId, &Facts)> = cluster
+                .iter()
+                .filter_map(|(unit, id)| {
+                    let (_, facts) = units.get(*unit)?.1.groups.get(id)?;
+                    Some((*id, facts))
+                })
+                .collect();
+            let seats = absences(counter.package(), &said, &dates);
+            for ((unit, id), seat) in cluster.iter().zip(seats) {
+                away.insert(((*unit).to_owned(), *id), seat);
+            }
+        }
+        away
+    }
+}
+
+/// What ties a record to the one that it went on as, in the place of a number that both show.
+fn link_key(new: RecordId) -> Blind {
+    let mut tie = [0; 16];
+    tie.copy_from_slice(&new.to_bytes()[1..]);
+    Blind(tie)
+}
+
+/// What was loaded of each unit.
+pub(super) type Units<'a> = BTreeMap<String, (UnitRecords<'a>, UnitFacts)>;
+
+/// Groups that share ID numbers over several units, several of one person each; by unit and group.
+/// Groups of one unit that somebody parted are two people, whatever their numbers: the one with the
+/// smaller id is the one that other units know.
+fn identity_clusters<'a>(
+    holders: &'a BTreeSet<Holder>,
+    group_of: &BTreeMap<(&str, RecordId), RecordId>,
+    units: &Units<'_>,
+) -> Vec<BTreeSet<(&'a str, RecordId)>> {
+    let mut numbers_of: BTreeMap<(&str, RecordId), BTreeSet<Blind>> = BTreeMap::new();
+    for (number, unit, record) in holders {
+        if let Some(group) = group_of.get(&(unit.as_str(), *record)) {
+            let numbers = numbers_of.entry((unit, *group)).or_default();
+            numbers.insert(*number);
+        }
+    }
+    let mut parted = BTreeSet::new();
+    for one @ (unit, id) in numbers_of.keys() {
+        let group = units.get(*unit).and_then(|(_, said)| said.groups.get(id));
+        for record in group.into_iter().flat_map(|(group, _)| group.parted()) {
+            if let Some(other) = group_of.get(&(*unit, record)).map(|id| (*unit, *id)) {
+                parted.insert(if *one < other {
+                    (*one, other)
+                } else {
+                    (other, *one)
+                });
+            }
+        }
+    }
+    let clusters = gather(&numbers_of, &BTreeSet::new(), &parted);
+    clusters
+        .into_iter()
+        .filter(|cluster| cluster.len() > 1)
+        .collect()
+}
+
+/// Writes which numbers persons show, of whom else something was said, and which households they
+/// name; returns the numbers that they show or showed, and of whom else something is or was said.
+async fn tie(
+    conn: &mut Conn,
+    context: &NodeContext,
+    control: &Control,
+    unit: &str,
+    persons: &[RecordId],
+) -> Result<(BTreeSet<Blind>, BTreeSet<RecordId>), StoreError> {
+    let Some(package) = control.package().filter(|_| !persons.is_empty()) else {
+        return Ok(Default::default());
+    };
+    let wanted = persons.iter().copied().collect();
+    let general = BTreeSet::from([Class::General]);
+    let source = load_records(conn, control, unit, &general, &wanted).await?;
+    let (mut numbers, mut households) = (BTreeSet::<Holder>::new(), BTreeSet::<Home>::new());
+    let mut links = BTreeSet::<Linked>::new();
+    for person in persons {
+        let shown = source.view(unit, *person);
+        let ties = show::ties(*person, &shown);
+        let blind = ties
+            .numbers
+            .iter()
+            .map(|number| Blind(context.numbers.blind(number)));
+        numbers.extend(blind.map(|number| (number, unit.to_owned(), *person)));
+        links.extend(ties.links.iter().map(|link| (*person, link.other)));
+        let values = shown.iter().map(|(key, slot)| (*key, slot.winner()));
+        let named = homes(&facts(package, values)).into_iter();
+        households.extend(named.map(|household| (household, *person)));
+    }
+    let Ties {
+        numbers: stored,
+        links: stored_links,
+        linked,
+        homes: stored_homes,
+    } = link::ties_of(conn, unit, persons).await?;
+    for gone in stored.difference(&numbers) {
+        link::remove_number(conn, gone).await?;
+    }
+    let added: Vec<&Holder> = numbers.difference(&stored).collect();
+    link::add_numbers(conn, &added).await?;
+
+    for gone in stored_links.difference(&links) {
+        link::remove_link(conn, unit, gone).await?;
+    }
+    let added: Vec<&Linked> = links.difference(&stored_links).collect();
+    link::add_links(conn, unit, &added).await?;
+
+    for gone in stored_homes.difference(&households) {
+        link::remove_home(conn, unit, gone).await?;
+    }
+    let added: Vec<&Home> = households.difference(&stored_homes).collect();
+    link::add_homes(conn, unit, &added).await?;
+    let numbers = stored.into_iter().chain(numbers);
+    let others = stored_links.into_iter().chain(links);
+    Ok((
+        numbers.map(|(number, _, _)| number).collect(),
+        others.map(|(_, other)| other).chain(linked).collect(),
+    ))
+}

@@ -1,0 +1,261 @@
+//! The journal: every batch and control entry once more, in files on a second path, on disk there
+//! before the commit that holds them is (R23). With a backup it is everything that was ever
+//! acknowledged.
+//!
+//! What is new in a transaction is read back from it by its numbers of arrival, so nothing that any
+//! part of the server stores can be forgotten here; what another program stored comes along. A
+//! journal that begins is given everything that is held. What stands in it although its transaction
+//! was rolled back does no harm: batches are the truth, and joining them twice changes nothing.
+
+mod record;
+mod replay;
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use store::clock::Clock;
+use store::owner_only;
+use store::{Conn, StoreError, control, feed, journaled};
+use sync_core::id::NetworkId;
+
+pub use record::{Head, Next, Record, Records};
+pub(crate) use replay::{BadJournal, Files};
+
+/// A file that is longer is followed by another one, so that old ones can be taken away.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Batches that are read from the database at once.
+const BATCHES_AT_ONCE: u32 = 256;
+
+const PREFIX: &str = "journal-";
+const SUFFIX: &str = ".ortoo";
+
+/// The journal of an installation, if it keeps one.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    network: NetworkId,
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    dir: Option<PathBuf>,
+    /// The file that this process appends to; another one after every error, for what stands at the
+    /// end of this one is not known then.
+    file: Option<Current>,
+    /// The next file begins the journal anew.
+    anew: bool,
+}
+
+/// A file that is appended to.
+#[derive(Debug)]
+struct Current {
+    file: File,
+    number: u64,
+    length: u64,
+}
+
+impl State {
+    fn is_full(&self) -> bool {
+        let file = self.file.as_ref();
+        file.is_some_and(|current| current.length >= FILE_BYTES_MAX)
+    }
+}
+
+impl Journal {
+    /// The journal in `dir`; none without.
+    pub(crate) fn new(network: NetworkId, clock: Clock, dir: Option<PathBuf>) -> Self {
+        let state = State {
+            dir,
+            ..State::default()
+        };
+        Self {
+            network,
+            clock,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Goes on in another directory, or nowhere.
+    pub(crate) fn set(&self, dir: Option<PathBuf>) {
+        *self.state() = State {
+            dir,
+            ..State::default()
+        };
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // Whoever panicked in between left a file behind whose end is not known.
+        self.state.lock().unwrap_or_else(|poisoned| {
+            let mut state = PoisonError::into_inner(poisoned);
+            state.file = None;
+            state
+        })
+    }
+
+    /// Writes what the transaction of `conn` holds and the journal lacks, and has it durable; to be
+    /// called before every commit of batches or control entries. On an error nothing may be
+    /// committed.
+    pub(crate) async fn append(&self, conn: &mut Conn) -> Result<(), StoreError> {
+        if self.state().dir.is_none() {
+            return Ok(());
+        }
+        let from = journaled::first_file(conn).await?;
+        {
+            let mut state = self.state();
+            // Another process has begun the journal anew, after an erasure.
+            state.file.take_if(|current| current.number < from);
+        }
+        let mut wrote = false;
+        let known = journaled::control(conn).await?;
+        let entries = control::after(conn, known).await?;
+        if let Some(last) = entries.last().map(|entry| entry.arrival) {
+            let records = entries
+                .into_iter()
+                .map(|entry| Record::Control(entry.bytes));
+            self.write(&records.collect::<Vec<_>>())?;
+            journaled::set_control(conn, last).await?;
+            wrote = true;
+        }
+        for (space, mut arrival) in journaled::behind(conn).await? {
+            loop {
+                let batches = feed::whole(conn, &space, arrival, BATCHES_AT_ONCE).await?;
+                let Some(last) = batches.last().map(|batch| batch.placed.arrival) else {
+                    break;
+                };
+                let records = batches.into_iter().map(|batch| Record::Batch(batch.bytes));
+                self.write(&records.collect::<Vec<_>>())?;
+                arrival = last;
+                wrote = true;
+            }
+            journaled::set_journaled(conn, &space, arrival).await?;
+        }
+        if wrote {
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Begins the journal anew in the transaction of `conn`, with what is held now: its older files have
+    /// what an erasure has just taken out. Once that has committed, [`Journal::drop_old`].
+    pub(crate) async fn begin_again(&self, conn: &mut Conn) -> Result<(), StoreError> {
+        let Some(dir) = self.state().dir.clone() else {
+            return Ok(());
+        };
+        let last = numbers(&dir).map_err(StoreError::Journal)?.pop();
+        let next = last.unwrap_or(0).saturating_add(1);
+        journaled::begin_anew(conn).await?;
+        journaled::set_first_file(conn, next).await?;
+        self.state().anew = true;
+        self.append(conn).await
+    }
+
+    /// Removes the files from before the journal was begun anew, overwritten first.
+    pub(crate) async fn drop_old(&self, conn: &mut Conn) -> Result<(), StoreError> {
+        let Some(dir) = self.state().dir.clone().filter(|dir| dir.is_dir()) else {
+            return Ok(());
+        };
+        let from = journaled::first_file(conn).await?;
+        let old = numbers(&dir).map_err(StoreError::Journal)?;
+        for number in old.into_iter().filter(|number| *number < from) {
+            owner_only::destroy(&dir.join(name(number))).map_err(StoreError::Journal)?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, records: &[Record]) -> Result<(), StoreError> {
+        let mut bytes = Vec::new();
+        for record in records {
+            record.put(&mut bytes);
+        }
+        self.with_file(|current| {
+            current.file.write_all(&bytes)?;
+            current.length += bytes.len() as u64;
+            Ok(())
+        })?;
+        if self.state().is_full() {
+            self.sync()?;
+            self.state().file = None;
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.with_file(|current| current.file.sync_data())
+    }
+
+    fn with_file(
+        &self,
+        mut use_it: impl FnMut(&mut Current) -> io::Result<()>,
+    ) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let State { dir, file, anew } = &mut *state;
+        let Some(dir) = dir.as_deref() else {
+            return Ok(());
+        };
+        let used = match file.as_mut() {
+            Some(current) => use_it(current),
+            None => begin(dir, self.network, self.clock.now(), *anew).and_then(|begun| {
+                *anew = false;
+                use_it(file.insert(begun))
+            }),
+        };
+        if used.is_err() {
+            *file = None;
+        }
+        used.map_err(StoreError::Journal)
+    }
+}
+
+/// Begins the next file of a directory. Its name is durable.
+fn begin(dir: &Path, network: NetworkId, now: i64, whole: bool) -> io::Result<Current> {
+    owner_only::make_dir(dir)?;
+    let mut number = numbers(dir)?
+        .last()
+        .map_or(1, |last| last.saturating_add(1));
+    loop {
+        match owner_only::create(&dir.join(name(number))) {
+            // Another process on the same directory was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(error),
+            Ok(mut file) => {
+                let head = Head {
+                    network,
+                    number,
+                    begun: now,
+                    whole,
+                };
+                let head = head.to_bytes();
+                file.write_all(&head)?;
+                file.sync_all()?;
+                File::open(dir)?.sync_all()?;
+                return Ok(Current {
+                    file,
+                    number,
+                    length: head.len() as u64,
+                });
+            }
+        }
+    }
+}
+
+fn name(number: u64) -> String {
+    format!("{PREFIX}{number:06}{SUFFIX}")
+}
+
+/// The numbers of the files in a directory, ascending.
+fn numbers(dir: &Path) -> io::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for file in fs::read_dir(dir)? {
+        let file = file?.file_name();
+        let number = file.to_str().and_then(|file| {
+            let digits = file.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+            digits.parse::<u64>().ok()
+        });
+        numbers.extend(number);
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
