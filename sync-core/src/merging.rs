@@ -120,7 +120,8 @@ impl Replica {
         })
     }
 
-    /// Prepares to merge everything held of a record anew. Mark it alone before.
+    /// Prepares to merge everything held of a record anew. Mark it alone before. One of which nothing is held
+    /// goes: what was to be merged has not come to stay.
     pub fn prepare_rebuild(
         &self,
         rows: &dyn ReadRows,
@@ -133,8 +134,22 @@ impl Replica {
             .map(|(device, raw)| (*device, raw.as_slice()))
             .collect();
         let mut out = Prepared::default();
-        self.put_state(space, *record, RecordState::rebuild(&changes), &mut out);
+        match self.holds_of(space, *record) {
+            true => self.put_state(space, *record, RecordState::rebuild(&changes), &mut out),
+            false => out.put(
+                stored::no_record_row(space, *record),
+                Step::Forget(space.clone(), *record),
+            ),
+        }
         Ok(out)
+    }
+
+    /// Whether any change of a record is held, in effect or not.
+    fn holds_of(&self, space: &Space, record: RecordId) -> bool {
+        self.spaces.get(space).is_some_and(|held| {
+            let mut staged = held.staged.values();
+            held.touched.contains_key(&record) || staged.any(|staged| staged.entry.record == record)
+        })
     }
 
     fn put_state(
@@ -146,5 +161,45 @@ impl Replica {
     ) {
         let row = stored::record_row(space, record, &state);
         out.put(row, Step::Merged(space.clone(), record, Box::new(state)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Class;
+    use crate::testing::{TestDevice, general};
+    use crate::value::Value;
+
+    fn take(station: &mut TestDevice, prepared: Prepared<()>) {
+        station.rows.write(&prepared.rows);
+        station.replica.apply(prepared);
+    }
+
+    #[test]
+    fn a_suspect_is_made_again_of_what_is_held_and_goes_where_nothing_is() {
+        let mut station = TestDevice::new(1, &[Class::General]);
+        station.rows.write(&station.replica.first_rows());
+        let (saved, never_came) = (station.person(), station.person());
+        let name = ("identity.name", Value::from("其其格"));
+        station.save(saved, &[name]).unwrap();
+        let whole = station.replica.record(&general(), saved).cloned();
+        let places = BTreeSet::from([saved, never_came].map(|record| (general(), record)));
+        let parked = station
+            .replica
+            .prepare_suspect(&places, DocumentError::Suspected);
+        take(&mut station, parked);
+        assert_eq!(station.replica.suspects().count(), 2);
+        for place in &places {
+            let rebuilt = station.replica.prepare_rebuild(&station.rows, place);
+            take(&mut station, rebuilt.unwrap());
+        }
+        for _ in 0..2 {
+            let space = general();
+            let shown: Vec<_> = station.replica.records(&space).map(|(id, _)| id).collect();
+            assert_eq!(shown, [saved]);
+            assert_eq!(station.replica.record(&space, saved), whole.as_ref());
+            assert_eq!(station.reopen().rebuilt, 0);
+        }
     }
 }
