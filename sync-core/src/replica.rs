@@ -84,6 +84,14 @@ impl<T> Prepared<T> {
         }
     }
 
+    /// The records that were merged to prepare it, or parked.
+    pub fn merged(&self) -> impl Iterator<Item = (&Space, RecordId)> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Merged(space, record, _) => Some((space, *record)),
+            _ => None,
+        })
+    }
+
     /// Whether the step takes something out of the store for good: once its rows are durable the host
     /// leaves no trace of what they replace, in logs and free pages neither (R30).
     pub fn erases(&self) -> bool {

@@ -1,9 +1,11 @@
 //! Couriers: bundles are made, lie in a bag, arrive late, twice, in any order, at the server or at any
 //! phone, or never; and what a lost phone had not sent is saved from its outbox.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use ed25519_dalek::Signer;
+use phone::merging::Mark;
 use sync_core::batch::Batch;
 use sync_core::bundle::{BadBundle, Content, envelopes};
 use sync_core::bundle_exchange::{Bundle, BundleError, BundleOptions, ImportError, SHORT_BYTES};
@@ -223,6 +225,20 @@ impl World {
         };
         let key =
             SealingKey::from_bytes(&phone.sealing).map_err(|e| broken("R5", e.to_string()))?;
+        let mark = Mark {
+            places: match process.replica.merges_of_bundle(&key, file) {
+                Ok(places) => places,
+                Err(_) => BTreeSet::new(),
+            },
+            alone: false,
+        };
+        if !self.mark(p, &mark)? {
+            return Ok(());
+        }
+        let phone = &mut self.phones[p];
+        let Some(process) = &mut phone.process else {
+            return Ok(());
+        };
         let store = phone.disk.as_seen_by(&process.writer);
         let mut context = Context {
             now,
@@ -242,18 +258,9 @@ impl World {
                 return Err(broken("R5", format!("our bundle is not taken: {error}")));
             }
         };
-        match self.persist(p, &prepared.rows.clone())? {
-            Persisted::Done => {}
-            Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(()),
-        }
-        let Some(process) = &mut self.phones[p].process else {
+        let Some(imported) = self.merge(p, prepared, &mark.places)? else {
             return Ok(());
         };
-        let imported = process.replica.apply(prepared);
-        match self.flush(p)? {
-            Persisted::Done => {}
-            Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(()),
-        }
         self.say(|w| format!("{} takes a bundle: {imported:?}", w.name(p)));
         self.drop_lost(p)?;
         if imported.again {
@@ -275,6 +282,7 @@ impl World {
         if imported.acknowledged > 0 {
             self.count(Fault::Acknowledged);
         }
+        self.prove(p)?;
         self.agree_phone(p)
     }
 

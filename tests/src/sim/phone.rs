@@ -10,6 +10,7 @@ use sync_core::batch::{Batch, Reference, ReferencedBatch};
 use sync_core::exchange::{Budget, Outgoing};
 use sync_core::feed::Vector;
 use sync_core::id::{AuthorId, ChangeHash, Class, DeviceId, NetworkId, RecordId, Space};
+use sync_core::merging::Place;
 use sync_core::record::RecordState;
 use sync_core::replica::{OpenError, OpenReport, Replica};
 use sync_core::row::Table;
@@ -100,6 +101,8 @@ pub(super) struct Phone {
     pub(super) expected: Option<Vec<(Space, RecordId, RecordState)>>,
     /// Whether the store was ever set back.
     pub(super) rolled_back: bool,
+    /// How often a record has ended the program, as long as so many entries of the control feed were held.
+    pub(super) ended: BTreeMap<(Place, usize), u32>,
     /// Whether it has been enrolled.
     pub(super) enrolled: bool,
     /// Whether it fell into a well.
@@ -139,6 +142,7 @@ impl Phone {
             in_doubt: None,
             expected: None,
             rolled_back: false,
+            ended: BTreeMap::new(),
             enrolled: false,
             lost: false,
             revoked: false,
@@ -163,6 +167,7 @@ impl Phone {
             in_doubt: None,
             expected: None,
             rolled_back: true,
+            ended: BTreeMap::new(),
             ..*self
         }
     }
