@@ -148,9 +148,11 @@ impl Phone {
     }
 }
 
-/// The records that are merged one by one, since one of them ended the program.
-#[derive(Default)]
-pub(crate) struct Proof {
+/// The merges of suspects, one by one: a merge of one of them ended the program, or their rows are lost.
+///
+/// Exchanges and imports end with it. A host may take its steps after opening too.
+#[derive(Debug, Default)]
+pub struct Proof {
     marked: Option<Place>,
 }
 
@@ -162,7 +164,10 @@ impl Proof {
     }
 
     /// One step of it; whether there is another. What it committed must be durable before the next.
-    pub(crate) fn step(&mut self, phone: &mut Phone) -> Result<bool, PhoneError> {
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn step(&mut self, phone: &mut Phone) -> Result<bool, PhoneError> {
         if let Some(place) = self.marked.take() {
             let unreadable = |_| PhoneError::Store(Issue::new("store_unreadable"));
             phone.merge(&|open, _| {

@@ -7,16 +7,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::batch::Batch;
-use crate::bundle;
-use crate::bundle_exchange::ImportError;
 use crate::document::DocumentError;
 use crate::exchange::{Arrival, Work};
 use crate::id::{DeviceId, RecordId, Space};
 use crate::record::RecordState;
-use crate::replica::{Prepared, Replica, Step};
+use crate::replica::{Prepared, Quarantined, Replica, Step};
 use crate::row::{ReadRows, Row, Unreadable};
-use crate::seal::SealingKey;
 use crate::stored;
 
 /// A record in a space.
@@ -50,54 +46,6 @@ impl Replica {
         stored::record_row(space, record, &suspected)
     }
 
-    /// The records that [`Replica::prepare_import`] may merge. Nothing is merged to find out.
-    pub fn merges_of_bundle(
-        &self,
-        key: &SealingKey,
-        file: &[u8],
-    ) -> Result<BTreeSet<Place>, ImportError> {
-        let contents = bundle::unseal(self.me.network, [key], file)?.contents;
-        let mut places = BTreeSet::new();
-        for content in &contents {
-            places.extend(self.merges(&content.control, &content.batches));
-        }
-        Ok(places)
-    }
-
-    fn merges(&self, control: &[Vec<u8>], batches: &[Vec<u8>]) -> BTreeSet<Place> {
-        let behind = self.spaces.iter().flat_map(|(space, held)| {
-            let behind = held.behind.keys();
-            behind.map(|record| (space.clone(), *record))
-        });
-        let mut places: BTreeSet<Place> = behind.collect();
-        if control.is_empty() && batches.is_empty() {
-            return places;
-        }
-        let stashed = self.spaces.values().flat_map(|held| held.stash.values());
-        for bytes in batches.iter().chain(stashed) {
-            if let Ok(batch) = Batch::from_store(self.me.network, bytes) {
-                let space = &batch.header.space;
-                let records = batch.entries.iter().map(|entry| entry.record);
-                places.extend(records.map(|record| (space.clone(), record)));
-            }
-        }
-        let mut after = self.control.clone();
-        for bytes in control {
-            if let Ok(Some(entry)) = after.check(bytes) {
-                after.apply(entry);
-            }
-        }
-        let decided = after.exclusions_since(&self.control);
-        places.extend(decided.map(|(space, record)| (space.clone(), record)));
-        if after.cut_devices().next().is_some() {
-            // Whatever was made on what no longer counts is made again.
-            for (space, held) in &self.spaces {
-                places.extend(held.touched.keys().map(|record| (space.clone(), *record)));
-            }
-        }
-        places
-    }
-
     /// Prepares to park records whose merge ended the program: as [`DocumentError::Suspected`], or for good as
     /// [`DocumentError::Ended`] if it was a suspect that was merged alone.
     pub fn prepare_suspect(&self, places: &BTreeSet<Place>, reason: DocumentError) -> Prepared<()> {
@@ -127,21 +75,35 @@ impl Replica {
         rows: &dyn ReadRows,
         (space, record): &Place,
     ) -> Result<Prepared<()>, Unreadable> {
-        let quarantined = self.quarantined(&self.control, space, &Default::default());
-        let changes = self.changes_of(rows, space, *record, &[], &quarantined, &self.control)?;
-        let changes: Vec<(DeviceId, &[u8])> = changes
-            .iter()
-            .map(|(device, raw)| (*device, raw.as_slice()))
-            .collect();
         let mut out = Prepared::default();
         match self.holds_of(space, *record) {
-            true => self.put_state(space, *record, RecordState::rebuild(&changes), &mut out),
+            true => {
+                let quarantined = self.quarantined(&self.control, space, &Default::default());
+                let state = self.rebuilt(rows, space, *record, &quarantined)?;
+                self.put_state(space, *record, state, &mut out);
+            }
             false => out.put(
                 stored::no_record_row(space, *record),
                 Step::Forget(space.clone(), *record),
             ),
         }
         Ok(out)
+    }
+
+    /// The state that all that is held of a record makes.
+    pub(crate) fn rebuilt(
+        &self,
+        rows: &dyn ReadRows,
+        space: &Space,
+        record: RecordId,
+        quarantined: &Quarantined,
+    ) -> Result<RecordState, Unreadable> {
+        let changes = self.changes_of(rows, space, record, &[], quarantined, &self.control)?;
+        let changes: Vec<(DeviceId, &[u8])> = changes
+            .iter()
+            .map(|(device, raw)| (*device, raw.as_slice()))
+            .collect();
+        Ok(RecordState::rebuild(&changes))
     }
 
     /// Whether any change of a record is held, in effect or not.

@@ -181,16 +181,12 @@ impl World {
     /// Starts a phone's process, and asks whether what it shows is what it showed.
     pub(super) fn open(&mut self, p: usize) -> Checked {
         let (budget, plant) = (self.budget(), self.options.plant);
-        let marks = self.marks(p);
         let report = self.phones[p]
             .start(&mut self.dice, plant, budget)
             .map_err(|error| broken("R8", format!("the store does not open: {error}")))?;
         self.say(|w| format!("{} opens its store", w.name(p)));
         if !self.outlives_opening(p)? {
             return Ok(());
-        }
-        if marks && let Some(process) = &mut self.phones[p].process {
-            process.replica.mark_merges();
         }
         // Records that are behind have no row.
         let sliced = self.config.slices > 0;

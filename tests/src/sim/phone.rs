@@ -186,10 +186,15 @@ impl Phone {
     ) -> Result<OpenReport, OpenError> {
         let writer = self.disk.open();
         let store = self.disk.as_seen_by(&writer);
-        let (replica, report) = Replica::open(&store, &mut |table: Table, each| {
+        let mut each = |table: Table, each: &mut dyn FnMut(Vec<u8>)| {
             store.read_shuffled(dice, table, each);
             Ok(())
-        })?;
+        };
+        let (replica, report) =
+            match self.disk.is_buffered() && plant != Some(Plant::ForgetsTheMark) {
+                true => Replica::open_marking(&store, &mut each)?,
+                false => Replica::open(&store, &mut each)?,
+            };
         let rng = match plant {
             Some(Plant::SameRandomness) => ChaCha8Rng::from_seed(self.seed_of_randomness),
             _ => dice.split(),
