@@ -1,5 +1,5 @@
 //! A phone as the simulator keeps it: its store, its keys, and the process that runs the replica
-//! until it is killed.
+//! until it is killed. It is a host of its own and not the crate `phone`, because mistakes are planted in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
