@@ -1,7 +1,8 @@
-//! The outbox of a store, for whoever has no secret.
+//! Bundles taken step by step, and the outbox of a store for whoever has no secret.
 
 use std::path::Path;
 
+pub use phone::bundle::Import;
 use phone::bundle::of_outbox;
 
 use crate::error::PhoneError;

@@ -1,6 +1,7 @@
 //! Bundles: what goes to the server, or comes from it, in somebody's bag. Bytes out and bytes in;
 //! the app knows how they travel: a file in a chat, a chain of codes, a short message.
 
+use client::bundle::Import;
 use client::error::PhoneError as Inner;
 use sync_core::bundle_exchange;
 
@@ -111,8 +112,13 @@ impl Phone {
     /// [`PhoneError::Wrong`], and nothing has changed: `bundle_not_for_us` where all of it is for
     /// others, `bundle_shape`, `bundle_version`, `bundle_too_large`, `bundle_altered`.
     pub fn import_bundle(&self, bytes: Vec<u8>) -> Result<BundleReport, PhoneError> {
-        self.with(|phone| phone.import_bundle(&bytes))
-            .map(BundleReport::from)
+        let mut import = Import::of(&bytes);
+        loop {
+            // Other calls have the phone between two steps.
+            if let Some(imported) = self.with(|phone| import.step(phone))? {
+                return Ok(imported.into());
+            }
+        }
     }
 }
 

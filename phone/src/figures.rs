@@ -6,7 +6,6 @@ use plan::Package;
 use plan::indicator::Indicator;
 use sync_core::figure::{self, Tally, YearSelection};
 use sync_core::id::Class;
-use sync_core::task;
 
 use crate::error::{Issue, PhoneError};
 use crate::phone::{Open, Phone};
@@ -90,7 +89,7 @@ impl Phone {
         let until = open.day_in(days);
         let mut tasks = Vec::new();
         for unit in open.replica.units() {
-            let due = task::due(&open.replica.facts(unit), package, unit, &today, &until);
+            let due = open.replica.due(unit, &today, &until);
             for due in due.map_err(|error| unreadable(package, &error))? {
                 tasks.push(ShownTask {
                     record: due.record.to_string(),

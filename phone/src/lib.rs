@@ -23,7 +23,7 @@ mod history;
 pub mod keys;
 pub mod links;
 pub mod memory;
-mod merging;
+pub mod merging;
 pub mod orphaned;
 pub mod phone;
 pub mod records;

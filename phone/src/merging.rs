@@ -10,17 +10,24 @@ use std::collections::BTreeSet;
 use minicbor::{Decode, Encode};
 use sync_core::merging::Place;
 use sync_core::record::DocumentError;
-use sync_core::replica::Replica;
+use sync_core::replica::{Prepared, Replica};
 use sync_core::row::{Row, Table};
 
 use crate::error::{Issue, PhoneError};
 use crate::phone::{Phone, Prepare};
 use crate::store::{Store, StoreError};
 
-/// The logical key of the row with the mark.
-const MARK: &[u8] = b"merging";
 /// First in the row's value, apart from the numbers of other rows of its table.
 const MARK_KIND: u8 = 129;
+
+/// What is about to be merged, as a row of the store says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The records.
+    pub places: BTreeSet<Place>,
+    /// It is a suspect that is merged alone.
+    pub alone: bool,
+}
 
 #[derive(Encode, Decode)]
 struct MarkRow {
@@ -29,55 +36,77 @@ struct MarkRow {
     /// Spaces and records.
     #[n(1)]
     places: Vec<(String, String)>,
-    /// It is a suspect that is merged alone.
     #[n(2)]
     alone: bool,
+}
+
+impl Mark {
+    /// The logical key of its row, which is one of [`Table::Meta`].
+    pub const KEY: &'static [u8] = b"merging";
+
+    /// Its row, to be durable before anything is merged.
+    pub fn row(&self) -> Row {
+        let places = self.places.iter();
+        let mark = MarkRow {
+            kind: MARK_KIND,
+            places: places
+                .map(|(space, record)| (space.to_string(), record.to_string()))
+                .collect(),
+            alone: self.alone,
+        };
+        let mut value = Vec::new();
+        // Writing to memory can't fail.
+        drop(minicbor::encode(mark, &mut value));
+        row(Some(value))
+    }
+
+    /// The row that takes it away, in the transaction of what came of the merge.
+    pub fn gone() -> Row {
+        row(None)
+    }
+
+    /// Reads the value of its row. Nothing is marked by what does not read.
+    pub fn read(value: &[u8]) -> Self {
+        let Ok(mark) = minicbor::decode::<MarkRow>(value) else {
+            return Self::default();
+        };
+        let read =
+            |(space, record): (String, String)| Some((space.parse().ok()?, record.parse().ok()?));
+        Self {
+            places: mark.places.into_iter().filter_map(read).collect(),
+            alone: mark.alone,
+        }
+    }
+
+    /// Prepares what follows from a mark that is found at opening: its records are parked, and it goes.
+    pub fn park(&self, replica: &Replica) -> Prepared<()> {
+        let reason = match self.alone {
+            true => DocumentError::Ended,
+            false => DocumentError::Suspected,
+        };
+        let mut prepared = replica.prepare_suspect(&self.places, reason);
+        prepared.rows.push(Self::gone());
+        prepared
+    }
 }
 
 fn row(value: Option<Vec<u8>>) -> Row {
     Row {
         table: Table::Meta,
-        key: MARK.to_vec(),
+        key: Mark::KEY.to_vec(),
         space: None,
         value,
     }
 }
 
-fn marked(places: &BTreeSet<Place>, alone: bool) -> Row {
-    let places = places.iter();
-    let mark = MarkRow {
-        kind: MARK_KIND,
-        places: places
-            .map(|(space, record)| (space.to_string(), record.to_string()))
-            .collect(),
-        alone,
-    };
-    let mut value = Vec::new();
-    // Writing to memory can't fail.
-    drop(minicbor::encode(mark, &mut value));
-    row(Some(value))
-}
-
 /// Parks what was being merged when the program ended, if it did.
 pub(crate) fn recover(store: &mut dyn Store, replica: &mut Replica) -> Result<(), StoreError> {
-    let mark = match store.row(Table::Meta, MARK) {
-        Ok(Some(mark)) => mark,
+    let mark = match store.row(Table::Meta, Mark::KEY) {
+        Ok(Some(mark)) => Mark::read(&mark),
         Ok(None) | Err(StoreError::Damaged { .. }) => return Ok(()),
         Err(error) => return Err(error),
     };
-    let mark = minicbor::decode::<MarkRow>(&mark).ok();
-    let (places, alone) = mark
-        .map(|mark| (mark.places, mark.alone))
-        .unwrap_or_default();
-    let reason = match alone {
-        true => DocumentError::Ended,
-        false => DocumentError::Suspected,
-    };
-    let read =
-        |(space, record): (String, String)| Some((space.parse().ok()?, record.parse().ok()?));
-    let places = places.into_iter().filter_map(read).collect();
-    let mut prepared = replica.prepare_suspect(&places, reason);
-    prepared.rows.push(row(None));
+    let prepared = mark.park(replica);
     store.commit(&prepared.rows)?;
     replica.apply(prepared);
     Ok(())
@@ -90,7 +119,11 @@ impl Phone {
         if self.system.catches_panics() || places.is_empty() {
             return Ok(false);
         }
-        self.commit_row(&marked(places, false))?;
+        let mark = Mark {
+            places: places.clone(),
+            alone: false,
+        };
+        self.commit_row(&mark.row())?;
         Ok(true)
     }
 
@@ -104,20 +137,22 @@ impl Phone {
         }
         let merged = self.try_step(&|open, context| {
             let mut prepared = prepare(open, context)?;
-            prepared.rows.push(row(None));
+            prepared.rows.push(Mark::gone());
             Ok(prepared)
         });
         if !matches!(merged, Ok(Ok(_))) {
             // Nothing was merged, and the program lives.
-            self.commit_row(&row(None))?;
+            self.commit_row(&Mark::gone())?;
         }
         merged
     }
 }
 
-/// The records that are merged one by one, since one of them ended the program.
-#[derive(Default)]
-pub(crate) struct Proof {
+/// The merges of suspects, one by one: a merge of one of them ended the program, or their rows are lost.
+///
+/// Exchanges and imports end with it. A host may take its steps after opening too.
+#[derive(Debug, Default)]
+pub struct Proof {
     marked: Option<Place>,
 }
 
@@ -129,7 +164,10 @@ impl Proof {
     }
 
     /// One step of it; whether there is another. What it committed must be durable before the next.
-    pub(crate) fn step(&mut self, phone: &mut Phone) -> Result<bool, PhoneError> {
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn step(&mut self, phone: &mut Phone) -> Result<bool, PhoneError> {
         if let Some(place) = self.marked.take() {
             let unreadable = |_| PhoneError::Store(Issue::new("store_unreadable"));
             phone.merge(&|open, _| {
@@ -142,7 +180,11 @@ impl Proof {
         let Some(place) = suspect else {
             return Ok(false);
         };
-        phone.commit_row(&marked(&BTreeSet::from([place.clone()]), true))?;
+        let mark = Mark {
+            places: BTreeSet::from([place.clone()]),
+            alone: true,
+        };
+        phone.commit_row(&mark.row())?;
         self.marked = Some(place);
         Ok(true)
     }

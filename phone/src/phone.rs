@@ -273,21 +273,9 @@ impl Phone {
     /// Prepares a step, makes its rows durable, applies it. Prepared anew, a bounded number of
     /// times, whenever the store had to be opened again.
     pub(crate) fn step<T>(&mut self, prepare: &Prepare<'_, T>) -> Result<T, PhoneError> {
-        self.tries(|phone| phone.try_step(prepare))
-    }
-
-    /// The same for a step that merges what was marked ([`Phone::merge`]).
-    pub(crate) fn merge_anew<T>(&mut self, prepare: &Prepare<'_, T>) -> Result<T, PhoneError> {
-        self.tries(|phone| phone.merge(prepare))
-    }
-
-    fn tries<T>(
-        &mut self,
-        mut one: impl FnMut(&mut Self) -> Result<Result<T, StoreError>, PhoneError>,
-    ) -> Result<T, PhoneError> {
         let mut last = StoreError::Busy;
         for _ in 0..COMMIT_TRIES_MAX {
-            match one(self)? {
+            match self.try_step(prepare)? {
                 Ok(outcome) => return Ok(outcome),
                 Err(error) => last = error,
             }
@@ -467,18 +455,19 @@ fn open(place: &mut dyn Place, system: &Arc<dyn System>) -> Result<Open, PhoneEr
         Err(error) => return Err(error.into()),
     };
     let mut damaged = 0;
-    let opened = Replica::open(&store, &mut |table, each| {
+    let mut each = |table, each: &mut dyn FnMut(Vec<u8>)| {
         damaged += store
             .rows(table, each)
             .map_err(|e| Unreadable(e.to_string()))?;
         Ok(())
-    });
+    };
+    let opened = match system.catches_panics() {
+        true => Replica::open(&store, &mut each),
+        false => Replica::open_marking(&store, &mut each),
+    };
     match opened {
         Ok((mut replica, mut report)) => {
             report.unreadable_rows += damaged;
-            if !system.catches_panics() {
-                replica.mark_merges();
-            }
             merging::recover(&mut *store, &mut replica)?;
             drop_lost(&mut *store, &mut replica)?;
             let next = DeviceKeys::load_next(&*store)?;

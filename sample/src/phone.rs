@@ -1,7 +1,8 @@
 //! A phone whose rows are in memory: the real replica, real keys, real signatures, no disk.
 //!
-//! For loads of many phones: the sample banner, and benches of the server, where the phone's own
-//! disk would be in the way. It says at every step what time it is, so that years pass in moments.
+//! For loads of many phones: the sample banner, benches of the server, recorded stories. It says at every
+//! step what time it is, so that years pass in moments. The crate `phone` over its store in memory would take
+//! four times as long for a save, since it seals all rows and a copy for the outbox.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,9 @@ use sync_core::date::date_in_china;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest, EnrolmentLink};
 use sync_core::exchange::{Budget, ExchangeError, Outgoing, Received};
 use sync_core::id::{AuthorId, DeviceId, NetworkId, RecordId, Subject};
-use sync_core::replica::{Context, DeviceIdentity, Edit, EditError, Replica, ServerState};
+use sync_core::replica::{
+    Context, DeviceIdentity, Edit, EditError, OpenError, OpenReport, Prepared, Replica, ServerState,
+};
 use sync_core::row::{ReadRows, Row, Table, Unreadable};
 use sync_core::seal::{SealingKey, SigningKey};
 use sync_core::value::{Key, Value};
@@ -55,37 +58,136 @@ fn reasons(error: &EditError) -> String {
     }
 }
 
-/// The rows of a store, without those that are only read when a replica is opened again: this one
-/// never is, and they would hold every record a second time.
-#[derive(Default)]
-struct Rows(BTreeMap<Vec<u8>, Vec<u8>>);
-
-/// What a running replica reads back.
-const READ_BACK: Table = Table::Batch;
+/// The rows of a store by table and logical key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows(pub BTreeMap<(Table, Vec<u8>), Vec<u8>>);
 
 impl Rows {
-    fn write(&mut self, rows: Vec<Row>) {
-        for row in rows.into_iter().filter(|row| row.table == READ_BACK) {
-            match row.value {
-                Some(value) => drop(self.0.insert(row.key, value)),
-                None => drop(self.0.remove(&row.key)),
+    fn write(&mut self, rows: impl IntoIterator<Item = Row>) {
+        for Row {
+            table, key, value, ..
+        } in rows
+        {
+            match value {
+                Some(value) => drop(self.0.insert((table, key), value)),
+                None => drop(self.0.remove(&(table, key))),
             }
         }
+    }
+
+    /// The values of a table, in ascending order of keys.
+    pub fn of(&self, table: Table) -> impl Iterator<Item = &Vec<u8>> {
+        let from = (table, Vec::new());
+        let of_table = self
+            .0
+            .range(from..)
+            .take_while(move |((of, _), _)| *of == table);
+        of_table.map(|(_, value)| value)
+    }
+
+    /// Opens the replica that the rows are.
+    pub fn open(&self) -> Result<(Replica, OpenReport), OpenError> {
+        Replica::open(self, &mut |table, each| {
+            self.of(table).for_each(|value| each(value.clone()));
+            Ok(())
+        })
     }
 }
 
 impl ReadRows for Rows {
     fn read(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Unreadable> {
-        match table {
-            READ_BACK => Ok(self.0.get(key).cloned()),
-            other => Err(Unreadable(format!("{other:?} is not kept"))),
-        }
+        Ok(self.0.get(&(table, key.to_vec())).cloned())
     }
 }
 
+/// A device that was let in: what it holds, the rows that this is, and its keys.
+pub struct Device {
+    /// What it holds.
+    pub replica: Replica,
+    /// What it has on disk.
+    pub rows: Rows,
+    /// Its signing key.
+    pub key: SigningKey,
+    /// Its sealing key.
+    pub sealing: SealingKey,
+    /// All chance that it has.
+    pub rng: ChaCha20Rng,
+    /// It is never opened again. Rows that only an opening reads would hold every record a second time.
+    never_reopened: bool,
+}
+
+impl Device {
+    /// The device that the server's answer to its enrolment lets in at `now`.
+    pub fn let_in(
+        network: NetworkId,
+        (key, sealing): (SigningKey, SealingKey),
+        rng: ChaCha20Rng,
+        now: i64,
+        answer: &EnrolAnswer,
+    ) -> Result<Self, BadEntry> {
+        let mut control = Control::new(network);
+        for bytes in &answer.control {
+            if let Some(entry) = control.check(bytes)? {
+                control.apply(entry);
+            }
+        }
+        let me = DeviceIdentity {
+            network,
+            device: DeviceId::of_key(&key.public().bytes),
+        };
+        let hub = ServerState::enrolled(answer.incarnation, answer.nonce, now, answer.time);
+        let replica = Replica::new(me, control, hub);
+        let mut rows = Rows::default();
+        rows.write(replica.first_rows());
+        Ok(Self {
+            replica,
+            rows,
+            key,
+            sealing,
+            rng,
+            never_reopened: false,
+        })
+    }
+
+    /// A new record's id.
+    pub fn draw(&mut self, now: i64, subject: Subject) -> RecordId {
+        let random = in_context(&mut self.rng, now, |context| context.random());
+        RecordId::draw(subject, now.saturating_mul(1000), random)
+    }
+
+    /// Prepares a step, writes its rows and applies it.
+    pub fn step<T, E>(
+        &mut self,
+        now: i64,
+        prepare: impl FnOnce(&Self, &mut Context<'_>) -> Result<Prepared<T>, E>,
+    ) -> Result<T, E> {
+        let mut rng = self.rng.clone();
+        let prepared = in_context(&mut rng, now, |context| prepare(self, context));
+        self.rng = rng;
+        let mut prepared = prepared?;
+        let rows = std::mem::take(&mut prepared.rows).into_iter();
+        let only = self.never_reopened;
+        self.rows
+            .write(rows.filter(|row| !only || row.table == READ_BACK));
+        Ok(self.replica.apply(prepared))
+    }
+
+    /// What the device sends.
+    pub fn request(&mut self, now: i64, budget: Budget) -> Result<Outgoing, ExchangeError> {
+        self.step(now, |device, context| {
+            let sign = |message: &[u8]| device.key.sign(message);
+            let replica = &device.replica;
+            replica.prepare_exchange(context, &device.rows, &sign, budget)
+        })
+    }
+}
+
+/// What a running replica reads back.
+const READ_BACK: Table = Table::Batch;
+
 /// Redeeming a link: the request's bytes, and what is needed to read the answer.
 pub struct Enrolling {
-    key: SigningKey,
+    keys: (SigningKey, SealingKey),
     rng: ChaCha20Rng,
     network: NetworkId,
     request: Vec<u8>,
@@ -96,15 +198,16 @@ impl Enrolling {
     pub fn new(link: &EnrolmentLink, seed: u64) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let key = SigningKey::generate(&mut rng);
+        let sealing = SealingKey::generate(&mut rng);
         let request = EnrolRequest {
             code: link.code.clone(),
             signing_key: key.public().bytes,
-            sealing_key: SealingKey::generate(&mut rng).public().bytes,
+            sealing_key: sealing.public().bytes,
             strong_secret: true,
         };
         let request = request.encode(link.network, &|message| key.sign(message));
         Self {
-            key,
+            keys: (key, sealing),
             rng,
             network: link.network,
             request,
@@ -119,27 +222,17 @@ impl Enrolling {
     /// The phone, from the server's answer. `now` is the phone's clock, Unix seconds.
     pub fn finish(self, now: i64, answer: &[u8]) -> Result<Phone, PhoneError> {
         let answer = EnrolAnswer::decode(answer)?;
-        let mut control = Control::new(self.network);
-        for bytes in &answer.control {
-            if let Some(entry) = control.check(bytes)? {
-                control.apply(entry);
-            }
-        }
-        let me = DeviceIdentity {
-            network: self.network,
-            device: DeviceId::of_key(&self.key.public().bytes),
-        };
-        let hub = ServerState::enrolled(answer.incarnation, answer.nonce, now, answer.time);
-        let replica = Replica::new(me, control, hub);
-        let unit = replica.units().first().map(|unit| (*unit).to_owned());
-        let mut rows = Rows::default();
-        rows.write(replica.first_rows());
+        let mut device = Device::let_in(self.network, self.keys, self.rng, now, &answer)?;
+        device.rows = Rows::default();
+        device.never_reopened = true;
+        let unit = device
+            .replica
+            .units()
+            .first()
+            .map(|unit| (*unit).to_owned());
         Ok(Phone {
             unit: unit.ok_or(PhoneError::NotLetIn)?,
-            replica,
-            rows,
-            key: self.key,
-            rng: self.rng,
+            device,
             author: answer.author,
         })
     }
@@ -150,10 +243,7 @@ pub type Post<'a, E> = dyn FnMut(&[u8]) -> Result<Vec<u8>, E> + 'a;
 
 /// A phone in memory, enrolled for one unit.
 pub struct Phone {
-    replica: Replica,
-    rows: Rows,
-    key: SigningKey,
-    rng: ChaCha20Rng,
+    device: Device,
     author: AuthorId,
     unit: String,
 }
@@ -161,13 +251,12 @@ pub struct Phone {
 impl Phone {
     /// What it holds.
     pub fn replica(&self) -> &Replica {
-        &self.replica
+        &self.device.replica
     }
 
     /// A new record's id.
     pub fn draw(&mut self, now: i64, subject: Subject) -> RecordId {
-        let random = in_context(&mut self.rng, now, |context| context.random());
-        RecordId::draw(subject, now.saturating_mul(1000), random)
+        self.device.draw(now, subject)
     }
 
     /// Saves values to a record of its unit; returns how many changes that made.
@@ -184,28 +273,21 @@ impl Phone {
             puts,
             seen: BTreeMap::new(),
         };
-        let replica = &self.replica;
-        let mut prepared = in_context(&mut self.rng, now, |context| {
-            replica.prepare_edit(context, &edit)
+        let edited = self.device.step(now, |device, context| {
+            device.replica.prepare_edit(context, &edit)
         })?;
-        self.rows.write(std::mem::take(&mut prepared.rows));
-        Ok(self.replica.apply(prepared).changes)
+        Ok(edited.changes)
     }
 
     /// What the phone sends.
     pub fn request(&mut self, now: i64, budget: Budget) -> Result<Outgoing, PhoneError> {
-        let (replica, rows, key) = (&self.replica, &self.rows, &self.key);
-        let sign = |message: &[u8]| key.sign(message);
-        let mut prepared = in_context(&mut self.rng, now, |context| {
-            replica.prepare_exchange(context, rows, &sign, budget)
-        })?;
-        self.rows.write(std::mem::take(&mut prepared.rows));
-        Ok(self.replica.apply(prepared))
+        Ok(self.device.request(now, budget)?)
     }
 
     /// The batch that a reference of the phone's own names.
     pub fn held_at(&self, reference: &Reference) -> Option<ReferencedBatch> {
-        self.replica.held_at(&self.rows, reference).ok()?
+        let Device { replica, rows, .. } = &self.device;
+        replica.held_at(rows, reference).ok()?
     }
 
     /// What an answer changes.
@@ -215,12 +297,10 @@ impl Phone {
         outgoing: &Outgoing,
         answer: &[u8],
     ) -> Result<Received, PhoneError> {
-        let (replica, rows) = (&self.replica, &self.rows);
-        let mut prepared = in_context(&mut self.rng, now, |context| {
+        let received = self.device.step(now, |device, context| {
+            let Device { replica, rows, .. } = device;
             replica.prepare_answer(context, rows, outgoing, answer)
         })?;
-        self.rows.write(std::mem::take(&mut prepared.rows));
-        let received = self.replica.apply(prepared);
         if received.refused.is_empty() {
             Ok(received)
         } else {
@@ -246,7 +326,12 @@ impl Phone {
     }
 }
 
-fn in_context<T>(rng: &mut ChaCha20Rng, now: i64, step: impl FnOnce(&mut Context<'_>) -> T) -> T {
+/// Does something at `now`.
+pub fn in_context<T>(
+    rng: &mut ChaCha20Rng,
+    now: i64,
+    step: impl FnOnce(&mut Context<'_>) -> T,
+) -> T {
     let today = date_in_china(now);
     step(&mut Context {
         now,

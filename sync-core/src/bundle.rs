@@ -207,25 +207,59 @@ pub fn unseal<'k>(
     keys: impl IntoIterator<Item = &'k SealingKey> + Clone,
     file: &[u8],
 ) -> Result<Unsealed, BadBundle> {
-    let mut unsealed = Unsealed::default();
-    let mut room = UNSEALED_BYTES_MAX;
-    for envelope in envelopes(file)? {
-        let opened = envelope.open(network, keys.clone()).and_then(|message| {
+    let mut unsealing = Unsealing::of(file)?;
+    while unsealing.open_next(network, keys.clone())? {}
+    unsealing.end()
+}
+
+/// A bundle file whose envelopes are opened one after the other, for whoever must not be held up long.
+#[derive(Debug)]
+pub struct Unsealing<'a> {
+    left: std::vec::IntoIter<Envelope<'a>>,
+    unsealed: Unsealed,
+    room: usize,
+}
+
+impl<'a> Unsealing<'a> {
+    /// Of a file, of which nothing is opened yet.
+    pub fn of(file: &'a [u8]) -> Result<Self, BadBundle> {
+        Ok(Self {
+            left: envelopes(file)?.into_iter(),
+            unsealed: Unsealed::default(),
+            room: UNSEALED_BYTES_MAX,
+        })
+    }
+
+    /// Opens the next envelope; whether there was one.
+    pub fn open_next<'k>(
+        &mut self,
+        network: NetworkId,
+        keys: impl IntoIterator<Item = &'k SealingKey>,
+    ) -> Result<bool, BadBundle> {
+        let Some(envelope) = self.left.next() else {
+            return Ok(false);
+        };
+        let opened = envelope.open(network, keys).and_then(|message| {
             let content = Content::decode(network, &message)?;
             Ok((message.len() + content.bytes(), content))
         });
         match opened {
             Ok((bytes, content)) => {
-                room = room.checked_sub(bytes).ok_or(BadBundle::TooLarge)?;
-                unsealed.contents.push(content);
+                self.room = self.room.checked_sub(bytes).ok_or(BadBundle::TooLarge)?;
+                self.unsealed.contents.push(content);
             }
-            Err(BadBundle::NotForUs) => unsealed.others += 1,
-            Err(bad) => unsealed.bad.push(bad),
+            Err(BadBundle::NotForUs) => self.unsealed.others += 1,
+            Err(bad) => self.unsealed.bad.push(bad),
         }
+        Ok(true)
     }
-    match unsealed.contents.is_empty() {
-        true => Err(unsealed.bad.pop().unwrap_or(BadBundle::NotForUs)),
-        false => Ok(unsealed),
+
+    /// What was in those that opened; an error if none did.
+    pub fn end(mut self) -> Result<Unsealed, BadBundle> {
+        match self.unsealed.contents.is_empty() {
+            true => Err(self.unsealed.bad.pop().unwrap_or(BadBundle::NotForUs)),
+            false => Ok(self.unsealed),
+        }
     }
 }
 

@@ -7,13 +7,15 @@
 pub mod reply;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::bundle::{self, BadBundle, Claims, Content, Padding, Receipt};
+use crate::bundle::{self, BadBundle, Claims, Content, Padding, Receipt, Unsealed};
 use crate::control::Control;
 use crate::exchange::{Budget, add_control};
 use crate::feed::{Node, by_turns};
 use crate::id::{DeviceId, Space};
 use crate::ingest::{BatchIngest, Pending, Work};
+use crate::merging::Place;
 use crate::replica::{Context, Prepared, Replica, ServerState, Step};
 use crate::row::{ReadRows, Table, Unreadable};
 use crate::seal::{PublicKey, SealError, SealingKey};
@@ -92,6 +94,67 @@ pub enum ImportError {
     /// The host could not read a row.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+}
+
+/// A bundle that is being taken, slice by slice ([`Replica::prepare_delivery`]).
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    contents: Arc<Content>,
+    /// Its control entries are taken.
+    begun: bool,
+    /// So many of its batches are taken.
+    at: usize,
+    /// Records that they are not merged into yet.
+    pending: Pending,
+    /// Some of them were written elsewhere.
+    of_others: bool,
+    imported: Imported,
+}
+
+/// What is left after a slice of a bundle.
+#[derive(Debug)]
+pub enum DeliverySlice {
+    /// The rest of it, for the next slice.
+    More(Box<Delivery>),
+    /// Nothing: this is what it brought.
+    Whole(Imported),
+}
+
+impl Delivery {
+    /// Of a bundle that is open; nothing is taken yet.
+    pub fn of(unsealed: Unsealed) -> Self {
+        let imported = Imported {
+            opened: unsealed.contents.len(),
+            others: unsealed.others,
+            not_held: unsealed.bad.iter().map(|bad| bad.code()).collect(),
+            ..Imported::default()
+        };
+        let mut whole = Content::default();
+        for content in unsealed.contents {
+            whole.control.extend(content.control);
+            whole.batches.extend(content.batches);
+            whole.receipts.extend(content.receipts);
+        }
+        Self {
+            contents: Arc::new(whole),
+            begun: false,
+            at: 0,
+            pending: Pending::default(),
+            of_others: false,
+            imported,
+        }
+    }
+
+    /// The records that the next slice merges on a host that marks its merges, as those of an answer are
+    /// ([`Arrival::merges`]).
+    ///
+    /// [`Arrival::merges`]: crate::exchange::Arrival::merges
+    pub fn merges(&self) -> BTreeSet<Place> {
+        match self.at < self.contents.batches.len() {
+            true => BTreeSet::new(),
+            false => self.pending.first(Work::RECORDS).cloned().collect(),
+        }
+    }
 }
 
 /// How many spaces receipts were taken of.
@@ -198,8 +261,8 @@ impl Replica {
         Ok(Audiences::from([(vec![server.key], spaces)]))
     }
 
-    /// Prepares what a bundle changes: control first, then batches into feeds and records, then what
-    /// is known of the server. All of it is one transaction.
+    /// Prepares what a bundle changes, all of it in one transaction: for a host that nobody waits for. Others
+    /// take it slice by slice ([`Replica::prepare_delivery`]).
     pub fn prepare_import(
         &self,
         context: &mut Context<'_>,
@@ -207,35 +270,77 @@ impl Replica {
         key: &SealingKey,
         file: &[u8],
     ) -> Result<Prepared<Imported>, ImportError> {
-        let unsealed = bundle::unseal(self.me.network, [key], file)?;
-        let contents = unsealed.contents;
-        let mut imported = Imported {
-            opened: contents.len(),
-            others: unsealed.others,
-            not_held: unsealed.bad.iter().map(|bad| bad.code()).collect(),
-            ..Imported::default()
-        };
+        let delivery = Delivery::of(bundle::unseal(self.me.network, [key], file)?);
+        let (out, slice) = self.delivery_slice(context, rows, &delivery, Work::ALL)?;
+        Ok(match slice {
+            DeliverySlice::Whole(imported) => out.with(imported),
+            DeliverySlice::More(delivery) => out.with(delivery.imported),
+        })
+    }
+
+    /// Prepares the next slice of a bundle: control first, then batches into feeds, then records, then what
+    /// is known of the server. Each slice is a transaction, as those of an answer are
+    /// ([`Replica::prepare_slice`]). A bundle that is left between two of them loses nothing, and its file may
+    /// come again.
+    pub fn prepare_delivery(
+        &self,
+        context: &mut Context<'_>,
+        rows: &dyn ReadRows,
+        delivery: &Delivery,
+        work: Work,
+    ) -> Result<Prepared<DeliverySlice>, Unreadable> {
+        let (out, slice) = self.delivery_slice(context, rows, delivery, work)?;
+        Ok(out.with(slice))
+    }
+
+    fn delivery_slice(
+        &self,
+        context: &mut Context<'_>,
+        rows: &dyn ReadRows,
+        delivery: &Delivery,
+        mut work: Work,
+    ) -> Result<(Prepared<()>, DeliverySlice), Unreadable> {
+        let contents = &*delivery.contents;
+        let mut imported = delivery.imported.clone();
         let mut out = Prepared::default();
-        let control = self.join_control(&contents, &mut imported, &mut out);
-        let erased = self.newly_erased(&control);
-        if !erased.is_empty() {
-            self.erase(context, rows, &control, &erased, Work::ALL, &mut out)?;
-            imported.again = true;
-            return Ok(out.with(imported));
+        let mut told = None;
+        if !delivery.begun {
+            let control = self.join_control(&contents.control, &mut imported, &mut out);
+            let erased = self.newly_erased(&control);
+            if !erased.is_empty() {
+                let work = work.without_end();
+                self.erase(context, rows, &control, &erased, work, &mut out)?;
+                imported.again = true;
+                return Ok((out, DeliverySlice::Whole(imported)));
+            }
+            told = Some(control);
         }
-        let mut incoming = BatchIngest::new(self, &control);
-        for bytes in contents.iter().flat_map(|content| &content.batches) {
-            incoming.receive(bytes.clone());
+        let control = told.as_ref().unwrap_or(&self.control);
+        let mut incoming = BatchIngest::new(self, control);
+        let at = incoming.receive_from(&contents.batches, delivery.at, &mut work);
+        let took_the_last = at == contents.batches.len() && (at > delivery.at || !delivery.begun);
+        if took_the_last {
+            incoming.unstash();
+            imported.waiting = incoming.waiting();
         }
-        incoming.unstash();
-        imported.batches = incoming.count();
-        imported.waiting = incoming.waiting();
+        imported.batches += incoming.count();
         imported.not_held.append(&mut incoming.not_held);
-        imported.stash_full = incoming.stash_full;
-        let of_others = incoming.has_of_others(self.me.device);
-        incoming.write(rows, Pending::default(), &mut Work::ALL.clone(), &mut out)?;
-        let receipts = contents.iter().flat_map(|content| &content.receipts);
-        let acknowledged = self.take_receipts(context, rows, &control, receipts, &mut out)?;
+        imported.stash_full |= incoming.stash_full;
+        let of_others = delivery.of_others || incoming.has_of_others(self.me.device);
+        let pending = incoming.write(rows, delivery.pending.clone(), &mut work, &mut out)?;
+        if at < contents.batches.len() || !pending.is_empty() {
+            let rest = Delivery {
+                contents: delivery.contents.clone(),
+                begun: true,
+                at,
+                pending,
+                of_others,
+                imported,
+            };
+            return Ok((out, DeliverySlice::More(Box::new(rest))));
+        }
+        let acknowledged =
+            self.take_receipts(context, rows, control, &contents.receipts, &mut out)?;
         imported.acknowledged = acknowledged.news;
         if of_others && !self.server.relays {
             // Whoever gave us this waits to hear that the server has it.
@@ -245,19 +350,19 @@ impl Replica {
             };
             out.put(stored::hub_row(&hub), Step::Server(hub));
         }
-        Ok(out.with(imported))
+        Ok((out, DeliverySlice::Whole(imported)))
     }
 
     /// Takes the control entries in whatever order they come; one that does not check is left out
     /// and keeps nothing else from being taken.
     fn join_control(
         &self,
-        contents: &[Content],
+        entries: &[Vec<u8>],
         imported: &mut Imported,
         out: &mut Prepared<()>,
     ) -> Control {
         let mut control = self.control.clone();
-        let mut left: Vec<&Vec<u8>> = contents.iter().flat_map(|c| &c.control).collect();
+        let mut left: Vec<&Vec<u8>> = entries.iter().collect();
         let before = left.len();
         loop {
             let count = left.len();

@@ -89,6 +89,21 @@ impl<'a> BatchIngest<'a> {
         }
     }
 
+    /// Receives batches from the one at `at` on, as far as the work goes; how many are received then.
+    pub(crate) fn receive_from(
+        &mut self,
+        batches: &[Vec<u8>],
+        mut at: usize,
+        work: &mut Work,
+    ) -> usize {
+        while at < batches.len() && work.is_left() {
+            self.receive(batches[at].clone());
+            work.spend(Work::BATCH);
+            at += 1;
+        }
+        at
+    }
+
     fn granted(&self, space: &Space) -> bool {
         self.control.holds(self.replica.me.device, space)
     }
@@ -328,18 +343,13 @@ impl Work {
         }
     }
 
-    pub(crate) fn is_left(&self) -> bool {
+    fn is_left(&self) -> bool {
         self.left > 0
     }
 
     fn allows(&self, place: &(Space, RecordId)) -> bool {
         let only = self.only.as_ref();
         self.is_left() && only.is_none_or(|only| only.contains(place))
-    }
-
-    /// A batch was taken.
-    pub(crate) fn on_batch(&mut self) {
-        self.spend(Self::BATCH);
     }
 
     fn on_record(&mut self, state: &RecordState, arrived: &Arrived) {

@@ -7,16 +7,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::batch::Batch;
-use crate::bundle;
-use crate::bundle_exchange::ImportError;
 use crate::document::DocumentError;
 use crate::exchange::{Arrival, Work};
 use crate::id::{DeviceId, RecordId, Space};
 use crate::record::RecordState;
-use crate::replica::{Prepared, Replica, Step};
+use crate::replica::{Prepared, Quarantined, Replica, Step};
 use crate::row::{ReadRows, Row, Unreadable};
-use crate::seal::SealingKey;
 use crate::stored;
 
 /// A record in a space.
@@ -50,54 +46,6 @@ impl Replica {
         stored::record_row(space, record, &suspected)
     }
 
-    /// The records that [`Replica::prepare_import`] may merge. Nothing is merged to find out.
-    pub fn merges_of_bundle(
-        &self,
-        key: &SealingKey,
-        file: &[u8],
-    ) -> Result<BTreeSet<Place>, ImportError> {
-        let contents = bundle::unseal(self.me.network, [key], file)?.contents;
-        let mut places = BTreeSet::new();
-        for content in &contents {
-            places.extend(self.merges(&content.control, &content.batches));
-        }
-        Ok(places)
-    }
-
-    fn merges(&self, control: &[Vec<u8>], batches: &[Vec<u8>]) -> BTreeSet<Place> {
-        let behind = self.spaces.iter().flat_map(|(space, held)| {
-            let behind = held.behind.keys();
-            behind.map(|record| (space.clone(), *record))
-        });
-        let mut places: BTreeSet<Place> = behind.collect();
-        if control.is_empty() && batches.is_empty() {
-            return places;
-        }
-        let stashed = self.spaces.values().flat_map(|held| held.stash.values());
-        for bytes in batches.iter().chain(stashed) {
-            if let Ok(batch) = Batch::from_store(self.me.network, bytes) {
-                let space = &batch.header.space;
-                let records = batch.entries.iter().map(|entry| entry.record);
-                places.extend(records.map(|record| (space.clone(), record)));
-            }
-        }
-        let mut after = self.control.clone();
-        for bytes in control {
-            if let Ok(Some(entry)) = after.check(bytes) {
-                after.apply(entry);
-            }
-        }
-        let decided = after.exclusions_since(&self.control);
-        places.extend(decided.map(|(space, record)| (space.clone(), record)));
-        if after.cut_devices().next().is_some() {
-            // Whatever was made on what no longer counts is made again.
-            for (space, held) in &self.spaces {
-                places.extend(held.touched.keys().map(|record| (space.clone(), *record)));
-            }
-        }
-        places
-    }
-
     /// Prepares to park records whose merge ended the program: as [`DocumentError::Suspected`], or for good as
     /// [`DocumentError::Ended`] if it was a suspect that was merged alone.
     pub fn prepare_suspect(&self, places: &BTreeSet<Place>, reason: DocumentError) -> Prepared<()> {
@@ -120,21 +68,50 @@ impl Replica {
         })
     }
 
-    /// Prepares to merge everything held of a record anew. Mark it alone before.
+    /// Prepares to merge everything held of a record anew. Mark it alone before. One of which nothing is held
+    /// goes: what was to be merged has not come to stay.
     pub fn prepare_rebuild(
         &self,
         rows: &dyn ReadRows,
         (space, record): &Place,
     ) -> Result<Prepared<()>, Unreadable> {
-        let quarantined = self.quarantined(&self.control, space, &Default::default());
-        let changes = self.changes_of(rows, space, *record, &[], &quarantined, &self.control)?;
+        let mut out = Prepared::default();
+        match self.holds_of(space, *record) {
+            true => {
+                let quarantined = self.quarantined(&self.control, space, &Default::default());
+                let state = self.rebuilt(rows, space, *record, &quarantined)?;
+                self.put_state(space, *record, state, &mut out);
+            }
+            false => out.put(
+                stored::no_record_row(space, *record),
+                Step::Forget(space.clone(), *record),
+            ),
+        }
+        Ok(out)
+    }
+
+    /// The state that all that is held of a record makes.
+    pub(crate) fn rebuilt(
+        &self,
+        rows: &dyn ReadRows,
+        space: &Space,
+        record: RecordId,
+        quarantined: &Quarantined,
+    ) -> Result<RecordState, Unreadable> {
+        let changes = self.changes_of(rows, space, record, &[], quarantined, &self.control)?;
         let changes: Vec<(DeviceId, &[u8])> = changes
             .iter()
             .map(|(device, raw)| (*device, raw.as_slice()))
             .collect();
-        let mut out = Prepared::default();
-        self.put_state(space, *record, RecordState::rebuild(&changes), &mut out);
-        Ok(out)
+        Ok(RecordState::rebuild(&changes))
+    }
+
+    /// Whether any change of a record is held, in effect or not.
+    fn holds_of(&self, space: &Space, record: RecordId) -> bool {
+        self.spaces.get(space).is_some_and(|held| {
+            let mut staged = held.staged.values();
+            held.touched.contains_key(&record) || staged.any(|staged| staged.entry.record == record)
+        })
     }
 
     fn put_state(
@@ -146,5 +123,45 @@ impl Replica {
     ) {
         let row = stored::record_row(space, record, &state);
         out.put(row, Step::Merged(space.clone(), record, Box::new(state)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Class;
+    use crate::testing::{TestDevice, general};
+    use crate::value::Value;
+
+    fn take(station: &mut TestDevice, prepared: Prepared<()>) {
+        station.rows.write(&prepared.rows);
+        station.replica.apply(prepared);
+    }
+
+    #[test]
+    fn a_suspect_is_made_again_of_what_is_held_and_goes_where_nothing_is() {
+        let mut station = TestDevice::new(1, &[Class::General]);
+        station.rows.write(&station.replica.first_rows());
+        let (saved, never_came) = (station.person(), station.person());
+        let name = ("identity.name", Value::from("其其格"));
+        station.save(saved, &[name]).unwrap();
+        let whole = station.replica.record(&general(), saved).cloned();
+        let places = BTreeSet::from([saved, never_came].map(|record| (general(), record)));
+        let parked = station
+            .replica
+            .prepare_suspect(&places, DocumentError::Suspected);
+        take(&mut station, parked);
+        assert_eq!(station.replica.suspects().count(), 2);
+        for place in &places {
+            let rebuilt = station.replica.prepare_rebuild(&station.rows, place);
+            take(&mut station, rebuilt.unwrap());
+        }
+        for _ in 0..2 {
+            let space = general();
+            let shown: Vec<_> = station.replica.records(&space).map(|(id, _)| id).collect();
+            assert_eq!(shown, [saved]);
+            assert_eq!(station.replica.record(&space, saved), whole.as_ref());
+            assert_eq!(station.reopen().rebuilt, 0);
+        }
     }
 }

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plan::Package;
+use plan::expression::ExpressionError;
 
 use crate::batch::{self, Batch, Entry};
 use crate::check::{self, Problem};
@@ -31,6 +32,7 @@ use crate::row::{ReadRows, Row, Table, Unreadable};
 use crate::show::{self, Source};
 use crate::state::Staged;
 use crate::stored;
+use crate::task::{self, Due};
 use crate::value::{Key, Value};
 
 pub use crate::state::{DeviceIdentity, ServerState};
@@ -82,6 +84,14 @@ impl<T> Prepared<T> {
             steps: self.steps,
             outcome,
         }
+    }
+
+    /// The records that were merged to prepare it, or parked.
+    pub fn merged(&self) -> impl Iterator<Item = (&Space, RecordId)> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Merged(space, record, _) => Some((space, *record)),
+            _ => None,
+        })
     }
 
     /// Whether the step takes something out of the store for good: once its rows are durable the host
@@ -572,6 +582,26 @@ impl Replica {
         let read = |package| UnitFacts::read(self, package, unit);
         self.cache
             .facts(unit, || package.map(read).unwrap_or_default())
+    }
+
+    /// The tasks of a unit that are due by `until`, the longest due first; none without a plan package. `today`
+    /// is the date that the registers are asked as of.
+    ///
+    /// # Errors
+    /// An expression of the plan that this program can't compile: the plan is newer.
+    pub fn due(
+        &self,
+        unit: &str,
+        today: &str,
+        until: &str,
+    ) -> Result<Vec<Due<'_>>, ExpressionError> {
+        let Some(package) = self.package() else {
+            return Ok(Vec::new());
+        };
+        let work_out = || task::planned(&self.facts(unit), package, today);
+        let planned = self.cache.tasks(unit, today, work_out)?;
+        let due = planned.iter().take_while(|task| task.due.as_str() <= until);
+        Ok(due.filter_map(|task| task.of(package, unit)).collect())
     }
 
     /// The batches held that carry changes of a record, in any order. What does not read is left out.

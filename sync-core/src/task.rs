@@ -27,47 +27,68 @@ pub struct Due<'a> {
     pub due: String,
 }
 
-/// The tasks of a unit, of which `said` is recorded, that are due by `until`, the longest due first. `today` is the date that the
-/// registers are asked as of.
+/// A task with its day, however far off that is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Planned {
+    record: RecordId,
+    label: String,
+    /// The places of the register in its package and of the task in the register.
+    place: (usize, usize),
+    pub(crate) due: String,
+}
+
+/// All tasks of a unit, of which `said` is recorded, the earliest first. `today` is the date that the registers
+/// are asked as of.
 ///
 /// # Errors
 /// An expression of the plan that this program can't compile: the plan is newer.
-pub fn due<'a>(
+pub(crate) fn planned(
     said: &UnitFacts,
-    package: &'a Package,
-    unit: &str,
+    package: &Package,
     today: &str,
-    until: &str,
-) -> Result<Vec<Due<'a>>, ExpressionError> {
+) -> Result<Vec<Planned>, ExpressionError> {
     let mut found = Vec::new();
     for (id, (_, facts)) in &said.groups {
         let home = said.home(package, facts, today);
         let registers = package
             .registers
             .iter()
-            .filter(|register| register.of == id.subject.key() && !register.tasks.is_empty());
-        for register in registers {
+            .enumerate()
+            .filter(|(_, of)| of.of == id.subject.key() && !of.tasks.is_empty());
+        for (at, register) in registers {
             let scope = Scope::new(package, &register.of, facts, home, today)?;
             if !takes(&scope, register)? {
                 continue;
             }
-            for task in &register.tasks {
-                let Some(due) = day(&scope, task).filter(|due| due.as_str() <= until) else {
-                    continue;
-                };
-                found.push(Due {
+            let days = register.tasks.iter().map(|task| day(&scope, task));
+            for (task, due) in days.enumerate() {
+                found.extend(due.map(|due| Planned {
                     record: *id,
                     label: label(package, id, facts),
-                    unit: unit.to_owned(),
-                    register,
-                    task,
+                    place: (at, task),
                     due,
-                });
+                }));
             }
         }
     }
     found.sort_by(|a, b| (&a.due, a.record).cmp(&(&b.due, b.record)));
     Ok(found)
+}
+
+impl Planned {
+    /// With what the package says of it.
+    pub(crate) fn of<'a>(&self, package: &'a Package, unit: &str) -> Option<Due<'a>> {
+        let (register, task) = self.place;
+        let register = package.registers.get(register)?;
+        Some(Due {
+            record: self.record,
+            label: self.label.clone(),
+            unit: unit.to_owned(),
+            register,
+            task: register.tasks.get(task)?,
+            due: self.due.clone(),
+        })
+    }
 }
 
 /// The day on which a task is due; `YYYY-MM` is the first of that month.

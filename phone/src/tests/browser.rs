@@ -6,13 +6,16 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sync_core::bundle_exchange::BundleOptions;
-use sync_core::record::DocumentError;
+use sync_core::exchange::Work;
+use sync_core::record::{DocumentError, RecordState};
+use sync_core::replica::Context;
 use sync_core::seal::StoreKey;
 use sync_core::wire;
 
 use super::*;
 use crate::bundle::Import;
 use crate::keys::DeviceKeys;
+use crate::merging::{Mark, Proof};
 use crate::sync::ExchangeSession;
 use crate::system::Randomness;
 use crate::testing::{Buffered, Flush, Network};
@@ -45,6 +48,7 @@ struct World {
     theirs: Vec<String>,
     /// The record of the neighbour's that ends the program.
     poison: RecordId,
+    disk: Database,
     place: Buffered,
     system: Arc<dyn System>,
     phone: Phone,
@@ -87,6 +91,7 @@ impl World {
             neighbour,
             theirs: Vec::new(),
             poison,
+            disk: disks[1].clone(),
             place,
             system,
             phone,
@@ -189,14 +194,34 @@ impl World {
     }
 
     /// Whether the next step of an import merges the record that ends the program.
-    fn is_deadly(&mut self, file: &[u8]) -> bool {
+    fn is_deadly(&mut self, import: &Import<'_>) -> bool {
         let poison = self.poison;
+        let marked = import.marked();
+        let marks = !self.system.catches_panics();
+        if marks && marked.is_empty() {
+            return false;
+        }
+        if import.is_proving() {
+            return marked.iter().any(|(_, record)| *record == poison);
+        }
+        let Some(delivery) = import.delivery() else {
+            return false;
+        };
         let open = self.phone.opened().unwrap();
-        let merges = open.replica.merges_of_bundle(open.keys.sealing(), file);
-        merges.unwrap().iter().any(|(space, record)| {
-            let state = open.replica.record(space, *record);
-            *record == poison && state.is_none_or(|state| state.parked().is_none())
-        })
+        let mut context = Context {
+            now: 0,
+            today: "",
+            rng: &mut open.rng(),
+        };
+        let work = match marks {
+            true => Work::slice_of(marked),
+            false => Work::SLICE,
+        };
+        let slice = open
+            .replica
+            .prepare_delivery(&mut context, &open.store, delivery, work)
+            .unwrap();
+        slice.merged().any(|(_, record)| record == poison)
     }
 
     /// The neighbour's bundle is taken, step by step.
@@ -208,28 +233,16 @@ impl World {
         };
         let file = self.neighbour.export_bundle(options).unwrap().bytes;
         let mut import = Import::of(&file);
-        // An import whose mark is made merges next; one that proves merges what it has marked.
-        let mut merged = false;
-        let mut first = true;
         loop {
-            let deadly = match merged {
-                false if first => false,
-                false => self.is_deadly(&file),
-                true => import
-                    .marked()
-                    .is_some_and(|(_, record)| *record == self.poison),
-            };
-            if deadly {
+            if self.is_deadly(&import) {
                 self.restart();
                 return Err(Ended);
             }
-            merged |= !first;
-            first = false;
-            let alone = import.marked().cloned();
+            let before = import.marked();
             let done = import.step(&mut self.phone).unwrap().is_some();
             let flushed = self.flush();
-            if !matches!(flushed, Ok(true)) {
-                let marked = alone.into_iter().chain(import.marked().cloned());
+            if !matches!(flushed, Ok(true)) && import.is_proving() {
+                let marked = before.into_iter().chain(import.marked());
                 self.unlucky.extend(marked.map(|(_, record)| record));
             }
             if !flushed? || done {
@@ -359,7 +372,7 @@ fn a_browser_holds_what_an_answer_brings_then_marks_the_records_of_a_slice_then_
     while matches!(next, Next::More) {
         next = session.next(&mut world.phone).unwrap();
         let open = world.phone.opened().unwrap();
-        let marked = open.store.row(Table::Meta, b"merging").unwrap().is_some();
+        let marked = open.store.row(Table::Meta, Mark::KEY).unwrap().is_some();
         let spaces: Vec<_> = open.replica.spaces().collect();
         let behind = spaces.iter().flat_map(|space| open.replica.behind(space));
         steps.push((marked, behind.count()));
@@ -369,4 +382,42 @@ fn a_browser_holds_what_an_answer_brings_then_marks_the_records_of_a_slice_then_
     assert_eq!(steps, [(false, 2), (true, 2), (false, 0), (false, 0)]);
     let listed = world.phone.list(Subject::Person, None, None).unwrap();
     assert_eq!(listed.len(), 2);
+}
+
+#[test]
+fn a_record_whose_row_is_lost_is_merged_after_its_mark_and_not_at_the_opening() {
+    let mut world = World::new(1, None);
+    let id = world
+        .phone
+        .add(Subject::Person, None, &sets(&WOMAN))
+        .unwrap();
+    world.place.flush(Flush::Done).unwrap();
+    let replica = &world.phone.opened().unwrap().replica;
+    let (space, state) = replica
+        .spaces()
+        .find_map(|space| Some((space.clone(), replica.record(space, id)?.clone())))
+        .unwrap();
+    world.disk.values().keys().for_each(|name| {
+        if name[0] == Table::Record as u8 {
+            let changes = [(*name, None)].into();
+            world.disk.write(world.disk.fence(), changes).unwrap();
+        }
+    });
+    world.restart();
+    let replica = &world.phone.opened().unwrap().replica;
+    let lost = replica.record(&space, id).and_then(RecordState::parked);
+    assert_eq!(lost, Some(DocumentError::Suspected));
+    assert_eq!(world.phone.opened().unwrap().report.rebuilt, 0);
+    let mut proof = Proof::default();
+    let mut marked = Vec::new();
+    while proof.step(&mut world.phone).unwrap() {
+        let open = world.phone.opened().unwrap();
+        let mark = open.store.row(Table::Meta, Mark::KEY).unwrap();
+        marked.push(mark.is_some());
+        world.place.flush(Flush::Done).unwrap();
+    }
+    assert_eq!(marked, [true, false]);
+    world.restart();
+    let replica = &world.phone.opened().unwrap().replica;
+    assert_eq!(replica.record(&space, id), Some(&state));
 }

@@ -1,8 +1,11 @@
 use super::*;
 use crate::bundle::Receipt;
-use crate::id::{Class, Incarnation};
+use crate::control::ControlEntry;
+use crate::id::{Class, Incarnation, RecordId};
+use crate::record::RecordState;
 use crate::seal::SigningKey;
-use crate::testing::{TestDevice, UNIT};
+use crate::testing::{OtherDevice, TestDevice, UNIT, by_node};
+use crate::value::Value;
 use crate::wire::{Answer, SpaceState};
 
 /// The life of the server that a station knows from its enrolment, and the next one.
@@ -110,5 +113,117 @@ fn a_receipt_that_no_node_signed_acknowledges_nothing() {
         station.hear_of(&outgoing, &forged);
         assert_eq!(receipt(&station), None);
         assert!(station.replica.hub().relays);
+    }
+}
+
+/// A phone, and what is in two parts of a bundle with another device's batches of six records, children
+/// first, and with its enrolment in the last.
+fn delivered() -> (TestDevice, Unsealed) {
+    let mut station = TestDevice::new(1, &[Class::General]);
+    station.rows.write(&station.replica.first_rows());
+    let (network, other) = (station.replica.me().network, OtherDevice::new(11));
+    let records: Vec<RecordId> = (0..6).map(|_| station.person()).collect();
+    let known = ("identity.phone", Value::from("10012345678"));
+    station.save(records[0], &[known]).unwrap();
+    let batches = records.iter().map(|record| {
+        let (_, batch) = other.writes(&station, *record, "identity.name", &[]);
+        batch.bytes().to_vec()
+    });
+    let batches: Vec<_> = batches.collect();
+    let enrolment = other.enrolment();
+    let entry = by_node(|signer| ControlEntry::enrol(network, &enrolment, signer));
+    let receipts = answer(&station, LIVES[0], 3).receipts;
+    let contents = vec![
+        Content {
+            batches: batches[2..].to_vec(),
+            receipts,
+            ..Content::default()
+        },
+        Content {
+            batches: batches[..2].to_vec(),
+            control: vec![entry],
+            ..Content::default()
+        },
+    ];
+    let unsealed = Unsealed {
+        contents,
+        ..Unsealed::default()
+    };
+    (station, unsealed)
+}
+
+fn states(station: &TestDevice) -> Vec<(RecordId, RecordState)> {
+    let space = space();
+    let records = station.replica.records(&space);
+    records.map(|(id, state)| (id, state.clone())).collect()
+}
+
+/// Takes a bundle as `work` allows, at most so many slices of it. What came of it, and in how many.
+fn take(
+    station: &mut TestDevice,
+    unsealed: Unsealed,
+    work: &Work,
+    most: usize,
+) -> (Option<Imported>, usize) {
+    let mut delivery = Box::new(Delivery::of(unsealed));
+    for slice in 1..=most {
+        let mut context = Context {
+            now: 100,
+            today: "2026-06-01",
+            rng: &mut station.rng,
+        };
+        let replica = &station.replica;
+        let prepared =
+            replica.prepare_delivery(&mut context, &station.rows, &delivery, work.clone());
+        let prepared = prepared.unwrap();
+        station.rows.write(&prepared.rows);
+        match station.replica.apply(prepared) {
+            DeliverySlice::Whole(imported) => return (Some(imported), slice),
+            DeliverySlice::More(rest) => delivery = rest,
+        }
+    }
+    (None, most)
+}
+
+#[test]
+fn a_bundle_in_slices_leaves_what_it_leaves_in_one_piece() {
+    let (mut whole, unsealed) = delivered();
+    let at_once = take(&mut whole, unsealed, &Work::ALL, 1).0;
+    let (mut sliced, unsealed) = delivered();
+    let (imported, slices) = take(&mut sliced, unsealed, &Work::LEAST, usize::MAX);
+    assert!(slices > 6, "{slices}");
+    assert_eq!(imported, at_once);
+    let imported = imported.unwrap();
+    let counts = (imported.batches, imported.acknowledged, imported.waiting);
+    assert_eq!(counts, (6, 1, 0), "{imported:?}");
+    assert_eq!(states(&sliced), states(&whole));
+    assert!(states(&whole).len() == 6 && receipt(&sliced) == receipt(&whole));
+    assert!(sliced.replica.hub().relays);
+    assert_eq!(sliced.reopen().rebuilt, 0);
+    assert_eq!(states(&sliced), states(&whole));
+}
+
+#[test]
+fn a_bundle_that_is_left_between_two_slices_loses_nothing_and_may_come_again() {
+    let (mut whole, unsealed) = delivered();
+    take(&mut whole, unsealed, &Work::ALL, 1);
+    let (mut sliced, unsealed) = delivered();
+    let (_, slices) = take(&mut sliced, unsealed, &Work::LEAST, usize::MAX);
+    for cut in 1..slices {
+        let (mut station, unsealed) = delivered();
+        let again = Unsealed {
+            contents: unsealed.contents.clone(),
+            ..Unsealed::default()
+        };
+        assert_eq!(take(&mut station, unsealed, &Work::LEAST, cut).0, None);
+        let held = station.replica.vector(&space());
+        station.reopen();
+        assert_eq!(station.replica.vector(&space()), held);
+        let (imported, _) = take(&mut station, again, &Work::LEAST, usize::MAX);
+        assert_eq!(imported.map(|imported| imported.waiting), Some(0));
+        assert_eq!(states(&station), states(&whole), "{cut}");
+        assert_eq!(receipt(&station), receipt(&whole), "{cut}");
+        assert_eq!(station.reopen().rebuilt, 0, "{cut}");
+        assert_eq!(states(&station), states(&whole), "{cut}");
     }
 }

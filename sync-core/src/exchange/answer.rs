@@ -177,12 +177,7 @@ impl Replica {
     ) -> Result<(usize, Pending), Unreadable> {
         let batches = &arrival.heard.answer.batches;
         let mut incoming = BatchIngest::new(self, control);
-        let mut at = arrival.at;
-        while at < batches.len() && work.is_left() {
-            incoming.receive(batches[at].clone());
-            work.on_batch();
-            at += 1;
-        }
+        let mut at = incoming.receive_from(batches, arrival.at, work);
         if arrival.heard.refers && !incoming.not_held.is_empty() {
             // They may be another than their author's for what they refer to.
             received.references = References::UnresolvedHere;

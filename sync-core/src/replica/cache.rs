@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::*;
 use crate::figure::UnitFacts;
 use crate::group::Group;
+use crate::task::Planned;
 
 /// What is worked out already, by unit.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub(super) struct Cache(Mutex<BTreeMap<String, OfUnit>>);
 struct OfUnit {
     groups: BTreeMap<Subject, Arc<Vec<Group>>>,
     facts: Option<Arc<UnitFacts>>,
+    /// The tasks, and the day as of which they are.
+    tasks: Option<(String, Arc<Vec<Planned>>)>,
     /// The day as of which records are judged.
     today: String,
     problems: BTreeMap<RecordId, Vec<Problem>>,
@@ -46,6 +49,21 @@ impl Cache {
         made
     }
 
+    pub(super) fn tasks<E>(
+        &self,
+        unit: &str,
+        today: &str,
+        make: impl FnOnce() -> Result<Vec<Planned>, E>,
+    ) -> Result<Arc<Vec<Planned>>, E> {
+        let known = self.with(unit, |of| of.tasks.clone());
+        if let Some((_, tasks)) = known.filter(|(day, _)| day == today) {
+            return Ok(tasks);
+        }
+        let made = Arc::new(make()?);
+        self.with(unit, |of| of.tasks = Some((today.to_owned(), made.clone())));
+        Ok(made)
+    }
+
     pub(super) fn problems(
         &self,
         unit: &str,
@@ -72,6 +90,7 @@ impl Cache {
         if let Some(of) = self.all().get_mut(unit) {
             of.groups.remove(&record.subject);
             of.facts = None;
+            of.tasks = None;
             of.problems.remove(&record);
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::record::DocumentError;
 
 /// What was wrong with a store that could be opened all the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +38,28 @@ impl Replica {
         rows: &dyn ReadRows,
         each: &mut EachRow<'_>,
     ) -> Result<(Self, OpenReport), OpenError> {
+        let (mut replica, mut report) = Self::read(rows, each)?;
+        report.rebuilt = replica.rebuild_lost_records(rows)?;
+        Ok((replica, report))
+    }
+
+    /// Opens a replica for a host that marks its merges, so that nothing is merged yet. A record whose row is
+    /// lost is suspected: it is made again when it has been marked ([`Replica::suspects`]).
+    pub fn open_marking(
+        rows: &dyn ReadRows,
+        each: &mut EachRow<'_>,
+    ) -> Result<(Self, OpenReport), OpenError> {
+        let (mut replica, report) = Self::read(rows, each)?;
+        replica.mark_merges();
+        for (space, lost) in replica.lost_records() {
+            let suspected = RecordState::empty().parked_for(DocumentError::Suspected);
+            let states = lost.into_iter().map(|record| (record, suspected.clone()));
+            replica.held_mut(space).records.extend(states);
+        }
+        Ok((replica, report))
+    }
+
+    fn read(rows: &dyn ReadRows, each: &mut EachRow<'_>) -> Result<(Self, OpenReport), OpenError> {
         let mut report = OpenReport::default();
         let me = rows
             .read(Table::Meta, stored::ME)?
@@ -131,7 +154,6 @@ impl Replica {
                 held.safe = safe;
             }
         })?;
-        report.rebuilt = replica.rebuild_lost_records(rows)?;
         Ok((replica, report))
     }
 
@@ -145,32 +167,30 @@ impl Replica {
         }
     }
 
-    /// Records whose cache row is lost are made again from batches and staged edits.
-    fn rebuild_lost_records(&mut self, rows: &dyn ReadRows) -> Result<usize, Unreadable> {
-        let mut rebuilt = Vec::new();
-        for (space, held) in &self.spaces {
-            let quarantined = self.quarantined(&self.control, space, &BTreeMap::new());
+    /// The records of which something is held and whose cache row is lost.
+    fn lost_records(&self) -> BTreeMap<Space, BTreeSet<RecordId>> {
+        let of_space = |(space, held): (&Space, &SpaceReplica)| {
             let staged = held.staged.values().map(|staged| staged.entry.record);
-            let known: BTreeSet<RecordId> = held.touched.keys().copied().chain(staged).collect();
-            for record in known
-                .into_iter()
-                .filter(|record| !held.records.contains_key(record))
-            {
-                let changes =
-                    self.changes_of(rows, space, record, &[], &quarantined, &self.control)?;
-                let refs: Vec<(DeviceId, &[u8])> = changes
-                    .iter()
-                    .map(|(device, raw)| (*device, raw.as_slice()))
-                    .collect();
-                rebuilt.push((space.clone(), record, RecordState::rebuild(&refs)));
+            let known = held.touched.keys().copied().chain(staged);
+            let lost = known.filter(|record| !held.records.contains_key(record));
+            (space.clone(), lost.collect())
+        };
+        self.spaces.iter().map(of_space).collect()
+    }
+
+    /// They are made again from batches and staged edits.
+    fn rebuild_lost_records(&mut self, rows: &dyn ReadRows) -> Result<usize, Unreadable> {
+        let mut count = 0;
+        for (space, lost) in self.lost_records() {
+            let quarantined = self.quarantined(&self.control, &space, &BTreeMap::new());
+            for record in lost {
+                let state = self.rebuilt(rows, &space, record, &quarantined)?;
+                let held = self.held_mut(space.clone());
+                held.records.insert(record, state);
+                // The next message that is merged writes its row.
+                held.behind.insert(record, Waits::ForRebuild);
+                count += 1;
             }
-        }
-        let count = rebuilt.len();
-        for (space, record, state) in rebuilt {
-            let held = self.held_mut(space);
-            held.records.insert(record, state);
-            // The next message that is merged writes its row.
-            held.behind.insert(record, Waits::ForRebuild);
         }
         Ok(count)
     }

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::change::{Change, Put};
+use crate::control::ControlEntry;
 use crate::id::Incarnation;
-use crate::testing::{TestDevice, UNIT};
+use crate::testing::{OtherDevice, TestDevice, UNIT, by_node, erasure_order, general};
+use crate::wire::Answer;
 
 fn space(class: Class) -> Space {
     Space::new(UNIT, class).unwrap()
@@ -187,4 +189,78 @@ fn what_is_remembered_of_a_unit_is_what_its_records_say_after_every_step() {
     let space = space(Class::General);
     station.replica.forget(&space);
     assert_eq!(station.replica.groups(UNIT, Subject::Person).len(), 0);
+}
+
+/// The tasks of the unit as they are remembered, worked out anew.
+fn tasks(station: &TestDevice, today: &str) -> Vec<(RecordId, String)> {
+    let replica = &station.replica;
+    let package = replica.package().unwrap();
+    let facts = UnitFacts::read(replica, package, UNIT);
+    let anew = task::planned(&facts, package, today).unwrap();
+    // Asked twice: worked out and remembered.
+    for _ in 0..2 {
+        for until in [today, "2027-06-01", "9999-12-31"] {
+            let due = anew.iter().filter(|task| task.due.as_str() <= until);
+            let due: Vec<_> = due.filter_map(|task| task.of(package, UNIT)).collect();
+            assert_eq!(replica.due(UNIT, today, until).unwrap(), due);
+        }
+    }
+    let due = replica.due(UNIT, today, "9999-12-31").unwrap();
+    due.into_iter().map(|due| (due.record, due.due)).collect()
+}
+
+#[test]
+fn remembered_tasks_are_those_of_the_records_after_every_step_and_on_every_day() {
+    let mut station = TestDevice::new(1, &Class::CADRE);
+    station.rows.write(&station.replica.first_rows());
+    let (network, other) = (station.replica.me().network, OtherDevice::new(11));
+    let (her, hers) = (station.person(), station.draw(Subject::Household));
+    let woman = [
+        ("identity.name", Value::from("其其格")),
+        ("identity.sex", Value::from("2")),
+        ("identity.birth_date", Value::from("1985-06-07")),
+        ("residence.since", Value::from("2015-03-01")),
+        ("residence.status", Value::from("1")),
+        ("residence.info_source", Value::from("01")),
+        ("residence.household", Value::Text(hers.to_string())),
+    ];
+    let woman = woman.map(|(key, value)| (key.replace("residence.", "residence#r1."), value));
+    let woman: Vec<_> = woman.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
+    station.save(her, &woman).unwrap();
+    let days = ["2026-11-25", "2026-11-26", "2019-01-01", "2095-01-01"];
+    let seen = |station: &TestDevice| days.map(|today| tasks(station, today));
+    let first = seen(&station);
+    assert!(!first[0].is_empty() && first[3].is_empty(), "{first:?}");
+    // A day is asked for after another one, and back.
+    assert_eq!(seen(&station), first);
+
+    let screened = [
+        ("screening#C-2026.cancer", Value::from("C")),
+        ("screening#C-2026.screened_on", Value::from("2026-01-15")),
+    ];
+    station.save(her, &screened).unwrap();
+    let edited = seen(&station);
+    assert_ne!(edited, first);
+
+    let (_, batch) = other.writes(&station, her, "identity.name", &[]);
+    let outgoing = station.ask();
+    let enrolment = other.enrolment();
+    let answer = Answer {
+        control: vec![by_node(|signer| {
+            ControlEntry::enrol(network, &enrolment, signer)
+        })],
+        batches: vec![batch.bytes().to_vec()],
+        ..Answer::at(100)
+    };
+    assert_eq!(station.hear_of(&outgoing, &answer).batches, 1);
+    seen(&station);
+
+    let cut = station.replica.vector(&general());
+    let outgoing = station.ask();
+    let answer = Answer {
+        control: vec![erasure_order(network, her, cut)],
+        ..Answer::at(100)
+    };
+    assert_eq!(station.hear_of(&outgoing, &answer).erased, 1);
+    assert_eq!(seen(&station)[0], []);
 }

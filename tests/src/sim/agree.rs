@@ -11,6 +11,7 @@ use sync_core::replica::Replica;
 use sync_core::wire::Answer;
 
 use super::groups;
+use super::merging::is_kept_apart;
 use super::oracle::{Checked, Ledger, When, broken, require};
 use super::phone::Form;
 use super::world::World;
@@ -107,17 +108,23 @@ impl World {
             .records
             .iter()
             .filter(|((of, _), _)| of == space);
-        let theirs: BTreeMap<_, &RecordState> = records
+        let mut theirs: BTreeMap<_, &RecordState> = records
             .map(|((_, record), state)| (*record, state.as_ref()))
             .collect();
-        let ours: BTreeMap<_, &RecordState> = replica.records(space).collect();
+        let mut ours: BTreeMap<_, &RecordState> = replica.records(space).collect();
+        let apart = kept_apart(replica, space);
+        theirs.retain(|record, _| !apart.contains(record));
+        ours.retain(|record, _| !apart.contains(record));
         require("Agreement", ours == theirs, || {
             format!(
                 "{} and the server differ in {space}:\n{ours:#?}\n{theirs:#?}",
                 self.name(p)
             )
         })?;
-        groups::check(&self.phones[p].name, replica, space, &theirs)
+        match apart.is_empty() {
+            true => groups::check(&self.phones[p].name, replica, space, &theirs),
+            false => Ok(()),
+        }
     }
 }
 
@@ -145,7 +152,19 @@ pub(super) fn check_secrecy(
 }
 
 pub(super) fn equal(a: &Replica, b: &Replica, space: &Space) -> bool {
-    a.records(space).eq(b.records(space))
+    let apart = [kept_apart(a, space), kept_apart(b, space)].concat();
+    let rest = |replica| {
+        let records = Replica::records(replica, space);
+        records.filter(|(record, _)| !apart.contains(record))
+    };
+    rest(a).eq(rest(b))
+}
+
+/// The records of a space that are no function of what is held as long as their merges may end the program.
+fn kept_apart(replica: &Replica, space: &Space) -> Vec<RecordId> {
+    let records = replica.records(space);
+    let apart = records.filter(|(_, state)| is_kept_apart(state));
+    apart.map(|(record, _)| record).collect()
 }
 
 /// Whether something is held of a space that its records do not show yet.

@@ -4,10 +4,14 @@
 use std::rc::Rc;
 
 use ed25519_dalek::Signer;
+use phone::merging::Mark;
 use sync_core::batch::Batch;
-use sync_core::bundle::{BadBundle, Content, envelopes};
-use sync_core::bundle_exchange::{Bundle, BundleError, BundleOptions, ImportError, SHORT_BYTES};
+use sync_core::bundle::{BadBundle, Content, envelopes, unseal};
+use sync_core::bundle_exchange::{
+    Bundle, BundleError, BundleOptions, Delivery, DeliverySlice, Imported, SHORT_BYTES,
+};
 use sync_core::date::date_in_china;
+use sync_core::exchange::Work;
 use sync_core::replica::Context;
 use sync_core::row::Table;
 use sync_core::seal::SealingKey;
@@ -215,45 +219,23 @@ impl World {
     }
 
     fn phone_takes(&mut self, p: usize, file: &Rc<[u8]>) -> Checked {
-        let now = self.phone_now(p);
-        let today = date_in_china(now);
-        let phone = &mut self.phones[p];
-        let Some(process) = &mut phone.process else {
+        let network = self.hub.network();
+        let key = SealingKey::from_bytes(&self.phones[p].sealing);
+        let key = key.map_err(|e| broken("R5", e.to_string()))?;
+        if self.phones[p].process.is_none() {
             return Ok(());
-        };
-        let key =
-            SealingKey::from_bytes(&phone.sealing).map_err(|e| broken("R5", e.to_string()))?;
-        let store = phone.disk.as_seen_by(&process.writer);
-        let mut context = Context {
-            now,
-            today: &today,
-            rng: &mut process.rng,
-        };
-        let prepared = process
-            .replica
-            .prepare_import(&mut context, &store, &key, file);
-        let prepared = match prepared {
-            Ok(prepared) => prepared,
-            Err(ImportError::Bundle(BadBundle::NotForUs)) => {
+        }
+        let unsealed = match unseal(network, [&key], file) {
+            Ok(unsealed) => unsealed,
+            Err(BadBundle::NotForUs) => {
                 self.count(Fault::BundleNotForUs);
                 return Ok(());
             }
-            Err(error) => {
-                return Err(broken("R5", format!("our bundle is not taken: {error}")));
-            }
+            Err(bad) => return Err(broken("R5", format!("our bundle is not taken: {bad}"))),
         };
-        match self.persist(p, &prepared.rows.clone())? {
-            Persisted::Done => {}
-            Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(()),
-        }
-        let Some(process) = &mut self.phones[p].process else {
+        let Some(imported) = self.deliver(p, Delivery::of(unsealed))? else {
             return Ok(());
         };
-        let imported = process.replica.apply(prepared);
-        match self.flush(p)? {
-            Persisted::Done => {}
-            Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(()),
-        }
         self.say(|w| format!("{} takes a bundle: {imported:?}", w.name(p)));
         self.drop_lost(p)?;
         if imported.again {
@@ -275,7 +257,55 @@ impl World {
         if imported.acknowledged > 0 {
             self.count(Fault::Acknowledged);
         }
+        self.prove(p)?;
         self.agree_phone(p)
+    }
+
+    /// A bundle is taken slice by slice; `None` if it is left between two of them.
+    fn deliver(&mut self, p: usize, delivery: Delivery) -> Result<Option<Imported>, Broken> {
+        let now = self.phone_now(p);
+        let today = date_in_china(now);
+        let least = self.dice.chance(self.config.slices);
+        let marks = self.marks(p);
+        let most = if least { 1 } else { usize::MAX };
+        let mut delivery = Box::new(delivery);
+        loop {
+            let mark = Mark {
+                places: delivery.merges().into_iter().take(most).collect(),
+                alone: false,
+            };
+            if !self.mark(p, &mark)? {
+                return Ok(None);
+            }
+            let phone = &mut self.phones[p];
+            let Some(process) = &mut phone.process else {
+                return Ok(None);
+            };
+            let store = phone.disk.as_seen_by(&process.writer);
+            let mut context = Context {
+                now,
+                today: &today,
+                rng: &mut process.rng,
+            };
+            let work = match (marks, least) {
+                (true, _) => Work::slice_of(mark.places.clone()),
+                (false, true) => Work::LEAST,
+                (false, false) => Work::SLICE,
+            };
+            let replica = &process.replica;
+            let prepared = replica.prepare_delivery(&mut context, &store, &delivery, work);
+            let prepared = prepared.map_err(|error| broken("R8", error.to_string()))?;
+            match self.merge(p, prepared, &mark.places)? {
+                None => return Ok(None),
+                Some(DeliverySlice::Whole(imported)) => return Ok(Some(imported)),
+                Some(DeliverySlice::More(rest)) => delivery = rest,
+            }
+            self.count(Fault::Sliced);
+            if self.config.persist > 0 && self.dice.chance(50) {
+                self.count(Fault::BrokenOff);
+                return Ok(None);
+            }
+        }
     }
 
     /// What a phone that is lost had saved and not sent comes to the server all the same, from its

@@ -42,11 +42,13 @@ pub enum Plant {
     BundleAnsweredTooEarly,
     /// A browser says that something is saved, or sends it, before it is durable (against R1).
     AnswersBeforeFlush,
+    /// A browser marks nothing before it merges, as if it caught panics (against R15).
+    ForgetsTheMark,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 16] = [
+    pub const ALL: [Plant; 17] = [
         Plant::SendBeforeDurable,
         Plant::DoNothingOnUsedNumber,
         Plant::GapApplied,
@@ -63,6 +65,7 @@ impl Plant {
         Plant::RedactedWithoutOrder,
         Plant::BundleAnsweredTooEarly,
         Plant::AnswersBeforeFlush,
+        Plant::ForgetsTheMark,
     ];
 
     /// The name on the command line.
@@ -84,6 +87,7 @@ impl Plant {
             Plant::RedactedWithoutOrder => "blotted-without-order",
             Plant::BundleAnsweredTooEarly => "bundle-answered-too-early",
             Plant::AnswersBeforeFlush => "answers-before-flush",
+            Plant::ForgetsTheMark => "forgets-the-mark",
         }
     }
 
@@ -180,6 +184,10 @@ pub enum Fault {
     Sliced,
     /// It is left between two of them.
     BrokenOff,
+    /// A browser's program ends in a merge.
+    EndedByMerge,
+    /// A record that may have ended it is merged alone, and did not.
+    Proven,
     /// A phone asks again, referring to nothing.
     ToldPlainly,
     /// A phone makes a bundle.
@@ -238,7 +246,7 @@ pub enum Fault {
 
 impl Fault {
     /// All that happen to a server and stores in memory.
-    pub const ALL: [Fault; 66] = [
+    pub const ALL: [Fault; 68] = [
         Fault::Lost,
         Fault::Repeated,
         Fault::Overtaken,
@@ -288,6 +296,8 @@ impl Fault {
         Fault::Unread,
         Fault::Sliced,
         Fault::BrokenOff,
+        Fault::EndedByMerge,
+        Fault::Proven,
         Fault::ToldPlainly,
         Fault::HubRestored,
         Fault::HubRestoredWithJournal,
@@ -364,6 +374,8 @@ pub struct Config {
     pub budget: Option<usize>,
     /// Per answer: merged a batch or a record at a time.
     pub slices: u32,
+    /// Some records end a browser's program whenever they are merged.
+    pub deadly: bool,
     /// The server loads only what an exchange needs, as its SQL does, or all it has.
     pub partial_load: bool,
     /// How far each phone's clock is off, in seconds.
@@ -415,6 +427,7 @@ impl Config {
             office: rate(dice, 30),
             budget: dice.chance(250).then(|| 1 + dice.below(2000)),
             slices: rate(dice, 600),
+            deadly: seed.is_multiple_of(2),
             partial_load: dice.chance(700),
             restore: 0,
             between: 0,
@@ -446,7 +459,7 @@ impl fmt::Display for Config {
         write!(
             f,
             "phones={}+{} units={} steps={} lose={} repeat={} cut={} overtake={} persist={} crash={} \
-             rollback={} loss={} hub_rollback={} hub_crash={} untidy={} courier={} noise={} hostile={} office={} budget={:?} partial_load={} \
+             rollback={} loss={} hub_rollback={} hub_crash={} untidy={} courier={} noise={} hostile={} office={} budget={:?} deadly={} partial_load={} \
              restore={} between={} journal={} clocks={:?}",
             self.early_phones,
             self.phones - self.early_phones,
@@ -468,6 +481,7 @@ impl fmt::Display for Config {
             self.hostile,
             self.office,
             self.budget,
+            self.deadly,
             self.partial_load,
             self.restore,
             self.between,

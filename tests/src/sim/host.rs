@@ -9,7 +9,7 @@ use sync_core::date::date_in_china;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest};
 use sync_core::exchange::Budget;
 use sync_core::id::{AuthorId, Class};
-use sync_core::record::WriteError;
+use sync_core::record::{DocumentError, WriteError};
 use sync_core::replica::{Context, DeviceIdentity, Edit, EditError, Replica, ServerState};
 use sync_core::row::Row;
 use sync_core::seal::SealingKey;
@@ -127,7 +127,10 @@ impl World {
         };
         let now = self.phone_now(p);
         let hub = ServerState::enrolled(answer.incarnation, answer.nonce, now, answer.time);
-        let replica = Replica::new(me, control, hub);
+        let mut replica = Replica::new(me, control, hub);
+        if self.marks(p) {
+            replica.mark_merges();
+        }
         let rows = replica.first_rows();
         let phone = &mut self.phones[p];
         let mut writer = phone.disk.open();
@@ -182,6 +185,9 @@ impl World {
             .start(&mut self.dice, plant, budget)
             .map_err(|error| broken("R8", format!("the store does not open: {error}")))?;
         self.say(|w| format!("{} opens its store", w.name(p)));
+        if !self.outlives_opening(p)? {
+            return Ok(());
+        }
         // Records that are behind have no row.
         let sliced = self.config.slices > 0;
         require(
@@ -189,6 +195,9 @@ impl World {
             report.unreadable_rows == 0 && (report.rebuilt == 0 || sliced),
             || format!("{} opens with {report:?}", self.name(p)),
         )?;
+        if !self.recover(p)? {
+            return Ok(());
+        }
         self.drop_lost(p)?;
         let expected = self.phones[p].expected.take();
         let Some(replica) = self.phones[p]
@@ -426,6 +435,10 @@ impl World {
                 return Ok(());
             }
             Err(EditError::TooLarge) if users::is_long(&form) => return Ok(()),
+            // A merge of it may have ended the program, so nothing is made on it.
+            Err(EditError::Record(WriteError::Parked(
+                DocumentError::Suspected | DocumentError::Ended,
+            ))) => return Ok(()),
             // The office had it erased since the form opened.
             Err(EditError::Erased) => return Ok(()),
             // The dictionary's word; the user types something else.

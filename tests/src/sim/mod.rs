@@ -23,6 +23,7 @@ mod host;
 mod hostile;
 mod hub;
 mod mail;
+mod merging;
 mod moved;
 mod narrowed;
 mod network;

@@ -1,5 +1,5 @@
 //! A phone as the simulator keeps it: its store, its keys, and the process that runs the replica
-//! until it is killed.
+//! until it is killed. It is a host of its own and not the crate `phone`, because mistakes are planted in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +10,7 @@ use sync_core::batch::{Batch, Reference, ReferencedBatch};
 use sync_core::exchange::{Budget, Outgoing};
 use sync_core::feed::Vector;
 use sync_core::id::{AuthorId, ChangeHash, Class, DeviceId, NetworkId, RecordId, Space};
+use sync_core::merging::Place;
 use sync_core::record::RecordState;
 use sync_core::replica::{OpenError, OpenReport, Replica};
 use sync_core::row::Table;
@@ -100,6 +101,8 @@ pub(super) struct Phone {
     pub(super) expected: Option<Vec<(Space, RecordId, RecordState)>>,
     /// Whether the store was ever set back.
     pub(super) rolled_back: bool,
+    /// How often a record has ended the program, as long as so many entries of the control feed were held.
+    pub(super) ended: BTreeMap<(Place, usize), u32>,
     /// Whether it has been enrolled.
     pub(super) enrolled: bool,
     /// Whether it fell into a well.
@@ -139,6 +142,7 @@ impl Phone {
             in_doubt: None,
             expected: None,
             rolled_back: false,
+            ended: BTreeMap::new(),
             enrolled: false,
             lost: false,
             revoked: false,
@@ -163,6 +167,7 @@ impl Phone {
             in_doubt: None,
             expected: None,
             rolled_back: true,
+            ended: BTreeMap::new(),
             ..*self
         }
     }
@@ -181,10 +186,15 @@ impl Phone {
     ) -> Result<OpenReport, OpenError> {
         let writer = self.disk.open();
         let store = self.disk.as_seen_by(&writer);
-        let (replica, report) = Replica::open(&store, &mut |table: Table, each| {
+        let mut each = |table: Table, each: &mut dyn FnMut(Vec<u8>)| {
             store.read_shuffled(dice, table, each);
             Ok(())
-        })?;
+        };
+        let (replica, report) =
+            match self.disk.is_buffered() && plant != Some(Plant::ForgetsTheMark) {
+                true => Replica::open_marking(&store, &mut each)?,
+                false => Replica::open(&store, &mut each)?,
+            };
         let rng = match plant {
             Some(Plant::SameRandomness) => ChaCha8Rng::from_seed(self.seed_of_randomness),
             _ => dice.split(),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use ed25519_dalek::Signer;
+use phone::merging::Mark;
 use sync_core::batch::{BadBatch, Reference};
 use sync_core::date::date_in_china;
 use sync_core::exchange::{ExchangeError, Received, References, Slice, Unopened, Work};
@@ -409,11 +410,21 @@ impl World {
             Err(error) => return Err(self.not_taken(p, &error)),
         };
         require("R5", !packet.cut, || "a cut answer is taken".into())?;
-        let work = match self.dice.chance(self.config.slices) {
+        let least = self.dice.chance(self.config.slices);
+        let work = match least {
             true => Work::LEAST,
             false => Work::SLICE,
         };
+        let marks = self.marks(p);
+        let most = if least { 1 } else { usize::MAX };
         let received = loop {
+            let mark = Mark {
+                places: arrival.merges().into_iter().take(most).collect(),
+                alone: false,
+            };
+            if !self.mark(p, &mark)? {
+                return Ok(None);
+            }
             let phone = &mut self.phones[p];
             let Some(process) = &mut phone.process else {
                 return Ok(None);
@@ -427,20 +438,17 @@ impl World {
                 today: &today,
                 rng: &mut process.rng,
             };
-            let replica = &process.replica;
-            let prepared =
-                replica.prepare_slice(&mut context, &store, outgoing, &arrival, work.clone());
-            let prepared = prepared.map_err(|error| self.not_taken(p, &error))?;
-            match self.persist(p, &prepared.rows.clone())? {
-                Persisted::Done => {}
-                Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(None),
-            }
-            let Some(process) = &mut self.phones[p].process else {
-                return Ok(None);
+            let work = match marks {
+                true => Work::slice_of(mark.places.clone()),
+                false => work.clone(),
             };
-            match process.replica.apply(prepared) {
-                Slice::Whole(received) => break received,
-                Slice::More(rest) => arrival = rest,
+            let replica = &process.replica;
+            let prepared = replica.prepare_slice(&mut context, &store, outgoing, &arrival, work);
+            let prepared = prepared.map_err(|error| self.not_taken(p, &error))?;
+            match self.merge(p, prepared, &mark.places)? {
+                None => return Ok(None),
+                Some(Slice::Whole(received)) => break received,
+                Some(Slice::More(rest)) => arrival = rest,
             }
             self.count(Fault::Sliced);
             if self.config.persist > 0 && self.dice.chance(50) {
@@ -454,10 +462,6 @@ impl World {
         let budget = self.budget();
         if let Some(process) = &mut self.phones[p].process {
             process.budget = budget;
-        }
-        match self.flush(p)? {
-            Persisted::Done => {}
-            Persisted::Full | Persisted::Fenced | Persisted::Dead { .. } => return Ok(None),
         }
         self.say(|w| format!("{} hears ({}): {received:?}", w.name(p), packet.exchange));
         require(
@@ -492,6 +496,10 @@ impl World {
         }
         if self.phones[p].disk.table(Table::Stash).next().is_some() {
             self.count(Fault::Stashed);
+        }
+        self.agree_phone(p)?;
+        if !received.again && !self.prove(p)? {
+            return Ok(None);
         }
         self.agree_phone(p)?;
         Ok(Some(received))

@@ -26,8 +26,9 @@ pub use super::erased::PERSON;
 
 pub use carry::opening_keys;
 pub use decide::second_root_entry;
-pub use phone::{Phone, Rows, sealing_key};
+pub use phone::{Phone, sealing_key};
 pub use remote_wipe::wipe_report;
+pub use sample::phone::Rows;
 pub use story::{busy, small};
 
 /// The unit of all records.

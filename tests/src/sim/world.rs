@@ -6,7 +6,7 @@ use std::rc::Rc;
 use plan::Package;
 use sync_core::batch::{Batch, Reference};
 use sync_core::enrol::{EnrolAnswer, EnrolRequest};
-use sync_core::id::{AuthorId, ChangeHash, Class, DeviceId, Space};
+use sync_core::id::{AuthorId, ChangeHash, Class, DeviceId, RecordId, Space};
 use sync_core::row::Table;
 use sync_core::wire::Answer;
 
@@ -53,6 +53,8 @@ pub(super) struct World {
     pub(super) hub_copy: Option<HubState>,
     /// The server's last backup.
     pub(super) backup: Option<HubState>,
+    /// Records that were merged alone when something else ended the program.
+    pub(super) unlucky: BTreeSet<RecordId>,
     /// Bundles under way.
     pub(super) bag: Vec<Rc<[u8]>>,
     /// A replaced process is at work: nothing else goes wrong meanwhile.
@@ -145,6 +147,7 @@ impl World {
             trace: Vec::new(),
             hub_copy: None,
             backup: None,
+            unlucky: BTreeSet::new(),
             bag: Vec::new(),
             stale_at_work: false,
             hostile_revoked: false,
@@ -316,6 +319,7 @@ impl World {
         phone.kill();
         phone.expected = None;
         phone.in_doubt = None;
+        phone.ended.clear();
         phone.disk = disk;
         phone.rolled_back = true;
         self.ledger.set_back(p, step);

@@ -184,3 +184,9 @@ fn a_bundle_that_is_answered_before_it_is_durable_is_found() {
 fn a_browser_that_answers_before_it_is_durable_is_found() {
     found(Plant::AnswersBeforeFlush, 100);
 }
+
+#[test]
+fn a_browser_that_marks_nothing_before_it_merges_is_found() {
+    let (_, broken) = found(Plant::ForgetsTheMark, 100);
+    assert!(broken.starts_with("R15: "), "{broken}");
+}

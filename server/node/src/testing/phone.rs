@@ -1,4 +1,4 @@
-//! A phone that says what a test wants it to say.
+//! A phone that says what a test wants it to say: bytes and batches that no phone of the crate `phone` makes.
 
 use std::collections::BTreeMap;
 

@@ -27,7 +27,7 @@ pub fn wipe_report() -> Vec<Recorded> {
     let bundle = village.phones[phone].bundle(village.now, WHOLE);
     let said = [("hands-over", bundle, false), ("wiped", Vec::new(), true)];
     for (name, bundle, wiped) in said {
-        let Phone { replica, key, .. } = &village.phones[phone];
+        let sample::phone::Device { replica, key, .. } = &*village.phones[phone];
         let request =
             replica.wipe_request(&|message| key.sign(message), WipeReport { bundle, wiped });
         let answer = village.serve(&request);
