@@ -190,15 +190,30 @@ pub fn id_numbers(record: RecordId, shown: &RecordValues<'_>) -> Vec<IdNumber> {
 
 /// Everything of a unit that somebody must settle, by record.
 pub fn conflicts(source: &dyn Source, unit: &str) -> Vec<ShownConflict> {
+    let of_subject = |subject: Subject| {
+        let groups = groups(source, unit, subject);
+        conflicts_of(source, unit, &groups)
+    };
+    Subject::ALL.into_iter().flat_map(of_subject).collect()
+}
+
+/// What somebody must settle of these groups of a unit.
+pub fn conflicts_of<'g>(
+    source: &dyn Source,
+    unit: &str,
+    groups: impl IntoIterator<Item = &'g Group>,
+) -> Vec<ShownConflict> {
     let mut all = Vec::new();
-    for subject in Subject::ALL {
-        for group in groups(source, unit, subject) {
-            for member in group.members() {
-                all.extend(slot_conflicts(member, &source.view(unit, member)));
-            }
-            all.extend(identity_conflicts(source, unit, &group, group.id()));
-            all.extend(cut_conflicts(&group));
+    for group in groups {
+        let first = group.id();
+        for member in group.members() {
+            all.extend(slot_conflicts(member, &source.view(unit, member)));
         }
+        // One record alone contradicts nobody.
+        if !group.linked(first).is_empty() {
+            all.extend(identity_conflicts(source, unit, group, first));
+        }
+        all.extend(cut_conflicts(group));
     }
     all
 }

@@ -96,10 +96,10 @@ async fn open_conflicts(
     said: &UnitFacts,
     records: &BTreeSet<RecordId>,
 ) -> Result<(), StoreError> {
-    let conflicts = show::conflicts(source, unit);
+    let groups = || said.groups.values().map(|(group, _)| group);
+    let conflicts = show::conflicts_of(source, unit, groups());
     let in_conflict: BTreeSet<RecordId> = conflicts.into_iter().map(|of| of.record).collect();
-    let groups = said.groups.values().map(|(group, _)| group);
-    let open: BTreeSet<RecordId> = groups
+    let open: BTreeSet<RecordId> = groups()
         .filter(|group| group.members().any(|member| in_conflict.contains(&member)))
         .map(|group| group.id())
         .filter(|id| records.contains(id))
