@@ -644,18 +644,26 @@ fn every_section_and_field_of_the_first_release_is_there() {
             (subject.key.as_str(), sections.collect())
         })
         .collect();
-    assert_eq!(counts["organisation"], [("organisation", "general", 4)]);
-    assert_eq!(
-        counts["household"],
-        [
+    // What came later is there besides.
+    let has = |subject: &str, first: &[(&str, &str, usize)]| {
+        for (key, class, fields) in first {
+            let section = counts[subject].iter().find(|section| section.0 == *key);
+            let is_there = section.is_some_and(|s| s.1 == *class && s.2 >= *fields);
+            assert!(is_there, "{subject}: {key} {class} {fields}: {section:?}");
+        }
+    };
+    has("organisation", &[("organisation", "general", 4)]);
+    has(
+        "household",
+        &[
             ("household", "general", 13),
             ("water", "general", 19),
-            ("toilet", "general", 13)
-        ]
+            ("toilet", "general", 13),
+        ],
     );
-    assert_eq!(
-        counts["person"],
-        [
+    has(
+        "person",
+        &[
             ("identity", "general", 10),
             ("background", "general", 5),
             ("residence", "general", 6),
@@ -669,6 +677,6 @@ fn every_section_and_field_of_the_first_release_is_there() {
             ("screening_contact", "referral", 8),
             ("screening_result", "health", 14),
             ("vaccination", "health", 1),
-        ]
+        ],
     );
 }

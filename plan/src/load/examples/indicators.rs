@@ -427,7 +427,7 @@ fn ages_are_broken_down_by_bands_of_five_years() {
 }
 
 #[test]
-fn the_nine_indicators_say_which_classes_they_need() {
+fn every_indicator_says_which_classes_it_needs() {
     let plan = Package::builtin();
     let rows = [
         (
