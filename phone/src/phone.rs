@@ -469,7 +469,10 @@ fn open(place: &mut dyn Place, system: &Arc<dyn System>) -> Result<Open, PhoneEr
         Ok((mut replica, mut report)) => {
             report.unreadable_rows += damaged;
             merging::recover(&mut *store, &mut replica)?;
-            drop_lost(&mut *store, &mut replica)?;
+            // What can't be read may say that a space was given back: the next exchange brings that.
+            if report.unreadable_rows == 0 {
+                drop_lost(&mut *store, &mut replica)?;
+            }
             let next = DeviceKeys::load_next(&*store)?;
             if let Some(next) = &next {
                 renew::ask(&mut replica, next);

@@ -333,9 +333,11 @@ impl Replica {
 
     /// The spaces that are held here and were taken from this device: the host erases what is sealed
     /// under their keys, then calls [`Replica::forget`]. A device that has lost everything keeps what
-    /// it has, since it is not served and may hold what nobody else has.
+    /// it has, since it is not served and may hold what nobody else has. So does one whose enrolment is
+    /// not known: the row was lost, and an exchange brings it back.
     pub fn lost_spaces(&self) -> Vec<Space> {
-        if self.control.revoked(self.me.device).is_some() {
+        let enrolment = self.control.enrolment(self.me.device);
+        if enrolment.is_none() || self.control.revoked(self.me.device).is_some() {
             return Vec::new();
         }
         let lost = |space: &&Space| !self.control.holds(self.me.device, space);

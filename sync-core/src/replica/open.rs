@@ -71,21 +71,16 @@ impl Replica {
             .unwrap_or_default();
         let mut replica = Self::with(me, Control::new(me.network), hub);
 
-        let mut entries = BTreeMap::new();
+        // Two entries have one number where an exchange brought back a row that was lost.
+        let mut entries = BTreeSet::new();
         each(
             Table::Control,
             &mut |value| match stored::read_control(&value) {
-                Some((arrival, bytes)) => drop(entries.insert(arrival, bytes)),
+                Some(entry) => drop(entries.insert(entry)),
                 None => report.unreadable_rows += 1,
             },
         )?;
-        for bytes in entries.into_values() {
-            match replica.control.check(&bytes) {
-                Ok(Some(entry)) => replica.control.apply(entry),
-                Ok(None) => {}
-                Err(_) => report.unreadable_rows += 1,
-            }
-        }
+        report.unreadable_rows += replica.take_stored_control(entries);
         replica.make_spaces();
 
         each(
@@ -155,6 +150,24 @@ impl Replica {
             }
         })?;
         Ok((replica, report))
+    }
+
+    /// Takes the entries of the control feed, each with its number. One that rests on a later one has that
+    /// taken first. Returns how many say nothing that holds.
+    fn take_stored_control(&mut self, mut entries: BTreeSet<(u64, Vec<u8>)>) -> usize {
+        loop {
+            let before = entries.len();
+            entries.retain(|(_, bytes)| match self.control.check(bytes) {
+                Ok(entry) => {
+                    entry.into_iter().for_each(|new| self.control.apply(new));
+                    false
+                }
+                Err(_) => true,
+            });
+            if entries.is_empty() || entries.len() == before {
+                return entries.len();
+            }
+        }
     }
 
     /// Batches come from the store in any order, and one that did not read leaves a gap: nodes

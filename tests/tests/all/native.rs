@@ -185,6 +185,63 @@ fn a_store_that_lost_any_row_says_so_or_gets_everything_back() {
     server.run(&["verify"]).json();
 }
 
+/// Rows of the control feed say what this phone may hold. One that is damaged takes nothing away.
+#[test]
+fn what_is_unsent_survives_damage_to_any_row_of_the_control_feed() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::sample(&dir.path().join("server"));
+    let whole = dir.path().join("phone");
+    let phone = enrolled(&server, &whole);
+    phone.add(Subject::Person, None, named("其其格")).unwrap();
+    exchange(&phone);
+    phone.add(Subject::Person, None, named("乌云")).unwrap();
+    let everything = phone.list(Subject::Person, None, None).unwrap();
+    phone.lock();
+    let rows: Vec<(Vec<u8>, Vec<u8>)> = {
+        let store = rusqlite::Connection::open(whole.join("ortoo.db")).unwrap();
+        let control = "SELECT name, value FROM row WHERE tbl = 1";
+        let mut control = store.prepare(control).unwrap();
+        let rows = control.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.unwrap().map(Result::unwrap).collect()
+    };
+    assert!(rows.len() > 3, "{}", rows.len());
+    for (at, (name, value)) in rows.iter().enumerate() {
+        for damage in [false, true] {
+            let copy = dir.path().join(format!("{at}-{damage}"));
+            std::fs::create_dir(&copy).unwrap();
+            std::fs::copy(whole.join("ortoo.db"), copy.join("ortoo.db")).unwrap();
+            let store = rusqlite::Connection::open(copy.join("ortoo.db")).unwrap();
+            let mut flipped = value.clone();
+            flipped[value.len() / 2] ^= 16;
+            let hurt = match damage {
+                true => store.execute(
+                    "UPDATE row SET value = ?2 WHERE tbl = 1 AND name = ?1",
+                    rusqlite::params![name, flipped],
+                ),
+                false => store.execute("DELETE FROM row WHERE tbl = 1 AND name = ?1", [name]),
+            };
+            assert_eq!(hurt, Ok(1));
+            drop(store);
+            let place = copy.to_string_lossy().into_owned();
+            let open = || Phone::open(place.clone(), secret(), Language::English).unwrap();
+            // Opening alone takes nothing away, and what an exchange brings back is there for good.
+            open().lock();
+            let phone = open();
+            exchange(&phone);
+            assert_eq!(phone.status().unwrap().unsent, 0, "row {at}, {damage}");
+            phone.lock();
+            let phone = open();
+            let shows = phone.list(Subject::Person, None, None).unwrap();
+            assert_eq!(shows, everything, "row {at}, {damage}");
+            exchange(&phone);
+            phone.lock();
+            let shows = open().list(Subject::Person, None, None).unwrap();
+            assert_eq!(shows, everything, "row {at}, {damage}");
+        }
+    }
+    server.run(&["verify"]).json();
+}
+
 #[test]
 fn an_exchange_that_waits_holds_nothing_up_and_goes_on_after_it_was_stopped() {
     let dir = tempfile::tempdir().unwrap();
