@@ -23,7 +23,7 @@ pub(super) struct Frontier {
 
 impl RecordState {
     /// The same state as [`Self::add`] makes, found without Automerge where that is plain. A change on which
-    /// Automerge fails is found up to [`APPENDED_MAX`] changes later, and parks the record then.
+    /// Automerge fails is found up to eight changes later, and parks the record then.
     ///
     /// # Errors
     /// Only those of `held`.
