@@ -340,7 +340,7 @@ async fn update(
         if let Some(reason) = next.parked() {
             tracing::warn!(%reason, "a record is parked");
         }
-        states.push((changed_records, next));
+        states.push((changed_records, next.to_cbor()));
     }
     record::set_states(conn, space, states).await?;
     Ok(changed)

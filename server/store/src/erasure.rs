@@ -62,8 +62,5 @@ pub async fn remove(conn: &mut Conn, space: &Space, record: RecordId) -> Result<
             .execute(&mut *conn)
             .await?;
     }
-    if let Some(known) = conn.known() {
-        known.states.remove(&(space.clone(), record));
-    }
     Ok(())
 }

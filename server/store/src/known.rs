@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sync_core::id::{DeviceId, RecordId, Space};
-use sync_core::record::RecordState;
+use sync_core::id::{DeviceId, Space};
 
 use super::flags::Flags;
 use super::space::Numbers;
@@ -21,21 +20,4 @@ pub(super) struct Known {
     pub(super) spaces: BTreeMap<Space, Numbers>,
     /// Devices that were asked for.
     pub(super) flags: BTreeMap<DeviceId, Flags>,
-    /// States that were written, for the figures that follow from them.
-    pub(super) states: BTreeMap<(Space, RecordId), RecordState>,
-}
-
-/// States that a transaction remembers, of some 5 KB each.
-const STATES_MAX: usize = 1024;
-
-impl Known {
-    /// Remembers what was written of a record.
-    pub(super) fn remember(&mut self, space: &Space, record: RecordId, state: RecordState) {
-        let key = (space.clone(), record);
-        if self.states.len() < STATES_MAX {
-            self.states.insert(key, state);
-        } else {
-            self.states.remove(&key);
-        }
-    }
 }

@@ -1,7 +1,6 @@
 //! The records: what the batches make of them, a cache that is written with the batches.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use sync_core::id::{Class, DeviceId, RecordId, Space};
 use sync_core::record::RecordState;
@@ -72,13 +71,12 @@ impl From<Unreadable> for StoreError {
 /// A record with its state as it is stored.
 pub type StoredState = (RecordId, Result<RecordState, Unreadable>);
 
-fn record_of(row: &Row) -> Result<RecordId, StoreError> {
-    Read::of("record", row).id("record", RecordId::from_slice)
-}
-
 fn stored_state(row: &Row) -> Result<StoredState, StoreError> {
-    let state = RecordState::from_cbor(Read::of("record", row).blob("state")?);
-    Ok((record_of(row)?, state.map_err(|_| Unreadable)))
+    let read = Read::of("record", row);
+    Ok((
+        read.id("record", RecordId::from_slice)?,
+        RecordState::from_cbor(read.blob("state")?).map_err(|_| Unreadable),
+    ))
 }
 
 /// The states of these records, as far as anything of them is held.
@@ -87,8 +85,8 @@ pub async fn states(
     space: &Space,
     records: &[RecordId],
 ) -> Result<Vec<StoredState>, StoreError> {
-    let (mut states, unknown) = known_states(conn, space, records);
-    for chunk in unknown.chunks(ROWS_MAX) {
+    let mut states = Vec::new();
+    for chunk in records.chunks(ROWS_MAX) {
         let mut query = assembled(over_list(STATES, 2, chunk.len())).space(space);
         for record in chunk {
             query = query.bind(record.to_bytes().to_vec());
@@ -101,24 +99,6 @@ pub async fn states(
         );
     }
     Ok(states)
-}
-
-/// Those of the states that the transaction has written itself, and the records of the others.
-fn known_states(
-    conn: &mut Conn,
-    space: &Space,
-    records: &[RecordId],
-) -> (Vec<StoredState>, Vec<RecordId>) {
-    let (mut states, mut unknown) = (Vec::new(), Vec::new());
-    let known = conn.known();
-    for record in records {
-        let key = (space.clone(), *record);
-        match known.as_ref().and_then(|known| known.states.get(&key)) {
-            Some(state) => states.push((*record, Ok(state.clone()))),
-            None => unknown.push(*record),
-        }
-    }
-    (states, unknown)
 }
 
 fn in_classes(classes: usize, records: usize) -> String {
@@ -138,18 +118,8 @@ pub async fn states_in(
     classes: &BTreeSet<Class>,
     records: &[RecordId],
 ) -> Result<Vec<(Class, StoredState)>, StoreError> {
-    let mut states = BTreeMap::new();
-    let mut unknown: BTreeSet<RecordId> = BTreeSet::new();
-    for class in classes {
-        let Ok(space) = Space::new(unit, *class) else {
-            continue;
-        };
-        let (known, others) = known_states(conn, &space, records);
-        unknown.extend(others);
-        states.extend(known.into_iter().map(|(id, state)| ((*class, id), state)));
-    }
-    let unknown: Vec<RecordId> = unknown.into_iter().collect();
-    for chunk in unknown.chunks(ROWS_MAX) {
+    let mut states = Vec::new();
+    for chunk in records.chunks(ROWS_MAX) {
         let mut query = assembled(in_classes(classes.len(), chunk.len())).bind(unit);
         for class in classes {
             query = query.bind(i64::from(*class as u8));
@@ -158,38 +128,30 @@ pub async fn states_in(
             query = query.bind(record.to_bytes().to_vec());
         }
         for row in query.fetch_all(conn).await? {
-            let (class, record) = (Read::of("record", &row).class()?, record_of(&row)?);
-            if let Entry::Vacant(free) = states.entry((class, record)) {
-                free.insert(stored_state(&row)?.1);
-            }
+            states.push((Read::of("record", &row).class()?, stored_state(&row)?));
         }
     }
-    let states = states.into_iter();
-    Ok(states
-        .map(|((class, record), state)| (class, (record, state)))
-        .collect())
+    Ok(states)
 }
 
 /// Writes the states of records.
 pub async fn set_states(
     conn: &mut Conn,
     space: &Space,
-    states: Vec<(RecordId, RecordState)>,
+    states: Vec<(RecordId, Vec<u8>)>,
 ) -> Result<(), StoreError> {
-    for chunk in states.chunks(ROWS_MAX) {
-        let mut query = assembled(over_rows(SET_STATES, 4, chunk.len()));
+    let mut states = states.into_iter().peekable();
+    while states.peek().is_some() {
+        let chunk: Vec<(RecordId, Vec<u8>)> = states.by_ref().take(ROWS_MAX).collect();
+        let count = chunk.len();
+        let mut query = assembled(over_rows(SET_STATES, 4, count));
         for (record, state) in chunk {
             query = query
                 .space(space)
                 .bind(record.to_bytes().to_vec())
-                .bind(state.to_cbor());
+                .bind(state);
         }
-        rows("record", query.execute(&mut *conn).await?, chunk.len())?;
-    }
-    if let Some(known) = conn.known() {
-        for (record, state) in states {
-            known.remember(space, record, state);
-        }
+        rows("record", query.execute(&mut *conn).await?, count)?;
     }
     Ok(())
 }

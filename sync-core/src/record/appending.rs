@@ -60,7 +60,7 @@ impl RecordState {
             known => known?,
         };
         for (change, raw) in changes.into_values() {
-            if frontier.appended == APPENDED_MAX || !state.is_continued(&frontier, &change) {
+            if frontier.appended >= APPENDED_MAX || !state.is_continued(&frontier, &change) {
                 return None;
             }
             frontier.take(&change);
