@@ -8,20 +8,17 @@
 mod cache;
 mod edit;
 mod open;
+mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use plan::Package;
-use plan::expression::ExpressionError;
 
 use crate::batch::{self, Batch, Entry};
 use crate::check::{self, Problem};
 use crate::control::Control;
 use crate::control_repair::EntriesToShow;
 use crate::feed::{Feed, Node, Vector};
-use crate::figure::UnitFacts;
-use crate::group::Group;
 use crate::id::{
     ActorId, AuthorId, BatchHash, ChangeHash, Class, DeviceId, RecordId, Space, Subject,
 };
@@ -29,10 +26,8 @@ use crate::quarantine::{HeldChange, Quarantine, effective_changes};
 use crate::record::{RecordState, WriteError};
 use crate::renew::Renewal;
 use crate::row::{ReadRows, Row, Table, Unreadable};
-use crate::show::{self, Source};
 use crate::state::Staged;
 use crate::stored;
-use crate::task::{self, Due};
 use crate::value::{Key, Value};
 
 pub use crate::state::{DeviceIdentity, ServerState};
@@ -558,54 +553,6 @@ impl Replica {
             .map(|(record, state)| (*record, state))
     }
 
-    /// The unit that holds a record, if any.
-    pub fn unit_of(&self, record: RecordId) -> Option<&str> {
-        self.spaces
-            .iter()
-            .find(|(_, held)| held.records.contains_key(&record))
-            .map(|(space, _)| space.unit())
-    }
-
-    /// What a record shows, over all classes held of its unit.
-    pub fn view(&self, unit: &str, record: RecordId) -> RecordValues<'_> {
-        let package = self.control.package();
-        self.spaces
-            .iter()
-            .filter(|(space, _)| space.unit() == unit)
-            .filter_map(|(space, held)| Some((space.class, held.records.get(&record)?)))
-            .flat_map(|(class, state)| values_of_class(package, class, state))
-            .collect()
-    }
-
-    /// What is recorded in a unit, group by group, as the newest plan package reads it; nothing without
-    /// one.
-    pub fn facts(&self, unit: &str) -> Arc<UnitFacts> {
-        let package = self.control.package();
-        let read = |package| UnitFacts::read(self, package, unit);
-        self.cache
-            .facts(unit, || package.map(read).unwrap_or_default())
-    }
-
-    /// The tasks of a unit that are due by `until`, the longest due first; none without a plan package. `today`
-    /// is the date that the registers are asked as of.
-    ///
-    /// # Errors
-    /// An expression of the plan that this program can't compile: the plan is newer.
-    pub fn due(
-        &self,
-        unit: &str,
-        today: &str,
-        until: &str,
-    ) -> Result<Vec<Due<'_>>, ExpressionError> {
-        let Some(package) = self.package() else {
-            return Ok(Vec::new());
-        };
-        let work_out = || task::planned(&self.facts(unit), package, today);
-        let planned = self.cache.tasks(unit, today, work_out)?;
-        let due = planned.iter().take_while(|task| task.due.as_str() <= until);
-        Ok(due.filter_map(|task| task.of(package, unit)).collect())
-    }
-
     /// The batches held that carry changes of a record, in any order. What does not read is left out.
     pub fn batches_of(
         &self,
@@ -621,31 +568,6 @@ impl Replica {
             }
         }
         Ok(batches)
-    }
-
-    /// All records of a unit, over all classes.
-    pub fn records_of(&self, unit: &str) -> BTreeSet<RecordId> {
-        self.spaces
-            .iter()
-            .filter(|(space, _)| space.unit() == unit)
-            .flat_map(|(_, held)| held.records.keys().copied())
-            .collect()
-    }
-
-    /// The units of which anything is held.
-    pub fn units(&self) -> BTreeSet<&str> {
-        self.spaces.keys().map(Space::unit).collect()
-    }
-
-    /// A record's heads by class, for a form to remember what it showed.
-    pub fn heads(&self, unit: &str, record: RecordId) -> BTreeMap<Class, Vec<ChangeHash>> {
-        self.spaces
-            .iter()
-            .filter(|(space, _)| space.unit() == unit)
-            .filter_map(|(space, held)| {
-                Some((space.class, held.records.get(&record)?.heads().to_vec()))
-            })
-            .collect()
     }
 
     /// Saved changes that the server is not known to hold.
@@ -679,40 +601,6 @@ impl Replica {
                 aside + held.stash.len()
             })
             .sum()
-    }
-}
-
-impl Source for Replica {
-    fn package(&self) -> Option<&Package> {
-        self.package()
-    }
-
-    fn records_of(&self, unit: &str) -> BTreeSet<RecordId> {
-        self.records_of(unit)
-    }
-
-    fn view(&self, unit: &str, record: RecordId) -> RecordValues<'_> {
-        self.view(unit, record)
-    }
-
-    fn groups(&self, unit: &str, subject: Subject) -> Arc<Vec<Group>> {
-        let make = || show::grouped(self, unit, subject);
-        self.cache.groups(unit, subject, make)
-    }
-
-    fn problems(
-        &self,
-        unit: &str,
-        record: RecordId,
-        shown: &RecordValues<'_>,
-        today: &str,
-    ) -> Vec<Problem> {
-        let Some(package) = self.control.package() else {
-            return Vec::new();
-        };
-        self.cache.problems(unit, record, today, || {
-            check::check_record(package, record, shown, today)
-        })
     }
 }
 

@@ -334,3 +334,30 @@ pub(crate) fn by_node(make: impl FnOnce(Signer<'_>) -> Vec<u8>) -> Vec<u8> {
     let sign = |message: &[u8]| node.sign(message);
     make((node.public().bytes, &sign))
 }
+
+/// What another device brings a phone, one batch a record.
+pub(crate) struct Brought {
+    pub(crate) records: Vec<RecordId>,
+    pub(crate) batches: Vec<Vec<u8>>,
+    pub(crate) enrolment: Vec<u8>,
+}
+
+/// A phone that has saved the first of six records, and what another device brings it of all six.
+pub(crate) fn two_devices() -> (TestDevice, Brought) {
+    let mut station = TestDevice::new(1, &[Class::General]);
+    station.rows.write(&station.replica.first_rows());
+    let (network, other) = (station.replica.me().network, OtherDevice::new(11));
+    let records: Vec<RecordId> = (0..6).map(|_| station.person()).collect();
+    let known = ("identity.phone", Value::from("10012345678"));
+    station.save(records[0], &[known]).unwrap();
+    let batches = records.iter().map(|record| {
+        let (_, batch) = other.writes(&station, *record, "identity.name", &[]);
+        batch.bytes().to_vec()
+    });
+    let brought = Brought {
+        batches: batches.collect(),
+        enrolment: by_node(|node| ControlEntry::enrol(network, &other.enrolment(), node)),
+        records,
+    };
+    (station, brought)
+}

@@ -1,11 +1,10 @@
 use super::*;
-use crate::bundle::Receipt;
-use crate::control::ControlEntry;
+use crate::bundle::{Receipt, Unsealed};
 use crate::id::{Class, Incarnation, RecordId};
+use crate::ingest::Work;
 use crate::record::RecordState;
 use crate::seal::SigningKey;
-use crate::testing::{OtherDevice, TestDevice, UNIT, by_node};
-use crate::value::Value;
+use crate::testing::{TestDevice, UNIT, two_devices};
 use crate::wire::{Answer, SpaceState};
 
 /// The life of the server that a station knows from its enrolment, and the next one.
@@ -119,19 +118,8 @@ fn a_receipt_that_no_node_signed_acknowledges_nothing() {
 /// A phone, and what is in two parts of a bundle with another device's batches of six records, children
 /// first, and with its enrolment in the last.
 fn delivered() -> (TestDevice, Unsealed) {
-    let mut station = TestDevice::new(1, &[Class::General]);
-    station.rows.write(&station.replica.first_rows());
-    let (network, other) = (station.replica.me().network, OtherDevice::new(11));
-    let records: Vec<RecordId> = (0..6).map(|_| station.person()).collect();
-    let known = ("identity.phone", Value::from("10012345678"));
-    station.save(records[0], &[known]).unwrap();
-    let batches = records.iter().map(|record| {
-        let (_, batch) = other.writes(&station, *record, "identity.name", &[]);
-        batch.bytes().to_vec()
-    });
-    let batches: Vec<_> = batches.collect();
-    let enrolment = other.enrolment();
-    let entry = by_node(|signer| ControlEntry::enrol(network, &enrolment, signer));
+    let (station, brought) = two_devices();
+    let batches = brought.batches;
     let receipts = answer(&station, LIVES[0], 3).receipts;
     let contents = vec![
         Content {
@@ -141,7 +129,7 @@ fn delivered() -> (TestDevice, Unsealed) {
         },
         Content {
             batches: batches[..2].to_vec(),
-            control: vec![entry],
+            control: vec![brought.enrolment],
             ..Content::default()
         },
     ];

@@ -1,9 +1,7 @@
 use super::*;
-use crate::control::ControlEntry;
 use crate::id::{Class, RecordId};
 use crate::record::RecordState;
-use crate::testing::UNIT;
-use crate::testing::{OtherDevice, TestDevice, by_node, general};
+use crate::testing::{TestDevice, UNIT, general, two_devices};
 use crate::value::Value;
 use crate::wire::{Answer, SpaceState};
 
@@ -48,24 +46,13 @@ fn a_long_upload_reads_every_batch_once() {
 /// A phone, the other device's batches of these records, and the answer that brings them with its
 /// enrolment.
 fn village() -> (TestDevice, Vec<RecordId>, Answer) {
-    let mut station = TestDevice::new(1, &[Class::General]);
-    station.rows.write(&station.replica.first_rows());
-    let (network, other) = (station.replica.me().network, OtherDevice::new(11));
-    let records: Vec<RecordId> = (0..6).map(|_| station.person()).collect();
-    let known = ("identity.phone", Value::from("10012345678"));
-    station.save(records[0], &[known]).unwrap();
-    let batches = records.iter().map(|record| {
-        let (_, batch) = other.writes(&station, *record, "identity.name", &[]);
-        batch.bytes().to_vec()
-    });
+    let (station, brought) = two_devices();
     let answer = Answer {
-        batches: batches.collect(),
-        control: vec![by_node(|node| {
-            ControlEntry::enrol(network, &other.enrolment(), node)
-        })],
+        batches: brought.batches,
+        control: vec![brought.enrolment],
         ..all_taken(1)
     };
-    (station, records, answer)
+    (station, brought.records, answer)
 }
 
 fn arrival(station: &TestDevice, outgoing: &Outgoing, answer: &Answer) -> Arrival {

@@ -3,7 +3,10 @@
 use super::*;
 use crate::change::{Change, Put};
 use crate::control::ControlEntry;
+use crate::figure::UnitFacts;
 use crate::id::Incarnation;
+use crate::show::{self, Source};
+use crate::task;
 use crate::testing::{OtherDevice, TestDevice, UNIT, by_node, erasure_order, general};
 use crate::wire::Answer;
 
