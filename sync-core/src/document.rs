@@ -9,9 +9,10 @@
 //! are made by [`crate::change::Change::make`]), so results don't depend on it; it is set to a fixed
 //! value all the same.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use automerge::{Automerge, ObjId, ROOT, ReadDoc, ScalarValue};
+use automerge::{Automerge, ObjId, ROOT, ReadDoc, ScalarValue, ScalarValueRef, ValueRef};
 
 use crate::change::{Change, OpId};
 use crate::id::{ActorId, ChangeHash};
@@ -86,6 +87,13 @@ pub(crate) fn guarded<T>(
     }
     #[cfg(target_arch = "wasm32")]
     work()
+}
+
+/// What is visible under one key.
+pub(crate) struct Shown<'a> {
+    pub(crate) key: Cow<'a, str>,
+    /// The one value; none where several were written apart.
+    pub(crate) only: Option<(OpId, Value)>,
 }
 
 /// An Automerge document in memory, 20 to 50 KB: loaded to write or to merge, then dropped.
@@ -167,9 +175,19 @@ impl Document {
         Ok(values)
     }
 
-    /// How many keys the document has.
-    pub(crate) fn len(&self) -> usize {
-        self.0.length(ROOT)
+    /// What is visible under every key, ascending.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = Result<Shown<'_>, DocumentError>> {
+        self.0.map_range(ROOT, ..).map(|item| {
+            let only = match item.conflict {
+                true => None,
+                false => {
+                    let op = op_id(&item.id()).ok_or(DocumentError::Differs)?;
+                    Some((op, shown(item.value).ok_or(DocumentError::Differs)?))
+                }
+            };
+            let key = item.key;
+            Ok(Shown { key, only })
+        })
     }
 
     /// The changes as bytes, each after what it depends on.
@@ -214,6 +232,16 @@ fn op_id(id: &ObjId) -> Option<OpId> {
             actor: ActorId::from_slice(actor.to_bytes()).ok()?,
         }),
         ObjId::Root => None,
+    }
+}
+
+fn shown(value: ValueRef<'_>) -> Option<Value> {
+    match value {
+        ValueRef::Scalar(ScalarValueRef::Null) => Some(Value::Null),
+        ValueRef::Scalar(ScalarValueRef::Boolean(flag)) => Some(Value::Bool(flag)),
+        ValueRef::Scalar(ScalarValueRef::Int(number)) => Some(Value::Int(number)),
+        ValueRef::Scalar(ScalarValueRef::Str(text)) => Some(Value::Text(text.into_owned())),
+        _ => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Longest key, in bytes (valid change v1).
 pub const KEY_BYTES_MAX: usize = 200;
@@ -18,13 +19,17 @@ pub struct BadKey;
 /// `section.field`, `section.field/CODE` (one Boolean per code of a multi-choice, so that two people
 /// ticking different boxes merge), `section#item.field`, `section#item.field/CODE`,
 /// `section#item.void`. The text form is the same in storage, command line, conflicts and history.
+/// Clones share it, since records are copied far more often than keys are made.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    text: String,
-    section_end: usize,
-    item_end: usize,
-    field_end: usize,
+    text: Arc<str>,
+    section_end: u8,
+    item_end: u8,
+    field_end: u8,
 }
+
+/// Every place in a key fits.
+const _: () = assert!(KEY_BYTES_MAX <= u8::MAX as usize);
 
 impl Key {
     /// Reads a key; refuses everything outside the grammar and above [`KEY_BYTES_MAX`].
@@ -37,11 +42,12 @@ impl Key {
         let field_end = text[dot..]
             .find('/')
             .map_or(text.len(), |slash| dot + slash);
+        let place = |at: usize| u8::try_from(at).map_err(|_| BadKey);
         let key = Self {
-            text: text.to_owned(),
-            section_end,
-            item_end: dot,
-            field_end,
+            section_end: place(section_end)?,
+            item_end: place(dot)?,
+            field_end: place(field_end)?,
+            text: Arc::from(text),
         };
         let fits = is_name(key.section())
             && is_name(key.field())
@@ -69,27 +75,29 @@ impl Key {
 
     /// The same field's key for one code of a multi-choice.
     pub fn with_code(&self, code: &str) -> Result<Self, BadKey> {
-        Self::parse(&format!("{}/{code}", &self.text[..self.field_end]))
+        Self::parse(&format!("{}/{code}", self.until(self.field_end)))
     }
 
     /// The section.
     pub fn section(&self) -> &str {
-        &self.text[..self.section_end]
+        self.until(self.section_end)
     }
 
     /// The item of a repeating section, or `None` for a single section.
     pub fn item(&self) -> Option<&str> {
-        (self.section_end < self.item_end).then(|| &self.text[self.section_end + 1..self.item_end])
+        (self.section_end < self.item_end)
+            .then(|| behind(self.until(self.item_end), self.section_end))
     }
 
     /// The field, or `void`.
     pub fn field(&self) -> &str {
-        &self.text[self.item_end + 1..self.field_end]
+        behind(self.until(self.field_end), self.item_end)
     }
 
     /// The code of a multi-choice.
     pub fn code(&self) -> Option<&str> {
-        (self.field_end < self.text.len()).then(|| &self.text[self.field_end + 1..])
+        let has_code = usize::from(self.field_end) < self.text.len();
+        has_code.then(|| behind(&self.text, self.field_end))
     }
 
     /// Whether the key withdraws an item.
@@ -97,10 +105,19 @@ impl Key {
         self.item().is_some() && self.field() == VOID
     }
 
+    fn until(&self, end: u8) -> &str {
+        &self.text[..usize::from(end)]
+    }
+
     /// The text form.
     pub fn as_str(&self) -> &str {
         &self.text
     }
+}
+
+/// What stands behind the mark at this place.
+fn behind(text: &str, mark: u8) -> &str {
+    &text[usize::from(mark) + 1..]
 }
 
 /// The field name that withdraws an item; the dictionary can't use it for a field.

@@ -7,6 +7,8 @@
 //! An entry of the view is `[key, (value, place of its change in field 2, counter)+]`, winner
 //! first; a value is a CBOR null, Boolean, integer or text.
 
+use std::sync::Arc;
+
 use super::*;
 
 /// Bytes of one change in field 2.
@@ -15,7 +17,7 @@ const CHANGE_LEN: usize = ChangeHash::LEN + ActorId::LEN;
 impl RecordState {
     /// The state as bytes for the store.
     pub fn to_cbor(&self) -> Vec<u8> {
-        let written = || self.view.slots.values().flat_map(MultiValue::values);
+        let written = || self.view.iter().flat_map(|(_, slot)| slot.values());
         let changes: BTreeSet<(ChangeHash, ActorId)> =
             written().map(|w| (w.change, w.op.actor)).collect();
         let changes: Vec<(ChangeHash, ActorId)> = changes.into_iter().collect();
@@ -143,9 +145,9 @@ fn read_frontier(d: &mut Decoder<'_>) -> Result<Frontier, decode::Error> {
 fn read_view(
     d: &mut Decoder<'_>,
     changes: &[(ChangeHash, ActorId)],
-) -> Result<BTreeMap<Key, MultiValue>, decode::Error> {
+) -> Result<BTreeMap<Key, Arc<MultiValue>>, decode::Error> {
     let message = |text: &'static str| decode::Error::message(text);
-    let mut slots = BTreeMap::new();
+    let mut slots = Vec::new();
     for _ in 0..d.array()?.ok_or_else(|| message("length missing"))? {
         let parts = d.array()?.ok_or_else(|| message("length missing"))?;
         let key = Key::parse(d.str()?).map_err(decode::Error::message)?;
@@ -178,7 +180,7 @@ fn read_view(
         }
         let winner = read()?;
         let others = (1..parts / 3).map(|_| read()).collect::<Result<_, _>>()?;
-        slots.insert(key, MultiValue { winner, others });
+        slots.push((key, Arc::new(MultiValue { winner, others })));
     }
-    Ok(slots)
+    Ok(slots.into_iter().collect())
 }

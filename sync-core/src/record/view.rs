@@ -1,5 +1,8 @@
 //! The view of a record: one value under each key, or several that were written apart.
 
+use std::cmp::Ordering;
+use std::sync::Arc;
+
 use super::*;
 
 /// One visible value.
@@ -53,21 +56,21 @@ impl MultiValue {
 /// this name.
 pub const BEGUN: &str = "+";
 
-/// The values of a record, by key.
+/// The values of a record, by key. A copy shares all that is not written anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
-    pub(super) slots: BTreeMap<Key, MultiValue>,
+    pub(super) slots: BTreeMap<Key, Arc<MultiValue>>,
 }
 
 impl View {
     /// What is visible under `key`.
     pub fn get(&self, key: &Key) -> Option<&MultiValue> {
-        self.slots.get(key)
+        self.slots.get(key).map(Arc::as_ref)
     }
 
     /// The keys with what is visible under them, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &MultiValue)> {
-        self.slots.iter()
+        self.slots.iter().map(|(key, slot)| (key, slot.as_ref()))
     }
 
     /// The number of keys.
@@ -83,25 +86,39 @@ impl View {
     /// Where `after` shows something else, or has other values written apart: `section.field` of a
     /// single section, `section` of a repeating one, and [`BEGUN`] of a record that showed nothing.
     pub fn changed_parts(&self, after: &View) -> BTreeSet<String> {
-        let either = self.slots.keys().chain(after.slots.keys());
-        let changed = either.filter(|key| self.get(key) != after.get(key));
         let part = |key: &Key| match key.item() {
             Some(_) => key.section().to_owned(),
             None => format!("{}.{}", key.section(), key.field()),
         };
-        let begun = self.is_empty() && !after.is_empty();
-        let begun = begun.then(|| BEGUN.to_owned());
-        changed.map(part).chain(begun).collect()
+        let mut parts = BTreeSet::new();
+        let (mut old, mut new) = (self.slots.iter().peekable(), after.slots.iter().peekable());
+        // Both ascend, so that one walk meets every key once.
+        loop {
+            let order = match (old.peek(), new.peek()) {
+                (None, None) => break,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((old, _)), Some((new, _))) => old.cmp(new),
+            };
+            let gone = old.next_if(|_| order.is_le());
+            let come = new.next_if(|_| order.is_ge());
+            if let Some((key, _)) = gone.or(come).filter(|_| gone != come) {
+                parts.insert(part(key));
+            }
+        }
+        if self.is_empty() && !after.is_empty() {
+            parts.insert(BEGUN.to_owned());
+        }
+        parts
     }
 
     /// Takes in a change whose dependencies are in.
     pub(super) fn take(&mut self, change: &Change) {
         for (op, put) in change.ops() {
             let old = self.slots.remove(&put.key);
-            let mut values: Vec<Written> = old.map_or_else(Vec::new, |slot| {
-                std::iter::once(slot.winner).chain(slot.others).collect()
-            });
-            values.retain(|written| put.preds.binary_search(&written.op).is_err());
+            let old = old.iter().flat_map(|slot| slot.values());
+            let unseen = |written: &&Written| put.preds.binary_search(&written.op).is_err();
+            let mut values: Vec<Written> = old.filter(unseen).cloned().collect();
             values.push(Written {
                 value: put.value.clone(),
                 op,
@@ -115,23 +132,32 @@ impl View {
         values.sort_unstable_by_key(|written| std::cmp::Reverse(written.op));
         let mut values = values.into_iter();
         if let Some(winner) = values.next() {
-            self.slots.insert(
-                key,
-                MultiValue {
-                    winner,
-                    others: values.collect(),
-                },
-            );
+            let others = values.collect();
+            self.slots
+                .insert(key, Arc::new(MultiValue { winner, others }));
         }
     }
 
     /// Whether Automerge shows the same.
     pub(super) fn agrees_wholly(&self, document: &Document) -> Result<(), DocumentError> {
-        if document.len() != self.len() {
-            return Err(DocumentError::Differs);
+        let mut ours = self.slots.iter();
+        for theirs in document.shown() {
+            let theirs = theirs?;
+            let (key, slot) = ours.next().ok_or(DocumentError::Differs)?;
+            if theirs.key != key.as_str() {
+                return Err(DocumentError::Differs);
+            }
+            match theirs.only {
+                None => self.agrees(document, key)?,
+                Some((op, value)) => {
+                    let same = slot.winner.op == op && slot.winner.value == value;
+                    if !same || !slot.others.is_empty() {
+                        return Err(DocumentError::Differs);
+                    }
+                }
+            }
         }
-        let mut keys = self.slots.keys();
-        keys.try_for_each(|key| self.agrees(document, key))
+        ours.next().map_or(Ok(()), |_| Err(DocumentError::Differs))
     }
 
     /// Whether Automerge shows the same under `key`.
