@@ -340,7 +340,7 @@ async fn update(
         if let Some(reason) = next.parked() {
             tracing::warn!(%reason, "a record is parked");
         }
-        states.push((changed_records, next.to_cbor()));
+        states.push((changed_records, next));
     }
     record::set_states(conn, space, states).await?;
     Ok(changed)

@@ -144,7 +144,7 @@ pub(crate) async fn rebuild_records(
         // Of one that does not read everything may be new.
         let before = before.and_then(|(_, state)| state.ok()).unwrap_or_default();
         let parts = before.view().changed_parts(next.view());
-        record::set_states(conn, space, vec![(id, next.to_cbor())]).await?;
+        record::set_states(conn, space, vec![(id, next)]).await?;
         if !parts.is_empty() {
             changed_records.note(space.unit(), id, parts);
         }

@@ -19,6 +19,7 @@ use sqlx::{
 use data_encoding::HEXLOWER;
 use sync_core::id::Space;
 
+use super::decoded::Decoded;
 use super::known::Known;
 use super::schema;
 
@@ -95,6 +96,7 @@ impl Engine {
         Conn {
             known: matches!(held, Held::Lent(_)).then(Known::default),
             held,
+            decoded: Decoded::default(),
             #[cfg(any(test, feature = "testing"))]
             run: self.run.clone(),
         }
@@ -131,6 +133,8 @@ pub struct Conn {
     held: Held,
     /// Of the transaction that it is in.
     known: Option<Known>,
+    /// Of the rows that it wrote.
+    decoded: Decoded,
     #[cfg(any(test, feature = "testing"))]
     run: Noted,
 }
@@ -164,6 +168,11 @@ impl Conn {
     /// What is known of the transaction's rows; nothing outside of one, where others write.
     pub(super) fn known(&mut self) -> Option<&mut Known> {
         self.known.as_mut()
+    }
+
+    /// The record states that it wrote, in whatever transaction.
+    pub(super) fn decoded(&mut self) -> &mut Decoded {
+        &mut self.decoded
     }
 
     /// Begins a transaction that writes on a connection of its own.
@@ -202,7 +211,7 @@ impl Conn {
         Ok(())
     }
 
-    /// Returns up the transaction of a connection of its own, if it is in one: the engine rolls back what
+    /// Gives up the transaction of a connection of its own, if it is in one: the engine rolls back what
     /// somebody begins and hangs up.
     pub(super) fn give_up(&mut self) {
         if let Held::Own { connection, .. } = &mut self.held
@@ -289,13 +298,13 @@ pub(super) fn assembled(text: String) -> Query {
 }
 
 impl Query {
-    /// Returns it the next parameter.
+    /// Gives it the next parameter.
     pub(super) fn bind(mut self, param: impl Into<Param>) -> Self {
         self.params.push(param.into());
         self
     }
 
-    /// Returns it the next two parameters, which are a space's columns.
+    /// Gives it the next two parameters, which are a space's columns.
     pub(super) fn space(self, space: &Space) -> Self {
         self.bind(space.unit()).bind(i64::from(space.class as u8))
     }

@@ -62,5 +62,6 @@ pub async fn remove(conn: &mut Conn, space: &Space, record: RecordId) -> Result<
             .execute(&mut *conn)
             .await?;
     }
+    conn.decoded().forget();
     Ok(())
 }

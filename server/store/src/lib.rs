@@ -20,6 +20,7 @@ pub mod cloned_devices;
 pub mod contact;
 pub mod control;
 pub mod copy;
+mod decoded;
 pub mod device;
 mod engine;
 pub mod erasure;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use sync_core::id::{Class, DeviceId, RecordId, Space};
 use sync_core::record::RecordState;
 
+use super::decoded::Decoded;
 use super::{
     Conn, ROWS_MAX, Read, Row, StoreError, assembled, over_list, over_rows, query, rows,
     statements, stored,
@@ -71,12 +72,17 @@ impl From<Unreadable> for StoreError {
 /// A record with its state as it is stored.
 pub type StoredState = (RecordId, Result<RecordState, Unreadable>);
 
-fn stored_state(row: &Row) -> Result<StoredState, StoreError> {
+fn stored_state(class: Class, row: &Row, decoded: &Decoded) -> Result<StoredState, StoreError> {
     let read = Read::of("record", row);
-    Ok((
+    let (record, bytes) = (
         read.id("record", RecordId::from_slice)?,
-        RecordState::from_cbor(read.blob("state")?).map_err(|_| Unreadable),
-    ))
+        read.blob("state")?,
+    );
+    let state = match decoded.get(class, record, bytes) {
+        Some(state) => Ok(state),
+        None => RecordState::from_cbor(bytes).map_err(|_| Unreadable),
+    };
+    Ok((record, state))
 }
 
 /// The states of these records, as far as anything of them is held.
@@ -91,12 +97,9 @@ pub async fn states(
         for record in chunk {
             query = query.bind(record.to_bytes().to_vec());
         }
-        let rows = query.fetch_all(&mut *conn).await?;
-        states.extend(
-            rows.iter()
-                .map(stored_state)
-                .collect::<Result<Vec<_>, _>>()?,
-        );
+        for row in query.fetch_all(&mut *conn).await? {
+            states.push(stored_state(space.class, &row, conn.decoded())?);
+        }
     }
     Ok(states)
 }
@@ -127,8 +130,9 @@ pub async fn states_in(
         for record in chunk {
             query = query.bind(record.to_bytes().to_vec());
         }
-        for row in query.fetch_all(conn).await? {
-            states.push((Read::of("record", &row).class()?, stored_state(&row)?));
+        for row in query.fetch_all(&mut *conn).await? {
+            let class = Read::of("record", &row).class()?;
+            states.push((class, stored_state(class, &row, conn.decoded())?));
         }
     }
     Ok(states)
@@ -138,18 +142,20 @@ pub async fn states_in(
 pub async fn set_states(
     conn: &mut Conn,
     space: &Space,
-    states: Vec<(RecordId, Vec<u8>)>,
+    states: Vec<(RecordId, RecordState)>,
 ) -> Result<(), StoreError> {
     let mut states = states.into_iter().peekable();
     while states.peek().is_some() {
-        let chunk: Vec<(RecordId, Vec<u8>)> = states.by_ref().take(ROWS_MAX).collect();
+        let chunk: Vec<(RecordId, RecordState)> = states.by_ref().take(ROWS_MAX).collect();
         let count = chunk.len();
         let mut query = assembled(over_rows(SET_STATES, 4, count));
         for (record, state) in chunk {
+            let bytes = state.to_cbor();
             query = query
                 .space(space)
                 .bind(record.to_bytes().to_vec())
-                .bind(state);
+                .bind(bytes.as_slice());
+            conn.decoded().remember(space.class, record, bytes, state);
         }
         rows("record", query.execute(&mut *conn).await?, count)?;
     }
@@ -196,8 +202,9 @@ pub async fn batches(
 
 /// All records of a space with their states as they are stored.
 pub async fn of_space(conn: &mut Conn, space: &Space) -> Result<Vec<StoredState>, StoreError> {
-    let rows = query(OF_SPACE).space(space).fetch_all(conn).await?;
-    rows.iter().map(stored_state).collect()
+    let rows = query(OF_SPACE).space(space).fetch_all(&mut *conn).await?;
+    let stored = |row| stored_state(space.class, row, conn.decoded());
+    rows.iter().map(stored).collect()
 }
 
 /// The records of a space, without their states.

@@ -99,7 +99,8 @@ async fn a_record_that_another_program_could_not_take_comes_back() {
     // One field more: number 5, that Automerge panicked.
     parked[0] += 1;
     parked.extend([5, 0]);
-    assert!(RecordState::from_cbor(&parked).unwrap().parked().is_some());
+    let parked = RecordState::from_cbor(&parked).unwrap();
+    assert!(parked.parked().is_some());
     let set = async move |tx: &mut WriteTx<'_>| {
         let states = vec![(id, parked.clone())];
         Ok::<_, CommandError>(
