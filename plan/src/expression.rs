@@ -142,14 +142,9 @@ pub enum ExpressionError {
 }
 
 impl Facts {
-    fn within_limits(&self) -> Result<(), ExpressionError> {
-        let fits = self.items.values().all(|items| items.len() <= ITEMS_MAX)
-            && self.bytes() <= FACTS_BYTES_MAX;
-        if fits {
-            Ok(())
-        } else {
-            Err(ExpressionError::TooLarge)
-        }
+    /// Whether expressions over them are evaluated: [`ITEMS_MAX`], [`FACTS_BYTES_MAX`].
+    pub fn is_within_limits(&self) -> bool {
+        self.items.values().all(|items| items.len() <= ITEMS_MAX) && self.bytes() <= FACTS_BYTES_MAX
     }
 
     fn bytes(&self) -> usize {

@@ -115,7 +115,9 @@ impl<'a> RecordFacts<'a> {
     ) -> Result<Self, ExpressionError> {
         let unknown = || ExpressionError::Compile(format!("unknown subject `{subject}`"));
         let subject = package.subject(subject).ok_or_else(unknown)?;
-        facts.within_limits()?;
+        if !facts.is_within_limits() {
+            return Err(ExpressionError::TooLarge);
+        }
         let sections = subject.sections.iter().enumerate();
         let mut names: HashMap<&str, Name> = sections
             .map(|(at, section)| (section.key.as_str(), Name::Section(at)))

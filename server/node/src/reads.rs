@@ -5,49 +5,65 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use plan::Package;
 use plan::expression::HOME;
+use plan::indicator::Indicator;
 use store::figure::Generation;
 use sync_core::control::Control;
 use sync_core::id::{EntryHash, Subject};
 use sync_core::record::BEGUN;
 
-/// The parts of a record that the figures of a package depend on, as
-/// [`Package::reads_parts`] names them.
+/// What the indicators of a package depend on.
 #[derive(Debug, Default)]
-pub(crate) struct Reads {
-    of_subject: BTreeMap<Subject, BTreeSet<String>>,
+pub(crate) struct Reads(Vec<Read>);
+
+/// The parts of a record that one indicator depends on, as [`Package::reads_parts`] names them.
+#[derive(Debug)]
+struct Read {
+    /// The indicator's place in the package.
+    indicator: u16,
+    of: String,
+    parts: BTreeSet<String>,
 }
 
 impl Reads {
     fn of(package: &Package) -> Self {
-        let of_subject = |subject: Subject| {
-            let indicators = package.counted().map(|(_, indicator)| indicator);
-            let of = indicators.filter(|indicator| indicator.count.of == subject.key());
-            let sources = of.flat_map(|indicator| indicator.count.expressions());
-            let parts = sources.flat_map(|source| package.reads_parts(subject.key(), source));
-            (subject, parts.collect())
+        let read = |(at, indicator): (u16, &Indicator)| {
+            let of = indicator.count.of.clone();
+            let sources = indicator.count.expressions();
+            let parts = sources.flat_map(|source| package.reads_parts(&of, source));
+            Read {
+                indicator: at,
+                parts: parts.collect(),
+                of,
+            }
         };
-        Self {
-            of_subject: Subject::ALL.into_iter().map(of_subject).collect(),
-        }
+        Self(package.counted().map(read).collect())
     }
 
-    /// Whether a change of these parts of a record may change what its group adds.
-    pub(crate) fn subject(&self, subject: Subject, parts: &BTreeSet<String>) -> bool {
-        let Some(read) = self.of_subject.get(&subject) else {
-            return false;
-        };
-        parts.iter().any(|part| {
-            let section = part.split_once('.').map(|(section, _)| section);
-            read.contains(part) || section.is_some_and(|section| read.contains(section))
-        })
+    /// The indicators to which a group may add something else when these parts of a record of it
+    /// change.
+    pub(crate) fn indicators(&self, subject: Subject, parts: &BTreeSet<String>) -> BTreeSet<u16> {
+        let of = self.0.iter().filter(|read| read.of == subject.key());
+        // What a record adds by being there may depend on no part of it.
+        let concerned = of.filter(|read| parts.contains(BEGUN) || read.any(parts));
+        concerned.map(|read| read.indicator).collect()
     }
 
     /// Whether a change of these parts of a household may change what its people add.
     pub(crate) fn home(&self, parts: &BTreeSet<String>) -> bool {
-        let of_persons = self.of_subject.get(&Subject::Person);
-        let asks_for_home = of_persons.is_some_and(|read| read.contains(HOME));
+        let begun = parts.contains(BEGUN);
+        let mut of_persons = (self.0.iter()).filter(|read| read.of == Subject::Person.key());
         // Section keys are unique over all subjects.
-        self.subject(Subject::Person, parts) || (asks_for_home && parts.contains(BEGUN))
+        of_persons.any(|read| read.any(parts) || (begun && read.parts.contains(HOME)))
+    }
+}
+
+impl Read {
+    /// Whether it depends on any of these parts.
+    fn any(&self, parts: &BTreeSet<String>) -> bool {
+        parts.iter().any(|part| {
+            let section = part.split_once('.').map(|(section, _)| section);
+            self.parts.contains(part) || section.is_some_and(|section| self.parts.contains(section))
+        })
     }
 }
 
@@ -56,15 +72,19 @@ impl Reads {
 pub(crate) struct KnownReads(Mutex<BTreeMap<EntryHash, Arc<Reads>>>);
 
 impl KnownReads {
-    /// The reads of the packages of these generations.
-    pub(crate) fn of(&self, control: &Control, generations: &[Generation]) -> Vec<Arc<Reads>> {
+    /// The reads of the packages of these generations, by package.
+    pub(crate) fn of(
+        &self,
+        control: &Control,
+        generations: &[Generation],
+    ) -> BTreeMap<EntryHash, Arc<Reads>> {
         // Whole at any time, whoever panicked while holding it.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of = |generation: &Generation| {
             let package = control.package_of(generation.package)?;
             let fresh = || Arc::new(Reads::of(package));
             let reads = known.entry(generation.package).or_insert_with(fresh);
-            Some(Arc::clone(reads))
+            Some((generation.package, Arc::clone(reads)))
         };
         generations.iter().filter_map(of).collect()
     }

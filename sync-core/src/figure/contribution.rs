@@ -1,6 +1,6 @@
 //! Contributions: what one group adds to the figures, kept so that an edit can subtract it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
 
@@ -101,6 +101,21 @@ impl Contribution {
     /// Whether it adds nothing anywhere.
     pub fn is_empty(&self) -> bool {
         self.shares.is_empty()
+    }
+
+    /// Whether it adds something and nothing of that is known.
+    pub(super) fn is_unknown(&self) -> bool {
+        let unknown = |share: &Share| (share.numerator, share.denominator) == (0, 0);
+        !self.is_empty() && self.shares.iter().all(unknown)
+    }
+
+    /// This, with what `now` adds to these indicators in place of what it added.
+    pub(super) fn with(&self, indicators: &BTreeSet<u16>, now: Self) -> Self {
+        let same = self.shares.iter();
+        let same = same.filter(|share| !indicators.contains(&share.indicator));
+        let mut shares: Vec<Share> = same.cloned().chain(now.shares).collect();
+        shares.sort_by_key(|share| (share.indicator, share.from));
+        Self { shares }
     }
 
     /// What it adds to the whole of an indicator in a year.

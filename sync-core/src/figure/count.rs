@@ -76,12 +76,48 @@ impl<'a> Counter<'a> {
         home: &dyn Fn(&str) -> Option<&'f Facts>,
         away: &Absence,
     ) -> Contribution {
+        self.asked(subject, facts, home, away, &|_| true)
+    }
+
+    /// The same, where only these `indicators` may say something else than in `before`; the others
+    /// are not asked.
+    pub fn contribution_after<'f>(
+        &'f self,
+        before: &Contribution,
+        indicators: &BTreeSet<u16>,
+        (subject, facts): (Subject, &'f Facts),
+        home: &dyn Fn(&str) -> Option<&'f Facts>,
+        away: &Absence,
+    ) -> Contribution {
+        // Of facts over the limits nothing is known, of whatever indicator.
+        if before.is_unknown() || !facts.is_within_limits() {
+            return self.contribution(subject, facts, home, away);
+        }
+        let asked = |at| indicators.contains(&at);
+        let now = self.asked(subject, facts, home, away, &asked);
+        before.with(indicators, now)
+    }
+
+    /// What a group adds to the indicators that are `asked` for.
+    fn asked<'f>(
+        &'f self,
+        subject: Subject,
+        facts: &'f Facts,
+        home: &dyn Fn(&str) -> Option<&'f Facts>,
+        away: &Absence,
+        asked: &dyn Fn(u16) -> bool,
+    ) -> Contribution {
         let mut found: BTreeMap<(u16, u16), (Tally, Vec<String>)> = BTreeMap::new();
         let of = self.of.get(subject.key());
         let record = RecordFacts::new(self.package, subject.key(), facts);
         let record = record.ok().map(Arc::new);
         let mut homes = Homes::new(self.package);
         for of_period in of.into_iter().flat_map(BTreeMap::values) {
+            let indicators = of_period.indicators.iter().filter(|(at, _)| asked(*at));
+            let indicators: Vec<&(u16, &Indicator)> = indicators.collect();
+            if indicators.is_empty() {
+                continue;
+            }
             let here = of_period
                 .spans
                 .iter()
@@ -94,7 +130,7 @@ impl<'a> Counter<'a> {
                     }
                     _ => None,
                 };
-                for (at, indicator) in &of_period.indicators {
+                for (at, indicator) in &indicators {
                     let tally = match &scope {
                         Some(scope) => tally(scope, &indicator.count),
                         // Too much is recorded to say anything.

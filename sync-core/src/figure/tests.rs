@@ -121,6 +121,50 @@ fn who_has_no_date_of_birth_is_unknown_and_never_no() {
 }
 
 #[test]
+fn only_the_indicators_that_read_what_changed_are_asked_again() {
+    let package = Package::builtin();
+    let counter = Counter::new(&package);
+    let never = Absence::default();
+    let place = |key: &str| {
+        let place = package.indicators.iter().position(|i| i.key == key);
+        u16::try_from(place.unwrap()).unwrap()
+    };
+    let breast = "health.breast-screening-rate";
+    let of = |facts: &Facts, before: Option<(&Contribution, &str)>| match before {
+        None => counter.contribution(Subject::Person, facts, &|date| no_home(date), &never),
+        Some((before, asked)) => counter.contribution_after(
+            before,
+            &BTreeSet::from([place(asked)]),
+            (Subject::Person, facts),
+            &|date| no_home(date),
+            &never,
+        ),
+    };
+    let mut facts = woman(&[("2015-01-01", "1")]);
+    let before = of(&facts, None);
+    let screening = [("cancer", "B"), ("screened_on", "2023-05-10")];
+    let screenings = vec![item("B-2023", &screening)];
+    facts.items.insert("screening".to_owned(), screenings);
+    let whole = of(&facts, None);
+    assert_ne!(before, whole);
+    assert_eq!(of(&facts, Some((&before, breast))), whole);
+    // Who asks the wrong one hears what stood before.
+    assert_eq!(of(&facts, Some((&before, CERVICAL))), before);
+
+    // Over the limits everything is unknown, and back within them everything is asked.
+    let mut too_much = facts.clone();
+    let service = (0..600).map(|n| item(&format!("{n:03}"), &[("given_on", "2023-05-10")]));
+    too_much
+        .items
+        .insert("service".to_owned(), service.collect());
+    let unknown = of(&too_much, Some((&whole, breast)));
+    assert_eq!(unknown, of(&too_much, None));
+    let tallies = years_of(&package, &unknown, CERVICAL);
+    assert_eq!((tallies.len(), tallies[0].1.unknown), (10, 1));
+    assert_eq!(of(&facts, Some((&unknown, breast))), whole);
+}
+
+#[test]
 fn who_counts_elsewhere_adds_nothing_as_of_those_dates() {
     let package = Package::builtin();
     let counter = Counter::new(&package);

@@ -10,8 +10,8 @@ use store::{Conn, StoreError};
 use sync_core::control::Control;
 use sync_core::facts::{TIES, facts, homes};
 use sync_core::figure::{Absence, Counter, UnitFacts, absences};
-use sync_core::group::gather;
-use sync_core::id::{Class, RecordId, Subject};
+use sync_core::group::{Group, gather};
+use sync_core::id::{Class, EntryHash, RecordId, Subject};
 use sync_core::show::{self, Source};
 
 use super::load::{load_records, persons};
@@ -23,13 +23,66 @@ use crate::unit_records::UnitRecords;
 /// Who counts elsewhere and when, by unit and group; those who always count where they are too.
 pub(super) type Absences = BTreeMap<(String, RecordId), Absence>;
 
+/// The records of a unit of which an indicator may say something else now.
+#[derive(Debug, Default)]
+pub(super) struct Stale(BTreeMap<RecordId, Concerned>);
+
+/// Which indicators they are.
+#[derive(Debug)]
+enum Concerned {
+    All,
+    /// Those that read one of these parts of the record, and no others.
+    Reading(BTreeSet<String>),
+}
+
+impl Stale {
+    /// Adds records of which any indicator may say something else.
+    fn extend(&mut self, records: impl IntoIterator<Item = RecordId>) {
+        let all = records.into_iter().map(|record| (record, Concerned::All));
+        self.0.extend(all);
+    }
+
+    /// Adds a record of which these parts have changed.
+    fn change(&mut self, record: RecordId, parts: &BTreeSet<String>) {
+        let reading = || Concerned::Reading(BTreeSet::new());
+        if let Concerned::Reading(known) = self.0.entry(record).or_insert_with(reading) {
+            known.extend(parts.iter().cloned());
+        }
+    }
+
+    /// The records.
+    pub(super) fn records(&self) -> impl Iterator<Item = RecordId> {
+        self.0.keys().copied()
+    }
+
+    /// Whether a group is concerned.
+    pub(super) fn concerns(&self, group: &Group) -> bool {
+        group.members().any(|member| self.0.contains_key(&member))
+    }
+
+    /// The indicators to which a group may add something else; none where these may be all.
+    pub(super) fn indicators(&self, group: &Group, reads: &Reads) -> Option<BTreeSet<u16>> {
+        let mut indicators = BTreeSet::new();
+        for member in group.members() {
+            match self.0.get(&member) {
+                Some(Concerned::All) => return None,
+                Some(Concerned::Reading(parts)) => {
+                    indicators.extend(reads.indicators(member.subject, parts));
+                }
+                None => {}
+            }
+        }
+        Some(indicators)
+    }
+}
+
 /// Whom a change concerns.
 #[derive(Default)]
 pub(super) struct Affected {
     /// Their records, by unit.
     pub(super) records: BTreeMap<String, BTreeSet<RecordId>>,
     /// Those of them of which an indicator may say something else now.
-    pub(super) stale: BTreeMap<String, BTreeSet<RecordId>>,
+    pub(super) stale: BTreeMap<String, Stale>,
     /// ID numbers that they show or showed.
     numbers: BTreeSet<Blind>,
     /// Those of them that somebody showed from now on, or no longer.
@@ -48,7 +101,7 @@ impl Affected {
         conn: &mut Conn,
         context: &NodeContext,
         control: &Control,
-        reads: &[Arc<Reads>],
+        reads: &BTreeMap<EntryHash, Arc<Reads>>,
         unit: &str,
         changed: ChangedParts,
     ) -> Result<(), StoreError> {
@@ -60,10 +113,8 @@ impl Affected {
             record.subject == Subject::Person && TIES.iter().any(|tie| parts.contains(*tie))
         });
         let homes = those(&|record, parts| {
-            record.subject == Subject::Household && reads.iter().any(|of| of.home(parts))
+            record.subject == Subject::Household && reads.values().any(|of| of.home(parts))
         });
-        let counted =
-            those(&|record, parts| reads.iter().any(|of| of.subject(record.subject, parts)));
         let (numbers, others) = tie(conn, context, control, unit, &tied).await?;
         self.numbers.extend(&numbers);
         self.tied.extend(numbers);
@@ -73,8 +124,15 @@ impl Affected {
         let dwellers: Vec<RecordId> = dwellers.into_iter().map(|(_, person)| person).collect();
         let records = self.records.entry(unit.to_owned()).or_default();
         records.extend(changed.keys().chain(&dwellers).chain(&others));
-        let all = self.stale.entry(unit.to_owned()).or_default();
-        all.extend(counted.iter().chain(&tied).chain(&dwellers).chain(&others));
+        let stale = self.stale.entry(unit.to_owned()).or_default();
+        let others = tied.into_iter().chain(dwellers).chain(others);
+        stale.extend(others);
+        for (record, parts) in &changed {
+            let mut of = reads.values();
+            if of.any(|of| !of.indicators(record.subject, parts).is_empty()) {
+                stale.change(*record, parts);
+            }
+        }
         Ok(())
     }
 
@@ -123,7 +181,7 @@ impl Affected {
                     || self.tied.contains(number)
                 {
                     let counted = self.stale.entry(unit.clone()).or_default();
-                    counted.insert(*record);
+                    counted.extend([*record]);
                 }
             }
             self.holders.extend(holders);
@@ -156,7 +214,7 @@ impl Affected {
                 self.holders.insert((tie, unit.clone(), record));
                 self.holders.insert((tie, there.clone(), *other));
                 let counted = self.stale.entry(there.clone()).or_default();
-                counted.insert(*other);
+                counted.extend([*other]);
                 if self
                     .records
                     .entry(there.clone())
@@ -181,7 +239,8 @@ impl Affected {
             let mut last = self.unread(unit, records);
             while !last.is_empty() {
                 let linked = link::linked_with(conn, unit, &last).await?;
-                self.stale.entry(unit.clone()).or_default().extend(&linked);
+                let stale = self.stale.entry(unit.clone()).or_default();
+                stale.extend(linked.iter().copied());
                 let known = self.records.entry(unit.clone()).or_default();
                 last = linked.into_iter().filter(|of| known.insert(*of)).collect();
                 records.extend(&last);

@@ -9,6 +9,7 @@ use store::figure::{self, ALL_UNITS, Generation};
 use store::{Conn, StoreError, record};
 use sync_core::control::Control;
 use sync_core::id::Space;
+use sync_core::record::BEGUN;
 
 use super::update::update_in;
 use crate::changed::ChangedRecords;
@@ -77,7 +78,7 @@ pub(crate) async fn build_next(tx: &mut WriteTx<'_>) -> Result<Built, StoreError
         return Ok(Built::Done);
     };
     figure::set_reached(conn, building.number, unit).await?;
-    // Everything may have changed.
+    // As if all of it came now.
     let all = control.package().into_iter().flat_map(|p| &p.subjects);
     let parts = all
         .flat_map(|subject| &subject.sections)
@@ -86,7 +87,7 @@ pub(crate) async fn build_next(tx: &mut WriteTx<'_>) -> Result<Built, StoreError
             let fields = section.fields.iter().map(field);
             fields.chain([section.key.clone()])
         });
-    let parts: BTreeSet<String> = parts.collect();
+    let parts: BTreeSet<String> = parts.chain([BEGUN.to_owned()]).collect();
     let mut changed_records = ChangedRecords::default();
     for space in spaces.iter().filter(|space| space.unit() == unit) {
         for record in record::ids(conn, space).await? {

@@ -14,9 +14,10 @@ use sync_core::group::Group;
 use sync_core::id::{Class, RecordId, Space};
 use sync_core::show;
 
-use super::affected::{Absences, Affected};
+use super::affected::{Absences, Affected, Stale};
 use super::load::{classes, load};
 use crate::changed::ChangedRecords;
+use crate::reads::Reads;
 use crate::transaction::WriteTx;
 use crate::unit_records::UnitRecords;
 
@@ -67,13 +68,15 @@ pub(super) async fn update_in(
             continue;
         };
         for (unit, (source, said)) in &units {
-            let Some(records) = affected.stale.get(unit).filter(|_| generation.covers(unit)) else {
+            let stale = affected.stale.get(unit).filter(|_| generation.covers(unit));
+            let (Some(stale), Some(reads)) = (stale, reads.get(&generation.package)) else {
                 continue;
             };
             let counting = Counting {
                 generation,
                 unit,
-                records,
+                stale,
+                reads,
                 away: &away,
             };
             // Another package may know other fields.
@@ -145,8 +148,8 @@ async fn tell(tx: &mut WriteTx<'_>, away: &Absences) -> Result<(), StoreError> {
 struct Counting<'a> {
     generation: &'a Generation,
     unit: &'a str,
-    /// The records that are concerned.
-    records: &'a BTreeSet<RecordId>,
+    stale: &'a Stale,
+    reads: &'a Reads,
     away: &'a Absences,
 }
 
@@ -161,12 +164,12 @@ impl Counting<'_> {
         let (number, unit) = (self.generation.number, self.unit);
         let groups = said.groups.values().map(|(group, _)| group);
         let members = groups
-            .filter(|group| self.concerns(group))
+            .filter(|group| self.stale.concerns(group))
             .flat_map(Group::members);
-        let records: BTreeSet<RecordId> = members.chain(self.records.iter().copied()).collect();
+        let records: BTreeSet<RecordId> = members.chain(self.stale.records()).collect();
         let records: Vec<RecordId> = records.into_iter().collect();
         let before = figure::contributions(conn, number, unit, &records).await?;
-        let now = self.contributions(counter, said);
+        let now = self.contributions(counter, said, &before);
 
         let mut change = CellDelta::default();
         before.values().for_each(|before| change.take_back(before));
@@ -199,25 +202,31 @@ impl Counting<'_> {
         figure::set_contributions(conn, number, unit, &changed).await
     }
 
-    fn concerns(&self, group: &Group) -> bool {
-        group.members().any(|member| self.records.contains(&member))
-    }
-
     /// What the groups that are concerned add, those left out that add nothing.
     fn contributions(
         &self,
         counter: &Counter<'_>,
         said: &UnitFacts,
+        before: &BTreeMap<RecordId, Contribution>,
     ) -> BTreeMap<RecordId, Contribution> {
+        let nothing = Contribution::default();
         let mut now = BTreeMap::new();
         for (id, (group, facts)) in &said.groups {
-            if !self.concerns(group) {
+            if !self.stale.concerns(group) {
                 continue;
             }
             let home = |as_of: &str| said.home(counter.package(), facts, as_of);
             let away = self.away.get(&(self.unit.to_owned(), *id));
             let away = away.cloned().unwrap_or_default();
-            let contribution = counter.contribution(id.subject, facts, &home, &away);
+            let indicators = self.stale.indicators(group, self.reads);
+            let contribution = match indicators {
+                None => counter.contribution(id.subject, facts, &home, &away),
+                Some(indicators) => {
+                    let before = before.get(id).unwrap_or(&nothing);
+                    let of = (id.subject, facts);
+                    counter.contribution_after(before, &indicators, of, &home, &away)
+                }
+            };
             if !contribution.is_empty() {
                 now.insert(*id, contribution);
             }
