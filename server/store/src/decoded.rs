@@ -48,3 +48,40 @@ impl Decoded {
         self.0.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sync_core::id::Subject;
+
+    use super::*;
+
+    #[test]
+    fn a_state_is_known_only_as_the_bytes_that_were_written() {
+        let record = RecordId::draw(Subject::Household, 1, [1; 10]);
+        let state = RecordState::empty();
+        let bytes = state.to_cbor();
+        let mut decoded = Decoded::default();
+        decoded.remember(Class::General, record, bytes.clone(), state.clone());
+        assert_eq!(decoded.get(Class::General, record, &bytes), Some(state));
+        assert_eq!(decoded.get(Class::Health, record, &bytes), None);
+        assert_eq!(decoded.get(Class::General, record, &bytes[1..]), None);
+        decoded.forget();
+        assert_eq!(decoded.get(Class::General, record, &bytes), None);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_in_number_and_length() {
+        let mut decoded = Decoded::default();
+        let of = |n: u16| {
+            let [high, low] = n.to_be_bytes();
+            RecordId::draw(Subject::Household, 1, [high, low, 0, 0, 0, 0, 0, 0, 0, 0])
+        };
+        let long = vec![0; BYTES_MAX + 1];
+        decoded.remember(Class::General, of(0), long, RecordState::empty());
+        assert!(decoded.0.is_empty());
+        for n in 0..2000 {
+            decoded.remember(Class::General, of(n), vec![0], RecordState::empty());
+            assert!((1..=STATES_MAX).contains(&decoded.0.len()));
+        }
+    }
+}
