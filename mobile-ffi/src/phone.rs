@@ -9,6 +9,7 @@ use client::error::{Issue, PhoneError as Inner};
 use client::phone;
 use client::renew;
 use client::sync::{self, PhoneAccess, SyncReport};
+use parking_lot::FairMutex;
 use words::Words;
 
 use crate::error::{PhoneError, internal, is_wiped, wiped};
@@ -64,7 +65,9 @@ impl Phone {
         let (register, search) = (register.as_deref(), search.as_deref());
         let rows = self.with(|phone| phone.list(subject.into(), register, search))?;
         let rows = rows.into_iter();
-        Ok(rows.map(|row| Record::of(row, &self.words)).collect())
+        Ok(rows
+            .map(|row| Record::of(Arc::unwrap_or_clone(row), &self.words))
+            .collect())
     }
 
     /// Everything that one record shows.
@@ -285,7 +288,8 @@ impl From<Gone> for Inner {
 
 /// The phone, given to one call at a time, as long as there is one.
 pub(crate) struct SharedPhone {
-    phone: Mutex<Result<phone::Phone, Gone>>,
+    /// Fair: between two slices of an exchange whoever has waited gets it.
+    phone: FairMutex<Result<phone::Phone, Gone>>,
     /// What stops the exchange that is under way.
     exchange: Mutex<Option<Cancel>>,
 }
@@ -293,7 +297,7 @@ pub(crate) struct SharedPhone {
 impl SharedPhone {
     pub(crate) fn new(phone: phone::Phone) -> Self {
         Self {
-            phone: Mutex::new(Ok(phone)),
+            phone: FairMutex::new(Ok(phone)),
             exchange: Mutex::new(None),
         }
     }
@@ -304,7 +308,7 @@ impl SharedPhone {
         &self,
         step: impl FnOnce(&mut phone::Phone) -> Result<T, Inner>,
     ) -> Result<T, Inner> {
-        let mut phone = self.phone.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut phone = self.phone.lock();
         let phone = phone.as_mut().map_err(|gone| *gone)?;
         let mut finished = false;
         let done = catching(|| {
@@ -331,7 +335,7 @@ impl SharedPhone {
 
     /// Lets go of the phone.
     fn leave(&self, gone: Gone) {
-        let mut phone = self.phone.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut phone = self.phone.lock();
         *phone = Err(gone);
     }
 }

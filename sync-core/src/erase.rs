@@ -79,7 +79,7 @@ impl Replica {
         }
         // What else came with the order says what counts of other records.
         let incoming = BatchIngest::new(self, control);
-        incoming.write(rows, Pending::default(), &mut work, out)?;
+        incoming.write(rows, &Pending::default(), &mut work, out)?;
         Ok(())
     }
 

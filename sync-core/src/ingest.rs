@@ -1,12 +1,14 @@
 //! Ingest of others' batches into feeds and records, from an answer or a bundle.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 use crate::batch::{self, BadBatch, Batch};
 use crate::control::Control;
 use crate::feed::{Feed, Misplaced, Node};
 use crate::id::{BatchHash, DeviceId, RecordId, Space};
+use crate::merging::Place;
 use crate::quarantine::is_excluded;
 use crate::record::RecordState;
 use crate::replica::{Prepared, Quarantined, Replica, STASH_BATCHES_MAX, Step, Waits};
@@ -179,17 +181,42 @@ impl<'a> BatchIngest<'a> {
     pub(crate) fn write(
         self,
         rows: &dyn ReadRows,
-        mut pending: Pending,
+        pending: &Pending,
         work: &mut Work,
         out: &mut Prepared<()>,
     ) -> Result<Pending, Unreadable> {
         let quarantine_changes = self.quarantine_changes();
-        pending.take_over(self.replica);
+        let brings_nothing =
+            self.held.is_empty() && std::ptr::eq(self.control, &self.replica.control);
+        let left = match pending.marked && brings_nothing {
+            true => self.go_on(rows, &quarantine_changes, pending, work, out)?,
+            false => {
+                let records = self.concerned(&quarantine_changes, pending, out);
+                self.begin(rows, &quarantine_changes, records, work, out)?
+            }
+        };
+        self.write_stash(out);
+        Ok(left)
+    }
+
+    /// Takes what came into feeds: the records that it and what was pending concerns.
+    fn concerned(
+        &self,
+        quarantine_changes: &BTreeMap<Space, QuarantineChange>,
+        pending: &Pending,
+        out: &mut Prepared<()>,
+    ) -> BTreeMap<Place, Arrived> {
+        let left = pending.iter();
+        let mut records: BTreeMap<Place, Arrived> = left
+            .map(|(place, arrived)| (place.clone(), arrived.clone()))
+            .collect();
+        take_over(&mut records, self.replica);
         for batch in &self.held {
             let quarantined = quarantine_changes.get(&batch.header.space);
             let counts = quarantined.is_none_or(|standing| !standing.now.contains_key(&batch.hash));
             for entry in &batch.entries {
-                let of_record = pending.of(&batch.header.space, entry.record);
+                let place = (batch.header.space.clone(), entry.record);
+                let of_record = records.entry(place).or_default();
                 let excluded = self
                     .control
                     .excluded_changes(&batch.header.space, entry.record);
@@ -210,60 +237,106 @@ impl<'a> BatchIngest<'a> {
         let decided =
             decided.filter(|(space, record)| self.replica.record(space, *record).is_some());
         for (space, record) in moved.chain(decided) {
-            pending.of(space, record).again = true;
+            let of_record = records.entry((space.clone(), record)).or_default();
+            of_record.again = true;
         }
-        // Of an erased record there is nothing to make, and one that ended the program is merged alone.
-        pending.0.retain(|(space, record), arrived| {
-            let state = self.replica.record(space, *record);
-            let alone = !arrived.again && state.is_some_and(RecordState::is_deadly);
-            !alone && !self.control.is_erased(*record)
-        });
-        let left = self.merge(rows, &quarantine_changes, pending, work, out)?;
-        self.write_stash(out);
+        records
+    }
+
+    /// Merges the records that came, as long as there is work to do it with, and marks the others.
+    fn begin(
+        &self,
+        rows: &dyn ReadRows,
+        quarantine_changes: &BTreeMap<Space, QuarantineChange>,
+        records: BTreeMap<Place, Arrived>,
+        work: &mut Work,
+        out: &mut Prepared<()>,
+    ) -> Result<Pending, Unreadable> {
+        let mut left = BTreeMap::new();
+        for (place, arrived) in records {
+            if !self.is_wanted(&place, &arrived) {
+                continue;
+            }
+            if work.allows(&place) {
+                self.merge(rows, quarantine_changes, &place, &arrived, work, out)?;
+            } else {
+                self.mark(&place, &arrived, out);
+                left.insert(place, arrived);
+            }
+        }
+        Ok(Pending {
+            records: Arc::new(left),
+            merged: None,
+            marked: true,
+        })
+    }
+
+    /// Merges the next of the records that wait, as long as there is work to do it with. The others are not
+    /// looked at: they are marked.
+    fn go_on(
+        &self,
+        rows: &dyn ReadRows,
+        quarantine_changes: &BTreeMap<Space, QuarantineChange>,
+        pending: &Pending,
+        work: &mut Work,
+        out: &mut Prepared<()>,
+    ) -> Result<Pending, Unreadable> {
+        let mut left = pending.clone();
+        for (place, arrived) in pending.iter() {
+            if self.is_wanted(place, arrived) {
+                if !work.allows(place) {
+                    break;
+                }
+                self.merge(rows, quarantine_changes, place, arrived, work, out)?;
+            }
+            left.merged = Some(place.clone());
+        }
         Ok(left)
     }
 
-    /// Merges records as long as there is work to do it with.
+    /// Of an erased record there is nothing to make, and one that ended the program is merged alone.
+    fn is_wanted(&self, (space, record): &Place, arrived: &Arrived) -> bool {
+        let state = self.replica.record(space, *record);
+        let alone = !arrived.again && state.is_some_and(RecordState::is_deadly);
+        !alone && !self.control.is_erased(*record)
+    }
+
+    /// Merges a record.
     fn merge(
         &self,
         rows: &dyn ReadRows,
         quarantine_changes: &BTreeMap<Space, QuarantineChange>,
-        pending: Pending,
+        (space, record): &Place,
+        arrived: &Arrived,
         work: &mut Work,
         out: &mut Prepared<()>,
-    ) -> Result<Pending, Unreadable> {
+    ) -> Result<(), Unreadable> {
         let (everything, empty) = (Quarantined::new(), RecordState::empty());
-        let mut left = Pending::default();
-        for (place, arrived) in pending.0 {
-            let (space, record) = &place;
-            if !work.allows(&place) {
-                self.mark(&place, &arrived, out);
-                left.0.insert(place, arrived);
-                continue;
-            }
-            let standing = quarantine_changes.get(space);
-            let quarantined = standing.map_or(&everything, |standing| &standing.now);
-            let state = self.replica.record(space, *record).unwrap_or(&empty);
-            let all = || {
-                let fresh = self.held.iter();
-                let fresh = fresh.filter(|batch| batch.header.space == *space);
-                let fresh: Vec<&Batch> = fresh.collect();
-                self.replica
-                    .changes_of(rows, space, *record, &fresh, quarantined, self.control)
-            };
-            let next = match arrived.again {
-                true => RecordState::rebuild(&borrowed(&all()?)),
-                false => state.add(&borrowed(&arrived.changes), all)?,
-            };
-            work.on_record(&next, &arrived);
-            let row = stored::record_row(space, *record, &next);
-            out.put(row, Step::Merged(space.clone(), *record, Box::new(next)));
-        }
-        Ok(left)
+        let standing = quarantine_changes.get(space);
+        let quarantined = standing.map_or(&everything, |standing| &standing.now);
+        let state = self.replica.record(space, *record).unwrap_or(&empty);
+        let all = || {
+            let fresh = self.held.iter();
+            let fresh = fresh.filter(|batch| batch.header.space == *space);
+            let fresh: Vec<&Batch> = fresh.collect();
+            self.replica
+                .changes_of(rows, space, *record, &fresh, quarantined, self.control)
+        };
+        // Another message may have been broken off between two slices of this one.
+        let held = self.replica.spaces.get(space);
+        let waits = held.and_then(|held| held.behind.get(record));
+        let next = match arrived.again || waits == Some(&Waits::ForRebuild) {
+            true => RecordState::rebuild(&borrowed(&all()?)),
+            false => state.add(&borrowed(&arrived.changes), all)?,
+        };
+        work.on_record(&next, arrived);
+        let row = stored::record_row(space, *record, &next);
+        out.put(row, Step::Merged(space.clone(), *record, Box::new(next)));
+        Ok(())
     }
 
     /// Marks a record as behind, unless it is marked so already.
-    fn mark(&self, (space, record): &(Space, RecordId), arrived: &Arrived, out: &mut Prepared<()>) {
+    fn mark(&self, (space, record): &Place, arrived: &Arrived, out: &mut Prepared<()>) {
         let waits = match arrived.again {
             true => Waits::ForRebuild,
             false => Waits::ForItsMessage,
@@ -301,11 +374,11 @@ impl<'a> BatchIngest<'a> {
 pub struct Work {
     left: usize,
     /// The records that may be merged, if not all may.
-    only: Option<BTreeSet<(Space, RecordId)>>,
+    only: Option<BTreeSet<Place>>,
 }
 
 impl Work {
-    /// What a call may wait for: some 30 ms, and with the host's commit less than 50.
+    /// What a call may wait for: some 20 ms, and with the host's commit less than 50.
     pub const SLICE: Work = Work::of(Self::OF_SLICE);
     /// Everything at once, for a host that nobody waits for.
     pub const ALL: Work = Work::of(usize::MAX);
@@ -314,7 +387,7 @@ impl Work {
     /// The most records that [`Self::SLICE`] merges.
     pub(crate) const RECORDS: usize = Self::OF_SLICE / Self::RECORD;
 
-    const OF_SLICE: usize = 30_000;
+    const OF_SLICE: usize = 20_000;
     const BATCH: usize = 100;
     const RECORD: usize = 250;
     const CHANGE: usize = 30;
@@ -328,7 +401,7 @@ impl Work {
     /// A slice that merges no other records than these, which the host has marked ([`Arrival::merges`]).
     ///
     /// [`Arrival::merges`]: crate::exchange::Arrival::merges
-    pub fn slice_of(places: BTreeSet<(Space, RecordId)>) -> Self {
+    pub fn slice_of(places: BTreeSet<Place>) -> Self {
         Self {
             only: Some(places),
             ..Self::SLICE
@@ -347,7 +420,7 @@ impl Work {
         self.left > 0
     }
 
-    fn allows(&self, place: &(Space, RecordId)) -> bool {
+    fn allows(&self, place: &Place) -> bool {
         let only = self.only.as_ref();
         self.is_left() && only.is_none_or(|only| only.contains(place))
     }
@@ -364,9 +437,15 @@ impl Work {
     }
 }
 
-/// Records that a message has brought something of, and that are not merged yet.
+/// Records that a message has brought something of, and that are not merged yet. Slices share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pending(BTreeMap<(Space, RecordId), Arrived>);
+pub(crate) struct Pending {
+    records: Arc<BTreeMap<Place, Arrived>>,
+    /// Those up to this one are merged.
+    merged: Option<Place>,
+    /// A slice has marked all of them as behind.
+    marked: bool,
+}
 
 #[derive(Clone, Debug, Default)]
 struct Arrived {
@@ -378,28 +457,29 @@ struct Arrived {
 
 impl Pending {
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.iter().next().is_none()
     }
 
     /// The first of these records, at most `count`.
-    pub(crate) fn first(&self, count: usize) -> impl Iterator<Item = &(Space, RecordId)> {
-        self.0.keys().take(count)
+    pub(crate) fn first(&self, count: usize) -> impl Iterator<Item = &Place> {
+        self.iter().map(|(place, _)| place).take(count)
     }
 
-    /// Takes over what messages before this one left behind when they were broken off.
-    fn take_over(&mut self, replica: &Replica) {
-        for (space, held) in &replica.spaces {
-            for (record, waits) in &held.behind {
-                let place = (space.clone(), *record);
-                let ours = self.0.contains_key(&place);
-                let arrived = self.0.entry(place).or_default();
-                arrived.again |= !ours || *waits == Waits::ForRebuild;
-            }
+    fn iter(&self) -> impl Iterator<Item = (&Place, &Arrived)> {
+        let after = self.merged.as_ref().map_or(Unbounded, Excluded);
+        self.records.range((after, Unbounded))
+    }
+}
+
+/// Adds what messages before this one left behind when they were broken off.
+fn take_over(records: &mut BTreeMap<Place, Arrived>, replica: &Replica) {
+    for (space, held) in &replica.spaces {
+        for (record, waits) in &held.behind {
+            let place = (space.clone(), *record);
+            let ours = records.contains_key(&place);
+            let arrived = records.entry(place).or_default();
+            arrived.again |= !ours || *waits == Waits::ForRebuild;
         }
-    }
-
-    fn of(&mut self, space: &Space, record: RecordId) -> &mut Arrived {
-        self.0.entry((space.clone(), record)).or_default()
     }
 }
 

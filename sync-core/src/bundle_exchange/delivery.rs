@@ -183,7 +183,7 @@ impl Replica {
         imported.not_held.append(&mut incoming.not_held);
         imported.stash_full |= incoming.stash_full;
         let of_others = delivery.of_others || incoming.has_of_others(self.me.device);
-        let pending = incoming.write(rows, delivery.pending.clone(), &mut work, &mut out)?;
+        let pending = incoming.write(rows, &delivery.pending, &mut work, &mut out)?;
         if at < contents.batches.len() || !pending.is_empty() {
             let rest = Delivery {
                 contents: delivery.contents.clone(),

@@ -191,7 +191,7 @@ impl Replica {
         received.batches += incoming.count();
         received.not_held.append(&mut incoming.not_held);
         received.stash_full |= incoming.stash_full;
-        let pending = incoming.write(rows, arrival.pending.clone(), work, out)?;
+        let pending = incoming.write(rows, &arrival.pending, work, out)?;
         Ok((at, pending))
     }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::id::{Class, RecordId};
 use crate::record::RecordState;
-use crate::testing::{TestDevice, UNIT, general, two_devices};
+use crate::testing::{OtherDevice, TestDevice, UNIT, by_node, general, two_devices};
 use crate::value::Value;
 use crate::wire::{Answer, SpaceState};
 
@@ -176,6 +176,46 @@ fn a_host_that_marks_merges_what_it_marked_and_nothing_at_an_opening() {
             break;
         }
     }
+}
+
+/// An answer that brings what a further device wrote of a record.
+fn another_answer(station: &TestDevice, record: RecordId) -> Answer {
+    let (network, device) = (station.replica.me().network, OtherDevice::new(12));
+    let (_, batch) = device.writes(station, record, "identity.aliases", &[]);
+    Answer {
+        batches: vec![batch.bytes().to_vec()],
+        control: vec![by_node(|node| {
+            ControlEntry::enrol(network, &device.enrolment(), node)
+        })],
+        ..all_taken(2)
+    }
+}
+
+#[test]
+fn what_another_answer_leaves_half_done_between_two_slices_is_merged_with_the_first() {
+    let (mut station, records, answer) = village();
+    let another = another_answer(&station, records[5]);
+    for answer in [&answer, &another] {
+        let outgoing = station.ask();
+        station.hear_of(&outgoing, answer);
+    }
+    let expected = states(&station);
+
+    let (mut station, records, answer) = village();
+    let mut broken_off = 0;
+    let whole = in_slices(&mut station, &answer, |station, _| {
+        if station.replica.is_behind(&general(), records[5]) && broken_off == 0 {
+            let outgoing = station.ask();
+            let another = arrival(station, &outgoing, &another);
+            let slice = station.hear_slice(&outgoing, &another, Work::LEAST);
+            broken_off += usize::from(matches!(slice, Slice::More(_)));
+        }
+        true
+    });
+    assert_eq!((whole.is_some(), broken_off), (true, 1));
+    assert_eq!(states(&station), expected);
+    assert_eq!(station.replica.behind(&general()).count(), 0);
+    assert_eq!(station.reopen().rebuilt, 0);
 }
 
 #[test]
