@@ -4,10 +4,11 @@
 //! field is, and this puts both behind verbs with plain arguments.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use sync_core::id::{RecordId, Subject};
 use sync_core::replica::Edit;
-use sync_core::show::{self, ShownConflict, ShownRecord};
+use sync_core::show::{self, ShownConflict, ShownRecord, Source};
 use sync_core::value::{Key, Value};
 
 use crate::dictionary::{register_of, stands_in};
@@ -88,7 +89,7 @@ impl Phone {
         subject: Subject,
         register: Option<&str>,
         search: Option<&str>,
-    ) -> Result<Vec<ShownRecord>, PhoneError> {
+    ) -> Result<Vec<Arc<ShownRecord>>, PhoneError> {
         let open = self.opened()?;
         let today = open.today();
         let mut rows = Vec::new();
@@ -105,7 +106,7 @@ impl Phone {
                 let said = open.replica.facts(unit);
                 (package, register, said)
             });
-            for group in show::groups(&open.replica, unit, subject) {
+            for group in open.replica.groups(unit, subject).iter() {
                 let mut members = group.members();
                 let found = |search: &String| members.any(|member| has(open, unit, member, search));
                 if !search.as_ref().is_none_or(found) {
@@ -116,7 +117,7 @@ impl Phone {
                 {
                     continue;
                 }
-                rows.push(show::row(&open.replica, unit, &group, &today));
+                rows.push(open.replica.row(unit, group, &today));
             }
         }
         rows.sort_by_key(|row| row.id);

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::*;
 use crate::figure::UnitFacts;
 use crate::group::Group;
+use crate::show::ShownRecord;
 use crate::task::Planned;
 
 /// What is worked out already, by unit.
@@ -23,6 +24,22 @@ struct OfUnit {
     /// The day as of which records are judged.
     today: String,
     problems: BTreeMap<RecordId, Vec<Problem>>,
+    /// The rows of lists, by the first record of their group.
+    rows: BTreeMap<RecordId, (Group, Arc<ShownRecord>)>,
+    /// The row that a record stands in.
+    row_of: BTreeMap<RecordId, RecordId>,
+}
+
+impl OfUnit {
+    /// Drops what was judged as of another day.
+    fn turn_to(&mut self, today: &str) {
+        if self.today != today {
+            self.problems.clear();
+            self.rows.clear();
+            self.row_of.clear();
+            today.clone_into(&mut self.today);
+        }
+    }
 }
 
 impl Cache {
@@ -72,15 +89,37 @@ impl Cache {
         make: impl FnOnce() -> Vec<Problem>,
     ) -> Vec<Problem> {
         let known = self.with(unit, |of| {
-            if of.today != today {
-                of.problems.clear();
-                today.clone_into(&mut of.today);
-            }
+            of.turn_to(today);
             of.problems.get(&record).cloned()
         });
         known.unwrap_or_else(|| {
             let made = make();
             self.with(unit, |of| of.problems.insert(record, made.clone()));
+            made
+        })
+    }
+
+    pub(super) fn row(
+        &self,
+        unit: &str,
+        group: &Group,
+        today: &str,
+        make: impl FnOnce() -> ShownRecord,
+    ) -> Arc<ShownRecord> {
+        let known = self.with(unit, |of| {
+            of.turn_to(today);
+            let known = of.rows.get(&group.id());
+            // A record that joined a group has left its row as it was.
+            let known = known.filter(|(members, _)| members == group);
+            known.map(|(_, row)| row.clone())
+        });
+        known.unwrap_or_else(|| {
+            let made = Arc::new(make());
+            self.with(unit, |of| {
+                let id = group.id();
+                of.row_of.extend(group.members().map(|member| (member, id)));
+                of.rows.insert(id, (group.clone(), made.clone()));
+            });
             made
         })
     }
@@ -92,6 +131,9 @@ impl Cache {
             of.facts = None;
             of.tasks = None;
             of.problems.remove(&record);
+            if let Some(row) = of.row_of.remove(&record) {
+                of.rows.remove(&row);
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use crate::check::{self, Problem};
 use crate::figure::UnitFacts;
 use crate::group::Group;
 use crate::id::{ChangeHash, Class, RecordId, Space, Subject};
-use crate::show::{self, Source};
+use crate::show::{self, ShownRecord, Source};
 use crate::task::{self, Due};
 
 impl Replica {
@@ -61,6 +61,12 @@ impl Replica {
         let planned = self.cache.tasks(unit, today, work_out)?;
         let due = planned.iter().take_while(|task| task.due.as_str() <= until);
         Ok(due.filter_map(|task| task.of(package, unit)).collect())
+    }
+
+    /// A group of a unit as a row of a list ([`show::row`]).
+    pub fn row(&self, unit: &str, group: &Group, today: &str) -> Arc<ShownRecord> {
+        let make = || show::row(self, unit, group, today);
+        self.cache.row(unit, group, today, make)
     }
 
     /// All records of a unit, over all classes.

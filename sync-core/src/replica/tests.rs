@@ -184,6 +184,10 @@ fn what_is_remembered_of_a_unit_is_what_its_records_say_after_every_step() {
                 let shown = replica.view(UNIT, record);
                 let problems = check::check_record(&package, record, &shown, today);
                 assert_eq!(replica.problems(UNIT, record, &shown, today), problems);
+                for group in &known {
+                    let row = show::row(replica, UNIT, group, today);
+                    assert_eq!(*replica.row(UNIT, group, today), row);
+                }
             }
         }
         groups.push(show::groups(replica, UNIT, Subject::Person).len());
