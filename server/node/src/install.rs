@@ -22,7 +22,7 @@ use crate::context::Options;
 use crate::control_cache::ControlCache;
 use crate::error::CommandError;
 use crate::figures;
-use crate::keys::{self, MatchKey, NODE, ORDER, ROOT, TLS, TLS_NEXT};
+use crate::keys::{self, MATCH, MatchKey, NODE, ORDER, ROOT, TLS, TLS_NEXT};
 use crate::seal_keys::SealKeys;
 use crate::seal_renewal;
 use crate::transaction::WriteTx;
@@ -46,9 +46,18 @@ pub(crate) enum InstallError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A key file is not there, though the database refers to it.
+    #[error("{0} is missing: put it back from a backup of this installation")]
+    Missing(&'static str),
     /// The key files belong to another installation.
     #[error("{0} does not belong to this installation")]
     OtherKey(&'static str),
+    /// The database is gone and the root key carried away: what would be founded is another network.
+    #[error(
+        "the database of this installation is gone: restore a backup into another directory, or put \
+         root.key back, so that the phones bring back what they hold"
+    )]
+    Lost,
 }
 
 /// Makes what is missing and reads what is there; then [`make_current`] is left to do.
@@ -72,9 +81,9 @@ pub(crate) async fn install(
     let control_cache = Arc::new(ControlCache::empty(network))
         .current(&mut tx)
         .await?;
-    let node = keys::signing_key(dir, NODE)?.ok_or_else(|| missing(dir, NODE))?;
-    let tls = keys::tls_key(dir, TLS)?.ok_or_else(|| missing(dir, TLS))?;
-    let numbers = keys::match_key_or_new(dir)?;
+    let node = keys::signing_key(dir, NODE)?.ok_or(InstallError::Missing(NODE))?;
+    let tls = keys::tls_key(dir, TLS)?.ok_or(InstallError::Missing(TLS))?;
+    let numbers = keys::match_key(dir)?.ok_or(InstallError::Missing(MATCH))?;
     let root = control_cache.control.root();
     if !root.is_some_and(|root| root.node_keys.contains(&node.public().bytes)) {
         return Err(InstallError::OtherKey(NODE));
@@ -128,10 +137,15 @@ pub(crate) async fn make_current(
 /// Founds a network. The statement follows from the keys alone, so that a start which is repeated
 /// founds the same one.
 async fn found(dir: &Path, conn: &mut Conn, sample: bool) -> Result<NetworkId, InstallError> {
+    // The root key is made first, so that no start which was killed leaves the others without it.
+    if keys::signing_key(dir, ROOT)?.is_none() && keys::signing_key(dir, NODE)?.is_some() {
+        return Err(InstallError::Lost);
+    }
     let root = keys::signing_key_or_new(dir, ROOT)?;
     let node = keys::signing_key_or_new(dir, NODE)?;
     let now = keys::tls_key_or_new(dir, TLS)?;
     let next = keys::tls_key_or_new(dir, TLS_NEXT)?;
+    keys::match_key_or_new(dir)?;
     // Real orders are persons': whoever takes the server must not have them with it.
     let order_keys = match sample {
         true => vec![keys::signing_key_or_new(dir, ORDER)?.public().bytes],
@@ -163,8 +177,4 @@ async fn found(dir: &Path, conn: &mut Conn, sample: bool) -> Result<NetworkId, I
     let nonce_key = random::<32>().map_err(KeyError::from)?;
     control::set_meta(conn, meta::NONCE_KEY, &nonce_key).await?;
     Ok(network)
-}
-
-fn missing(dir: &Path, name: &str) -> KeyError {
-    KeyError::Missing(dir.join(name))
 }

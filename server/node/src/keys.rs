@@ -139,6 +139,11 @@ pub(crate) fn seal_name(month: u32) -> String {
     format!("{SEAL_PREFIX}{month}{SEAL_SUFFIX}")
 }
 
+/// The key of the blind index; `None` if there is no file.
+pub(crate) fn match_key(dir: &Path) -> Result<Option<MatchKey>, KeyError> {
+    Ok(private_bytes(dir, MATCH)?.map(MatchKey))
+}
+
 /// The key of the blind index, made if there is none.
 pub(crate) fn match_key_or_new(dir: &Path) -> Result<MatchKey, KeyError> {
     Ok(MatchKey(private_bytes_or_new(dir, MATCH)?))

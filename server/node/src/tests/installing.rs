@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::CommandError;
-use crate::keys::{NODE, ORDER, ROOT, TLS, TLS_NEXT};
+use crate::keys::{MATCH, NODE, ORDER, ROOT, TLS, TLS_NEXT};
 use crate::transaction::ReadTx;
 
 async fn open(dir: &std::path::Path, version: u32) -> Result<App, anyhow::Error> {
@@ -58,6 +58,45 @@ async fn a_first_start_killed_after_any_step_goes_on_with_the_same_keys() {
             assert_eq!(again.network(), found);
         }
     }
+}
+
+#[tokio::test]
+async fn a_lost_database_or_key_founds_no_other_network() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    let app = open(path, 1).await.unwrap();
+    let network = app.network();
+    app.close().await;
+    drop(app);
+    let failure = async || open(path, 1).await.unwrap_err().to_string();
+
+    let aside = |name: &str| path.join(format!("{name}.aside"));
+    fs::rename(path.join(MATCH), aside(MATCH)).unwrap();
+    let why = failure().await;
+    assert!(why.contains("match.key is missing"), "{why}");
+    assert!(!path.join(MATCH).exists());
+    fs::rename(aside(MATCH), path.join(MATCH)).unwrap();
+
+    fs::rename(path.join(ROOT), aside(ROOT)).unwrap();
+    for file in fs::read_dir(path).unwrap() {
+        let file = file.unwrap();
+        if file.file_name().to_str().unwrap().starts_with(FILE_NAME) {
+            fs::remove_file(file.path()).unwrap();
+        }
+    }
+    for _ in 0..2 {
+        let why = failure().await;
+        assert!(
+            why.contains("the database of this installation is gone"),
+            "{why}"
+        );
+        assert!(!path.join(ROOT).exists());
+    }
+    // With the root key it is the same network again, and waits for the phones.
+    fs::rename(aside(ROOT), path.join(ROOT)).unwrap();
+    let app = open(path, 1).await.unwrap();
+    assert_eq!(app.network(), network);
+    assert!(app.recovery_status().await.unwrap().recovery);
 }
 
 #[tokio::test]
