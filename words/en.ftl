@@ -403,3 +403,4 @@ event-fork-seen = A phone's log has two branches: it was set back to an older co
 event-fork-healed = The phone has joined its two branches.
 event-device-cloned = Two phones write with the keys of one. Both are asked to make new keys; nothing is lost. Find out who copied the phone.
 event-keys-renewed = A phone has made new keys and is another device from now on.
+event-journal-lost = Files of the journal were gone: a disk was taken out, or its directory emptied. The journal was begun anew with everything that is held. Check the disk, and make a backup.

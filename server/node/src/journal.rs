@@ -12,10 +12,12 @@ mod replay;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use store::clock::Clock;
+use store::event::{self, EventKind};
 use store::owner_only;
 use store::{Conn, StoreError, control, feed, journaled};
 use sync_core::id::NetworkId;
@@ -24,7 +26,10 @@ pub use record::{Head, Next, Record, Records};
 pub(crate) use replay::{BadJournal, Files};
 
 /// A file that is longer is followed by another one, so that old ones can be taken away.
+#[cfg(not(test))]
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+#[cfg(test)]
+const FILE_BYTES_MAX: u64 = 4 * 1024;
 /// Batches that are read from the database at once.
 const BATCHES_AT_ONCE: u32 = 256;
 
@@ -45,8 +50,12 @@ struct State {
     /// The file that this process appends to; another one after every error, for what stands at the
     /// end of this one is not known then.
     file: Option<Current>,
-    /// The next file begins the journal anew.
-    anew: bool,
+    /// The numbers of the file with which this process has begun the journal, and of the newest one that
+    /// it has begun.
+    first: u64,
+    newest: u64,
+    /// The next file begins the journal, with a number after this one.
+    anew: Option<u64>,
 }
 
 /// A file that is appended to.
@@ -55,6 +64,24 @@ struct Current {
     file: File,
     number: u64,
     length: u64,
+}
+
+impl Current {
+    /// Whether it is still the file at its path.
+    fn is_at(&self, path: &Path) -> bool {
+        let (Ok(here), Ok(there)) = (self.file.metadata(), fs::metadata(path)) else {
+            return false;
+        };
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            (here.dev(), here.ino()) == (there.dev(), there.ino())
+        }
+        #[cfg(not(unix))]
+        {
+            here.len() == there.len()
+        }
+    }
 }
 
 impl State {
@@ -102,24 +129,35 @@ impl Journal {
         if self.state().dir.is_none() {
             return Ok(());
         }
-        let from = journaled::first_file(conn).await?;
+        let known = journaled::control(conn).await?;
+        let entries = control::after(conn, known).await?;
+        let behind = journaled::behind(conn).await?;
+        if entries.is_empty() && behind.is_empty() {
+            return Ok(());
+        }
+        let (first, newest) = journaled::files(conn).await?;
         {
             let mut state = self.state();
             // Another process has begun the journal anew, after an erasure.
-            state.file.take_if(|current| current.number < from);
+            state.file.take_if(|current| current.number < first);
+            if newest == 0 {
+                state.file = None;
+                state.anew.get_or_insert(0);
+            }
         }
-        let mut wrote = false;
-        let known = journaled::control(conn).await?;
-        let entries = control::after(conn, known).await?;
+        if !self.holds(first..=newest)? {
+            tracing::error!("files of the journal are gone; it begins anew");
+            event::add(self.clock.now(), conn, EventKind::JournalLost, None, None).await?;
+            return self.begin_at(conn, newest).await;
+        }
         if let Some(last) = entries.last().map(|entry| entry.arrival) {
             let records = entries
                 .into_iter()
                 .map(|entry| Record::Control(entry.bytes));
             self.write(&records.collect::<Vec<_>>())?;
             journaled::set_control(conn, last).await?;
-            wrote = true;
         }
-        for (space, mut arrival) in journaled::behind(conn).await? {
+        for (space, mut arrival) in behind {
             loop {
                 let batches = feed::whole(conn, &space, arrival, BATCHES_AT_ONCE).await?;
                 let Some(last) = batches.last().map(|batch| batch.placed.arrival) else {
@@ -128,12 +166,18 @@ impl Journal {
                 let records = batches.into_iter().map(|batch| Record::Batch(batch.bytes));
                 self.write(&records.collect::<Vec<_>>())?;
                 arrival = last;
-                wrote = true;
             }
             journaled::set_journaled(conn, &space, arrival).await?;
         }
-        if wrote {
-            self.sync()?;
+        self.sync()?;
+        let (begun, now) = {
+            let state = self.state();
+            (state.first, state.newest)
+        };
+        if now > newest {
+            // What begins holds nothing of the files before it.
+            let first = if newest == 0 { begun } else { first };
+            journaled::set_files(conn, first, now).await?;
         }
         Ok(())
     }
@@ -144,12 +188,37 @@ impl Journal {
         let Some(dir) = self.state().dir.clone() else {
             return Ok(());
         };
+        let (_, newest) = journaled::files(conn).await?;
         let last = numbers(&dir).map_err(StoreError::Journal)?.pop();
-        let next = last.unwrap_or(0).saturating_add(1);
+        self.begin_at(conn, last.unwrap_or(0).max(newest)).await
+    }
+
+    /// Has the transaction of `conn` begin the journal with a file after this one.
+    async fn begin_at(&self, conn: &mut Conn, after: u64) -> Result<(), StoreError> {
         journaled::begin_anew(conn).await?;
-        journaled::set_first_file(conn, next).await?;
-        self.state().anew = true;
-        self.append(conn).await
+        {
+            let mut state = self.state();
+            state.file = None;
+            state.anew = Some(after);
+        }
+        // Once more only: of a journal that begins no file can be gone.
+        Box::pin(self.append(conn)).await
+    }
+
+    /// Whether the files of the journal that were written are there, those that an erasure has taken
+    /// away left out: a disk may have been taken out, or a directory emptied.
+    fn holds(&self, mut files: RangeInclusive<u64>) -> Result<bool, StoreError> {
+        let state = self.state();
+        let Some(dir) = state.dir.as_deref().filter(|_| *files.end() > 0) else {
+            return Ok(true);
+        };
+        let there = match numbers(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            there => there.map_err(StoreError::Journal)?,
+        };
+        let current = state.file.as_ref();
+        Ok(files.all(|number| there.binary_search(&number).is_ok())
+            && current.is_none_or(|current| current.is_at(&dir.join(name(current.number)))))
     }
 
     /// Removes the files from before the journal was begun anew, overwritten first.
@@ -157,7 +226,7 @@ impl Journal {
         let Some(dir) = self.state().dir.clone().filter(|dir| dir.is_dir()) else {
             return Ok(());
         };
-        let from = journaled::first_file(conn).await?;
+        let (from, _) = journaled::files(conn).await?;
         let old = numbers(&dir).map_err(StoreError::Journal)?;
         for number in old.into_iter().filter(|number| *number < from) {
             owner_only::destroy(&dir.join(name(number))).map_err(StoreError::Journal)?;
@@ -191,14 +260,23 @@ impl Journal {
         mut use_it: impl FnMut(&mut Current) -> io::Result<()>,
     ) -> Result<(), StoreError> {
         let mut state = self.state();
-        let State { dir, file, anew } = &mut *state;
+        let State {
+            dir,
+            file,
+            first,
+            newest,
+            anew,
+        } = &mut *state;
         let Some(dir) = dir.as_deref() else {
             return Ok(());
         };
         let used = match file.as_mut() {
             Some(current) => use_it(current),
             None => begin(dir, self.network, self.clock.now(), *anew).and_then(|begun| {
-                *anew = false;
+                if anew.take().is_some() {
+                    *first = begun.number;
+                }
+                *newest = begun.number;
                 use_it(file.insert(begun))
             }),
         };
@@ -209,12 +287,12 @@ impl Journal {
     }
 }
 
-/// Begins the next file of a directory. Its name is durable.
-fn begin(dir: &Path, network: NetworkId, now: i64, whole: bool) -> io::Result<Current> {
+/// Begins the next file of a directory, or one that begins the journal with a number after `anew`. Its
+/// name is durable.
+fn begin(dir: &Path, network: NetworkId, now: i64, anew: Option<u64>) -> io::Result<Current> {
     owner_only::make_dir(dir)?;
-    let mut number = numbers(dir)?
-        .last()
-        .map_or(1, |last| last.saturating_add(1));
+    let last = numbers(dir)?.last().copied().max(anew).unwrap_or(0);
+    let mut number = last.saturating_add(1);
     loop {
         match owner_only::create(&dir.join(name(number))) {
             // Another process on the same directory was faster.
@@ -225,7 +303,7 @@ fn begin(dir: &Path, network: NetworkId, now: i64, whole: bool) -> io::Result<Cu
                     network,
                     number,
                     begun: now,
-                    whole,
+                    whole: anew.is_some(),
                 };
                 let head = head.to_bytes();
                 file.write_all(&head)?;

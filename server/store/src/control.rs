@@ -38,6 +38,8 @@ pub mod meta {
     pub(crate) const CONTROL_JOURNALED: &str = "control_journaled";
     /// The number of the journal's first file, where it was begun anew after an erasure.
     pub(crate) const JOURNAL_FROM: &str = "journal_from";
+    /// The number of the journal's newest file; 0 while nothing of it was written.
+    pub(crate) const JOURNAL_TO: &str = "journal_to";
     /// Whether phones are still to bring back what a restored database lacks.
     pub(crate) const RECOVERY: &str = "recovery";
 }

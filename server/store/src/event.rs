@@ -34,11 +34,13 @@ pub enum EventKind {
     DeviceCloned,
     /// A device made new keys; it is another device from now on.
     KeysRenewed,
+    /// Files of the journal were gone: it was begun anew with everything that is held.
+    JournalLost,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [EventKind; 9] = [
+    pub const ALL: [EventKind; 10] = [
         EventKind::Restored,
         EventKind::SetBack,
         EventKind::AtRisk,
@@ -48,6 +50,7 @@ impl EventKind {
         EventKind::ForkHealed,
         EventKind::DeviceCloned,
         EventKind::KeysRenewed,
+        EventKind::JournalLost,
     ];
 
     /// A stable code.
@@ -62,6 +65,7 @@ impl EventKind {
             EventKind::ForkHealed => "fork_healed",
             EventKind::DeviceCloned => "device_cloned",
             EventKind::KeysRenewed => "keys_renewed",
+            EventKind::JournalLost => "journal_lost",
         }
     }
 }

@@ -46,22 +46,26 @@ pub async fn set_control(conn: &mut Conn, arrival: u64) -> Result<(), StoreError
     control::set_meta(conn, meta::CONTROL_JOURNALED, &arrival.to_be_bytes()).await
 }
 
-/// The number of the journal's first file; those before it are of a time before an erasure.
-pub async fn first_file(conn: &mut Conn) -> Result<u64, StoreError> {
-    let number = control::meta_bytes(conn, meta::JOURNAL_FROM).await?;
-    Ok(u64::from_be_bytes(number.unwrap_or_default()))
+/// The numbers of the journal's first file, since those before it are of a time before an erasure,
+/// and of its newest one; 0 while nothing of it was written.
+pub async fn files(conn: &mut Conn) -> Result<(u64, u64), StoreError> {
+    let first = control::meta_bytes(conn, meta::JOURNAL_FROM).await?;
+    let newest = control::meta_bytes(conn, meta::JOURNAL_TO).await?;
+    let number = |bytes: Option<[u8; 8]>| u64::from_be_bytes(bytes.unwrap_or_default());
+    Ok((number(first), number(newest)))
 }
 
-/// Sets it.
-pub async fn set_first_file(conn: &mut Conn, number: u64) -> Result<(), StoreError> {
-    control::set_meta(conn, meta::JOURNAL_FROM, &number.to_be_bytes()).await
+/// Sets them.
+pub async fn set_files(conn: &mut Conn, first: u64, newest: u64) -> Result<(), StoreError> {
+    control::set_meta(conn, meta::JOURNAL_FROM, &first.to_be_bytes()).await?;
+    control::set_meta(conn, meta::JOURNAL_TO, &newest.to_be_bytes()).await
 }
 
-/// A journal begins that holds nothing yet; all its files are of it, wherever it is kept.
+/// A journal begins that holds nothing yet.
 pub async fn begin_anew(conn: &mut Conn) -> Result<(), StoreError> {
     query(NOT_JOURNALED).execute(&mut *conn).await?;
     forget(conn);
-    set_first_file(conn, 0).await?;
+    set_files(conn, 0, 0).await?;
     set_control(conn, 0).await
 }
 

@@ -199,6 +199,65 @@ fn with_a_journal_nothing_that_was_acknowledged_is_lost_with_all_phones_and_the_
 }
 
 #[test]
+fn a_journal_whose_files_are_gone_begins_anew_and_the_office_is_told() {
+    let place = Place::new();
+    let journal = place.path("journal");
+    let options = ["--sample", "--journal", text(&journal)];
+    let server = Server::start(&place.path("server"), &options, "127.0.0.1:0");
+    let phone = Phone::enrolled(place.path("a"), &server, GACHA);
+    let backup = place.path("backup");
+    server.run(&["backup", text(&backup)]).json();
+    let mut ids = vec![person(&phone, "其其格")];
+    phone.sync();
+
+    // The disk is taken out while the server runs, then while it does not.
+    std::fs::remove_dir_all(&journal).unwrap();
+    ids.push(person(&phone, "娜仁"));
+    phone.sync();
+    assert_eq!(kinds(&server), ["journal_lost"]);
+    let data = server.data.clone();
+    drop(server);
+    std::fs::remove_dir_all(&journal).unwrap();
+    let server = Server::start(&data, &options, "127.0.0.1:0");
+    phone.ok(&["server", &server.url]);
+    ids.push(person(&phone, "萨仁"));
+    phone.sync();
+    assert_eq!(kinds(&server), ["journal_lost", "journal_lost"]);
+
+    let restored = place.path("restored");
+    let verb = ["restore", text(&backup), "--journal", text(&journal)];
+    let said = run_server(&restored, &verb).json();
+    assert_eq!(said["journal"]["complete"], true, "{said}");
+    for id in &ids {
+        run_server(&restored, &["show", id]).json();
+    }
+
+    // A file is missing among others: whoever restores from such a directory is not told it is whole.
+    let files = || {
+        let files = std::fs::read_dir(&journal).unwrap();
+        let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        files.sort();
+        files
+    };
+    let before = files();
+    drop(server);
+    let server = Server::start(&data, &options, "127.0.0.1:0");
+    phone.ok(&["server", &server.url]);
+    person(&phone, "乌云");
+    phone.sync();
+    let after = files();
+    assert_eq!(after[..before.len()], before[..]);
+    assert_eq!(after.len(), before.len() + 1);
+    for file in before {
+        std::fs::remove_file(file).unwrap();
+    }
+    std::fs::remove_dir_all(&restored).unwrap();
+    let said = run_server(&restored, &verb).json();
+    assert_eq!(said["journal"]["complete"], false, "{said}");
+    assert_eq!(said["recovery"], true, "{said}");
+}
+
+#[test]
 fn killed_at_any_moment_a_backup_a_restore_and_a_journal_are_whole_or_not_there() {
     let mut rng = ChaCha8Rng::seed_from_u64(20_261_127);
     let place = Place::new();

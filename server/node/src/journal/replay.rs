@@ -64,8 +64,7 @@ impl Files {
             }
             // What stood in files before the first one must be in the backup.
             let first = files.paths.is_empty();
-            let is_whole = number == 1 || records.head.whole;
-            if first && !is_whole && records.head.begun > backup_time {
+            if first && !records.head.whole && records.head.begun > backup_time {
                 files.complete = false;
             }
             files.paths.push(path);

@@ -93,8 +93,8 @@ async fn a_journal_alone_brings_back_what_an_empty_backup_lacks_however_its_end_
     let second = phone.batch(2, &[&first], vec![phone.entry(2, "苏和")]);
     phone.exchange(&station, &[&second]).await;
 
-    let only = std::fs::read_dir(journal.path()).unwrap().next();
-    let path = only.unwrap().unwrap().path();
+    let files = std::fs::read_dir(journal.path()).unwrap();
+    let path = files.map(|file| file.unwrap().path()).max().unwrap();
     let whole = std::fs::read(&path).unwrap();
     for (cut, held) in [(0, 2), (1, 1), (40, 1)] {
         std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
@@ -143,6 +143,31 @@ async fn a_journal_that_goes_on_elsewhere_after_an_erasure_keeps_what_it_is_give
     let (again, restored) = restored(&file, Some(there.path())).await;
     assert!(restored.journal.unwrap().complete, "{restored:?}");
     assert_eq!(batches(&again).await, 2);
+}
+
+#[tokio::test]
+async fn a_journal_that_begins_with_several_files_keeps_all_of_them() {
+    let station = TestServer::sample().await;
+    let [dir, journal] = std::array::from_fn(|_| tempfile::tempdir().unwrap());
+    let file = backed_up(&station, &dir).await;
+    let mut phone = Phone::enrolled(&station, 1, SPACE).await;
+    let mut last = phone.batch(1, &[], vec![phone.entry(1, "巴特尔")]);
+    phone.exchange(&station, &[&last]).await;
+    for n in 2..40 {
+        let next = phone.batch(n, &[&last], vec![phone.entry(n as u8, "苏和")]);
+        phone.exchange(&station, &[&next]).await;
+        last = next;
+    }
+    station.app.keep_journal(journal.path()).await.unwrap();
+    let files = || std::fs::read_dir(journal.path()).unwrap().count();
+    let begun = files();
+    assert!(begun > 2, "{begun}");
+    // What a server that runs does every hour.
+    station.app.empty_log().await.unwrap();
+    assert_eq!(files(), begun);
+    let (again, restored) = restored(&file, Some(journal.path())).await;
+    assert!(restored.journal.unwrap().complete, "{restored:?}");
+    assert_eq!(batches(&again).await, 39);
 }
 
 #[tokio::test]
