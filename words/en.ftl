@@ -182,6 +182,7 @@ server-backup-broken = The backup { $key } can't be restored: { $part } was alte
 server-backup-in-clear = The backup would hold real people's data in clear. If { $key } lies where nobody else gets at it, or is sealed right away, say --plain-i-know.
 server-file-exists = { $key } is there already and was not overwritten. Give another name.
 server-journal-failed = The journal can't be kept in { $key }: { $detail }. Give a directory on another disk that this program may write to.
+server-journal-of-another = { $key } holds the journal of another installation. Give an empty directory.
 server-journal-unusable = The journal can't be replayed: { $key }. Nothing was changed.
 server-not-a-backup = { $key } is no backup that this program reads. It may have been made by a newer one.
 server-restore-not-empty = { $key } is not empty. A backup is restored into a directory that is empty or not there: give another --data.

@@ -181,6 +181,7 @@ server-backup-broken = 备份 { $key } 无法恢复：{ $part } 被改动或不�
 server-backup-in-clear = 备份将以明文包含真实人员的数据。如果 { $key } 所在位置他人无法取得，或会立即加密，请加上 --plain-i-know。
 server-file-exists = { $key } 已存在，没有覆盖。请换一个名称。
 server-journal-failed = 日志无法保存在 { $key }：{ $detail }。请给出另一块磁盘上本程序可写的目录。
+server-journal-of-another = { $key } 中是另一个安装的日志。请给出一个空目录。
 server-journal-unusable = 日志无法重放：{ $key }。没有做任何更改。
 server-not-a-backup = { $key } 不是本程序能读取的备份，可能由更新的版本制作。
 server-restore-not-empty = { $key } 不是空目录。备份只能恢复到空的或不存在的目录：请给出另一个 --data。

@@ -25,7 +25,7 @@ use crate::erase;
 use crate::error::CommandError;
 use crate::figures::{self, Built, FigureReader, build_next};
 use crate::install::{install, make_current};
-use crate::journal::Journal;
+use crate::journal::{Journal, holds_another};
 use crate::reads::KnownReads;
 use crate::recovery::{self, RecoveryStatus};
 use crate::reply::ServeError;
@@ -131,6 +131,9 @@ impl App {
         };
         owner_only::make_dir(dir).map_err(unusable)?;
         let dir = dir.canonicalize().map_err(unusable)?;
+        if holds_another(&dir, self.network()).map_err(unusable)? {
+            return Err(CommandError::wrong("journal_of_another", dir.display()));
+        }
         let name = dir.to_str().ok_or_else(|| {
             let kind = std::io::ErrorKind::InvalidFilename;
             unusable(std::io::Error::from(kind))

@@ -10,7 +10,7 @@ use crate::reply::ServeError;
 use crate::writer::Unwritten;
 
 /// Every code that a wrong request can have.
-pub const CODES: [&str; 48] = [
+pub const CODES: [&str; 49] = [
     "address_unknown",
     "backup_broken",
     "backup_in_clear",
@@ -29,6 +29,7 @@ pub const CODES: [&str; 48] = [
     "file_failed",
     "http_not_loopback",
     "journal_failed",
+    "journal_of_another",
     "journal_unusable",
     "key_exists",
     "key_unusable",

@@ -188,9 +188,11 @@ impl Journal {
         let Some(dir) = self.state().dir.clone() else {
             return Ok(());
         };
-        let (_, newest) = journaled::files(conn).await?;
+        let (first, newest) = journaled::files(conn).await?;
+        let superseded = journaled::superseded(conn).await?;
         let last = numbers(&dir).map_err(StoreError::Journal)?.pop();
-        self.begin_at(conn, last.unwrap_or(0).max(newest)).await
+        self.begin_at(conn, last.unwrap_or(0).max(newest)).await?;
+        journaled::set_superseded(conn, superseded.unwrap_or(first)).await
     }
 
     /// Has the transaction of `conn` begin the journal with a file after this one.
@@ -205,19 +207,22 @@ impl Journal {
         Box::pin(self.append(conn)).await
     }
 
-    /// Whether the files of the journal that were written are there, those that an erasure has taken
-    /// away left out: a disk may have been taken out, or a directory emptied.
-    fn holds(&self, mut files: RangeInclusive<u64>) -> Result<bool, StoreError> {
+    /// Whether the newest of these files is there, with no gap in those before it: a disk may have been
+    /// taken out, or a directory emptied. The oldest ones may be taken away, by whoever has a backup.
+    fn holds(&self, files: RangeInclusive<u64>) -> Result<bool, StoreError> {
         let state = self.state();
-        let Some(dir) = state.dir.as_deref().filter(|_| *files.end() > 0) else {
+        let newest = *files.end();
+        let Some(dir) = state.dir.as_deref().filter(|_| newest > 0) else {
             return Ok(true);
         };
-        let there = match numbers(dir) {
+        let mut there = match numbers(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             there => there.map_err(StoreError::Journal)?,
         };
+        there.retain(|number| files.contains(number));
         let current = state.file.as_ref();
-        Ok(files.all(|number| there.binary_search(&number).is_ok())
+        Ok(there.last() == Some(&newest)
+            && follow_each_other(&there)
             && current.is_none_or(|current| current.is_at(&dir.join(name(current.number)))))
     }
 
@@ -226,10 +231,18 @@ impl Journal {
         let Some(dir) = self.state().dir.clone().filter(|dir| dir.is_dir()) else {
             return Ok(());
         };
-        let (from, _) = journaled::files(conn).await?;
-        let old = numbers(&dir).map_err(StoreError::Journal)?;
-        for number in old.into_iter().filter(|number| *number < from) {
-            owner_only::destroy(&dir.join(name(number))).map_err(StoreError::Journal)?;
+        let Some(superseded) = journaled::superseded(conn).await? else {
+            return Ok(());
+        };
+        // Files before those, and of others, may hold what this database lacks.
+        let (first, _) = journaled::files(conn).await?;
+        for number in numbers(&dir).map_err(StoreError::Journal)? {
+            let path = dir.join(name(number));
+            if (superseded..first).contains(&number)
+                && replay::network_of(&path) == Some(self.network)
+            {
+                owner_only::destroy(&path).map_err(StoreError::Journal)?;
+            }
         }
         Ok(())
     }
@@ -321,6 +334,21 @@ fn begin(dir: &Path, network: NetworkId, now: i64, anew: Option<u64>) -> io::Res
 
 fn name(number: u64) -> String {
     format!("{PREFIX}{number:06}{SUFFIX}")
+}
+
+/// Whether a file in a directory is of another installation's journal.
+pub(crate) fn holds_another(dir: &Path, network: NetworkId) -> io::Result<bool> {
+    let other = |number: &u64| {
+        let of = replay::network_of(&dir.join(name(*number)));
+        of.is_some_and(|of| of != network)
+    };
+    Ok(numbers(dir)?.iter().any(other))
+}
+
+/// Whether no number is missing between these, which ascend.
+fn follow_each_other(numbers: &[u64]) -> bool {
+    let mut pairs = numbers.windows(2);
+    pairs.all(|pair| pair[0].checked_add(1) == Some(pair[1]))
 }
 
 /// The numbers of the files in a directory, ascending.

@@ -36,10 +36,12 @@ pub mod meta {
     pub const JOURNAL: &str = "journal";
     /// The arrival up to which the journal has the control feed.
     pub(crate) const CONTROL_JOURNALED: &str = "control_journaled";
-    /// The number of the journal's first file, where it was begun anew after an erasure.
+    /// The number of the file with which the journal begins; 0 while nothing of it was written.
     pub(crate) const JOURNAL_FROM: &str = "journal_from";
     /// The number of the journal's newest file; 0 while nothing of it was written.
     pub(crate) const JOURNAL_TO: &str = "journal_to";
+    /// The first of the files before the journal's that an erasure has superseded; 0 if there is none.
+    pub(crate) const JOURNAL_SUPERSEDED: &str = "journal_superseded";
     /// Whether phones are still to bring back what a restored database lacks.
     pub(crate) const RECOVERY: &str = "recovery";
 }

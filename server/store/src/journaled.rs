@@ -46,13 +46,11 @@ pub async fn set_control(conn: &mut Conn, arrival: u64) -> Result<(), StoreError
     control::set_meta(conn, meta::CONTROL_JOURNALED, &arrival.to_be_bytes()).await
 }
 
-/// The numbers of the journal's first file, since those before it are of a time before an erasure,
-/// and of its newest one; 0 while nothing of it was written.
+/// The numbers of the file with which the journal begins, and of its newest one; 0 while nothing of it
+/// was written. What else is in its directory is nothing of it.
 pub async fn files(conn: &mut Conn) -> Result<(u64, u64), StoreError> {
-    let first = control::meta_bytes(conn, meta::JOURNAL_FROM).await?;
-    let newest = control::meta_bytes(conn, meta::JOURNAL_TO).await?;
-    let number = |bytes: Option<[u8; 8]>| u64::from_be_bytes(bytes.unwrap_or_default());
-    Ok((number(first), number(newest)))
+    let first = number(conn, meta::JOURNAL_FROM).await?;
+    Ok((first, number(conn, meta::JOURNAL_TO).await?))
 }
 
 /// Sets them.
@@ -61,11 +59,28 @@ pub async fn set_files(conn: &mut Conn, first: u64, newest: u64) -> Result<(), S
     control::set_meta(conn, meta::JOURNAL_TO, &newest.to_be_bytes()).await
 }
 
-/// A journal begins that holds nothing yet.
+/// The first of the files before the journal's that an erasure has superseded, and that go.
+pub async fn superseded(conn: &mut Conn) -> Result<Option<u64>, StoreError> {
+    let number = number(conn, meta::JOURNAL_SUPERSEDED).await?;
+    Ok(Some(number).filter(|number| *number > 0))
+}
+
+/// Sets it.
+pub async fn set_superseded(conn: &mut Conn, first: u64) -> Result<(), StoreError> {
+    control::set_meta(conn, meta::JOURNAL_SUPERSEDED, &first.to_be_bytes()).await
+}
+
+async fn number(conn: &mut Conn, key: &str) -> Result<u64, StoreError> {
+    let number = control::meta_bytes(conn, key).await?;
+    Ok(u64::from_be_bytes(number.unwrap_or_default()))
+}
+
+/// A journal begins that holds nothing yet. What another one holds stays there.
 pub async fn begin_anew(conn: &mut Conn) -> Result<(), StoreError> {
     query(NOT_JOURNALED).execute(&mut *conn).await?;
     forget(conn);
     set_files(conn, 0, 0).await?;
+    set_superseded(conn, 0).await?;
     set_control(conn, 0).await
 }
 

@@ -232,7 +232,7 @@ fn a_journal_whose_files_are_gone_begins_anew_and_the_office_is_told() {
         run_server(&restored, &["show", id]).json();
     }
 
-    // A file is missing among others: whoever restores from such a directory is not told it is whole.
+    // Old files may be taken away by whoever has a newer backup; with this one it is not complete.
     let files = || {
         let files = std::fs::read_dir(&journal).unwrap();
         let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
@@ -255,6 +255,51 @@ fn a_journal_whose_files_are_gone_begins_anew_and_the_office_is_told() {
     let said = run_server(&restored, &verb).json();
     assert_eq!(said["journal"]["complete"], false, "{said}");
     assert_eq!(said["recovery"], true, "{said}");
+    person(&phone, "敖云");
+    phone.sync();
+    assert_eq!(kinds(&server).len(), 2);
+}
+
+#[test]
+fn no_start_takes_away_what_a_journal_holds_and_the_database_lacks() {
+    let place = Place::new();
+    let journal = place.path("journal");
+    let options = ["--sample", "--journal", text(&journal)];
+    let server = Server::start(&place.path("server"), &options, "127.0.0.1:0");
+    let phone = Phone::enrolled(place.path("a"), &server, GACHA);
+    person(&phone, "其其格");
+    phone.sync();
+    let backup = place.path("backup");
+    server.run(&["backup", text(&backup)]).json();
+    let acknowledged = person(&phone, "娜仁");
+    phone.sync();
+    drop(server);
+
+    // Restored by somebody who forgot the journal, and served with it as on every day.
+    let without = place.path("without");
+    run_server(&without, &["restore", text(&backup)]).json();
+    let server = Server::start(&without, &options, "127.0.0.1:0");
+    server.run(&["recovery", "confirm"]).json();
+    drop(server);
+    // Served from a directory that is another installation's.
+    let other = place.path("other");
+    drop(Server::sample(&other));
+    let serve = [
+        "serve",
+        "--sample",
+        "--listen",
+        "127.0.0.1:0",
+        "--journal",
+        text(&journal),
+    ];
+    let refused = run_server(&other, &serve);
+    assert_eq!(refused.error(1)["code"], "journal_of_another");
+
+    let restored = place.path("restored");
+    let verb = ["restore", text(&backup), "--journal", text(&journal)];
+    let said = run_server(&restored, &verb).json();
+    assert_eq!(said["journal"]["complete"], true, "{said}");
+    run_server(&restored, &["show", &acknowledged]).json();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sync_core::id::NetworkId;
 
 use super::record::{Next, Record, Records};
-use super::{name, numbers};
+use super::{follow_each_other, name, numbers};
 
 /// Why a directory is no journal to go on from. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -46,9 +46,7 @@ impl Files {
         let numbers = numbers(dir).map_err(failed)?;
         let mut files = Self {
             paths: Vec::new(),
-            complete: numbers
-                .windows(2)
-                .all(|pair| pair[0].checked_add(1) == Some(pair[1])),
+            complete: follow_each_other(&numbers),
             torn: 0,
             altered: 0,
         };
@@ -119,6 +117,11 @@ impl Files {
         }
         Ok(found)
     }
+}
+
+/// Whose journal a file is of, if it is of one.
+pub(super) fn network_of(path: &Path) -> Option<NetworkId> {
+    Some(records(path).ok()??.head.network)
 }
 
 fn records(path: &Path) -> Result<Option<Records<BufReader<File>>>, BadJournal> {
