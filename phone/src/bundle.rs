@@ -7,7 +7,7 @@ use sync_core::bundle_exchange::{
     Bundle, BundleError, BundleOptions, Delivery, DeliverySlice, ImportError, Imported,
 };
 use sync_core::exchange::Work;
-use sync_core::merging::Place;
+use sync_core::id::Place;
 
 use crate::error::{Issue, PhoneError};
 use crate::merging::Proof;

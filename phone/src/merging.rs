@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use minicbor::{Decode, Encode};
-use sync_core::merging::Place;
+use sync_core::id::Place;
 use sync_core::record::DocumentError;
 use sync_core::replica::{Prepared, Replica};
 use sync_core::row::{Row, Table};

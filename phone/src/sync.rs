@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use sync_core::enrol::EnrolmentLink;
 use sync_core::exchange::{Arrival, Budget, Outgoing, Received, References, Slice, Unopened, Work};
 use sync_core::id::DeviceId;
-use sync_core::merging::Place;
+use sync_core::id::Place;
 
 use crate::enrol::{Enrolled, Enrolment, prove, root_request};
 use crate::error::{Issue, PhoneError};

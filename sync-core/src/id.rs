@@ -332,6 +332,9 @@ impl Class {
     }
 }
 
+/// A record in a space.
+pub type Place = (Space, RecordId);
+
 /// (org unit, class): the unit of replication and of permission. Prints as
 /// `152522100200.general`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

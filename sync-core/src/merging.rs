@@ -9,14 +9,11 @@ use std::collections::BTreeSet;
 
 use crate::document::DocumentError;
 use crate::exchange::{Arrival, Work};
-use crate::id::{DeviceId, RecordId, Space};
+use crate::id::{DeviceId, Place, RecordId, Space};
 use crate::record::RecordState;
 use crate::replica::{Prepared, Quarantined, Replica, Step};
 use crate::row::{ReadRows, Row, Unreadable};
 use crate::stored;
-
-/// A record in a space.
-pub type Place = (Space, RecordId);
 
 impl Arrival {
     /// The records that the next slice merges on a host that marks its merges: none before all batches are

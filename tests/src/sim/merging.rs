@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use phone::merging::Mark;
+use sync_core::id::Place;
 use sync_core::id::RecordId;
-use sync_core::merging::Place;
 use sync_core::record::{DocumentError, RecordState};
 use sync_core::replica::{Prepared, Replica};
 use sync_core::row::{ReadRows, Table};
