@@ -10,8 +10,7 @@ use std::collections::BTreeSet;
 
 use sync_core::enrol::EnrolmentLink;
 use sync_core::exchange::{Arrival, Budget, Outgoing, Received, References, Slice, Unopened, Work};
-use sync_core::id::DeviceId;
-use sync_core::id::Place;
+use sync_core::id::{DeviceId, Place};
 
 use crate::enrol::{Enrolled, Enrolment, prove, root_request};
 use crate::error::{Issue, PhoneError};

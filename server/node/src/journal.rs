@@ -28,6 +28,7 @@ pub(crate) use replay::{BadJournal, Files};
 /// A file that is longer is followed by another one, so that old ones can be taken away.
 #[cfg(not(test))]
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Short in tests, so that they go through several files.
 #[cfg(test)]
 const FILE_BYTES_MAX: u64 = 4 * 1024;
 /// Batches that are read from the database at once.
