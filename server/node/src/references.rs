@@ -29,17 +29,9 @@ pub(crate) async fn resolve(
         })
         .collect();
     let numbers: Vec<_> = numbers.into_iter().collect();
-    let mut found: BTreeMap<Reference, Option<ReferencedBatch>> = BTreeMap::new();
-    for known in feed::numbered(conn, &numbers).await? {
-        let place = known.reference.clone();
-        found
-            .entry(place)
-            .and_modify(|other| *other = None)
-            .or_insert(Some(known));
-    }
-    let alone = found.into_iter();
+    let alone = feed::numbered(conn, &numbers).await?.into_iter();
     Ok(alone
-        .filter_map(|(place, known)| Some((place, known?)))
+        .map(|known| (known.reference.clone(), known))
         .collect())
 }
 

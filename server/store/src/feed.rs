@@ -74,10 +74,13 @@ const WITH_NUMBER: (&str, &str) = (
         WHERE (unit, class, device, seq) IN (VALUES",
     ")",
 );
+// A number that was used again names nothing, so nobody pays for reading all that have it.
 const NUMBERED: (&str, &str) = (
     "SELECT unit, class, device, seq, hash, bytes FROM batch
         WHERE (unit, class, device, seq) IN (VALUES",
-    ")",
+    ") AND branch = 0 AND NOT EXISTS (SELECT 1 FROM batch AS other
+        WHERE other.unit = batch.unit AND other.class = batch.class
+            AND other.device = batch.device AND other.seq = batch.seq AND other.branch = 1)",
 );
 const FEEDS_OF: &str = "SELECT DISTINCT device, unit, class FROM tip WHERE device IN";
 const AT: &str =
@@ -413,8 +416,7 @@ fn known(read: &Read<'_>, space: &Space) -> Result<(DeviceId, ReferencedBatch), 
     Ok((device, known))
 }
 
-/// The batches with these numbers in these feeds, as far as they are held: several where a number
-/// was used twice.
+/// The batches that are the only ones with these numbers in these feeds.
 pub async fn numbered(
     conn: &mut Conn,
     numbers: &[(&Space, DeviceId, u32)],

@@ -20,6 +20,8 @@ use crate::wire::{CONTROL_MAX, decode, open_batches};
 const VERSION: u16 = 1;
 const CLAIMS_LABEL: &[u8] = b"ortoo claims v1\0";
 const RECEIPT_LABEL: &[u8] = b"ortoo receipt v1\0";
+/// What an element of a list counts beside its bytes: a batch that was read has as much around them.
+const ELEMENT_BYTES: usize = 256;
 /// Receipts in one envelope.
 const RECEIPTS_MAX: usize = SPACES_MAX;
 
@@ -63,9 +65,12 @@ impl Content {
         })
     }
 
-    /// What the batches take in their stored form.
+    /// What it takes once its batches have their stored form: the bytes, and what stands around each
+    /// element of a list, so that nobody fills memory with lists of nothing.
     pub(super) fn bytes(&self) -> usize {
-        self.batches.iter().map(Vec::len).sum()
+        let elements = self.batches.len() + self.control.len() + self.receipts.len();
+        let batches: usize = self.batches.iter().map(Vec::len).sum();
+        batches + elements * ELEMENT_BYTES
     }
 
     /// Reads an opened message.

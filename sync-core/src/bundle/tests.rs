@@ -46,6 +46,28 @@ fn every_recipient_opens_it_and_nobody_else() {
 }
 
 #[test]
+fn lists_of_nothing_count_as_what_they_take_in_memory() {
+    let content = Content {
+        control: vec![Vec::new(); crate::wire::CONTROL_MAX],
+        ..Content::default()
+    };
+    let readers = keys(1);
+    let envelope = sealed(&readers, Padding::None, &content.encode(NETWORK));
+    assert!(envelope.len() < 300);
+    let open = |count: usize| {
+        let file = envelope.repeat(count);
+        let mut unsealing = Unsealing::of(&file)?;
+        let mut opened = 0;
+        while unsealing.open_next(NETWORK, &readers)? {
+            opened += 1;
+        }
+        Ok(opened)
+    };
+    assert_eq!(open(15), Ok(15));
+    assert_eq!(open(16), Err(BadBundle::TooLarge));
+}
+
+#[test]
 fn a_key_that_cannot_be_used_keeps_nobody_else_from_reading() {
     let honest = keys(1);
     let mut readers = publics(&honest);
@@ -76,7 +98,7 @@ fn envelopes_lie_end_to_end_in_a_file() {
 fn a_file_that_unfolds_beyond_all_measure_is_refused() {
     let keys = keys(1);
     let content = Content {
-        control: vec![vec![0; MESSAGE_BYTES_MAX - 64]],
+        control: vec![vec![0; MESSAGE_BYTES_MAX - 512]],
         ..Content::default()
     };
     // A few kilobytes each, four megabytes when opened.

@@ -1,5 +1,7 @@
 //! The request: a phone's holdings in its spaces, its new batches, and what it wants to hear.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 const REQUEST_LABEL: &[u8] = b"ortoo request v1\0";
@@ -200,7 +202,13 @@ impl Unopened {
                     locators: feeds_from_wire(claim.locators.unwrap_or_default()),
                 })
             })
-            .collect::<Result<Vec<_>, BadMessage>>()?;
+            .collect::<Result<Vec<SpaceClaim>, BadMessage>>()?;
+        let feeds = |feeds: &[(DeviceId, Vec<Tip>)]| is_distinct(feeds.iter().map(|(of, _)| *of));
+        let is_once = |claim: &SpaceClaim| feeds(&claim.changes) && feeds(&claim.locators);
+        let once = is_distinct(spaces.iter().map(|claim| &claim.space));
+        if !once || !spaces.iter().all(is_once) {
+            return Err(BadMessage::Shape);
+        }
         let request = Request {
             device: DeviceId(wire.device.into()),
             nonce: wire.nonce.into(),
@@ -273,6 +281,12 @@ pub struct Signed {
     pub message: Vec<u8>,
     /// The device's.
     pub signature: [u8; 64],
+}
+
+/// Whether nothing stands there twice: what is asked twice would be answered twice.
+fn is_distinct<T: Ord>(things: impl IntoIterator<Item = T>) -> bool {
+    let mut seen = BTreeSet::new();
+    things.into_iter().all(|thing| seen.insert(thing))
 }
 
 fn request_message(network: NetworkId, body: &[u8]) -> Vec<u8> {

@@ -57,6 +57,33 @@ fn messages_read_back_as_they_were_written() {
 }
 
 #[test]
+fn what_is_claimed_or_named_twice_is_refused_before_anybody_looks_it_up() {
+    let network = NetworkId([1; 32]);
+    let read = |request: &Request| {
+        let packed = request.encode(network, &|_| [4; 64]);
+        Request::decode(network, &packed).map(drop)
+    };
+    let whole = request(Vec::new());
+    assert_eq!(read(&whole), Ok(()));
+    let twice = |change: &dyn Fn(&mut Request)| {
+        let mut request = whole.clone();
+        change(&mut request);
+        read(&request).unwrap_err()
+    };
+    let feed = (DeviceId([9; 8]), Vec::new());
+    let two = || vec![feed.clone(), feed.clone()];
+    assert_eq!(
+        twice(&|it| it.spaces = vec![it.spaces[0].clone(); 2]),
+        BadMessage::Shape
+    );
+    assert_eq!(twice(&|it| it.spaces[0].changes = two()), BadMessage::Shape);
+    assert_eq!(
+        twice(&|it| it.spaces[0].locators = two()),
+        BadMessage::Shape
+    );
+}
+
+#[test]
 fn another_version_is_named_as_such() {
     let bytes = pack(&cbor::encode(&(2u16, 0i64)));
     assert_eq!(
