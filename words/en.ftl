@@ -119,6 +119,7 @@ record-unreadable = The history of this record can't be read. Start the program 
 ## Why a batch is not held
 batch-envelope = It does not read as a batch.
 batch-too-large = It is larger than a batch may be.
+batch-branches = Its device has sent too many versions at once that do not follow each other. Look at the device.
 batch-author = Its device is not enrolled here.
 batch-space = Its device may not write to this register.
 batch-signature = Its signature is wrong: it was altered on its way.
@@ -402,6 +403,7 @@ event-recovery-confirmed = An administrator has confirmed the roster. Everybody 
 event-device-returned = A phone came back of whose enrolment nothing was known here. It may bring, and is given nothing, until "recovery confirm".
 event-fork-seen = A phone's log has two branches: it was set back to an older copy, or ended at a bad moment. Nothing is lost; its next exchange joins them.
 event-fork-healed = The phone has joined its two branches.
+event-feed-stopped = A device has sent its work in too many versions at once, which no honest phone does. No more of them are taken. Look at the device, and revoke it if nobody can explain this.
 event-device-cloned = Two phones write with the keys of one. Both are asked to make new keys; nothing is lost. Find out who copied the phone.
 event-keys-renewed = A phone has made new keys and is another device from now on.
 event-journal-lost = Files of the journal were gone: a disk was taken out, or its directory emptied. The journal was begun anew with everything that is held. Check the disk, and make a backup.

@@ -118,6 +118,7 @@ record-unreadable = 无法读取该记录的历史。请重新启动程序。
 ## 批次为何没有保存
 batch-envelope = 内容不是批次。
 batch-too-large = 超过批次的大小上限。
+batch-branches = 写入的设备同时发来了太多互不衔接的版本。请检查该设备。
 batch-author = 写入的设备没有在这里登记。
 batch-space = 写入的设备无权填写该台账。
 batch-signature = 签名不对：途中有改动。
@@ -401,6 +402,7 @@ event-recovery-confirmed = 管理员已确认名册，恢复向所有人提供�
 event-device-returned = 一部手机回来了，这里没有它的登记。在执行 recovery confirm 之前，它可以上传，但得不到任何数据。
 event-fork-seen = 一部手机的日志有两个分支：它被还原到旧的副本，或在不巧的时刻中断。没有丢失任何内容；下一次同步会合并。
 event-fork-healed = 手机已合并两个分支。
+event-feed-stopped = 一台设备同时发来了太多互不衔接的版本，正常的手机不会这样。多出的版本不再接收。请检查该设备；如无人能说明原因，请吊销它。
 event-device-cloned = 两部手机使用同一套密钥写入。已要求两者更换密钥；没有丢失任何内容。请查明是谁复制了手机。
 event-keys-renewed = 一部手机已更换密钥，从现在起是另一台设备。
 event-journal-lost = 日志的文件不见了：磁盘被取下，或目录被清空。日志已重新开始，写入了现有的全部内容。请检查磁盘，并做一次备份。

@@ -270,7 +270,7 @@ CREATE TABLE event (
     number INTEGER NOT NULL PRIMARY KEY,
     at INTEGER NOT NULL,
     -- restored, set_back, at_risk, recovery_confirmed, device_returned, fork_seen, fork_healed,
-    -- device_cloned, keys_renewed.
+    -- feed_stopped, device_cloned, keys_renewed, journal_lost.
     kind TEXT NOT NULL,
     -- The device that it is about, if it is about one.
     device BLOB,

@@ -34,7 +34,7 @@ impl Phone {
 }
 
 /// A change that no batch holds yet is this device's own; the author of one whose batch is gone is
-/// not known, but its actor tells the device.
+/// not known, but the change tells the device.
 fn shown(open: &Open, space: &Space, signers: &Signers, event: &Event) -> ShownEvent {
     let mut shown = signers.shown(event);
     if shown.device.is_some() {
@@ -46,7 +46,7 @@ fn shown(open: &Open, space: &Space, signers: &Signers, event: &Event) -> ShownE
     let devices = control.devices().map(|(device, _)| device).filter(writer);
     shown.device = std::iter::once(me)
         .chain(devices)
-        .find(|device| event.actor.is_of(*device));
+        .find(|device| event.is_of(*device));
     shown.author = open.author().ok().filter(|_| shown.device == Some(me));
     shown
 }

@@ -1,15 +1,18 @@
 //! Admission of the changes held for a record: a pure function of what is held, in any order of
 //! arrival (REPLICATION.md §3, R10–R13).
 //!
-//! - A change is **valid** when its bytes are (see [`crate::change`]), everything it depends on is
-//!   held and valid, and it is what its actor would write on exactly that causal past: the actor is
-//!   one of the device that signed it, `seq` and `start_op` follow on, the predecessors are the
-//!   operations that were visible.
-//! - A change is **admitted** when it is valid, its hash is the smallest of the valid changes with
-//!   its (actor, seq), and everything it depends on is admitted.
+//! A change is **admitted** when its bytes are valid (see [`crate::change`]), everything it depends on
+//! is held and admitted, and it is what the device that signed it would write on exactly that causal
+//! past: the actor is that of this change and this device, `start_op` follows on, the predecessors
+//! are the operations that were visible. Any other is set **aside** with the reason; it stays held
+//! and may be admitted later.
 //!
-//! Both go along the hash graph, which has no cycles, so each has one answer. A change that isn't
-//! admitted is set **aside** with the reason; it stays held and may be admitted later.
+//! One device's changes that stand side by side on a record are at most [`BESIDE_MAX`], so that nobody
+//! makes it too wide for others to edit. Those beyond are aside too ([`crowd`]), unless another device
+//! has built on them.
+//!
+//! This goes along the hash graph, which has no cycles, so it has one answer. Nobody can write two
+//! changes as one actor, so what others have built on stays admitted, whatever else arrives.
 //!
 //! `start_op` is above that of every dependency, so ascending (`start_op`, hash) is a causal order;
 //! the whole judgement is one pass over it, without recursion. The causal past is a bit set that
@@ -20,9 +23,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use minicbor::{Decoder, Encoder, decode, encode};
 use sha2::{Digest, Sha256};
 
-use crate::change::{BadChange, Change, OpId};
-use crate::id::{ActorId, ChangeHash, DeviceId};
+use crate::change::{BadChange, Change, OpId, Put};
+use crate::id::{ChangeHash, DeviceId};
 use crate::value::Key;
+
+mod crowd;
+
+pub use crowd::BESIDE_MAX;
 
 /// What [`admit`] makes of the changes held for one record.
 #[derive(Debug)]
@@ -41,8 +48,6 @@ pub struct Aside {
     pub change: ChangeHash,
     /// The device whose batch holds it.
     pub device: DeviceId,
-    /// The change's actor, where the bytes could be read.
-    pub actor: Option<ActorId>,
     /// The reason.
     pub why: AsideReason,
 }
@@ -57,16 +62,13 @@ pub enum AsideReason {
     },
     /// It is no valid change; it never will be.
     Invalid(BadChange),
-    /// Another valid change has its (actor, seq) and a smaller hash (R13).
-    Twin {
-        /// The smaller one.
-        kept: ChangeHash,
-    },
-    /// Something it depends on is invalid or a twin.
+    /// Something it depends on is invalid, or one too many.
     Follows {
         /// The smallest hash of those.
         dep: ChangeHash,
     },
+    /// Its device has written too many side by side.
+    Crowded,
 }
 
 /// A change that was read and isn't judged yet.
@@ -74,11 +76,6 @@ struct Candidate<'a> {
     change: Change,
     raw: &'a [u8],
     device: DeviceId,
-}
-
-enum Admission {
-    Valid,
-    Not(AsideReason),
 }
 
 /// Judges all the changes held for one record; each with the device that signed its batch. A change
@@ -107,49 +104,50 @@ pub fn admit<'a>(held: &[(DeviceId, &'a [u8])]) -> Admitted<'a> {
     let mut candidates: Vec<Candidate<'a>> = candidates.into_values().collect();
     candidates.sort_by_key(|candidate| (candidate.change.start_op, candidate.change.hash));
 
-    let verdicts = judge(&candidates);
-    let (admitted, reasons) = choose(&candidates, verdicts);
-    for (candidate, why) in candidates.iter().zip(reasons) {
-        if let Some(why) = why {
-            aside.insert(Aside {
-                change: candidate.change.hash,
-                device: candidate.device,
-                actor: Some(candidate.change.actor),
-                why,
-            });
+    let reasons = judge(&candidates);
+    let mut changes = Vec::with_capacity(candidates.len());
+    for (candidate, why) in candidates.into_iter().zip(reasons) {
+        let Candidate {
+            change,
+            raw,
+            device,
+        } = candidate;
+        match why {
+            None => changes.push((change, raw)),
+            Some(why) => {
+                let change = change.hash;
+                aside.insert(Aside {
+                    change,
+                    device,
+                    why,
+                });
+            }
         }
     }
-    let changes = candidates
-        .into_iter()
-        .zip(admitted)
-        .filter(|(_, admitted)| *admitted)
-        .map(|(candidate, _)| (candidate.change, candidate.raw))
-        .collect();
     Admitted {
         changes,
         aside: aside.into_iter().collect(),
     }
 }
 
-/// The part of validity that needs no other change.
+/// The part of the judgement that needs no other change.
 pub(crate) fn read(device: DeviceId, raw: &[u8]) -> Result<Change, Aside> {
-    let refused = |change, actor, reason| {
+    let refused = |change, reason| {
         Err(Aside {
             change,
             device,
-            actor,
             why: AsideReason::Invalid(reason),
         })
     };
     match Change::parse(raw) {
-        Ok(change) if change.actor.is_of(device) => Ok(change),
-        Ok(change) => refused(change.hash, Some(change.actor), BadChange::Device),
-        Err(reason) => refused(ChangeHash(Sha256::digest(raw).into()), None, reason),
+        Ok(change) if change.is_of(device) => Ok(change),
+        Ok(change) => refused(change.hash, BadChange::Device),
+        Err(reason) => refused(ChangeHash(Sha256::digest(raw).into()), reason),
     }
 }
 
-/// Validity of each candidate, in their order.
-fn judge(candidates: &[Candidate<'_>]) -> Vec<Admission> {
+/// Why each candidate is not admitted, in their order; none for those that are.
+fn judge(candidates: &[Candidate<'_>]) -> Vec<Option<AsideReason>> {
     let index: BTreeMap<ChangeHash, usize> = candidates
         .iter()
         .enumerate()
@@ -170,12 +168,14 @@ fn judge(candidates: &[Candidate<'_>]) -> Vec<Admission> {
         readers[*dep] += 1;
     }
 
-    let mut verdicts: Vec<Admission> = Vec::with_capacity(candidates.len());
+    let mut reasons: Vec<Option<AsideReason>> = Vec::with_capacity(candidates.len());
     let mut pasts: Vec<Option<Bits>> = Vec::with_capacity(candidates.len());
     let mut history = History::default();
+    let mut tops = crowd::Tops::default();
+    let mut over = Vec::new();
     for (at, candidate) in candidates.iter().enumerate() {
         let change = &candidate.change;
-        let mut why = standing(at, change, &deps[at], &verdicts);
+        let mut why = standing(at, change, &deps[at], &reasons);
         let mut past = Bits::default();
         // Readers are counted whatever the verdict, so that the last one frees the set.
         for dep in deps[at].iter().flatten().filter(|dep| **dep < at) {
@@ -201,28 +201,26 @@ fn judge(candidates: &[Candidate<'_>]) -> Vec<Admission> {
                 Some(AsideReason::Invalid(BadChange::StartOp))
             };
         }
-        match why {
-            Some(why) => {
-                verdicts.push(Admission::Not(why));
-                pasts.push(None);
-            }
-            None => {
-                history.add(change, at, &past);
-                verdicts.push(Admission::Valid);
-                pasts.push((readers[at] > 0).then_some(past));
+        if why.is_none() {
+            history.add(change, at, &past);
+            if tops.take(candidate.device, at, &past) {
+                over.push(at);
             }
         }
+        pasts.push((why.is_none() && readers[at] > 0).then_some(past));
+        reasons.push(why);
     }
-    verdicts
+    crowd::thin(candidates, &deps, over, &mut reasons);
+    reasons
 }
 
-/// What the verdicts on its dependencies mean for the change. Missing ones come first: as long as
+/// What became of its dependencies means for the change. Missing ones come first: as long as
 /// one is missing nothing else that arrives changes the answer.
 fn standing(
     at: usize,
     change: &Change,
     deps: &[Option<usize>],
-    verdicts: &[Admission],
+    reasons: &[Option<AsideReason>],
 ) -> Option<AsideReason> {
     let named = || change.deps.iter().zip(deps);
     if let Some((missing, _)) = named().find(|(_, dep)| dep.is_none()) {
@@ -231,71 +229,22 @@ fn standing(
     if deps.iter().flatten().any(|dep| *dep >= at) {
         return Some(AsideReason::Invalid(BadChange::StartOp));
     }
-    let reasons = || {
-        named().filter_map(|(hash, dep)| match verdicts.get((*dep)?)? {
-            Admission::Valid => None,
-            Admission::Not(why) => Some((hash, why)),
-        })
-    };
-    let waiting = reasons().filter_map(|(_, why)| match why {
+    let aside = || named().filter_map(|(hash, dep)| Some((hash, reasons.get((*dep)?)?.as_ref()?)));
+    let waiting = aside().filter_map(|(_, why)| match why {
         AsideReason::Waiting { missing } => Some(*missing),
         _ => None,
     });
     if let Some(missing) = waiting.min() {
         return Some(AsideReason::Waiting { missing });
     }
-    reasons()
+    aside()
         .next()
         .map(|(dep, _)| AsideReason::Follows { dep: *dep })
 }
 
-/// Of the valid ones: which are admitted, and why the others are not.
-fn choose(
-    candidates: &[Candidate<'_>],
-    verdicts: Vec<Admission>,
-) -> (Vec<bool>, Vec<Option<AsideReason>>) {
-    let mut smallest: BTreeMap<(ActorId, u32), ChangeHash> = BTreeMap::new();
-    for (candidate, verdict) in candidates.iter().zip(&verdicts) {
-        if matches!(verdict, Admission::Valid) {
-            let change = &candidate.change;
-            let least = smallest
-                .entry((change.actor, change.seq))
-                .or_insert(change.hash);
-            *least = change.hash.min(*least);
-        }
-    }
-    let mut admitted: BTreeSet<ChangeHash> = BTreeSet::new();
-    let mut flags = Vec::with_capacity(candidates.len());
-    let mut reasons = Vec::with_capacity(candidates.len());
-    for (candidate, verdict) in candidates.iter().zip(verdicts) {
-        let change = &candidate.change;
-        let why = match verdict {
-            Admission::Not(why) => Some(why),
-            Admission::Valid => match smallest.get(&(change.actor, change.seq)) {
-                Some(kept) if *kept != change.hash => Some(AsideReason::Twin { kept: *kept }),
-                _ => change
-                    .deps
-                    .iter()
-                    .find(|dep| !admitted.contains(dep))
-                    .map(|dep| AsideReason::Follows { dep: *dep }),
-            },
-        };
-        if why.is_none() {
-            admitted.insert(change.hash);
-        }
-        flags.push(why.is_none());
-        reasons.push(why);
-    }
-    (flags, reasons)
-}
-
-/// The valid changes so far, arranged for the questions that validity asks.
+/// The admitted changes so far, arranged for the question what was visible.
 #[derive(Default)]
 struct History<'a> {
-    changes: BTreeMap<usize, &'a Change>,
-    by_number: BTreeMap<(ActorId, u32), Vec<usize>>,
-    /// Changes that share their (actor, seq) with another.
-    twins: Bits,
     by_key: BTreeMap<&'a Key, Vec<KeyOp<'a>>>,
 }
 
@@ -310,43 +259,14 @@ struct KeyOp<'a> {
 
 impl<'a> History<'a> {
     fn check(&self, change: &Change, past: &Bits) -> Result<(), BadChange> {
-        // The past of one dependency was checked with it.
-        if change.deps.len() > 1 {
-            let mut numbers = BTreeSet::new();
-            let mut twins = past
-                .common(&self.twins)
-                .filter_map(|at| self.changes.get(&at));
-            if !twins.all(|twin| numbers.insert((twin.actor, twin.seq))) {
-                return Err(BadChange::TwinsInPast);
-            }
+        let is_visible = |put: &Put| self.visible(&put.key, past).0 == put.preds;
+        match change.puts.iter().all(is_visible) {
+            true => Ok(()),
+            false => Err(BadChange::NotVisible),
         }
-        // Pasts are closed, so the actor's highest number is seq - 1 when that one is in and this
-        // one is not.
-        let holds = |seq| {
-            let same = self.by_number.get(&(change.actor, seq));
-            same.is_some_and(|same| same.iter().any(|at| past.has(*at)))
-        };
-        if holds(change.seq) || (change.seq > 1 && !holds(change.seq - 1)) {
-            return Err(BadChange::Sequence);
-        }
-        for put in &change.puts {
-            if self.visible(&put.key, past).0 != put.preds {
-                return Err(BadChange::NotVisible);
-            }
-        }
-        Ok(())
     }
 
     fn add(&mut self, change: &'a Change, at: usize, past: &Bits) {
-        self.changes.insert(at, change);
-        let same = self
-            .by_number
-            .entry((change.actor, change.seq))
-            .or_default();
-        same.push(at);
-        if same.len() > 1 {
-            same.iter().for_each(|twin| self.twins.set(*twin));
-        }
         for (op, put) in change.ops() {
             let covers = self.visible(&put.key, past).1;
             let op = KeyOp {
@@ -362,7 +282,7 @@ impl<'a> History<'a> {
     /// The operations on `key` visible in `past`, ascending, and whether `past` holds every
     /// operation on it.
     ///
-    /// A valid put replaces all that is visible in its past, so nothing before an operation that
+    /// An admitted put replaces all that is visible in its past, so nothing before an operation that
     /// `covers` can be visible: on a chain of edits this looks at one operation.
     fn visible(&self, key: &Key, past: &Bits) -> (Vec<OpId>, bool) {
         let mut visible = Vec::new();
@@ -420,41 +340,21 @@ impl Bits {
             *word |= more;
         }
     }
-
-    /// The numbers in both sets, ascending.
-    fn common<'a>(&'a self, other: &'a Bits) -> impl Iterator<Item = usize> + 'a {
-        self.0
-            .iter()
-            .zip(&other.0)
-            .enumerate()
-            .flat_map(|(at, (one, two))| {
-                let mut word = one & two;
-                std::iter::from_fn(move || {
-                    let bit = (word != 0).then(|| word.trailing_zeros() as usize)?;
-                    word &= word - 1;
-                    Some(at * 64 + bit)
-                })
-            })
-    }
 }
 
 impl<C> encode::Encode<C> for Aside {
-    /// `[change, device, actor or null, kind, hash or number of the reason]`
+    /// `[change, device, kind, hash or number of the reason]`
     fn encode<W: encode::Write>(
         &self,
         e: &mut Encoder<W>,
         _: &mut C,
     ) -> Result<(), encode::Error<W::Error>> {
-        e.array(5)?.bytes(&self.change.0)?.bytes(&self.device.0)?;
-        match &self.actor {
-            Some(actor) => e.bytes(&actor.0)?,
-            None => e.null()?,
-        };
+        e.array(4)?.bytes(&self.change.0)?.bytes(&self.device.0)?;
         match &self.why {
             AsideReason::Waiting { missing } => e.u8(0)?.bytes(&missing.0)?,
             AsideReason::Invalid(reason) => e.u8(1)?.u8(reason.number())?,
-            AsideReason::Twin { kept } => e.u8(2)?.bytes(&kept.0)?,
-            AsideReason::Follows { dep } => e.u8(3)?.bytes(&dep.0)?,
+            AsideReason::Follows { dep } => e.u8(2)?.bytes(&dep.0)?,
+            AsideReason::Crowded => e.u8(3)?.null()?,
         };
         Ok(())
     }
@@ -462,17 +362,11 @@ impl<C> encode::Encode<C> for Aside {
 
 impl<'b, C> decode::Decode<'b, C> for Aside {
     fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
-        if d.array()? != Some(5) {
-            return Err(decode::Error::message("a change set aside has 5 parts"));
+        if d.array()? != Some(4) {
+            return Err(decode::Error::message("a change set aside has 4 parts"));
         }
         let change = read_hash(d)?;
         let device = DeviceId::from_slice(d.bytes()?).map_err(decode::Error::message)?;
-        let actor = if d.datatype()? == minicbor::data::Type::Null {
-            d.null()?;
-            None
-        } else {
-            Some(ActorId::from_slice(d.bytes()?).map_err(decode::Error::message)?)
-        };
         let why = match d.u8()? {
             0 => AsideReason::Waiting {
                 missing: read_hash(d)?,
@@ -483,16 +377,16 @@ impl<'b, C> decode::Decode<'b, C> for Aside {
                     reason.ok_or_else(|| decode::Error::message("unknown reason"))?,
                 )
             }
-            2 => AsideReason::Twin {
-                kept: read_hash(d)?,
-            },
-            3 => AsideReason::Follows { dep: read_hash(d)? },
+            2 => AsideReason::Follows { dep: read_hash(d)? },
+            3 => {
+                d.null()?;
+                AsideReason::Crowded
+            }
             _ => return Err(decode::Error::message("unknown kind of reason")),
         };
         Ok(Aside {
             change,
             device,
-            actor,
             why,
         })
     }

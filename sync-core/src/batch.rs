@@ -69,6 +69,9 @@ pub enum BadBatch {
     /// `seq` is not one more than the highest parent's, or a parent is in another feed.
     #[error("the batch does not follow its parents")]
     Parents,
+    /// Its feed has too many branches already ([`crate::feed::BRANCHES_MAX`]).
+    #[error("the batch opens one branch too many")]
+    Branches,
     /// The batch came with references that don't resolve here, or not to what its author signed:
     /// it must come again in the form that refers to nothing.
     #[error("the batch refers to what is not held here")]
@@ -86,6 +89,7 @@ impl BadBatch {
             BadBatch::Signature => "batch_signature",
             BadBatch::Redacted => "batch_blotted",
             BadBatch::Parents => "batch_parents",
+            BadBatch::Branches => "batch_branches",
             BadBatch::Reference => "batch_reference",
         }
     }

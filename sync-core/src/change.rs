@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
-use crate::id::{ActorId, ChangeHash};
+use crate::id::{ActorId, ChangeHash, DeviceId};
 use crate::value::{Key, Value};
 
 pub(crate) mod columns;
@@ -80,12 +80,12 @@ pub struct Put {
 pub struct Change {
     /// The name of the change.
     pub hash: ChangeHash,
+    /// SHA-256 of the chunk's content without the actor: what the actor follows from.
+    pub content: [u8; 32],
     /// The heads that its writer saw, ascending.
     pub deps: Vec<ChangeHash>,
-    /// Who wrote it.
+    /// Who wrote it: nobody writes a second change as the same actor.
     pub actor: ActorId,
-    /// The actor's changes are numbered from 1.
-    pub seq: u32,
     /// The counter of the first operation; the others follow on.
     pub start_op: u32,
     /// Unix seconds by the writer's clock; display only (R27).
@@ -131,20 +131,18 @@ pub enum BadChange {
     Time = 14,
     /// The same content has another encoding, which Automerge would choose.
     NotCanonical = 15,
-    /// The actor isn't one of the device that signed the batch.
+    /// The actor isn't the one of this change and the device that signed the batch.
     Device = 16,
-    /// `seq` doesn't follow the actor's highest in the causal past.
+    /// The actor's number for it isn't 1.
     Sequence = 17,
     /// `start_op` doesn't follow the highest operation in the causal past.
     StartOp = 18,
     /// The predecessors aren't what was visible in the causal past.
     NotVisible = 19,
-    /// The causal past holds two changes with one (actor, seq).
-    TwinsInPast = 20,
 }
 
 impl BadChange {
-    const ALL: [BadChange; 21] = [
+    const ALL: [BadChange; 20] = [
         BadChange::TooLong,
         BadChange::Header,
         BadChange::Checksum,
@@ -165,7 +163,6 @@ impl BadChange {
         BadChange::Sequence,
         BadChange::StartOp,
         BadChange::NotVisible,
-        BadChange::TwinsInPast,
     ];
 
     /// The reason as a stable code.
@@ -191,7 +188,6 @@ impl BadChange {
             BadChange::Sequence => "change.sequence",
             BadChange::StartOp => "change.start_op",
             BadChange::NotVisible => "change.not_visible",
-            BadChange::TwinsInPast => "change.twins_in_past",
         }
     }
 
@@ -235,38 +231,64 @@ impl Change {
         if change.hash.0[..4] != *checksum {
             return Err(BadChange::Checksum);
         }
-        if change.body() != body {
+        let content = change.parts();
+        change.content = content.digest();
+        if content.with(change.actor) != body {
             return Err(BadChange::NotCanonical);
         }
         Ok(change)
     }
 
-    /// Makes a change and its bytes. Lists need not be in order. Whether the result keeps the
-    /// limits is for [`Self::parse`] to say.
+    /// Makes the change of `device` with this content, and its bytes. Lists need not be in order.
+    /// Whether the result keeps the limits is for [`Self::parse`] to say.
     pub fn make(
-        mut deps: Vec<ChangeHash>,
+        deps: Vec<ChangeHash>,
+        device: DeviceId,
+        start_op: u32,
+        time: i64,
+        puts: Vec<Put>,
+    ) -> (Change, Vec<u8>) {
+        Self::sealed(deps, start_op, time, puts, |content| {
+            ActorId::of(device, content)
+        })
+    }
+
+    /// The same as an actor that need not be its own: what only somebody hostile makes.
+    pub fn forge(
+        deps: Vec<ChangeHash>,
         actor: ActorId,
-        seq: u32,
+        start_op: u32,
+        time: i64,
+        puts: Vec<Put>,
+    ) -> (Change, Vec<u8>) {
+        Self::sealed(deps, start_op, time, puts, |_| actor)
+    }
+
+    fn sealed(
+        mut deps: Vec<ChangeHash>,
         start_op: u32,
         time: i64,
         mut puts: Vec<Put>,
+        actor_of: impl FnOnce([u8; 32]) -> ActorId,
     ) -> (Change, Vec<u8>) {
         deps.sort_unstable();
         deps.dedup();
         for put in &mut puts {
             put.preds.sort_unstable();
         }
-        let hash = ChangeHash([0; 32]);
         let mut change = Change {
-            hash,
+            hash: ChangeHash([0; 32]),
+            content: [0; 32],
             deps,
-            actor,
-            seq,
+            actor: ActorId([0; ActorId::LEN]),
             start_op,
             time,
             puts,
         };
-        let body = change.body();
+        let content = change.parts();
+        change.content = content.digest();
+        change.actor = actor_of(change.content);
+        let body = content.with(change.actor);
         change.hash = hash_of(&body);
         let mut raw = Vec::with_capacity(body.len() + 16);
         raw.extend_from_slice(&MAGIC);
@@ -275,6 +297,11 @@ impl Change {
         put_unsigned(&mut raw, body.len() as u64);
         raw.extend_from_slice(&body);
         (change, raw)
+    }
+
+    /// Whether it is `device` that wrote it, and as the actor that this change has.
+    pub fn is_of(&self, device: DeviceId) -> bool {
+        self.actor == ActorId::of(device, self.content)
     }
 
     /// The counter of the last operation.
@@ -314,7 +341,9 @@ impl Change {
             deps.push(dep);
         }
         let actor = input.actor()?;
-        let seq = input.counter()?;
+        if input.unsigned()? != 1 {
+            return Err(BadChange::Sequence);
+        }
         let start_op = input.counter()?;
         let time = input.signed()?;
         if !(0..=TIME_MAX).contains(&time) {
@@ -323,36 +352,35 @@ impl Change {
         if input.unsigned()? != 0 {
             return Err(BadChange::Extra);
         }
-        let mut actors = vec![actor];
-        let others = input.unsigned()?;
-        for _ in 0..others {
+        let mut others = Vec::new();
+        for _ in 0..input.unsigned()? {
             // Each costs bytes, so a count that lies ends with the input.
-            actors.push(input.actor()?);
+            others.push(input.actor()?);
         }
         let columns = Columns::parse(&mut input)?;
         let ops = columns.operations()?;
         if u64::from(start_op) + ops as u64 > u64::from(COUNTER_MAX) {
             return Err(BadChange::Counter);
         }
-        let puts = columns.puts(ops, &actors, start_op)?;
+        let puts = columns.puts(ops, &others, start_op)?;
         Ok(Change {
             hash: ChangeHash([0; 32]),
+            content: [0; 32],
             deps,
             actor,
-            seq,
             start_op,
             time,
             puts,
         })
     }
 
-    /// The chunk's content as Automerge writes it.
-    fn body(&self) -> Vec<u8> {
+    /// The chunk's content as Automerge writes it, but for the actor.
+    fn parts(&self) -> Parts {
         let others: BTreeSet<ActorId> = (self.puts.iter())
             .flat_map(|put| put.preds.iter().map(|pred| pred.actor))
-            .filter(|actor| *actor != self.actor)
             .collect();
         let others: Vec<ActorId> = others.into_iter().collect();
+        // 0 is the actor itself, which has written nothing that it could replace.
         let index = |actor: ActorId| {
             others
                 .binary_search(&actor)
@@ -411,13 +439,13 @@ impl Change {
             (PRED_COUNTER, runs_of(&steps, |out, n| put_signed(out, *n))),
         ];
 
-        let mut out = Vec::new();
-        put_unsigned(&mut out, self.deps.len() as u64);
+        let mut deps = Vec::with_capacity(8 + 32 * self.deps.len());
+        put_unsigned(&mut deps, self.deps.len() as u64);
         for dep in &self.deps {
-            out.extend_from_slice(&dep.0);
+            deps.extend_from_slice(&dep.0);
         }
-        put_bytes(&mut out, &self.actor.0);
-        put_unsigned(&mut out, u64::from(self.seq));
+        let mut out = Vec::new();
+        put_unsigned(&mut out, 1);
         put_unsigned(&mut out, u64::from(self.start_op));
         put_signed(&mut out, self.time);
         put_unsigned(&mut out, 0);
@@ -435,7 +463,29 @@ impl Change {
         for (_, data) in present() {
             out.extend_from_slice(data);
         }
-        out
+        Parts { deps, rest: out }
+    }
+}
+
+/// A chunk's content before and behind the actor.
+struct Parts {
+    deps: Vec<u8>,
+    rest: Vec<u8>,
+}
+
+impl Parts {
+    fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(&self.deps);
+        hash.update(&self.rest);
+        hash.finalize().into()
+    }
+
+    fn with(self, actor: ActorId) -> Vec<u8> {
+        let mut body = self.deps;
+        put_bytes(&mut body, &actor.0);
+        body.extend_from_slice(&self.rest);
+        body
     }
 }
 
@@ -511,7 +561,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    fn puts(&self, ops: usize, actors: &[ActorId], start_op: u32) -> Result<Vec<Put>, BadChange> {
+    fn puts(&self, ops: usize, others: &[ActorId], start_op: u32) -> Result<Vec<Put>, BadChange> {
         let mut insert = Reader(self.insert);
         if insert.unsigned()? != ops as u64 || !insert.0.is_empty() {
             return Err(BadChange::Action);
@@ -531,10 +581,9 @@ impl<'a> Columns<'a> {
         let mut counter = 0i64;
         for (actor, step) in pred_actors.into_iter().zip(pred_steps) {
             counter = counter.checked_add(step).ok_or(BadChange::Predecessors)?;
-            let actor = usize::try_from(actor)
-                .ok()
-                .and_then(|index| actors.get(index));
-            let actor = *actor.ok_or(BadChange::Predecessors)?;
+            let other = usize::try_from(actor).ok();
+            let other = other.and_then(|place| others.get(place.checked_sub(1)?));
+            let actor = *other.ok_or(BadChange::Predecessors)?;
             if counter < 1 || counter >= i64::from(start_op) {
                 return Err(BadChange::Predecessors);
             }

@@ -190,6 +190,12 @@ impl Document {
         })
     }
 
+    /// A change as bytes.
+    pub(crate) fn change(&self, hash: &ChangeHash) -> Option<Vec<u8>> {
+        let change = self.0.get_change_by_hash(&automerge::ChangeHash(hash.0))?;
+        Some(change.raw_bytes().to_vec())
+    }
+
     /// The changes as bytes, each after what it depends on.
     pub(crate) fn changes(&self) -> Vec<Vec<u8>> {
         self.0
@@ -203,23 +209,9 @@ impl Document {
     pub(crate) fn graph(&self) -> Graph {
         let mut graph = Graph::default();
         for meta in self.0.get_changes_meta(&[]) {
-            let mut actor = ActorId([0; ActorId::LEN]);
-            // Admitted changes have actors of this length; anything else would just be unknown.
-            if let Ok(known) = ActorId::from_slice(meta.actor.to_bytes()) {
-                actor = known;
-            }
-            let seq = u32::try_from(meta.seq).unwrap_or(u32::MAX);
             let end = u32::try_from(meta.max_op).unwrap_or(u32::MAX);
             let deps = meta.deps.iter().map(|dep| ChangeHash(dep.0)).collect();
-            graph.insert(
-                ChangeHash(meta.hash.0),
-                Node {
-                    actor,
-                    seq,
-                    end,
-                    deps,
-                },
-            );
+            graph.insert(ChangeHash(meta.hash.0), Node { end, deps });
         }
         graph
     }
@@ -259,14 +251,11 @@ fn scalar(value: &ScalarValue) -> Option<Value> {
 #[derive(Default)]
 pub(crate) struct Graph {
     nodes: BTreeMap<ChangeHash, Node>,
-    numbers: BTreeMap<ActorId, u32>,
     heads: BTreeSet<ChangeHash>,
     end: u32,
 }
 
 struct Node {
-    actor: ActorId,
-    seq: u32,
     end: u32,
     deps: Vec<ChangeHash>,
 }
@@ -276,8 +265,6 @@ struct Node {
 pub(crate) struct Past {
     /// The highest operation counter.
     pub(crate) end: u32,
-    /// The actor's highest number.
-    pub(crate) seq: u32,
     /// Whether it is the whole document.
     pub(crate) whole: bool,
 }
@@ -289,16 +276,12 @@ impl Graph {
         }
         self.heads.insert(hash);
         self.end = self.end.max(node.end);
-        let number = self.numbers.entry(node.actor).or_default();
-        *number = node.seq.max(*number);
         self.nodes.insert(hash, node);
     }
 
     /// Adds a change whose dependencies are here.
     pub(crate) fn add(&mut self, change: &Change) {
         let node = Node {
-            actor: change.actor,
-            seq: change.seq,
             end: change.ops_end(),
             deps: change.deps.clone(),
         };
@@ -320,45 +303,67 @@ impl Graph {
         self.end
     }
 
-    /// The highest number of each actor.
-    pub(crate) fn numbers(&self) -> &BTreeMap<ActorId, u32> {
-        &self.numbers
+    /// The changes that are neither of `heads`, which must be here, nor in their past.
+    pub(crate) fn beside(&self, heads: &[ChangeHash]) -> Vec<ChangeHash> {
+        let past = self.closure(heads);
+        let others = self.nodes.keys().filter(|hash| !past.contains(*hash));
+        others.copied().collect()
     }
 
-    /// The actor's highest number in the whole document, 0 if it hasn't written.
-    pub(crate) fn number(&self, actor: ActorId) -> u32 {
-        self.numbers.get(&actor).copied().unwrap_or(0)
+    /// Whether a change on `deps` would have `most` changes beside it, or be one of so many beside a
+    /// later one: only then can one device have so many there.
+    pub(crate) fn is_wide(&self, deps: &[ChangeHash], start_op: u32, most: usize) -> bool {
+        if self.heads.iter().all(|head| deps.contains(head)) {
+            return false;
+        }
+        let beside = self.beside(deps);
+        let is_later = |node: &&Node| node.end >= start_op;
+        let later = beside.iter().filter_map(|hash| self.nodes.get(hash));
+        // A later change is among those beside its dependencies; the new one would be.
+        let mut later = later.filter(is_later);
+        beside.len() >= most || later.any(|node| self.beside(&node.deps).len() >= most)
     }
 
-    /// What a change of `actor` on `heads` follows on, or `None` if one of them isn't here.
-    pub(crate) fn past(&self, heads: &[ChangeHash], actor: ActorId) -> Option<Past> {
+    /// Those of the changes that no other one of them rests on, ascending.
+    pub(crate) fn tops(&self, changes: &BTreeSet<ChangeHash>) -> Vec<ChangeHash> {
+        let deps = |hash: &ChangeHash| self.nodes.get(hash).map(|node| node.deps.as_slice());
+        let below: Vec<ChangeHash> = changes.iter().filter_map(deps).flatten().copied().collect();
+        let below = self.closure(&below);
+        changes.difference(&below).copied().collect()
+    }
+
+    fn closure(&self, heads: &[ChangeHash]) -> BTreeSet<ChangeHash> {
+        let mut seen: BTreeSet<ChangeHash> = heads.iter().copied().collect();
+        let mut open: Vec<ChangeHash> = seen.iter().copied().collect();
+        while let Some(hash) = open.pop() {
+            let deps = self
+                .nodes
+                .get(&hash)
+                .into_iter()
+                .flat_map(|node| &node.deps);
+            open.extend(deps.copied().filter(|dep| seen.insert(*dep)));
+        }
+        seen
+    }
+
+    /// What a change on `heads` follows on, or `None` if one of them isn't here.
+    pub(crate) fn past(&self, heads: &[ChangeHash]) -> Option<Past> {
         if !heads.iter().all(|head| self.has(head)) {
             return None;
         }
         if self.heads.iter().all(|head| heads.contains(head)) {
             return Some(Past {
                 end: self.end,
-                seq: self.number(actor),
                 whole: true,
             });
         }
         let mut past = Past {
             end: 0,
-            seq: 0,
             whole: false,
         };
-        let mut seen: BTreeSet<ChangeHash> = heads.iter().copied().collect();
-        let mut open: Vec<ChangeHash> = seen.iter().copied().collect();
-        while let Some(hash) = open.pop() {
-            let Some(node) = self.nodes.get(&hash) else {
-                continue;
-            };
-            past.end = past.end.max(node.end);
-            if node.actor == actor {
-                past.seq = past.seq.max(node.seq);
-            }
-            open.extend(node.deps.iter().copied().filter(|dep| seen.insert(*dep)));
-        }
+        let ends = self.closure(heads).into_iter();
+        let ends = ends.filter_map(|hash| self.nodes.get(&hash).map(|node| node.end));
+        past.end = ends.max().unwrap_or(0);
         Some(past)
     }
 }
@@ -370,7 +375,7 @@ pub(crate) mod peer {
 
     use super::*;
 
-    /// A document that another program edits with Automerge alone.
+    /// A document that another program edits with Automerge alone, every time as another actor.
     #[derive(Clone)]
     pub(crate) struct Peer(pub(crate) Automerge);
 
@@ -379,8 +384,26 @@ pub(crate) mod peer {
             Self(Automerge::new().with_actor(actor.0.into()))
         }
 
+        /// The actor that follows the last one of this peer.
+        fn next_actor(&self) -> ActorId {
+            let mut next = [0; ActorId::LEN];
+            next.copy_from_slice(self.0.get_actor().to_bytes());
+            next[ActorId::LEN - 1] += 1;
+            ActorId(next)
+        }
+
         pub(crate) fn put(&mut self, puts: &[(&str, Value)], time: i64) -> Vec<u8> {
-            self.edit(time, |tx| {
+            self.put_as(self.next_actor(), puts, time)
+        }
+
+        pub(crate) fn put_as(
+            &mut self,
+            actor: ActorId,
+            puts: &[(&str, Value)],
+            time: i64,
+        ) -> Vec<u8> {
+            self.0.set_actor(actor.0.into());
+            self.edit_as_before(time, |tx| {
                 for (key, value) in puts {
                     let value = match value {
                         Value::Null => ScalarValue::Null,
@@ -394,6 +417,15 @@ pub(crate) mod peer {
         }
 
         pub(crate) fn edit(
+            &mut self,
+            time: i64,
+            work: impl FnOnce(&mut automerge::transaction::Transaction<'_>),
+        ) -> Vec<u8> {
+            self.0.set_actor(self.next_actor().0.into());
+            self.edit_as_before(time, work)
+        }
+
+        fn edit_as_before(
             &mut self,
             time: i64,
             work: impl FnOnce(&mut automerge::transaction::Transaction<'_>),

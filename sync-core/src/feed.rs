@@ -111,6 +111,11 @@ impl Feed {
         Self::place(node, |hash| self.nodes.get(&hash).map(|held| held.seq))
     }
 
+    /// Whether `node` would open one branch more than `most`.
+    pub fn is_branch_too_many(&self, node: &Node, most: usize) -> bool {
+        branches_too_many(&self.tips, node, most)
+    }
+
     /// Whether `node` follows its parents, of which `seq_of` gives the numbers if they are held.
     pub fn place(node: &Node, seq_of: impl Fn(BatchHash) -> Option<u32>) -> Result<(), Misplaced> {
         let mut highest = 0;
@@ -240,6 +245,18 @@ impl Feed {
         locator.truncate(LADDER_MAX);
         locator
     }
+}
+
+/// Branches of one feed that are taken from its own device, and from somebody unknown. An honest device
+/// has one; two or three where it was set back, or its store was copied.
+pub const BRANCHES_MAX: usize = 8;
+/// Branches of one feed that are taken where another device brings them, which may have built on them.
+pub const BRANCHES_BROUGHT_MAX: usize = 64;
+
+/// Whether a batch would open one branch more than `most` in a feed with these tips.
+pub(crate) fn branches_too_many(tips: &BTreeSet<BatchHash>, node: &Node, most: usize) -> bool {
+    let continues = node.prev.iter().any(|parent| tips.contains(parent));
+    !continues && tips.len() >= most
 }
 
 /// Rungs of a ladder: 32 doublings reach below any number, the rest are tips.
@@ -394,6 +411,17 @@ mod tests {
         });
         assert_eq!(feed.tips().count(), 1);
         assert_eq!(feed.len(), 4);
+    }
+
+    #[test]
+    fn a_branch_too_many_is_told_from_the_next_batch_of_one_of_them() {
+        let branches: Vec<Node> = (2..10).map(|name| node(name, 2, &[1])).collect();
+        let feed = feed(&[&[node(1, 1, &[])], branches.as_slice()].concat());
+        assert_eq!(feed.tips().count(), 8);
+        assert!(feed.is_branch_too_many(&node(20, 2, &[1]), 8));
+        assert!(!feed.is_branch_too_many(&node(20, 2, &[1]), 9));
+        assert!(!feed.is_branch_too_many(&node(20, 3, &[2]), 8));
+        assert!(!feed.is_branch_too_many(&node(20, 3, &[2, 3, 4]), 8));
     }
 
     #[test]

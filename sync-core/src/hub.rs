@@ -11,7 +11,7 @@ mod held;
 mod open;
 mod plan;
 
-pub use held::{Placement, SpaceHeld};
+pub use held::{Bringer, Placement, SpaceHeld};
 pub use open::{Brought, Opened, join, open, receive, take_apart};
 pub use plan::{Plan, Taken, bases, holds_all, plan, receipts};
 

@@ -81,9 +81,9 @@ byte_id!(
     AuthorId, 8, "author id"
 );
 byte_id!(
-    /// Who wrote an operation inside a document: the device's first 4 bytes and 8 random bytes
-    /// drawn at the first write after each opening, so that (actor, seq) never repeats (R8).
-    ActorId, 12, "actor id"
+    /// Who wrote an operation inside a document: one change of one device. It follows from the two,
+    /// so that no two changes share it (R8).
+    ActorId, 16, "actor id"
 );
 byte_id!(
     /// SHA-256 of a batch's signed bytes; batches are stored under it.
@@ -117,17 +117,16 @@ impl DeviceId {
 }
 
 impl ActorId {
-    /// An actor of `device`; `random` is fresh at every opening of the replica.
-    pub fn new(device: DeviceId, random: [u8; 8]) -> Self {
-        let mut id = [0; 12];
-        id[..4].copy_from_slice(&device.0[..4]);
-        id[4..].copy_from_slice(&random);
+    /// The actor of the change of `device` whose `content` has this digest (SHA-256 of the chunk's
+    /// content without the actor).
+    pub fn of(device: DeviceId, content: [u8; 32]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"ortoo actor v1\0");
+        hash.update(device.0);
+        hash.update(content);
+        let mut id = [0; 16];
+        id.copy_from_slice(&hash.finalize()[..16]);
         Self(id)
-    }
-
-    /// Whether the actor claims to be one of `device`'s.
-    pub fn is_of(&self, device: DeviceId) -> bool {
-        self.0[..4] == device.0[..4]
     }
 }
 
@@ -427,9 +426,11 @@ mod tests {
     }
 
     #[test]
-    fn an_actor_carries_the_tag_of_its_device() {
+    fn an_actor_is_one_of_one_device_and_one_content() {
         let device = DeviceId::of_key(&[1; 32]);
-        assert!(ActorId::new(device, [9; 8]).is_of(device));
-        assert!(!ActorId::new(device, [9; 8]).is_of(DeviceId::of_key(&[2; 32])));
+        let actor = ActorId::of(device, [9; 32]);
+        assert_eq!(actor, ActorId::of(device, [9; 32]));
+        assert_ne!(actor, ActorId::of(device, [8; 32]));
+        assert_ne!(actor, ActorId::of(DeviceId::of_key(&[2; 32]), [9; 32]));
     }
 }

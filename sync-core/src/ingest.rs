@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
-use crate::batch::{self, BadBatch, Batch};
+use crate::batch::{BadBatch, Batch};
 use crate::control::Control;
-use crate::feed::{Feed, Misplaced, Node};
+use crate::feed::{BRANCHES_MAX, Feed, Misplaced, Node, branches_too_many};
 use crate::id::{BatchHash, DeviceId, Place, RecordId, Space};
 use crate::quarantine::is_excluded;
 use crate::record::RecordState;
@@ -22,6 +22,10 @@ pub(crate) struct BatchIngest<'a> {
     held: Vec<Batch>,
     /// The ones above, by feed, to find parents among them.
     nodes: BTreeMap<(Space, DeviceId), BTreeMap<BatchHash, Node>>,
+    /// The tips of these feeds with what is new.
+    tips: BTreeMap<(Space, DeviceId), BTreeSet<BatchHash>>,
+    /// Branches of a feed that are taken.
+    branches_max: usize,
     stashed: BTreeMap<(Space, BatchHash), Vec<u8>>,
     unstashed: BTreeSet<(Space, BatchHash)>,
     /// Codes of those that are not held.
@@ -37,10 +41,21 @@ impl<'a> BatchIngest<'a> {
             control,
             held: Vec::new(),
             nodes: BTreeMap::new(),
+            tips: BTreeMap::new(),
+            branches_max: usize::MAX,
             stashed: BTreeMap::new(),
             unstashed: BTreeSet::new(),
             not_held: Vec::new(),
             stash_full: false,
+        }
+    }
+
+    /// For what anybody may have made: of feeds with many branches no more of them is taken. What the server
+    /// holds is taken whole.
+    pub(crate) fn bounded(self) -> Self {
+        Self {
+            branches_max: BRANCHES_MAX,
+            ..self
         }
     }
 
@@ -84,9 +99,12 @@ impl<'a> BatchIngest<'a> {
         };
         match self.place(&batch) {
             Placement::Held => {}
+            Placement::New if self.is_branch_too_many(&batch) => {
+                self.not_held.push(BadBatch::Branches.code());
+            }
             Placement::New => self.accept(batch),
             Placement::Gap => self.stash(space, batch.hash, bytes),
-            Placement::Wrong => self.not_held.push(batch::BadBatch::Parents.code()),
+            Placement::Wrong => self.not_held.push(BadBatch::Parents.code()),
         }
     }
 
@@ -128,8 +146,32 @@ impl<'a> BatchIngest<'a> {
         }
     }
 
+    fn is_branch_too_many(&self, batch: &Batch) -> bool {
+        let feed = (batch.header.space.clone(), batch.header.device);
+        let node = batch.node();
+        match self.tips.get(&feed) {
+            Some(tips) => branches_too_many(tips, &node, self.branches_max),
+            None => branches_too_many(&self.tips_held(&feed), &node, self.branches_max),
+        }
+    }
+
+    fn tips_held(&self, (space, device): &(Space, DeviceId)) -> BTreeSet<BatchHash> {
+        let held = self.replica.spaces.get(space);
+        let feed = held.and_then(|held| held.feeds.get(device));
+        feed.into_iter()
+            .flat_map(Feed::tips)
+            .map(|node| node.hash)
+            .collect()
+    }
+
     fn accept(&mut self, batch: Batch) {
         let feed = (batch.header.space.clone(), batch.header.device);
+        if self.branches_max < usize::MAX {
+            let held = self.tips_held(&feed);
+            let tips = self.tips.entry(feed.clone()).or_insert(held);
+            tips.retain(|tip| !batch.header.prev.contains(tip));
+            tips.insert(batch.hash);
+        }
         self.nodes
             .entry(feed)
             .or_default()

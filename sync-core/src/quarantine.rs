@@ -113,7 +113,6 @@ fn needed(held: &[HeldChange]) -> BTreeSet<ChangeHash> {
 mod tests {
     use super::*;
     use crate::change::Put;
-    use crate::id::ActorId;
     use crate::value::{Key, Value};
 
     const LIVE: DeviceId = DeviceId([1; 8]);
@@ -125,8 +124,7 @@ mod tests {
             value: Value::from(format!("{random}").as_str()),
             preds: Vec::new(),
         };
-        let actor = ActorId::new(device, [random; 8]);
-        let change = Change::make(deps.to_vec(), actor, 1, start_op, 0, vec![put]).1;
+        let change = Change::make(deps.to_vec(), device, start_op, 0, vec![put]).1;
         HeldChange {
             device,
             in_effect: device == LIVE,

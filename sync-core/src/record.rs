@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decoder, Encoder, decode};
 
-use crate::admit::{Admitted, Aside, AsideReason, admit, read};
+use crate::admit::{Admitted, Aside, AsideReason, BESIDE_MAX, admit, read};
 use crate::change::{BadChange, CHANGE_OPS_MAX, Change, OpId, Put, TIME_MAX};
 pub use crate::document::DocumentError;
 use crate::document::{Document, Graph, guarded};
@@ -32,12 +32,19 @@ pub struct Event {
     pub key: Key,
     /// What was written.
     pub value: Value,
-    /// Who wrote it.
-    pub actor: ActorId,
     /// In which change.
     pub change: ChangeHash,
     /// When, by the writer's clock, in Unix seconds; display only.
     pub time: i64,
+    actor: ActorId,
+    content: [u8; 32],
+}
+
+impl Event {
+    /// Whether `device` wrote it.
+    pub fn is_of(&self, device: DeviceId) -> bool {
+        self.actor == ActorId::of(device, self.content)
+    }
 }
 
 /// Why a write isn't made. Nothing has changed.
@@ -55,9 +62,6 @@ pub enum WriteError {
     /// The heads that the writer saw aren't all admitted here.
     #[error("the record has changed in a way that drops what was seen")]
     Unseen,
-    /// The actor has written elsewhere than in the past of this write: draw another one.
-    #[error("the actor is in use")]
-    ActorUsed,
     /// The record is parked.
     #[error("the record is parked: {0}")]
     Parked(DocumentError),
@@ -187,7 +191,7 @@ impl RecordState {
     /// `time` is in Unix seconds, for display.
     pub fn write(
         &self,
-        actor: ActorId,
+        device: DeviceId,
         seen: &[ChangeHash],
         puts: &[(Key, Value)],
         time: i64,
@@ -207,7 +211,7 @@ impl RecordState {
             }
         }
         // The guard's error is Automerge's; ours travels inside.
-        guarded(|| Ok(self.try_write(actor, seen, &puts, time)))?
+        guarded(|| Ok(self.try_write(device, seen, &puts, time)))?
     }
 
     /// Whether the program may have ended in a merge of it.
@@ -260,6 +264,7 @@ impl RecordState {
         let events = changes.into_iter().flat_map(|change| {
             let Change {
                 hash,
+                content,
                 actor,
                 time,
                 puts,
@@ -268,9 +273,10 @@ impl RecordState {
             puts.into_iter().map(move |put| Event {
                 key: put.key,
                 value: put.value,
-                actor,
                 change: hash,
                 time,
+                actor,
+                content,
             })
         });
         Ok(events.collect())
@@ -321,14 +327,14 @@ impl RecordState {
                 }
             }
         }
-        // What is set aside may be a twin of a change, or wait for it, or be the change itself.
-        // What is invalid stays so, and a copy from the wrong device says nothing about others.
+        // What is set aside may wait for a change, be kept for it, or be the change itself. A copy from
+        // the wrong device says nothing about the change.
         let concerned = |change: &Change| {
             self.aside.iter().any(|aside| match aside.why {
                 AsideReason::Invalid(BadChange::Device) => false,
-                AsideReason::Invalid(_) => aside.change == change.hash,
                 AsideReason::Waiting { missing } if missing == change.hash => true,
-                _ => aside.actor == Some(change.actor),
+                AsideReason::Crowded => true,
+                _ => aside.change == change.hash,
             })
         };
         if changes.values().any(|(change, ..)| concerned(change)) {
@@ -342,15 +348,13 @@ impl RecordState {
                     continue;
                 }
                 match step.check(&change)? {
+                    Judged::Admitted if step.may_be_over(&change) => return Ok(None),
                     Judged::Admitted => step.take(&change, raw)?,
                     Judged::Invalid(reason) => {
-                        let why = AsideReason::Invalid(reason);
-                        let actor = Some(change.actor);
                         aside.insert(Aside {
                             change: change.hash,
                             device,
-                            actor,
-                            why,
+                            why: AsideReason::Invalid(reason),
                         });
                     }
                     Judged::Unclear => return Ok(None),
@@ -364,13 +368,17 @@ impl RecordState {
 
     fn try_write(
         &self,
-        actor: ActorId,
+        device: DeviceId,
         seen: &[ChangeHash],
         puts: &BTreeMap<&Key, &Value>,
         time: i64,
     ) -> Result<Option<(Vec<u8>, RecordState)>, WriteError> {
         let mut step = Step::on(self)?;
-        let past = step.graph.past(seen, actor).ok_or(WriteError::Unseen)?;
+        // What was set aside since the form opened, as one of too many, is nothing to rest on.
+        let is_aside = |seen: &ChangeHash| self.aside.iter().any(|aside| aside.change == *seen);
+        let seen: Vec<ChangeHash> = seen.iter().copied().filter(|it| !is_aside(it)).collect();
+        let seen = step.rested_on(device, &seen).ok_or(WriteError::Unseen)?;
+        let past = step.graph.past(&seen).ok_or(WriteError::Unseen)?;
         let mut made = Vec::new();
         for (key, value) in puts {
             let visible = if past.whole {
@@ -378,7 +386,7 @@ impl RecordState {
                 slot.map(|written| (written.op, written.value.clone()))
                     .collect()
             } else {
-                step.document.values(key, Some(seen))?
+                step.document.values(key, Some(&seen))?
             };
             let same = match visible.first() {
                 Some(_) => visible.iter().all(|(_, old)| old == *value),
@@ -396,18 +404,19 @@ impl RecordState {
         if made.is_empty() {
             return Ok(None);
         }
-        let used = |aside: &Aside| {
-            aside.actor == Some(actor) && !matches!(aside.why, AsideReason::Invalid(_))
-        };
-        if self.aside.iter().any(used) || step.graph.number(actor) != past.seq {
-            return Err(WriteError::ActorUsed);
-        }
         if made.len() > CHANGE_OPS_MAX {
             return Err(WriteError::TooLarge);
         }
-        let (seq, start_op) = (past.seq.saturating_add(1), past.end.saturating_add(1));
-        let time = time.clamp(0, TIME_MAX);
-        let (change, raw) = Change::make(seen.to_vec(), actor, seq, start_op, time, made);
+        let start_op = past.end.saturating_add(1);
+        // The same edit again, on the same and in the same second, would be the same change.
+        let is_known = |change: &Change| {
+            let mut aside = self.aside.iter();
+            step.graph.has(&change.hash) || aside.any(|aside| aside.change == change.hash)
+        };
+        let make = |time| Change::make(seen.clone(), device, start_op, time, made.clone());
+        let mut times = time.clamp(0, TIME_MAX)..=TIME_MAX;
+        let found = times.find_map(|time| Some(make(time)).filter(|(change, _)| !is_known(change)));
+        let (change, raw) = found.ok_or(WriteError::Invalid(BadChange::Time))?;
         match Change::parse(&raw) {
             Ok(read) if read == change => {}
             Ok(_) => return Err(WriteError::Invalid(BadChange::NotCanonical)),
@@ -419,7 +428,7 @@ impl RecordState {
         match step.check(&change)? {
             Judged::Admitted => {}
             Judged::Invalid(reason) => return Err(WriteError::Invalid(reason)),
-            Judged::Unclear => return Err(WriteError::ActorUsed),
+            Judged::Unclear => return Err(WriteError::Unseen),
         }
         step.take(&change, &raw)?;
         let state = step.finish(self)?;
@@ -427,6 +436,9 @@ impl RecordState {
         Ok(Some((raw, Self { frontier, ..state })))
     }
 }
+
+/// Changes of its own beside what its form showed, from which on a writer rests on them too.
+const OWN_BESIDE_MAX: usize = BESIDE_MAX / 4;
 
 /// A state on its way to the next one: the document is loaded, changes go in one by one.
 struct Step {
@@ -455,16 +467,45 @@ impl Step {
         })
     }
 
+    /// What a change of `device` rests on, whose writer saw `seen`: that, and what the device itself
+    /// wrote beside it where that is much, so that it never has too many changes side by side. `None`
+    /// if something seen is not admitted.
+    fn rested_on(&self, device: DeviceId, seen: &[ChangeHash]) -> Option<Vec<ChangeHash>> {
+        if self.graph.past(seen)?.whole {
+            return Some(seen.to_vec());
+        }
+        let is_own = |hash: &ChangeHash| {
+            let change = self.document.change(hash);
+            change.is_some_and(|raw| Change::parse(&raw).is_ok_and(|it| it.is_of(device)))
+        };
+        let beside = self.graph.beside(seen);
+        if beside.len() < OWN_BESIDE_MAX {
+            return Some(seen.to_vec());
+        }
+        let own = self
+            .graph
+            .tops(&beside.into_iter().filter(is_own).collect());
+        if own.len() < OWN_BESIDE_MAX {
+            return Some(seen.to_vec());
+        }
+        let all = seen.iter().copied().chain(own).collect();
+        Some(self.graph.tops(&all))
+    }
+
+    /// Whether a device may have too many changes side by side with this one: everything held has to
+    /// be looked at then.
+    fn may_be_over(&self, change: &Change) -> bool {
+        self.graph
+            .is_wide(&change.deps, change.start_op, BESIDE_MAX)
+    }
+
     /// The rules of [`crate::admit`], in its order, for a change whose whole past is admitted.
     fn check(&self, change: &Change) -> Result<Judged, DocumentError> {
-        let Some(past) = self.graph.past(&change.deps, change.actor) else {
+        let Some(past) = self.graph.past(&change.deps) else {
             return Ok(Judged::Unclear);
         };
         if change.start_op != past.end + 1 {
             return Ok(Judged::Invalid(BadChange::StartOp));
-        }
-        if change.seq != past.seq + 1 {
-            return Ok(Judged::Invalid(BadChange::Sequence));
         }
         for put in &change.puts {
             let visible = if past.whole {
@@ -479,13 +520,7 @@ impl Step {
                 return Ok(Judged::Invalid(BadChange::NotVisible));
             }
         }
-        // A number that is taken outside the past: a twin.
-        let taken = self.graph.number(change.actor) != past.seq;
-        Ok(if taken {
-            Judged::Unclear
-        } else {
-            Judged::Admitted
-        })
+        Ok(Judged::Admitted)
     }
 
     fn take(&mut self, change: &Change, raw: &[u8]) -> Result<(), DocumentError> {

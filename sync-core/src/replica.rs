@@ -19,9 +19,7 @@ use crate::check::{self, Problem};
 use crate::control::Control;
 use crate::control_repair::EntriesToShow;
 use crate::feed::{Feed, Node, Vector};
-use crate::id::{
-    ActorId, AuthorId, BatchHash, ChangeHash, Class, DeviceId, RecordId, Space, Subject,
-};
+use crate::id::{AuthorId, BatchHash, ChangeHash, Class, DeviceId, RecordId, Space, Subject};
 use crate::quarantine::{HeldChange, Quarantine, effective_changes};
 use crate::record::{RecordState, WriteError};
 use crate::renew::Renewal;
@@ -103,7 +101,6 @@ impl<T> Prepared<T> {
 
 /// A change of memory that can't fail.
 pub(crate) enum Step {
-    Actor([u8; 8]),
     /// An edit was made in a record.
     Record(Space, RecordId, Box<RecordState>),
     /// All that is held of a record is in its state.
@@ -201,7 +198,6 @@ pub struct Replica {
     pub(crate) control: Control,
     pub(crate) spaces: BTreeMap<Space, SpaceReplica>,
     pub(crate) server: ServerState,
-    pub(crate) actor: Option<[u8; 8]>,
     /// Batches that the server would not hold; not offered again before the next opening.
     pub(crate) refused: BTreeSet<BatchHash>,
     /// References did not resolve lately: messages refer to nothing, both ways.
@@ -231,7 +227,6 @@ impl Replica {
             control,
             spaces: BTreeMap::new(),
             server: hub,
-            actor: None,
             refused: BTreeSet::new(),
             plain: false,
             entries_to_show: EntriesToShow::default(),
@@ -367,7 +362,6 @@ impl Replica {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Actor(random) => self.actor = Some(random),
             Step::Record(space, record, state) => {
                 self.cache.touched(space.unit(), record);
                 self.held_mut(space).records.insert(record, *state);
@@ -432,8 +426,6 @@ impl Replica {
             Step::Safe(space, safe) => self.held_mut(space).safe = safe,
             Step::Identity(me) => {
                 self.me = me;
-                // Actors carry the device's tag.
-                self.actor = None;
                 self.renewal = None;
                 self.make_spaces();
             }

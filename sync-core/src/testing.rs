@@ -15,8 +15,7 @@ use crate::control::{
 use crate::exchange::{Arrival, Budget, Outgoing, Received, Slice, Work};
 use crate::feed::Vector;
 use crate::id::{
-    ActorId, AuthorId, ChangeHash, Class, DeviceId, Incarnation, NetworkId, RecordId, Space,
-    Subject,
+    AuthorId, ChangeHash, Class, DeviceId, Incarnation, NetworkId, RecordId, Space, Subject,
 };
 use crate::replica::{
     Context, DeviceIdentity, Edit, EditError, Edited, OpenReport, Replica, ServerState,
@@ -279,10 +278,9 @@ impl OtherDevice {
             value: Value::from("其其格"),
             preds: Vec::new(),
         };
-        let actor = ActorId::new(self.device(), [1; 8]);
         let start = 1 + deps.iter().map(|(_, end)| *end).max().unwrap_or(0);
         let deps = deps.iter().map(|(hash, _)| *hash).collect();
-        let (made, change) = Change::make(deps, actor, 1, start, 0, vec![put]);
+        let (made, change) = Change::make(deps, self.device(), start, 0, vec![put]);
         let header = Header {
             space: general(),
             device: self.device(),

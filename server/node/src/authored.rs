@@ -12,7 +12,8 @@ use sync_core::check::{check_edit, class_of};
 use sync_core::control::Control;
 use sync_core::date::date_in_china;
 use sync_core::feed::Feed;
-use sync_core::id::{ActorId, AuthorId, Class, DeviceId, RecordId, Space};
+use sync_core::hub::Bringer;
+use sync_core::id::{AuthorId, Class, DeviceId, RecordId, Space};
 use sync_core::record::RecordState;
 use sync_core::replica::{Edit, EditError};
 use sync_core::show::Source;
@@ -149,10 +150,9 @@ impl<'p, 't> Pen<'p, 't> {
         let mut state = self.state(&space, edit.record).await?;
         let seen = edit.seen.get(&class).cloned();
         let mut seen = seen.unwrap_or_else(|| state.heads().to_vec());
-        let actor = ActorId::new(self.device, random().map_err(StoreError::from)?);
         let mut entries = Vec::new();
         for puts in pieces(puts) {
-            let written = state.write(actor, &seen, &puts, self.now);
+            let written = state.write(self.device, &seen, &puts, self.now);
             let Some((change, next)) = written.map_err(EditError::Record)? else {
                 continue;
             };
@@ -189,7 +189,7 @@ impl<'p, 't> Pen<'p, 't> {
             let claims = exchange::nothing_asked(conn, &BTreeSet::from([space])).await?;
             let (mut held, stashes) = exchange::load_all(conn, &claims, &batches).await?;
             self.tx
-                .ingest(self.now, &mut held, stashes, &batches)
+                .ingest(self.now, &mut held, stashes, &batches, Bringer::Server)
                 .await?;
         }
         Ok(())

@@ -8,7 +8,7 @@ use sync_core::batch::{BadBatch, Batch};
 use sync_core::bundle::{Claims, Content, Unsealed};
 use sync_core::bundle_exchange::reply::{self, PlainEnvelope};
 use sync_core::control::{Control, ControlEntry};
-use sync_core::hub::{self, Placement};
+use sync_core::hub::{self, Bringer, Placement};
 use sync_core::wire::SHOWN_MAX;
 
 use crate::control_cache::ControlCache;
@@ -158,6 +158,7 @@ async fn take_part(
     back: &mut Back,
 ) -> Result<(), StoreError> {
     // Of a file that asks again and again no more goes back than of one that asks once.
+    let claims_of = part.claims.as_ref().map(|claims| claims.device);
     let claims = part.claims.as_ref().filter(|_| back.room > 0);
     let request = reply::as_request(claims, back.room);
     let bases = reply::bases(&request);
@@ -165,7 +166,13 @@ async fn take_part(
     let claims = exchange::with_unclaimed(conn, &request.spaces, &part.batches).await?;
     let (mut held, stashes) = exchange::load_all(conn, &claims, &part.batches).await?;
     let before: u64 = held.values().map(|held| held.counter).sum();
-    let taken = tx.ingest(now, &mut held, stashes, &part.batches).await?;
+    let bringer = match claims_of {
+        Some(device) => Bringer::Device(device),
+        None => Bringer::Unknown,
+    };
+    let taken = tx
+        .ingest(now, &mut held, stashes, &part.batches, bringer)
+        .await?;
     let unkept = taken.unkept.clone();
     let after: u64 = held.values().map(|held| held.counter).sum();
     report.batches += part.batches.len();

@@ -12,7 +12,7 @@ use store::{Conn, StoreError, space};
 use sync_core::batch::{BadBatch, Batch, Reference};
 use sync_core::control::Control;
 use sync_core::feed::{Feed, Node, Tip, Vector, short};
-use sync_core::hub::{self, Brought, NodeIdentity, Plan, RequestError, SpaceHeld, Taken};
+use sync_core::hub::{self, Bringer, Brought, NodeIdentity, Plan, RequestError, SpaceHeld, Taken};
 use sync_core::id::{BatchHash, DeviceId, Space};
 use sync_core::wire::{Answer, BATCHES_MAX, MESSAGE_BYTES_MAX, Request, SpaceClaim, Unopened};
 
@@ -58,7 +58,8 @@ pub(crate) async fn serve(
 ) -> Result<Answer, StoreError> {
     let mut loaded = Loaded::of(&mut tx.conn, &tx.node.me, incoming).await?;
     let stashes = std::mem::take(&mut loaded.stashes);
-    let taken = tx.ingest(now, &mut loaded.held, stashes, &incoming.batches);
+    let bringer = Bringer::Device(incoming.request.device);
+    let taken = tx.ingest(now, &mut loaded.held, stashes, &incoming.batches, bringer);
     let taken = taken.await?;
     let (conn, control) = (&mut tx.conn, &tx.control);
     loaded

@@ -12,7 +12,7 @@ use store::{Conn, StoreError, feed, record};
 use sync_core::batch::{BadBatch, Batch};
 use sync_core::control::Control;
 use sync_core::feed::Node;
-use sync_core::hub::{Placement, SpaceHeld, Taken};
+use sync_core::hub::{Bringer, Placement, SpaceHeld, Taken};
 use sync_core::id::{BatchHash, DeviceId, RecordId, Space};
 use sync_core::quarantine::is_excluded;
 use sync_core::record::RecordState;
@@ -37,6 +37,7 @@ pub(crate) async fn take(
     held: &mut BTreeMap<Space, SpaceHeld>,
     stashes: Stashes,
     batches: &[Result<Batch, BadBatch>],
+    bringer: Bringer,
 ) -> Result<(Taken, ChangedRecords), StoreError> {
     let changed = |(space, stash)| {
         let changed = SpaceChanges {
@@ -45,6 +46,7 @@ pub(crate) async fn take(
             again: BTreeSet::new(),
             stash,
             forked: BTreeSet::new(),
+            stopped: BTreeSet::new(),
         };
         (space, changed)
     };
@@ -55,6 +57,7 @@ pub(crate) async fn take(
         held,
         taken: Taken::default(),
         spaces,
+        bringer,
     };
     for (index, batch) in (0u32..).zip(batches) {
         ingest.batch(conn, index, batch).await?;
@@ -68,6 +71,7 @@ struct Ingest<'a> {
     held: &'a mut BTreeMap<Space, SpaceHeld>,
     taken: Taken,
     spaces: BTreeMap<Space, SpaceChanges>,
+    bringer: Bringer,
 }
 
 /// What changes in a space by one request.
@@ -83,6 +87,8 @@ struct SpaceChanges {
     stash: Vec<(DeviceId, Node)>,
     /// The feeds that have two branches now, or had for a moment.
     forked: BTreeSet<DeviceId>,
+    /// The feeds of which a branch too many came.
+    stopped: BTreeSet<DeviceId>,
 }
 
 fn tips(held: &SpaceHeld, device: DeviceId) -> BTreeSet<BatchHash> {
@@ -120,6 +126,10 @@ impl Ingest<'_> {
         self.taken.unkept.remove(&node.hash);
         match place {
             Placement::Held => self.taken.sent.push((space.clone(), device, node)),
+            Placement::New if !self.has_room(space, device, &node, self.bringer) => {
+                self.refuse(index, BadBatch::Branches);
+                self.taken.doubtful.insert((space.clone(), device));
+            }
             Placement::New => {
                 self.taken.sent.push((space.clone(), device, node));
                 self.hold(conn, batch).await?;
@@ -135,6 +145,16 @@ impl Ingest<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a batch opens no branch too many; the office hears of one that does.
+    fn has_room(&mut self, space: &Space, device: DeviceId, node: &Node, bringer: Bringer) -> bool {
+        let held = self.held.get(space);
+        let room = held.is_none_or(|held| held.has_room(device, node, bringer));
+        if !room && let Some(changed) = self.spaces.get_mut(space) {
+            changed.stopped.insert(device);
+        }
+        room
     }
 
     fn refuse(&mut self, index: u32, unfit: BadBatch) {
@@ -235,7 +255,10 @@ impl Ingest<'_> {
             let batch =
                 Batch::from_store(self.control.network(), &bytes).map_err(|_| unreadable)?;
             self.taken.doubtful.insert((space.clone(), device));
-            self.hold(conn, &batch).await?;
+            // Who brought it is not known any more; its bringer brings it again.
+            if self.has_room(space, device, &node, Bringer::Unknown) {
+                self.hold(conn, &batch).await?;
+            }
         }
     }
 
@@ -246,6 +269,12 @@ impl Ingest<'_> {
             let Some(held) = self.held.get(&space) else {
                 continue;
             };
+            for device in &changed.stopped {
+                let (kind, of) = (EventKind::FeedStopped, Some(&space));
+                if !event::is_noted(conn, kind, *device, &space).await? {
+                    event::add(self.now, conn, kind, Some(*device), of).await?;
+                }
+            }
             if changed.tips.is_empty() {
                 continue;
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use store::StoreError;
-use sync_core::hub;
+use sync_core::hub::{self, Bringer};
 use sync_core::id::Space;
 
 use crate::app::App;
@@ -105,7 +105,9 @@ async fn take(tx: &mut WriteTx<'_>, group: &[Vec<u8>]) -> Result<Taken, StoreErr
     let claims = exchange::nothing_asked(&mut tx.conn, &spaces).await?;
     let (mut held, stashes) = exchange::load_all(&mut tx.conn, &claims, &batches).await?;
     let before: u64 = held.values().map(|held| held.counter).sum();
-    let taken = tx.ingest(now, &mut held, stashes, &batches).await?;
+    let taken = tx
+        .ingest(now, &mut held, stashes, &batches, Bringer::Server)
+        .await?;
     let after: u64 = held.values().map(|held| held.counter).sum();
     Ok(Taken {
         new: after.saturating_sub(before),

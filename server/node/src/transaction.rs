@@ -10,7 +10,7 @@ use std::sync::Arc;
 use store::{StoreError, Tx, control};
 use sync_core::batch::{BadBatch, Batch};
 use sync_core::control::{Control, ControlEntry, Moved, Signer};
-use sync_core::hub::{SpaceHeld, Taken};
+use sync_core::hub::{Bringer, SpaceHeld, Taken};
 use sync_core::id::Space;
 
 use crate::changed::ChangedRecords;
@@ -109,9 +109,11 @@ impl<'t> WriteTx<'t> {
         held: &mut BTreeMap<Space, SpaceHeld>,
         stashes: Stashes,
         batches: &[Result<Batch, BadBatch>],
+        bringer: Bringer,
     ) -> Result<Taken, StoreError> {
         let (conn, control) = (&mut self.conn, &self.control);
-        let (taken, changed) = ingest::take(now, conn, control, held, stashes, batches).await?;
+        let taken = ingest::take(now, conn, control, held, stashes, batches, bringer);
+        let (taken, changed) = taken.await?;
         self.changed.join(changed);
         Ok(taken)
     }

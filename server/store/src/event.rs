@@ -8,6 +8,8 @@ statements! {
     NUMBER = "UPDATE turn SET event = event + 1";
     ADD = "INSERT INTO event (number, at, kind, device, unit, class)
         SELECT event, $1, $2, $3, $4, $5 FROM turn";
+    IS_NOTED = "SELECT 1 AS noted FROM event
+        WHERE kind = $1 AND device = $2 AND unit = $3 AND class = $4 LIMIT 1";
     NEWEST = "SELECT number, at, kind, device, unit, class FROM event
         ORDER BY number DESC LIMIT $1";
 }
@@ -30,6 +32,8 @@ pub enum EventKind {
     ForkSeen,
     /// The device's next batch joined them.
     ForkHealed,
+    /// A device's feed has too many branches: no more of them are taken.
+    FeedStopped,
     /// Two phones write with the keys of one.
     DeviceCloned,
     /// A device made new keys; it is another device from now on.
@@ -40,7 +44,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [EventKind; 10] = [
+    pub const ALL: [EventKind; 11] = [
         EventKind::Restored,
         EventKind::SetBack,
         EventKind::AtRisk,
@@ -48,6 +52,7 @@ impl EventKind {
         EventKind::DeviceReturned,
         EventKind::ForkSeen,
         EventKind::ForkHealed,
+        EventKind::FeedStopped,
         EventKind::DeviceCloned,
         EventKind::KeysRenewed,
         EventKind::JournalLost,
@@ -63,6 +68,7 @@ impl EventKind {
             EventKind::DeviceReturned => "device_returned",
             EventKind::ForkSeen => "fork_seen",
             EventKind::ForkHealed => "fork_healed",
+            EventKind::FeedStopped => "feed_stopped",
             EventKind::DeviceCloned => "device_cloned",
             EventKind::KeysRenewed => "keys_renewed",
             EventKind::JournalLost => "journal_lost",
@@ -101,6 +107,21 @@ pub async fn add(
         .bind(space.map(|space| space.unit().to_owned()))
         .bind(space.map(|space| i64::from(space.class as u8)));
     one_row("event", query.execute(conn).await?)
+}
+
+/// Whether an event of this kind was noted of a device in a space.
+pub async fn is_noted(
+    conn: &mut Conn,
+    kind: EventKind,
+    device: DeviceId,
+    space: &Space,
+) -> Result<bool, StoreError> {
+    let query = query(IS_NOTED)
+        .bind(kind.code())
+        .bind(device.0.to_vec())
+        .bind(space.unit().to_owned())
+        .bind(i64::from(space.class as u8));
+    Ok(query.fetch_optional(conn).await?.is_some())
 }
 
 /// The newest events, newest first.

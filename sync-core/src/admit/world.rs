@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::BESIDE_MAX;
 use crate::change::{Change, OpId, Put};
 use crate::id::{ActorId, ChangeHash, DeviceId};
 use crate::value::{Key, Value};
@@ -35,11 +36,6 @@ pub(crate) fn device(number: u8) -> DeviceId {
     DeviceId([number; 8])
 }
 
-/// One of the device's actors.
-pub(crate) fn actor(of: u8, session: u8) -> ActorId {
-    ActorId::new(device(of), [session; 8])
-}
-
 pub(crate) fn key(text: &str) -> Key {
     Key::parse(text).unwrap()
 }
@@ -53,16 +49,15 @@ pub(crate) fn borrowed(held: &[(DeviceId, Vec<u8>)]) -> Vec<(DeviceId, &[u8])> {
         .collect()
 }
 
-/// A history of up to `length` changes by three devices that see random parts of it. Since an actor
-/// that doesn't see its own last change repeats its number, twins come by themselves; `faults` more
-/// in a hundred are broken on purpose, forged or lost.
+/// A history of up to `length` changes by three devices that see random parts of it, also of what
+/// they wrote themselves; `faults` in a hundred are broken on purpose, forged or lost.
 pub(crate) fn history(dice: &mut Dice, length: usize, faults: usize) -> HeldChanges {
     let mut made: Vec<Change> = Vec::new();
     let mut held = HeldChanges::new();
     for _ in 0..length {
         let mut deps: Vec<ChangeHash> = if dice.one_in(4) {
             (0..dice.below(3))
-                .filter_map(|_| pick(dice, &made))
+                .filter_map(|_| pick(dice, &made).map(|change| change.hash))
                 .collect()
         } else {
             heads(&made)
@@ -71,11 +66,6 @@ pub(crate) fn history(dice: &mut Dice, length: usize, faults: usize) -> HeldChan
         deps.dedup();
         let past = past(&deps, &made);
         let who = dice.below(3) as u8 + 1;
-        let actor = actor(who, dice.below(2) as u8);
-        let own = made
-            .iter()
-            .filter(|c| past.contains(&c.hash) && c.actor == actor);
-        let mut seq = own.map(|c| c.seq).max().unwrap_or(0) + 1;
         let before = made.iter().filter(|c| past.contains(&c.hash));
         let mut start_op = before.map(Change::ops_end).max().unwrap_or(0) + 1;
         let mut puts: BTreeMap<Key, Put> = BTreeMap::new();
@@ -87,20 +77,24 @@ pub(crate) fn history(dice: &mut Dice, length: usize, faults: usize) -> HeldChan
         }
         let mut puts: Vec<Put> = puts.into_values().collect();
         let mut signer = device(who);
+        let mut actor = None;
         if dice.below(100) < faults {
             match dice.below(6) {
-                0 => seq += 1,
+                0 => actor = pick(dice, &made).map(|change| change.actor),
                 1 => start_op += 1,
                 2 => start_op = 1 << 30,
                 3 => puts[0].preds.clear(),
                 4 => puts[0].preds.push(OpId {
                     counter: start_op.max(2) - 1,
-                    actor,
+                    actor: ActorId([who; ActorId::LEN]),
                 }),
                 _ => signer = device(who % 3 + 1),
             }
         }
-        let (change, raw) = Change::make(deps, actor, seq, start_op, 0, puts);
+        let (change, raw) = match actor {
+            Some(actor) => Change::forge(deps, actor, start_op, 0, puts),
+            None => Change::make(deps, device(who), start_op, 0, puts),
+        };
         if dice.below(100) >= faults {
             held.push((signer, raw.clone()));
         }
@@ -112,8 +106,8 @@ pub(crate) fn history(dice: &mut Dice, length: usize, faults: usize) -> HeldChan
     held
 }
 
-fn pick(dice: &mut Dice, made: &[Change]) -> Option<ChangeHash> {
-    (!made.is_empty()).then(|| made[dice.below(made.len())].hash)
+fn pick<'a>(dice: &mut Dice, made: &'a [Change]) -> Option<&'a Change> {
+    (!made.is_empty()).then(|| &made[dice.below(made.len())])
 }
 
 fn heads(made: &[Change]) -> Vec<ChangeHash> {
@@ -155,57 +149,101 @@ pub(crate) fn admit_naively(held: &[(DeviceId, Vec<u8>)]) -> BTreeSet<ChangeHash
     let mut known: Vec<Change> = Vec::new();
     for (device, raw) in held {
         if let Ok(change) = Change::parse(raw)
-            && change.actor.is_of(*device)
+            && change.is_of(*device)
             && !known.contains(&change)
         {
             known.push(change);
         }
     }
-    let mut valid: BTreeSet<ChangeHash> = BTreeSet::new();
+    let mut admitted: BTreeSet<ChangeHash> = BTreeSet::new();
     loop {
         let more = known.iter().filter(|change| {
-            !valid.contains(&change.hash)
-                && change.deps.iter().all(|dep| valid.contains(dep))
-                && is_valid(change, &known)
+            !admitted.contains(&change.hash)
+                && change.deps.iter().all(|dep| admitted.contains(dep))
+                && follows(change, &known)
         });
         let more: Vec<ChangeHash> = more.map(|change| change.hash).collect();
         if more.is_empty() {
             break;
         }
-        valid.extend(more);
-    }
-    let mut admitted: BTreeSet<ChangeHash> = BTreeSet::new();
-    loop {
-        let more = known.iter().filter(|change| {
-            valid.contains(&change.hash)
-                && !admitted.contains(&change.hash)
-                && change.deps.iter().all(|dep| admitted.contains(dep))
-                && !known.iter().any(|other| {
-                    valid.contains(&other.hash)
-                        && (other.actor, other.seq) == (change.actor, change.seq)
-                        && other.hash < change.hash
-                })
-        });
-        let more: Vec<ChangeHash> = more.map(|change| change.hash).collect();
-        if more.is_empty() {
-            return admitted;
-        }
         admitted.extend(more);
+    }
+    thin_naively(&known, admitted)
+}
+
+/// Of the valid changes those that are not too many side by side, by the words of the rule.
+fn thin_naively(known: &[Change], valid: BTreeSet<ChangeHash>) -> BTreeSet<ChangeHash> {
+    let of = |change: &Change| (1..=3).map(device).find(|device| change.is_of(*device));
+    let mut ranked: Vec<&Change> = known.iter().filter(|c| valid.contains(&c.hash)).collect();
+    ranked.sort_by_key(|change| (change.start_op, change.hash));
+    let mut under: Vec<&Change> = Vec::new();
+    let mut over: BTreeSet<ChangeHash> = BTreeSet::new();
+    for change in &ranked {
+        let own: Vec<&&Change> = under.iter().filter(|c| of(c) == of(change)).collect();
+        let is_top = |one: &Change| !own.iter().any(|c| past(&c.deps, known).contains(&one.hash));
+        let outside = |one: &Change| !past(&change.deps, known).contains(&one.hash);
+        match own.iter().filter(|c| is_top(c) && outside(c)).count() >= BESIDE_MAX {
+            true => drop(over.insert(change.hash)),
+            false => under.push(change),
+        }
+    }
+    let mut kept = valid;
+    loop {
+        let goes = |change: &&&Change| {
+            let rests = |c: &&Change| {
+                let is_others = kept.contains(&c.hash) && of(c) != of(change);
+                is_others && past(&c.deps, known).contains(&change.hash)
+            };
+            let is_over = over.contains(&change.hash) && !ranked.iter().any(rests);
+            kept.contains(&change.hash)
+                && (is_over || !change.deps.iter().all(|dep| kept.contains(dep)))
+        };
+        let gone: Vec<ChangeHash> = ranked.iter().filter(goes).map(|c| c.hash).collect();
+        if gone.is_empty() {
+            return kept;
+        }
+        kept.retain(|hash| !gone.contains(hash));
     }
 }
 
-fn is_valid(change: &Change, known: &[Change]) -> bool {
+/// A history in which the first device writes mostly side by side, and the others on what they see.
+pub(crate) fn wide_history(dice: &mut Dice, length: usize) -> HeldChanges {
+    let mut made: Vec<Change> = Vec::new();
+    let mut held = HeldChanges::new();
+    for value in 0..length {
+        let who = if dice.one_in(6) {
+            2 + dice.below(2) as u8
+        } else {
+            1
+        };
+        let mut deps = match (who, dice.below(8)) {
+            (1, 0..=5) => Vec::new(),
+            (_, 6) => heads(&made),
+            _ => {
+                let seen = (0..1 + dice.below(3)).filter_map(|_| pick(dice, &made));
+                seen.map(|change| change.hash).collect()
+            }
+        };
+        deps.sort_unstable();
+        deps.dedup();
+        let past = past(&deps, &made);
+        let before = made.iter().filter(|c| past.contains(&c.hash));
+        let start_op = before.map(Change::ops_end).max().unwrap_or(0) + 1;
+        let key = key(&format!("s.f{}", dice.below(3)));
+        let preds = visible(&key, &past, &made);
+        let value = Value::Int(value as i64);
+        let puts = vec![Put { key, value, preds }];
+        let (change, raw) = Change::make(deps, device(who), start_op, 0, puts);
+        held.push((device(who), raw));
+        made.push(change);
+    }
+    held
+}
+
+fn follows(change: &Change, known: &[Change]) -> bool {
     let past = past(&change.deps, known);
-    let before: Vec<&Change> = known.iter().filter(|c| past.contains(&c.hash)).collect();
-    let numbers: BTreeSet<_> = before.iter().map(|c| (c.actor, c.seq)).collect();
-    let own = before
-        .iter()
-        .filter(|c| c.actor == change.actor)
-        .map(|c| c.seq)
-        .max();
-    numbers.len() == before.len()
-        && change.seq == own.unwrap_or(0) + 1
-        && change.start_op == before.iter().map(|c| c.ops_end()).max().unwrap_or(0) + 1
+    let before = known.iter().filter(|c| past.contains(&c.hash));
+    change.start_op == before.map(Change::ops_end).max().unwrap_or(0) + 1
         && change
             .puts
             .iter()

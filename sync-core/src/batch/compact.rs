@@ -94,6 +94,12 @@ impl Parts {
     }
 }
 
+/// An entry's change where it can be told by its meaning: its actor follows from the rest.
+fn told(device: DeviceId, entry: &Entry) -> Option<Change> {
+    let change = Change::parse(&entry.change).ok();
+    change.filter(|change| change.is_of(device))
+}
+
 /// Things that stood in the message before, by their number.
 struct Table<T> {
     list: Vec<T>,

@@ -172,7 +172,7 @@ impl Replica {
             told = Some(control);
         }
         let control = told.as_ref().unwrap_or(&self.control);
-        let mut incoming = BatchIngest::new(self, control);
+        let mut incoming = BatchIngest::new(self, control).bounded();
         let at = incoming.receive_from(&contents.batches, delivery.at, &mut work);
         let took_the_last = at == contents.batches.len() && (at > delivery.at || !delivery.begun);
         if took_the_last {

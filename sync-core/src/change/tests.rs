@@ -7,7 +7,14 @@ use crate::document::peer::{Peer, apply_unchecked};
 use crate::value::VALUE_BYTES_MAX;
 
 fn actor(number: u8) -> ActorId {
-    ActorId([number; 12])
+    ActorId([number; ActorId::LEN])
+}
+
+/// The actor of a peer's `nth` change.
+fn later(number: u8, nth: u8) -> ActorId {
+    let mut actor = actor(number);
+    actor.0[ActorId::LEN - 1] += nth;
+    actor
 }
 
 fn key(text: &str) -> Key {
@@ -69,18 +76,18 @@ fn rich() -> Vec<u8> {
 fn what_automerge_writes_reads_back_as_what_was_written() {
     let change = Change::parse(&rich()).unwrap();
     assert_eq!(
-        (change.actor, change.seq, change.start_op, change.time),
-        (actor(1), 3, 4, 1_700_000_300)
+        (change.actor, change.start_op, change.time),
+        (later(1, 3), 4, 1_700_000_300)
     );
     assert_eq!(change.ops_end(), 9);
     assert_eq!(change.deps.len(), 2);
     let expected = OpId {
         counter: 3,
-        actor: actor(1),
+        actor: later(1, 2),
     };
     let other = OpId {
         counter: 3,
-        actor: actor(2),
+        actor: later(2, 1),
     };
     assert_eq!(change.puts[0].preds, [expected, other]);
     let values: Vec<_> = change.puts.iter().map(|put| put.value.clone()).collect();
@@ -105,13 +112,12 @@ fn what_we_make_is_byte_for_byte_what_automerge_writes() {
     let Change {
         deps,
         actor,
-        seq,
         start_op,
         time,
         puts,
         ..
     } = change.clone();
-    let (made, raw) = Change::make(deps, actor, seq, start_op, time, puts);
+    let (made, raw) = Change::forge(deps, actor, start_op, time, puts);
     assert_eq!(made, change);
     assert_eq!(raw, rich());
 }
@@ -177,7 +183,7 @@ fn a_first_change_that_is_accepted_can_be_applied_saved_and_loaded() {
             let other = seal(&other);
             if let Ok(change) = Change::parse(&other)
                 && change.deps.is_empty()
-                && (change.seq, change.start_op) == (1, 1)
+                && change.start_op == 1
             {
                 assert!(apply_unchecked(&[other]), "byte {at} = {byte}");
             }
@@ -218,7 +224,7 @@ fn ten_million_operations_in_a_few_bytes_are_refused_before_they_are_decoded() {
 #[test]
 fn the_limits_are_where_they_are_said_to_be() {
     let parse = |deps: Vec<ChangeHash>, start_op, time, puts| {
-        Change::parse(&Change::make(deps, actor(1), 1, start_op, time, puts).1)
+        Change::parse(&Change::forge(deps, actor(1), start_op, time, puts).1)
     };
     let ops = |count| {
         (0..count)
@@ -367,12 +373,33 @@ fn what_our_documents_dont_have_is_refused() {
         Err(BadChange::Operations)
     );
 
-    let long = automerge::ActorId::from([7u8; 16]);
-    let mut tx = Peer(automerge::Automerge::new().with_actor(long));
-    assert_eq!(
-        Change::parse(&tx.put(&[("a.b", 1.into())], 0)),
-        Err(BadChange::Actor)
-    );
+    let short = automerge::ActorId::from([7u8; 12]);
+    let mut document = automerge::Automerge::new().with_actor(short);
+    let mut second = || {
+        let mut tx = document.transaction();
+        tx.put(ROOT, "a.b", "x").unwrap();
+        tx.commit();
+        document
+            .get_last_local_change()
+            .unwrap()
+            .raw_bytes()
+            .to_vec()
+    };
+    assert_eq!(Change::parse(&second()), Err(BadChange::Actor));
+
+    let mut document = automerge::Automerge::new().with_actor(actor(1).0.into());
+    let mut put = |value: &str| {
+        let mut tx = document.transaction();
+        tx.put(ROOT, "a.b", value).unwrap();
+        tx.commit();
+        document
+            .get_last_local_change()
+            .unwrap()
+            .raw_bytes()
+            .to_vec()
+    };
+    assert!(Change::parse(&put("x")).is_ok());
+    assert_eq!(Change::parse(&put("y")), Err(BadChange::Sequence));
 }
 
 #[test]
@@ -402,20 +429,57 @@ fn messages_footers_and_other_chunks_are_refused() {
 
 #[test]
 fn another_encoding_of_the_same_content_is_refused() {
-    let (_, raw) = Change::make(vec![], actor(1), 1, 1, 0, vec![put("a.b", 5.into())]);
+    let (_, raw) = Change::forge(vec![], actor(1), 1, 0, vec![put("a.b", 5.into())]);
     let body = body_of(&raw);
-    // The number of the change, 1, in two bytes.
-    let at = 1 + 1 + 12;
+    // The number of the first operation, 1, in two bytes.
+    let at = 1 + 1 + 16 + 1;
     assert_eq!(body[at], 1);
     let mut long = body.clone();
     long.splice(at..=at, [0x81, 0x00]);
     assert_eq!(Change::parse(&seal(&long)), Err(BadChange::NotCanonical));
     // An actor in the list that nobody refers to.
-    let at = at + 4;
+    let at = at + 3;
     assert_eq!(body[at], 0);
     let mut more = body.clone();
-    more.splice(at..=at, [&[1, 12][..], &[9; 12]].concat());
+    more.splice(at..=at, [&[1, 16][..], &[9; 16]].concat());
     assert_eq!(Change::parse(&seal(&more)), Err(BadChange::NotCanonical));
+}
+
+#[test]
+fn a_change_is_of_the_device_that_made_it_and_replaces_nothing_of_its_own() {
+    let (one, two) = (DeviceId([1; 8]), DeviceId([2; 8]));
+    let puts = || vec![put("a.b", 5.into())];
+    let (change, raw) = Change::make(vec![], one, 1, 0, puts());
+    assert!(change.is_of(one) && !change.is_of(two));
+    assert_eq!(Change::parse(&raw).unwrap(), change);
+    // The same content of another device, and other content of the same, have other actors.
+    let other = Change::make(vec![], two, 1, 0, puts()).0;
+    let later = Change::make(vec![], one, 1, 1, puts()).0;
+    assert_eq!(
+        BTreeSet::from([change.actor, other.actor, later.actor]).len(),
+        3
+    );
+    assert_eq!(
+        (change.content, change.content == later.content),
+        (other.content, false)
+    );
+    let own = OpId {
+        counter: 1,
+        actor: actor(1),
+    };
+    let mut replacing = puts();
+    replacing[0].preds.push(own);
+    let raw = Change::forge(vec![], actor(2), 2, 0, replacing).1;
+    assert!(Change::parse(&raw).is_ok());
+    let mut body = body_of(&raw);
+    // The list of others emptied: the place of the predecessor's actor is then the change's own.
+    let at = 1 + 17 + 4;
+    assert_eq!(body[at..at + 2], [1, 16]);
+    body.splice(at..at + 18, [0]);
+    let place = body.len() - 3;
+    assert_eq!(body[place - 3..], [0x7f, 1, 0x7f, 1, 0x7f, 1]);
+    body[place] = 0;
+    assert_eq!(Change::parse(&seal(&body)), Err(BadChange::Predecessors));
 }
 
 #[test]
@@ -473,7 +537,6 @@ proptest! {
             }
             let change = Change::parse(&raw).unwrap();
             prop_assert_eq!(change.hash.0, theirs.hash().0);
-            prop_assert_eq!(change.seq as u64, theirs.seq());
             prop_assert_eq!(change.start_op as u64, theirs.start_op().get());
             prop_assert_eq!(change.ops_end() as u64, theirs.max_op());
             prop_assert_eq!(change.time, theirs.timestamp());
@@ -487,8 +550,8 @@ proptest! {
                 let visible: Vec<OpId> = visible.into_iter().map(|(op, _)| op).collect();
                 prop_assert_eq!(&put.preds, &visible);
             }
-            let Change { deps, actor, seq, start_op, time, puts, .. } = change;
-            prop_assert_eq!(Change::make(deps, actor, seq, start_op, time, puts).1, raw);
+            let Change { deps, actor, start_op, time, puts, .. } = change;
+            prop_assert_eq!(Change::forge(deps, actor, start_op, time, puts).1, raw);
         }
     }
 

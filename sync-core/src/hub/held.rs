@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::feed::{Feed, Misplaced, Node, Vector};
+use crate::feed::{BRANCHES_BROUGHT_MAX, BRANCHES_MAX, Feed, Misplaced, Node, Vector};
 use crate::id::{BatchHash, DeviceId};
 
 /// What the server holds of one space, or as much of it as an exchange needs.
@@ -35,7 +35,36 @@ pub enum Placement {
     Wrong,
 }
 
+/// Who brings a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bringer {
+    /// An enrolled device, by its signature.
+    Device(DeviceId),
+    /// Whoever carried a file.
+    Unknown,
+    /// The server: what it wrote, or had held before.
+    Server,
+}
+
+impl Bringer {
+    /// How many branches of a device's feed are taken from it. Another device than the author has held them
+    /// within its own bound, and may have built on them: its edits are not to wait for ever.
+    fn branches_max(self, author: DeviceId) -> usize {
+        match self {
+            Bringer::Server => usize::MAX,
+            Bringer::Device(other) if other != author => BRANCHES_BROUGHT_MAX,
+            Bringer::Device(_) | Bringer::Unknown => BRANCHES_MAX,
+        }
+    }
+}
+
 impl SpaceHeld {
+    /// Whether a batch whose place is [`Placement::New`] may be held: not if it opens one branch too many.
+    pub fn has_room(&self, device: DeviceId, node: &Node, bringer: Bringer) -> bool {
+        let feed = self.feeds.get(&device);
+        feed.is_none_or(|feed| !feed.is_branch_too_many(node, bringer.branches_max(device)))
+    }
+
     /// Where a batch belongs.
     pub fn place(&self, device: DeviceId, node: &Node) -> Placement {
         let feed = self.feeds.get(&device);

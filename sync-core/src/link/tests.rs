@@ -1,5 +1,5 @@
 use super::*;
-use crate::id::{ActorId, DeviceId};
+use crate::id::DeviceId;
 use crate::record::RecordState;
 
 fn person(n: u8) -> RecordId {
@@ -12,8 +12,8 @@ fn links_of(record: RecordId, puts: &[(&str, Value)]) -> Vec<Link> {
         .iter()
         .map(|(key, value)| (Key::parse(key).unwrap(), value.clone()))
         .collect();
-    let actor = ActorId::new(DeviceId([1; 8]), [1; 8]);
-    let written = RecordState::empty().write(actor, &[], &puts, 0).unwrap();
+    let device = DeviceId([1; 8]);
+    let written = RecordState::empty().write(device, &[], &puts, 0).unwrap();
     let (_, state) = written.unwrap();
     links(record, state.view().iter())
 }

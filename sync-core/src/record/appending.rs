@@ -11,12 +11,10 @@ use super::*;
 pub(super) const APPENDED_MAX: u8 = 8;
 
 /// What the next plain change continues, so that nobody asks the document for it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Frontier {
     /// The highest operation counter.
     pub(super) end: u32,
-    /// The highest number of each actor.
-    pub(super) numbers: BTreeMap<ActorId, u32>,
     /// Changes behind the saved document.
     pub(super) appended: u8,
 }
@@ -74,14 +72,12 @@ impl RecordState {
 
     /// Whether a change has the whole record for its past, and keeps every rule of [`crate::admit`].
     fn is_continued(&self, frontier: &Frontier, change: &Change) -> bool {
-        let number = frontier.numbers.get(&change.actor).copied().unwrap_or(0);
         let visible = |key: &Key| {
             let slot = self.view.get(key);
             slot.map_or_else(Vec::new, MultiValue::ops)
         };
         change.deps == self.heads
             && Some(change.start_op) == frontier.end.checked_add(1)
-            && Some(change.seq) == number.checked_add(1)
             && change.puts.iter().all(|put| visible(&put.key) == put.preds)
     }
 }
@@ -91,14 +87,12 @@ impl Frontier {
     pub(super) fn of(graph: &Graph) -> Self {
         Self {
             end: graph.end(),
-            numbers: graph.numbers().clone(),
             appended: 0,
         }
     }
 
     fn take(&mut self, change: &Change) {
         self.end = change.ops_end();
-        self.numbers.insert(change.actor, change.seq);
         self.appended = self.appended.saturating_add(1);
     }
 }

@@ -3,7 +3,7 @@
 //! A map of numbered fields, unknown ones skipped: 0 saved document, 1 heads, 2 the changes that
 //! visible values stand in (hash and actor, end to end), 3 the view, 4 changes set aside, 5 parked,
 //! 6 what the next change continues, where changes are appended: `[changes behind the saved document,
-//! highest operation counter, (actor, its highest number)*]`.
+//! highest operation counter]`.
 //! An entry of the view is `[key, (value, place of its change in field 2, counter)+]`, winner
 //! first; a value is a CBOR null, Boolean, integer or text.
 
@@ -114,32 +114,20 @@ fn encode(
         e.u8(5)?.u8(reason.number())?;
     }
     if let Some(frontier) = frontier {
-        e.u8(6)?.array(2 + 2 * frontier.numbers.len() as u64)?;
-        e.u8(frontier.appended)?.u32(frontier.end)?;
-        for (actor, number) in &frontier.numbers {
-            e.bytes(&actor.0)?.u32(*number)?;
-        }
+        e.u8(6)?
+            .array(2)?
+            .u8(frontier.appended)?
+            .u32(frontier.end)?;
     }
     Ok(())
 }
 
 fn read_frontier(d: &mut Decoder<'_>) -> Result<Frontier, decode::Error> {
-    let message = |text: &'static str| decode::Error::message(text);
-    let length = d.array()?.ok_or_else(|| message("length missing"))?;
-    if length < 2 || !length.is_multiple_of(2) {
-        return Err(message("frontier of another length"));
+    if d.array()? != Some(2) {
+        return Err(decode::Error::message("frontier of another length"));
     }
     let (appended, end) = (d.u8()?, d.u32()?);
-    let mut numbers = BTreeMap::new();
-    for _ in 1..length / 2 {
-        let actor = ActorId::from_slice(d.bytes()?).map_err(decode::Error::message)?;
-        numbers.insert(actor, d.u32()?);
-    }
-    Ok(Frontier {
-        end,
-        numbers,
-        appended,
-    })
+    Ok(Frontier { end, appended })
 }
 
 fn read_view(

@@ -92,7 +92,7 @@ impl Replica {
                     unit: edit.unit.clone(),
                     class,
                 })?;
-            let Some(written) = self.write(context, &space, edit, &puts, &mut out.steps)? else {
+            let Some(written) = self.write(context, &space, edit, &puts)? else {
                 continue;
             };
             let (change, state) = written;
@@ -125,11 +125,10 @@ impl Replica {
 
     fn write(
         &self,
-        context: &mut Context<'_>,
+        context: &Context<'_>,
         space: &Space,
         edit: &Edit,
         puts: &[(Key, Value)],
-        steps: &mut Vec<Step>,
     ) -> Result<Option<(Vec<u8>, RecordState)>, EditError> {
         let empty = RecordState::empty();
         let state = self.record(space, edit.record).unwrap_or(&empty);
@@ -137,25 +136,7 @@ impl Replica {
             .seen
             .get(&space.class)
             .map_or(state.heads(), Vec::as_slice);
-        let same = seen == state.heads();
-        let random = match self.actor {
-            // One actor from opening to opening: its changes follow each other in every document.
-            Some(random) if same => random,
-            // A change beside what came in since the form opened needs an actor of its own (R39).
-            _ => context.random(),
-        };
-        if same && self.actor.is_none() && !steps.iter().any(|step| matches!(step, Step::Actor(_)))
-        {
-            steps.push(Step::Actor(random));
-        }
-        let actor = ActorId::new(self.me.device, random);
-        let mut written = state.write(actor, seen, puts, context.now);
-        if let Err(WriteError::ActorUsed) = written {
-            // A change of ours was set aside with a hostile one that it followed. Its number is
-            // taken for good (R8), so another actor of this device writes.
-            let actor = ActorId::new(self.me.device, context.random());
-            written = state.write(actor, seen, puts, context.now);
-        }
+        let written = state.write(self.me.device, seen, puts, context.now);
         written.map_err(|error| match error {
             WriteError::TooLarge => EditError::TooLarge,
             other => EditError::Record(other),

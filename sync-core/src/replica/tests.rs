@@ -19,14 +19,13 @@ fn name(text: &str) -> [(&'static str, Value); 1] {
 }
 
 /// A change of `device` on `deps`.
-fn change(device: DeviceId, random: u8, deps: &[ChangeHash], start_op: u32, key: &str) -> Vec<u8> {
+fn change(device: DeviceId, deps: &[ChangeHash], start_op: u32, key: &str) -> Vec<u8> {
     let put = Put {
         key: Key::parse(key).unwrap(),
         value: Value::from("敌"),
         preds: Vec::new(),
     };
-    let actor = ActorId::new(device, [random; 8]);
-    Change::make(deps.to_vec(), actor, 1, start_op, 0, vec![put]).1
+    Change::make(deps.to_vec(), device, start_op, 0, vec![put]).1
 }
 
 fn state_of(changes: &[(DeviceId, Vec<u8>)]) -> RecordState {
@@ -43,7 +42,7 @@ fn a_key_written_into_the_space_of_another_class_does_not_show() {
     let record = station.person();
     station.save(record, &name("其其格")).unwrap();
     let hostile = DeviceId([0xbd; 8]);
-    let forged = [(hostile, change(hostile, 1, &[], 1, "identity.name"))];
+    let forged = [(hostile, change(hostile, &[], 1, "identity.name"))];
     station
         .replica
         .put_record(&space(Class::Care), record, state_of(&forged));
@@ -51,61 +50,12 @@ fn a_key_written_into_the_space_of_another_class_does_not_show() {
     let shown = station.replica.view(UNIT, record);
     assert_eq!(shown[&key].winner(), &Value::from("其其格"));
     // A key that the plan does not know is kept for those who do.
-    let newer = [(hostile, change(hostile, 1, &[], 1, "of_next_year.field"))];
+    let newer = [(hostile, change(hostile, &[], 1, "of_next_year.field"))];
     station
         .replica
         .put_record(&space(Class::Care), record, state_of(&newer));
     let key = Key::parse("of_next_year.field").unwrap();
     assert!(station.replica.view(UNIT, record).contains_key(&key));
-}
-
-#[test]
-fn a_device_whose_change_was_set_aside_behind_a_hostile_twin_goes_on_saving() {
-    let mut station = TestDevice::new(1, &Class::CADRE);
-    let record = station.person();
-    let hostile = DeviceId([0xbd; 8]);
-    // Two contents for one (actor, seq): the smaller hash stays, whichever came first.
-    let mut twins = ["identity.aliases", "identity.phone"]
-        .map(|key| (hostile, change(hostile, 7, &[], 1, key)));
-    twins.sort_by_key(|(_, raw)| Change::parse(raw).unwrap().hash);
-    let [kept, gone] = twins;
-    station.replica.put_record(
-        &space(Class::General),
-        record,
-        state_of(std::slice::from_ref(&gone)),
-    );
-    // Our edit follows the one that will have to go.
-    station.save(record, &name("其其格")).unwrap();
-    let me = station.replica.me().device;
-    let ours = station.replica.changes_of(
-        &station.rows,
-        &space(Class::General),
-        record,
-        &[],
-        &BTreeMap::new(),
-        station.replica.control(),
-    );
-    let ours = ours
-        .unwrap()
-        .into_iter()
-        .find(|(device, _)| *device == me)
-        .unwrap();
-    let state = state_of(&[gone, ours, kept]);
-    assert!(
-        state.aside().iter().any(|aside| aside.device == me),
-        "{:?}",
-        state.aside()
-    );
-    station
-        .replica
-        .put_record(&space(Class::General), record, state);
-    // The same actor would repeat its number; the edit is saved all the same.
-    assert_eq!(station.save(record, &name("琪琪格")).unwrap().changes, 1);
-    let key = Key::parse("identity.name").unwrap();
-    assert_eq!(
-        station.replica.view(UNIT, record)[&key].winner(),
-        &Value::from("琪琪格")
-    );
 }
 
 #[test]

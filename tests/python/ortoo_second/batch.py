@@ -91,6 +91,10 @@ class Table:
             return self.things[-1]
         return self.things[number - 1]
 
+    def note(self, thing):
+        if thing not in self.things:
+            self.things.append(thing)
+
     def back(self, number, new):
         return new() if number == 0 else self.things[len(self.things) - number]
 
@@ -99,7 +103,7 @@ class Trail:
     """The changes of one record in one space so far."""
 
     def __init__(self):
-        self.changes, self.ends, self.seqs, self.last = Table(), {}, {}, {}
+        self.changes, self.ends, self.last = Table(), {}, {}
 
 
 def open_message(network, data, device=bytes(8), spaces=(), find=None):
@@ -156,7 +160,7 @@ class Form1:
         header, entries = cbor.write(head), []
         for _ in range(self.number()):
             record = self.records.known(self.number(), lambda: self.random.take(17))
-            entries.append((record, self.change((unit, kind, record))))
+            entries.append((record, self.change((unit, kind, record), device)))
         salted = [(*entry, salt(seed, index)) for index, entry in enumerate(entries)]
         self.names.things.append(sha256(message(self.network, header, salted)))
         return cbor.write([header, signature, seed, [list(entry) for entry in entries]])
@@ -165,24 +169,22 @@ class Form1:
         return self.names.back(self.number(), lambda: self.random.take(32))
 
     def actor(self):
-        return self.actors.known(self.number(), lambda: self.random.take(12))
+        return self.actors.known(self.number(), lambda: self.random.take(16))
 
-    def change(self, document):
+    def change(self, document, device):
         if self.number() == 0:
             return self.text()
         trail = self.trails.setdefault(document, Trail())
         hash_of = lambda: self.random.take(32)
         deps = [trail.changes.back(self.number(), hash_of) for _ in range(self.number())]
-        actor = self.actor()
-        seq = trail.seqs.get(actor, 0) + 1 + self.difference()
         start_op = max((trail.ends.get(dep, 0) for dep in deps), default=0) + 1 + self.difference()
         time = self.time + self.difference()
         puts = [self.put(trail) for _ in range(self.number())]
-        made = Change(sorted(set(deps)), actor, seq, start_op, time, puts)
-        chunk = change.write(made)
+        made = Change(sorted(set(deps)), b"", start_op, time, puts)
+        chunk = change.write(made, device)
+        self.actors.note(made.actor)
         trail.changes.things.append(made.hash)
         trail.ends[made.hash] = start_op + len(puts) - 1
-        trail.seqs[actor] = seq
         trail.last.update({put.key: op for op, put in made.ops()})
         return chunk
 

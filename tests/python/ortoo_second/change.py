@@ -67,8 +67,7 @@ class Put:
 @dataclass
 class Change:
     deps: list
-    actor: bytes
-    seq: int
+    actor: bytes  # empty until the device is known
     start_op: int
     time: int
     puts: list
@@ -92,9 +91,11 @@ def parse(chunk):
         raise Bad("the checksum is another")
     deps = [data.take(32) for _ in range(data.unsigned())]
     actor = data.take(data.unsigned())
-    seq, start_op, time = data.unsigned(), data.unsigned(), data.signed()
+    if data.unsigned() != 1:
+        raise Bad("an actor that wrote before")
+    start_op, time = data.unsigned(), data.signed()
     data.take(data.unsigned())
-    actors = [actor] + [data.take(data.unsigned()) for _ in range(data.unsigned())]
+    actors = [None] + [data.take(data.unsigned()) for _ in range(data.unsigned())]
     lengths = [(data.unsigned(), data.unsigned()) for _ in range(data.unsigned())]
     column = dict.fromkeys(COLUMNS, b"")
     for number, length in lengths:
@@ -112,7 +113,7 @@ def parse(chunk):
             counter += steps.pop(0)
             preds.append((counter, actors[owners.pop(0)]))
         puts.append(Put(key, value(values.take(meta >> 4), meta & 15), preds))
-    change = Change(deps, actor, seq, start_op, time, puts, name)
+    change = Change(deps, actor, start_op, time, puts, name)
     if write(change) != chunk:
         raise Bad("another encoding of the same change")
     return change
@@ -155,11 +156,17 @@ def to_runs(values, one):
     return out + literal(at)
 
 
-def write(change):
-    """The chunk; fills in the change's hash."""
+def actor_of(device, deps, rest):
+    """The actor of the change that a device writes: who wrote what, in 16 bytes."""
+    content = hashlib.sha256(deps + rest).digest()
+    return hashlib.sha256(b"ortoo actor v1\0" + device + content).digest()[:16]
+
+
+def write(change, device=None):
+    """The chunk; fills in the change's hash, and the actor where a device writes it."""
     pairs = [pred for put in change.puts for pred in put.preds]
-    others = sorted({actor for _, actor in pairs if actor != change.actor})
-    place = {change.actor: 0} | {actor: n + 1 for n, actor in enumerate(others)}
+    others = sorted({actor for _, actor in pairs})
+    place = {actor: n + 1 for n, actor in enumerate(others)}
     metas, raw = [], b""
     for put in change.puts:
         if isinstance(put.value, bool):
@@ -187,11 +194,14 @@ def write(change):
         (0x73, to_runs(steps, signed)),
     ]
     columns = [(number, data) for number, data in columns if data]
-    body = unsigned(len(change.deps)) + b"".join(change.deps) + framed(change.actor)
-    body += unsigned(change.seq) + unsigned(change.start_op) + signed(change.time)
-    body += unsigned(0) + unsigned(len(others)) + b"".join(map(framed, others))
-    body += unsigned(len(columns))
-    body += b"".join(unsigned(number) + unsigned(len(data)) for number, data in columns)
-    body += b"".join(data for _, data in columns)
+    deps = unsigned(len(change.deps)) + b"".join(change.deps)
+    rest = unsigned(1) + unsigned(change.start_op) + signed(change.time)
+    rest += unsigned(0) + unsigned(len(others)) + b"".join(map(framed, others))
+    rest += unsigned(len(columns))
+    rest += b"".join(unsigned(number) + unsigned(len(data)) for number, data in columns)
+    rest += b"".join(data for _, data in columns)
+    if device is not None:
+        change.actor = actor_of(device, deps, rest)
+    body = deps + framed(change.actor) + rest
     change.hash = hashlib.sha256(b"\x01" + framed(body)).digest()
     return MAGIC + change.hash[:4] + b"\x01" + framed(body)

@@ -58,7 +58,7 @@ class Stream:
             raise Bad("read beyond the end")
 
     def is_at_end(self):
-        return self.at == len(self.data) + 3
+        return self.at == len(self.data) + 3 and self.code < 1 << 24
 
     def narrow(self, bound):
         bit = self.code >= bound

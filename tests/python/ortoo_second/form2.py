@@ -32,13 +32,12 @@ class Trail:
     """What is known of a document: the changes told, and those of batches referred to."""
 
     def __init__(self):
-        self.changes, self.ends, self.seqs, self.last = [], {}, {}, {}
+        self.changes, self.ends, self.last = [], {}, {}
 
     def take(self, one):
         end = one.start_op + len(one.puts) - 1
         self.changes = sorted(set(self.changes) | {(end, one.hash)})
         self.ends[one.hash] = end
-        self.seqs[one.actor] = max(one.seq, self.seqs.get(one.actor, 0))
         for op, put in one.ops():
             self.last[put.key] = max(op, self.last.get(put.key, op))
 
@@ -195,17 +194,14 @@ class Form2:
                 self.keys.note(put.key)
                 self.samples[put.key] = put.value
 
-    def actor(self, device):
-        new = lambda: self.stream.raw(12) if self.bit("of device") else device[:4] + self.stream.raw(8)
-        return self.known("actor", self.actors, new)
+    def actor(self):
+        return self.known("actor", self.actors, lambda: self.stream.raw(16))
 
     def change(self, trail, device):
         deps = []
         for _ in range(self.number("deps")):
             back = self.number("dep")
             deps.append(trail.changes[-back][1] if back else self.stream.raw(32))
-        actor = self.actor(device)
-        seq = trail.seqs.get(actor, 0) + 1 + self.signed("change seq")
         start = max((trail.ends.get(dep, 0) for dep in deps), default=0) + 1
         start += self.signed("start op")
         self.time += self.signed("time")
@@ -213,11 +209,12 @@ class Form2:
         for _ in range(self.number("puts")):
             key, before = self.key(before)
             value = self.value(key)
-            puts.append(Put(key, value, self.preds(trail, key, device)))
+            puts.append(Put(key, value, self.preds(trail, key)))
             self.samples[key] = value
-        made = Change(sorted(set(deps)), actor, seq, start, self.time, puts)
-        chunk = change.write(made)
+        made = Change(sorted(set(deps)), b"", start, self.time, puts)
+        chunk = change.write(made, device)
         trail.take(made)
+        self.actors.note(made.actor)
         return chunk
 
     def key(self, before):
@@ -253,8 +250,8 @@ class Form2:
             return sample
         return self.stream.text(self.texts, len(sample.encode()))
 
-    def preds(self, trail, key, device):
+    def preds(self, trail, key):
         count = self.number("preds")
         if count == 0:
             return [trail.last[key]] if key in trail.last else []
-        return [(self.number("counter"), self.actor(device)) for _ in range(count - 1)]
+        return [(self.number("counter"), self.actor()) for _ in range(count - 1)]

@@ -114,7 +114,6 @@ def of_change(data):
         "hash": made.hash.hex(),
         "deps": [dep.hex() for dep in made.deps],
         "actor": made.actor.hex(),
-        "seq": made.seq,
         "start_op": made.start_op,
         "time": made.time,
         "puts": [

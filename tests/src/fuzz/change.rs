@@ -60,23 +60,24 @@ pub(super) fn change(ground: &Ground, input: Input<'_>) -> Checked {
         }
     };
     let same = change.clone();
-    let (_, raw) = Change::make(
-        same.deps,
-        same.actor,
-        same.seq,
-        same.start_op,
-        same.time,
-        same.puts,
-    );
+    let (_, raw) = Change::forge(same.deps, same.actor, same.start_op, same.time, same.puts);
     require(raw == input.bytes, "it has another encoding")?;
-    let mut device = DeviceId([0; 8]);
-    device.0[..4].copy_from_slice(&change.actor.0[..4]);
-    state(&[(device, input.bytes)])?;
-    let others = ground
-        .of("change")
-        .map(|kept| (device, kept.bytes.as_slice()));
+    let writers: Vec<DeviceId> = ground
+        .control()
+        .devices()
+        .map(|(device, _)| device)
+        .collect();
+    let of = |change: &Change| {
+        let writer = writers.iter().find(|device| change.is_of(**device));
+        writer.copied().unwrap_or(DeviceId([3; 8]))
+    };
+    state(&[(of(&change), input.bytes)])?;
+    let others = ground.of("change").filter_map(|kept| {
+        let other = Change::parse(&kept.bytes).ok()?;
+        Some((of(&other), kept.bytes.as_slice()))
+    });
     let mut held: Vec<(DeviceId, &[u8])> = others.take(COMPANY).collect();
-    held.push((device, input.bytes));
+    held.push((of(&change), input.bytes));
     let among = state(&held)?;
     held.reverse();
     require(state(&held)? == among, "the order of arrival matters")?;

@@ -44,14 +44,7 @@ pub fn again(kind: &str, bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
         "change" => {
             let change = Change::parse(bytes).ok()?;
             let (deps, puts) = (change.deps, change.puts);
-            let (_, raw) = Change::make(
-                deps,
-                change.actor,
-                change.seq,
-                change.start_op,
-                change.time,
-                puts,
-            );
+            let (_, raw) = Change::forge(deps, change.actor, change.start_op, change.time, puts);
             pair(raw)
         }
         "network" => {

@@ -423,7 +423,6 @@ fn change(bytes: &[u8]) -> Said {
         "hash": change.hash.to_string(),
         "deps": strings(&change.deps),
         "actor": change.actor.to_string(),
-        "seq": change.seq,
         "start_op": change.start_op,
         "time": change.time,
         "puts": puts.collect::<Vec<_>>(),

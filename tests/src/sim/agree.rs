@@ -220,7 +220,7 @@ pub(super) fn with_heads_of_others(
             of.peek().is_some()
                 && of.all(|event| {
                     let said = (event.key.clone(), event.value.clone());
-                    event.actor.0[..4] == device.0[..4] && form.puts.contains(&said)
+                    event.is_of(device) && form.puts.contains(&said)
                 })
         };
         let others = state.heads().iter().filter(|head| !is_the_edit(head));

@@ -42,13 +42,15 @@ pub enum Plant {
     BundleAnsweredTooEarly,
     /// A browser says that something is saved, or sends it, before it is durable (against R1).
     AnswersBeforeFlush,
+    /// The server takes as many branches of a feed as a device signs.
+    BranchesUnbounded,
     /// A browser marks nothing before it merges, as if it caught panics (against R15).
     ForgetsTheMark,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 17] = [
+    pub const ALL: [Plant; 18] = [
         Plant::SendBeforeDurable,
         Plant::DoNothingOnUsedNumber,
         Plant::GapApplied,
@@ -66,6 +68,7 @@ impl Plant {
         Plant::BundleAnsweredTooEarly,
         Plant::AnswersBeforeFlush,
         Plant::ForgetsTheMark,
+        Plant::BranchesUnbounded,
     ];
 
     /// The name on the command line.
@@ -88,6 +91,7 @@ impl Plant {
             Plant::BundleAnsweredTooEarly => "bundle-answered-too-early",
             Plant::AnswersBeforeFlush => "answers-before-flush",
             Plant::ForgetsTheMark => "forgets-the-mark",
+            Plant::BranchesUnbounded => "branches-unbounded",
         }
     }
 

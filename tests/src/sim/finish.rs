@@ -14,7 +14,8 @@ use super::agree::states;
 use super::held::changes_of;
 use super::network::To;
 use super::oracle::{
-    self, Broken, ChangeHead, Checked, broken, check_aside, check_numbers, check_view, require,
+    self, Broken, ChangeHead, Checked, broken, check_aside, check_branches, check_numbers,
+    check_view, require,
 };
 use super::phone::Phone;
 use super::users::touch;
@@ -212,6 +213,7 @@ impl World {
         let mut heads: BTreeMap<&Space, BTreeMap<ChangeHash, ChangeHead>> = BTreeMap::new();
         for (space, store) in &self.hub.state.spaces {
             check_numbers(space, store, hostile)?;
+            check_branches(space, store)?;
             for phone in self.phones.iter().filter(|phone| !phone.rolled_back) {
                 let forks = oracle::forks(store, phone.device);
                 require("R1", forks == 0, || {

@@ -424,13 +424,10 @@ impl World {
             // A class that this phone does not hold: the form would not have offered it.
             Err(EditError::NotGranted { .. }) => return Ok(()),
             // A form on a state that the phone has lost by being set back, or that the other
-            // process showed, or of which a part was the greater of two twins, or counts no more since its
-            // author has lost the space: the user opens it anew.
+            // process showed, or of which a part counts no more since its author has lost the space: the
+            // user opens it anew.
             Err(EditError::Record(WriteError::Unseen))
-                if self.phones[p].rolled_back
-                    || self.stale_at_work
-                    || self.hostile.is_some()
-                    || cut =>
+                if self.phones[p].rolled_back || self.stale_at_work || cut =>
             {
                 return Ok(());
             }

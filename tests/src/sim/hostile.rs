@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use ed25519_dalek::{Signer, SigningKey};
+use sync_core::admit::BESIDE_MAX;
 use sync_core::batch::{Batch, Entry, Header, ReferencedBatch};
 use sync_core::change::{Change, Put};
 use sync_core::control::ControlPosition;
-use sync_core::feed::Feed;
+use sync_core::feed::{BRANCHES_BROUGHT_MAX, Feed};
 use sync_core::id::{
     ActorId, AuthorId, BatchHash, ChangeHash, Class, DeviceId, NetworkId, RecordId, Short, Space,
     Subject,
@@ -22,13 +23,15 @@ use super::hub::HubState;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trick {
     Honest,
-    ForgedActor,
+    OthersChange,
     HugeStartOp,
     Twins,
     OrphanChange,
     LateParentChange,
     Gap,
     UsedNumber,
+    Branches,
+    Heap,
     Replay,
     UngrantedBatch,
     UngrantedClaim,
@@ -41,15 +44,17 @@ enum Trick {
     Redacted,
 }
 
-const TRICKS: [Trick; 18] = [
+const TRICKS: [Trick; 20] = [
     Trick::Honest,
-    Trick::ForgedActor,
+    Trick::OthersChange,
     Trick::HugeStartOp,
     Trick::Twins,
     Trick::OrphanChange,
     Trick::LateParentChange,
     Trick::Gap,
     Trick::UsedNumber,
+    Trick::Branches,
+    Trick::Heap,
     Trick::Replay,
     Trick::UngrantedBatch,
     Trick::UngrantedClaim,
@@ -115,7 +120,7 @@ impl Hostile {
         let trick = *dice.pick(&TRICKS);
         let space = dice.pick(&self.spaces.clone()).clone();
         let target = target(dice, hub, &space);
-        let own = ActorId::new(self.device, dice.bytes());
+        let own = self.device;
         let key = key_in(&space);
         let mut batches = Vec::new();
         let mut spaces = self.spaces.clone();
@@ -124,36 +129,29 @@ impl Hostile {
                 let entry = follow(dice, hub, &space, target, own);
                 batches.push(self.next(dice, network, &space, vec![entry]));
             }
-            Trick::ForgedActor => {
-                let victim = ActorId::new(*dice.pick(victims), dice.bytes());
+            Trick::OthersChange => {
+                let victim = *dice.pick(victims);
                 let entry = follow(dice, hub, &space, target, victim);
                 batches.push(self.next(dice, network, &space, vec![entry]));
             }
             Trick::HugeStartOp => {
                 let start = *dice.pick(&[u32::MAX, u32::MAX - 1, 1 << 31, (1 << 31) - 1, 4096]);
                 let deps = heads(hub, &space, target);
-                let entry = entry(dice, (target, key.clone()), deps, own, 1, start, Vec::new());
+                let entry = entry(dice, (target, key.clone()), deps, own, start, Vec::new());
                 batches.push(self.next(dice, network, &space, vec![entry]));
             }
             Trick::Twins => {
-                let first = entry(
-                    dice,
-                    (target, key.clone()),
-                    Vec::new(),
-                    own,
-                    1,
-                    1,
-                    Vec::new(),
-                );
-                let second = entry(
-                    dice,
-                    (target, key.clone()),
-                    Vec::new(),
-                    own,
-                    1,
-                    1,
-                    Vec::new(),
-                );
+                let (first, raw) = change(dice, key.clone(), Vec::new(), own, 1, Vec::new());
+                let put = Put {
+                    key: key.clone(),
+                    value: Value::Int(dice.below(1 << 30) as i64),
+                    preds: Vec::new(),
+                };
+                let second = Change::forge(Vec::new(), first.actor, 1, 0, vec![put]).1;
+                let [first, second] = [raw, second].map(|change| Entry {
+                    record: target,
+                    change,
+                });
                 if dice.chance(500) {
                     batches.push(self.next(dice, network, &space, vec![first, second]));
                 } else {
@@ -163,18 +161,17 @@ impl Hostile {
             }
             Trick::OrphanChange => {
                 let deps = vec![ChangeHash(dice.bytes())];
-                let entry = entry(dice, (target, key.clone()), deps, own, 1, 7, Vec::new());
+                let entry = entry(dice, (target, key.clone()), deps, own, 7, Vec::new());
                 batches.push(self.next(dice, network, &space, vec![entry]));
             }
             Trick::LateParentChange => {
-                let (parent, raw) = change(dice, key.clone(), Vec::new(), own, 1, 1, Vec::new());
+                let (parent, raw) = change(dice, key.clone(), Vec::new(), own, 1, Vec::new());
                 let end = parent.ops_end();
                 let child = entry(
                     dice,
                     (target, key.clone()),
                     vec![parent.hash],
                     own,
-                    2,
                     end + 1,
                     Vec::new(),
                 );
@@ -192,19 +189,42 @@ impl Hostile {
             Trick::Gap => {
                 let first = follow(dice, hub, &space, target, own);
                 self.withhold(dice, network, &space, first);
-                let other = ActorId::new(self.device, dice.bytes());
-                let second = follow(dice, hub, &space, target, other);
+                let second = follow(dice, hub, &space, target, own);
                 batches.push(self.next(dice, network, &space, vec![second]));
             }
             Trick::UsedNumber => {
                 let (seq, prev) = self.feeds.entry(space.clone()).or_default().next();
                 for _ in 0..2 {
-                    let actor = ActorId::new(self.device, dice.bytes());
-                    let entry = follow(dice, hub, &space, target, actor);
+                    let entry = follow(dice, hub, &space, target, own);
                     let batch =
                         self.sign_batch(dice, network, &space, seq, prev.clone(), vec![entry]);
                     self.remember(&batch);
                     batches.push(batch.bytes().to_vec());
+                }
+            }
+            Trick::Branches => {
+                let (seq, prev) = self.feeds.entry(space.clone()).or_default().next();
+                for branch in 0..BRANCHES_BROUGHT_MAX + 6 {
+                    let entry = follow(dice, hub, &space, target, own);
+                    let batch =
+                        self.sign_batch(dice, network, &space, seq, prev.clone(), vec![entry]);
+                    if branch == 0 {
+                        self.remember(&batch);
+                    }
+                    batches.push(batch.bytes().to_vec());
+                }
+            }
+            Trick::Heap => {
+                let deps = heads(hub, &space, target);
+                let start = start_op(hub, &space, target);
+                let heaped = (0..3 * BESIDE_MAX).map(|_| {
+                    let outside = key_of(&format!("identity.hostile_{}", dice.below(1_000_000)));
+                    let at = (target, outside);
+                    entry(dice, at, deps.clone(), own, start, Vec::new())
+                });
+                let heaped: Vec<Entry> = heaped.collect();
+                for some in heaped.chunks(BESIDE_MAX) {
+                    batches.push(self.next(dice, network, &space, some.to_vec()));
                 }
             }
             Trick::Replay => batches.extend(self.sent.iter().take(3).cloned()),
@@ -271,7 +291,7 @@ impl Hostile {
                 let deps = heads(hub, &space, target);
                 let start = start_op(hub, &space, target);
                 let outside = key_outside(&space);
-                let entry = entry(dice, (target, outside), deps, own, 1, start, Vec::new());
+                let entry = entry(dice, (target, outside), deps, own, start, Vec::new());
                 batches.push(self.next(dice, network, &space, vec![entry]));
             }
             Trick::WrongPreds => {
@@ -279,14 +299,13 @@ impl Hostile {
                 let start = start_op(hub, &space, target);
                 let pred = sync_core::change::OpId {
                     counter: start.max(2) - 1,
-                    actor: own,
+                    actor: ActorId(dice.bytes()),
                 };
                 let entry = entry(
                     dice,
                     (target, key.clone()),
                     deps,
                     own,
-                    1,
                     start.max(2),
                     vec![pred],
                 );
@@ -439,13 +458,13 @@ fn start_op(hub: &HubState, space: &Space, record: RecordId) -> u32 {
     counters.max().map_or(1, |counter| counter + 1)
 }
 
-/// A valid change on what the server shows.
+/// A change of `device` on what the server shows, valid where that is the device that signs it.
 fn follow(
     dice: &mut Dice,
     hub: &HubState,
     space: &Space,
     record: RecordId,
-    actor: ActorId,
+    device: DeviceId,
 ) -> Entry {
     let deps = heads(hub, space, record);
     let start = start_op(hub, space, record);
@@ -455,7 +474,7 @@ fn follow(
         value: Value::Int(666),
         preds: Vec::new(),
     };
-    let (_, raw) = Change::make(deps, actor, 1, start, 0, vec![put]);
+    let (_, raw) = Change::make(deps, device, start, 0, vec![put]);
     Entry {
         record,
         change: raw,
@@ -488,8 +507,7 @@ fn change(
     dice: &mut Dice,
     key: Key,
     deps: Vec<ChangeHash>,
-    actor: ActorId,
-    seq: u32,
+    device: DeviceId,
     start_op: u32,
     preds: Vec<sync_core::change::OpId>,
 ) -> (Change, Vec<u8>) {
@@ -498,20 +516,19 @@ fn change(
         value: Value::Int(dice.below(1 << 30) as i64),
         preds,
     };
-    Change::make(deps, actor, seq, start_op, 0, vec![put])
+    Change::make(deps, device, start_op, 0, vec![put])
 }
 
 fn entry(
     dice: &mut Dice,
     (record, key): (RecordId, Key),
     deps: Vec<ChangeHash>,
-    actor: ActorId,
-    seq: u32,
+    device: DeviceId,
     start_op: u32,
     preds: Vec<sync_core::change::OpId>,
 ) -> Entry {
     Entry {
         record,
-        change: change(dice, key, deps, actor, seq, start_op, preds).1,
+        change: change(dice, key, deps, device, start_op, preds).1,
     }
 }

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
-use sync_core::admit::AsideReason;
+use sync_core::admit::{Aside, AsideReason};
+use sync_core::feed::BRANCHES_BROUGHT_MAX;
 use sync_core::id::{AuthorId, BatchHash, ChangeHash, DeviceId, RecordId, Space};
 use sync_core::record::RecordState;
 use sync_core::value::{Key, Value};
@@ -297,20 +298,20 @@ pub(super) fn check_view(
     })
 }
 
-/// Changes set aside are the hostile device's, or follow what the hostile device wrote twice, or what is
-/// gone with the phones that held it.
+/// Changes set aside are the hostile device's, or follow what is gone with the phones that held it. Nothing
+/// that the hostile device writes sets an honest change aside.
 pub(super) fn check_aside(
     state: &RecordState,
     hostile: Option<DeviceId>,
     ledger: &Ledger,
 ) -> Checked {
     let aside = |change: ChangeHash| state.aside().iter().find(|aside| aside.change == change);
-    for start in state.aside() {
+    let honest = |aside: &&Aside| Some(aside.device) != hostile;
+    for start in state.aside().iter().filter(honest) {
         let mut at = Some(start);
         // Each step goes to an older change; the bound only guards this test against itself.
         for _ in 0..state.aside().len() + 1 {
             match at {
-                Some(found) if Some(found.device) == hostile => break,
                 Some(found) => match &found.why {
                     AsideReason::Follows { dep } => at = aside(*dep),
                     AsideReason::Waiting { missing } if ledger.is_gone(*missing) => break,
@@ -386,6 +387,17 @@ pub(super) fn check_numbers(
                 return Err(broken("R8", what));
             }
         }
+    }
+    Ok(())
+}
+
+/// No device makes the vectors of others longer than a bound says, whatever it signs.
+pub(super) fn check_branches(space: &Space, store: &SpaceStore) -> Checked {
+    for (device, feed) in store.feeds() {
+        let branches = feed.tips().count();
+        require("Bounded", branches <= BRANCHES_BROUGHT_MAX, || {
+            format!("the feed of {device} in {space} has {branches} branches")
+        })?;
     }
     Ok(())
 }

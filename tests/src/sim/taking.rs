@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use sync_core::batch::{BadBatch, Batch};
 use sync_core::control::Control;
-use sync_core::hub::{Placement, SpaceHeld, Taken};
+use sync_core::hub::{Bringer, Placement, SpaceHeld, Taken};
 use sync_core::id::{RecordId, Space};
 use sync_core::wire::{RejectedBatch, Request};
 
@@ -57,8 +57,16 @@ impl MemoryHub {
                 (Placement::Gap(_), Some(Plant::GapApplied)) => Placement::New,
                 (place, _) => place,
             };
+            let bringer = Bringer::Device(request.device);
+            let room = held.get(&space);
+            let room = room.is_some_and(|held| held.has_room(device, &node, bringer));
             match place {
                 Placement::Held => taken.sent.push((space, device, node)),
+                Placement::New if !room && self.plant != Some(Plant::BranchesUnbounded) => {
+                    let code = BadBatch::Branches.code().into();
+                    taken.refused.push(RejectedBatch { index, code });
+                    taken.doubtful.insert((space, device));
+                }
                 Placement::New => {
                     taken.sent.push((space.clone(), device, node.clone()));
                     self.hold(state, held, Rc::new(Stored { batch, node }));
@@ -156,6 +164,12 @@ impl MemoryHub {
             });
             let Some(stored) = fits.cloned() else { return };
             store.stash.remove(&stored.node.hash);
+            let device = stored.batch.header.device;
+            let room = held.get(space);
+            let fits = |held: &SpaceHeld| held.has_room(device, &stored.node, Bringer::Unknown);
+            if !room.is_some_and(fits) && self.plant != Some(Plant::BranchesUnbounded) {
+                continue;
+            }
             taken
                 .doubtful
                 .insert((space.clone(), stored.batch.header.device));

@@ -9,13 +9,15 @@ use ed25519_dalek::{Signer, SigningKey};
 use harness::{Phone, Server};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use sync_core::admit::BESIDE_MAX;
 use sync_core::batch::{Batch, Entry, Header};
 use sync_core::change::{Change, Put};
 use sync_core::control::ControlPosition;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest, EnrolmentLink};
-use sync_core::feed::Feed;
+use sync_core::feed::{BRANCHES_MAX, Feed};
 use sync_core::id::{
-    ActorId, AuthorId, BatchHash, Class, DeviceId, NetworkId, RecordId, Short, Space, Subject,
+    ActorId, AuthorId, BatchHash, ChangeHash, Class, DeviceId, NetworkId, RecordId, Short, Space,
+    Subject,
 };
 use sync_core::value::{Key, Value as Scalar};
 use sync_core::wire::{Answer, MESSAGE_BYTES_MAX, Request, SpaceClaim, pack, unpack};
@@ -149,8 +151,22 @@ impl Device {
         batch.bytes().to_vec()
     }
 
+    /// The next batch of its feed, with these changes of a record.
+    fn batch_of(&mut self, record: RecordId, changes: Vec<Vec<u8>>) -> Vec<u8> {
+        let (seq, prev) = self.feed.next();
+        let entries = changes.into_iter().map(|change| Entry { record, change });
+        let batch = self.signed(seq, prev, entries.collect());
+        self.feed.insert(batch.node());
+        batch.bytes().to_vec()
+    }
+
     fn batch_at(&mut self, seq: u32, prev: Vec<BatchHash>, change: Vec<u8>) -> Batch {
-        self.salt += 1;
+        let record = RecordId::draw(Subject::Person, 1, [self.salt.wrapping_add(1); 10]);
+        self.signed(seq, prev, vec![Entry { record, change }])
+    }
+
+    fn signed(&mut self, seq: u32, prev: Vec<BatchHash>, entries: Vec<Entry>) -> Batch {
+        self.salt = self.salt.wrapping_add(1);
         let header = Header {
             space: self.space.clone(),
             device: self.id(),
@@ -160,15 +176,8 @@ impl Device {
             dictionary: 1,
             time: 0,
         };
-        let record = RecordId::draw(Subject::Person, 1, [self.salt; 10]);
         let sign = |message: &[u8]| self.sign(message);
-        Batch::sign(
-            self.network,
-            header,
-            vec![Entry { record, change }],
-            [self.salt; 16],
-            &sign,
-        )
+        Batch::sign(self.network, header, entries, [self.salt; 16], &sign)
     }
 
     fn request(&self, batches: Vec<Vec<u8>>) -> Vec<u8> {
@@ -200,14 +209,33 @@ impl Device {
     }
 }
 
-/// A change of `actor` on nothing.
-fn change(actor: ActorId, seq: u32, start_op: u32) -> Vec<u8> {
+/// A change of `device` on nothing.
+fn change(device: DeviceId, start_op: u32) -> Vec<u8> {
     let put = Put {
         key: Key::parse("identity.name").unwrap(),
         value: Scalar::from("敌"),
         preds: Vec::new(),
     };
-    Change::make(Vec::new(), actor, seq, start_op, 0, vec![put]).1
+    Change::make(Vec::new(), device, start_op, 0, vec![put]).1
+}
+
+/// Changes of `device` on `deps` that stand side by side, each with another value under the key.
+fn side_by_side(
+    device: DeviceId,
+    deps: &[ChangeHash],
+    start_op: u32,
+    key: &str,
+    count: usize,
+) -> Vec<(Change, Vec<u8>)> {
+    let one = |number: usize| {
+        let put = Put {
+            key: Key::parse(key).unwrap(),
+            value: Scalar::Text(format!("敌{number}")),
+            preds: Vec::new(),
+        };
+        Change::make(deps.to_vec(), device, start_op, 0, vec![put])
+    };
+    (0..count).map(one).collect()
 }
 
 fn leb(out: &mut Vec<u8>, mut number: u64) {
@@ -428,11 +456,11 @@ fn what_is_no_message_is_refused_with_its_code() {
 #[test]
 fn hostile_batches_are_refused_one_by_one_or_held_and_set_aside() {
     let mut village = Village::new();
-    let own = ActorId::new(village.device.id(), [1; 8]);
+    let own = village.device.id();
 
     let mut bad = village
         .device
-        .batch_at(1, Vec::new(), change(own, 1, 1))
+        .batch_at(1, Vec::new(), change(own, 1))
         .bytes()
         .to_vec();
     let at = bad.len() - 1;
@@ -451,7 +479,7 @@ fn hostile_batches_are_refused_one_by_one_or_held_and_set_aside() {
     );
     let wrong = village
         .device
-        .batch_at(7, Vec::new(), change(own, 1, 1))
+        .batch_at(7, Vec::new(), change(own, 1))
         .bytes()
         .to_vec();
     assert_eq!(
@@ -461,12 +489,14 @@ fn hostile_batches_are_refused_one_by_one_or_held_and_set_aside() {
 
     let before = village.verified();
     assert_eq!(before["aside"], 0, "{before}");
-    let forged = ActorId::new(DeviceId([0xaa; 8]), [1; 8]);
     let none: [&str; 0] = [];
     let batches = [
-        ("a forged actor", change(forged, 1, 1)),
-        ("ten million operations", ten_million_operations(own)),
-        ("a counter at its end", change(own, 1, u32::MAX - 1)),
+        ("another's change", change(DeviceId([0xaa; 8]), 1)),
+        (
+            "ten million operations",
+            ten_million_operations(ActorId([1; ActorId::LEN])),
+        ),
+        ("a counter at its end", change(own, u32::MAX - 1)),
         ("no change at all", vec![0x5a; 200]),
     ];
     let count = batches.len();
@@ -490,10 +520,108 @@ fn hostile_batches_are_refused_one_by_one_or_held_and_set_aside() {
     assert_eq!(unpark.error(1)["code"], "not_parked");
 
     // A good change, then the same request again and again: once held, the answer is the same.
-    let good = village.device.batch(change(own, 1, 1));
+    let good = village.device.batch(change(own, 1));
     assert_eq!(village.upload("a replay", vec![good.clone(), good]), none);
     let after = village.verified();
     assert_eq!(held(&after) - held(&verified), 1);
     assert_eq!(after["different"], 0);
+    village.honest_edits_stand();
+}
+
+/// What an enrolled device signs where it wrote before takes nothing away that others built on that.
+#[test]
+fn a_second_change_in_the_place_of_one_that_others_built_on_hides_nothing() {
+    let mut village = Village::new();
+    // Another node of the same installation, for whoever speaks TLS.
+    let office = Server::sample(&village.server.data);
+    village.honest.ok(&["server", &office.url]);
+    let own = village.device.id();
+    let record = RecordId::draw(Subject::Person, 1, [77; 10]);
+    let id = record.to_string();
+    let none: [&str; 0] = [];
+    let [(_, first)] = <[_; 1]>::try_from(side_by_side(own, &[], 1, "identity.name", 1)).unwrap();
+    let batch = village.device.batch_of(record, vec![first]);
+    assert_eq!(village.upload("a record", vec![batch]), none);
+    village.honest.sync();
+    village
+        .honest
+        .edit(&id, &["identity.name=其其格", "identity.sex=2"]);
+    village.honest.sync();
+
+    // The same place again, thirty times: one of these has a smaller hash.
+    let again = side_by_side(own, &[], 1, "identity.aliases", 30);
+    let again = again.into_iter().map(|(_, change)| change);
+    let batch = village.device.batch_of(record, again.collect());
+    assert_eq!(village.upload("the same place again", vec![batch]), none);
+    for _ in 0..2 {
+        village.honest.sync();
+        let shown = [
+            village.server.run(&["show", &id]).json(),
+            village.honest.ok(&["show", &id]),
+        ];
+        for shown in shown {
+            assert_eq!(shown["fields"]["identity.name"], "其其格", "{shown}");
+            assert_eq!(shown["fields"]["identity.sex"], "2", "{shown}");
+        }
+    }
+    assert_eq!(village.verified()["different"], 0);
+    drop(office);
+    village.honest_edits_stand();
+}
+
+#[test]
+fn a_device_that_heaps_up_changes_and_branches_keeps_nobody_from_writing() {
+    let mut village = Village::new();
+    // Another node of the same installation, for whoever speaks TLS.
+    let office = Server::sample(&village.server.data);
+    village.honest.ok(&["server", &office.url]);
+    let own = village.device.id();
+    let record = RecordId::draw(Subject::Person, 1, [78; 10]);
+    let id = record.to_string();
+    let none: [&str; 0] = [];
+    for heap in side_by_side(own, &[], 1, "identity.name", 240).chunks(60) {
+        let heap = heap.iter().map(|(_, change)| change.clone());
+        let batch = village.device.batch_of(record, heap.collect());
+        assert_eq!(village.upload("side by side", vec![batch]), none);
+    }
+    assert_eq!(village.verified()["aside"], 240 - BESIDE_MAX);
+    village.honest.sync();
+    village.honest.edit(&id, &["identity.name=其其格"]);
+    village.honest.sync();
+    let shown = village.server.run(&["show", &id]).json();
+    assert_eq!(shown["fields"]["identity.name"], "其其格", "{shown}");
+    assert_eq!(shown["conflicts"], json!([]), "{shown}");
+
+    let (seq, prev) = village.device.feed.next();
+    let branches = (0..100).map(|_| {
+        let batch = village.device.batch_at(seq, prev.clone(), change(own, 1));
+        batch.bytes().to_vec()
+    });
+    let branches: Vec<_> = branches.collect();
+    let refused = village.upload("branches", branches);
+    assert_eq!(refused, vec!["batch_branches"; 100 - BRANCHES_MAX]);
+    let events = village.server.run(&["events"]).json();
+    let stopped = events.as_array().unwrap().iter();
+    let stopped = stopped.filter(|event| event["event"] == "feed_stopped");
+    assert_eq!(stopped.count(), 1, "{events}");
+    drop(office);
+    village.honest_edits_stand();
+}
+
+#[test]
+fn a_space_that_is_claimed_again_and_again_is_refused() {
+    let village = Village::new();
+    let claim = || SpaceClaim {
+        space: village.device.space.clone(),
+        counter: 0,
+        changes: Vec::new(),
+        locators: Vec::new(),
+    };
+    let claims: Vec<SpaceClaim> = std::iter::repeat_with(claim).take(512).collect();
+    let reply = village.send(
+        "one space 512 times",
+        &village.device.request_of(claims, vec![]),
+    );
+    assert_eq!(reply.code(), "message_shape");
     village.honest_edits_stand();
 }

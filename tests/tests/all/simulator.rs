@@ -122,7 +122,7 @@ fn a_store_without_a_fence_is_found() {
 }
 
 #[test]
-fn an_actor_drawn_twice_is_found() {
+fn randomness_drawn_twice_is_found() {
     found(Plant::SameRandomness, 400);
 }
 
@@ -168,6 +168,12 @@ fn a_server_that_takes_only_a_phones_own_feeds_from_it_is_found() {
 fn a_budget_that_may_send_nothing_is_found() {
     let (_, broken) = found(Plant::BudgetOfNothing, 200);
     assert!(broken.starts_with("R47: "), "{broken}");
+}
+
+#[test]
+fn a_server_that_takes_branches_without_end_is_found() {
+    let (_, broken) = found(Plant::BranchesUnbounded, 300);
+    assert!(broken.starts_with("Bounded: "), "{broken}");
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn carried(new: &RecordState, node: &NodeContext) -> Vec<ChangeHash> {
     let node = DeviceId::of_key(&node.node.public().bytes);
     // A document that can't be read has no history: what is carried then stands beside what was.
     let events = new.history().unwrap_or_default();
-    let own = |event: &Event| event.actor.is_of(node);
+    let own = |event: &Event| event.is_of(node);
     let last = events.into_iter().rfind(own);
     last.map(|event| event.change).into_iter().collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sync_core::batch::{Batch, Entry};
 use sync_core::group::IdNumber;
-use sync_core::id::{ActorId, RecordId, Subject};
+use sync_core::id::{RecordId, Subject};
 use sync_core::record::RecordState;
 use sync_core::value::{Key, Value};
 
@@ -35,8 +35,8 @@ impl Cadre {
             .map(|(key, value)| (Key::parse(key).unwrap(), value.clone()))
             .collect();
         let before = self.states.remove(&record).unwrap_or_default();
-        let actor = ActorId::new(self.phone.device(), [record.to_bytes()[16]; 8]);
-        let written = before.write(actor, before.heads(), &puts, NOON).unwrap();
+        let device = self.phone.device();
+        let written = before.write(device, before.heads(), &puts, NOON).unwrap();
         let Some((change, state)) = written else {
             self.states.insert(record, before);
             return;

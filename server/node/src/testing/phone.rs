@@ -6,9 +6,7 @@ use sync_core::batch::{Batch, Entry, Header};
 use sync_core::control::ControlPosition;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest};
 use sync_core::feed::Vector;
-use sync_core::id::{
-    ActorId, BatchHash, DeviceId, Incarnation, NetworkId, RecordId, Space, Subject,
-};
+use sync_core::id::{BatchHash, DeviceId, Incarnation, NetworkId, RecordId, Space, Subject};
 use sync_core::record::RecordState;
 use sync_core::seal::SigningKey;
 use sync_core::value::{Key, Value};
@@ -141,10 +139,9 @@ impl Phone {
     }
 
     fn names(&self, record: RecordId, before: &RecordState, name: &str) -> Entry {
-        let actor = ActorId::new(self.device(), [record.to_bytes()[16]; 8]);
         let puts = [(Key::parse("identity.name").unwrap(), Value::from(name))];
         let written = before
-            .write(actor, before.heads(), &puts, super::NOON)
+            .write(self.device(), before.heads(), &puts, super::NOON)
             .unwrap();
         Entry {
             record,

@@ -13,7 +13,7 @@ use store::figure;
 use sync_core::batch::Entry;
 use sync_core::feed::Vector;
 use sync_core::figure::{Tally, YearSelection};
-use sync_core::id::{ActorId, RecordId, Space};
+use sync_core::id::{RecordId, Space};
 use sync_core::record::RecordState;
 use sync_core::value::{Key, Value};
 use sync_core::wire::{SpaceClaim, base_digest};
@@ -426,8 +426,7 @@ fn unseen(phone: &Phone, record: RecordId, puts: &[(&str, Value)]) -> Entry {
         .iter()
         .map(|(key, value)| (Key::parse(key).unwrap(), value.clone()))
         .collect();
-    let actor = ActorId::new(phone.device(), [record.to_bytes()[16]; 8]);
-    let written = RecordState::empty().write(actor, &[], &puts, NOON);
+    let written = RecordState::empty().write(phone.device(), &[], &puts, NOON);
     let (change, _) = written.unwrap().unwrap();
     Entry { record, change }
 }

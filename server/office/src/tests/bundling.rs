@@ -111,6 +111,17 @@ async fn what_waits_and_what_is_not_taken_is_said_in_words() {
     assert!(!page.contains("要等其他"), "{page}");
 }
 
+/// So many batches, each on the one before, the first of them on `first`.
+fn following(cadre: &Phone, first: &Batch, count: usize) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
+    for record in 10..10 + u8::try_from(count).unwrap() {
+        let last = batches.last().unwrap_or(first);
+        let entry = cadre.entry(record, "乌云");
+        batches.push(cadre.batch(last.header.seq + 1, &[last], vec![entry]));
+    }
+    batches
+}
+
 #[tokio::test]
 async fn what_finds_no_room_to_wait_in_is_said_beside_what_waits() {
     let office = Office::filled().await;
@@ -118,9 +129,7 @@ async fn what_finds_no_room_to_wait_in_is_said_beside_what_waits() {
     let cadre = Phone::enrolled(station, 9, &space("general")).await;
     let other = Phone::enrolled(station, 10, &space("general")).await;
     let first = cadre.batch(1, &[], vec![cadre.entry(9, "娜仁")]);
-    let record = |n: usize| u8::try_from(n + 10).unwrap();
-    let follows = |n| cadre.batch(2, &[&first], vec![cadre.entry(record(n), "乌云")]);
-    let mut batches: Vec<Batch> = (0..=STASH_MAX).map(follows).collect();
+    let mut batches = following(&cadre, &first, STASH_MAX + 1);
     // What they follow comes behind them, and then something that waits for what is nowhere.
     let missing = other.batch(1, &[], vec![other.entry(7, "苏和")]);
     batches.push(first);
@@ -147,9 +156,7 @@ async fn what_finds_no_room_at_first_and_comes_once_more_in_the_file_is_not_name
     let office = Office::filled().await;
     let cadre = Phone::enrolled(&office.station, 9, &space("general")).await;
     let first = cadre.batch(1, &[], vec![cadre.entry(9, "娜仁")]);
-    let record = |n: usize| u8::try_from(n + 10).unwrap();
-    let follows = |n| cadre.batch(2, &[&first], vec![cadre.entry(record(n), "乌云")]);
-    let follow: Vec<Batch> = (0..=STASH_MAX).map(follows).collect();
+    let follow = following(&cadre, &first, STASH_MAX + 1);
     let file = follow.iter().chain([&first]).chain(follow.last());
     let file = file.map(|batch| batch.bytes().to_vec()).collect();
     let file = office.sealed(file).await;

@@ -306,9 +306,10 @@ impl<'a> Reader<'a> {
         reader
     }
 
-    /// Whether everything was read, and nothing else.
+    /// Whether everything was read and nothing else, and the last byte is the lowest that says so, as
+    /// a [`Writer`] gives it.
     pub(super) fn is_at_end(&self) -> bool {
-        self.rest.is_empty() && self.beyond == READ_AHEAD
+        self.rest.is_empty() && self.beyond == READ_AHEAD && self.code < 1 << 24
     }
 
     fn shift(&mut self) {

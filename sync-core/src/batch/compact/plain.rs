@@ -101,7 +101,6 @@ struct Memory {
 struct Trail {
     changes: Table<ChangeHash>,
     ends: BTreeMap<ChangeHash, u32>,
-    seqs: BTreeMap<ActorId, u32>,
     last: BTreeMap<Key, OpId>,
 }
 
@@ -109,15 +108,9 @@ impl Trail {
     fn take(&mut self, change: &Change) {
         self.changes.add(change.hash);
         self.ends.insert(change.hash, change.ops_end());
-        self.seqs.insert(change.actor, change.seq);
         for (op, put) in change.ops() {
             self.last.insert(put.key.clone(), op);
         }
-    }
-
-    /// The number that the actor's next change has, as far as the message tells.
-    fn next_seq(&self, actor: ActorId) -> i64 {
-        i64::from(self.seqs.get(&actor).copied().unwrap_or(0)) + 1
     }
 
     /// The counter that a change on these dependencies starts with, as far as the message tells.
@@ -202,7 +195,7 @@ impl Out {
     }
 
     fn change(&mut self, memory: &mut Memory, header: &Header, entry: &Entry) {
-        let Ok(change) = Change::parse(&entry.change) else {
+        let Some(change) = told(header.device, entry) else {
             self.number(AS_IT_IS);
             return self.text(&entry.change);
         };
@@ -213,8 +206,6 @@ impl Out {
         for dep in &change.deps {
             self.past(&trail.changes, dep, &dep.0);
         }
-        self.known(&mut memory.actors, &change.actor, &change.actor.0);
-        self.difference(i64::from(change.seq) - trail.next_seq(change.actor));
         self.difference(i64::from(change.start_op) - trail.next_op(&change.deps));
         self.difference(change.time.wrapping_sub(header.time));
         self.number(change.puts.len() as u64);
@@ -239,6 +230,7 @@ impl Out {
             }
         }
         trail.take(&change);
+        memory.actors.note(change.actor);
     }
 
     fn value(&mut self, value: &Value) {
@@ -407,8 +399,6 @@ impl<'a> In<'a> {
         for _ in 0..self.count(CHANGE_DEPS_MAX)? {
             deps.push(self.past(&trail.changes, ChangeHash)?);
         }
-        let actor = self.known(&mut memory.actors, |bytes| Some(ActorId(bytes)))?;
-        let seq = self.counter(trail.next_seq(actor))?;
         let start_op = self.counter(trail.next_op(&deps))?;
         let time = header.time.wrapping_add(self.difference()?);
         let mut puts = Vec::new();
@@ -441,7 +431,8 @@ impl<'a> In<'a> {
             room = room.checked_sub(length).ok_or(BadCompact::TooLarge)?;
             puts.push(Put { key, value, preds });
         }
-        let (change, raw) = Change::make(deps, actor, seq, start_op, time, puts);
+        let (change, raw) = Change::make(deps, header.device, start_op, time, puts);
+        memory.actors.note(change.actor);
         trail.take(&change);
         Ok(raw)
     }
@@ -521,9 +512,7 @@ mod tests {
         out.random.extend_from_slice(&record(1).to_bytes());
         out.number(COMPACT);
         out.number(0);
-        out.number(0);
-        out.random.extend_from_slice(&[4; 12]);
-        (0..3).for_each(|_| out.difference(0));
+        (0..2).for_each(|_| out.difference(0));
         out.number(CHANGE_OPS_MAX as u64);
         for n in 0..CHANGE_OPS_MAX as u64 {
             out.number(u64::from(n > 0));

@@ -72,7 +72,7 @@ fn take_apart(network: NetworkId, bytes: &[u8]) -> OutgoingBatch {
         return OutgoingBatch::AsItIs(bytes.to_vec());
     };
     let entry = |entry: &Entry| OutgoingEntry {
-        change: Change::parse(&entry.change).ok(),
+        change: told(parts.header.device, entry),
         references: Vec::new(),
     };
     OutgoingBatch::Apart(Box::new(OutgoingParts {

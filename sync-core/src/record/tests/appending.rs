@@ -7,7 +7,7 @@ fn nine_edits() -> (HeldChanges, Vec<RecordState>) {
     for number in 0..9 {
         let (raw, state) = write(
             &states[number],
-            actor(1, 0),
+            device(1),
             &[(NAME, (number as i64).into())],
         );
         held.push((device(1), raw));
@@ -38,8 +38,8 @@ fn plain_changes_stand_behind_the_document_and_the_ninth_has_all_of_them_joined(
 fn what_is_appended_in_front_of_a_write_is_in_its_past() {
     let (held, states) = nine_edits();
     let appended = append(&RecordState::empty(), &held[..3], &held[..3].to_vec());
-    let (ours, mine) = write(&appended, actor(2, 0), &[(PHONE, "1".into())]);
-    let (theirs, written) = write(&states[3], actor(2, 0), &[(PHONE, "1".into())]);
+    let (ours, mine) = write(&appended, device(2), &[(PHONE, "1".into())]);
+    let (theirs, written) = write(&states[3], device(2), &[(PHONE, "1".into())]);
     assert_eq!((ours, &mine), (theirs, &written));
 }
 

@@ -135,14 +135,6 @@ impl<S: Stream> Transcoder<'_, S> {
                 back => trail.at_back(back)?,
             });
         }
-        let actor = self.actor(header.device, given.map(|given| given.actor))?;
-        let seq = given.map(|given| given.seq);
-        let seq = counter(
-            &mut self.stream,
-            &mut self.models.change_seq,
-            trail.next_seq(actor),
-            seq,
-        )?;
         let start = given.map(|given| given.start_op);
         let start = counter(
             &mut self.stream,
@@ -153,15 +145,17 @@ impl<S: Stream> Transcoder<'_, S> {
         let difference = given.map_or(0, |given| given.time.wrapping_sub(*time));
         let difference = self.stream.signed(&mut self.models.time, difference)?;
         *time = time.wrapping_add(difference);
-        let puts = self.puts(&trail, header.device, given)?;
+        let puts = self.puts(&trail, given)?;
         let raw = match given {
             Some(given) => {
                 trail.take(given);
+                self.actors.note(given.actor);
                 Vec::new()
             }
             None => {
-                let (change, raw) = Change::make(deps, actor, seq, start, *time, puts);
+                let (change, raw) = Change::make(deps, header.device, start, *time, puts);
                 trail.take(&change);
+                self.actors.note(change.actor);
                 raw
             }
         };
@@ -169,30 +163,16 @@ impl<S: Stream> Transcoder<'_, S> {
         Ok(raw)
     }
 
-    /// An actor: one of the message, or one of the batch's device and its random part, or as it is.
-    pub(super) fn actor(
-        &mut self,
-        device: DeviceId,
-        given: Option<ActorId>,
-    ) -> Result<ActorId, BadCompact> {
+    /// The actor of a predecessor: one of the message, or as it is.
+    pub(super) fn actor(&mut self, given: Option<ActorId>) -> Result<ActorId, BadCompact> {
         let number = given.and_then(|given| self.actors.places.get(&given));
         let number = number.map_or(0, |place| *place as u64 + 1);
         let number = self.stream.number(&mut self.models.actor, number)?;
         if number > 0 {
             return self.actors.at(number);
         }
-        let foreign = given.is_some_and(|given| !given.is_of(device));
-        let actor = match self.stream.bit(&mut self.models.of_device, foreign)? {
-            true => {
-                let given = given.map(|given| given.0);
-                plain(&mut self.stream, given, |bytes| Some(ActorId(bytes)))?
-            }
-            false => {
-                let random = given.and_then(|given| given.0[4..].try_into().ok());
-                let make = |random: [u8; 8]| Some(ActorId::new(device, random));
-                plain(&mut self.stream, random, make)?
-            }
-        };
+        let given = given.map(|given| given.0);
+        let actor = plain(&mut self.stream, given, |bytes| Some(ActorId(bytes)))?;
         self.actors.note(actor);
         Ok(actor)
     }

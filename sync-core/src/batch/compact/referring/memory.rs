@@ -26,8 +26,6 @@ pub(super) struct Models {
     pub(super) deps: Number,
     pub(super) dep: Number,
     pub(super) actor: Number,
-    pub(super) of_device: Bit,
-    pub(super) change_seq: Number,
     pub(super) start_op: Number,
     pub(super) time: Number,
     pub(super) puts: Number,
@@ -50,7 +48,6 @@ pub(super) struct Trail {
     /// With the last operation of each, ascending.
     changes: BTreeSet<(u32, ChangeHash)>,
     ends: BTreeMap<ChangeHash, u32>,
-    seqs: BTreeMap<ActorId, u32>,
     pub(super) last: BTreeMap<Key, OpId>,
 }
 
@@ -59,8 +56,6 @@ impl Trail {
         let end = change.ops_end();
         self.changes.insert((end, change.hash));
         self.ends.insert(change.hash, end);
-        let seq = self.seqs.entry(change.actor).or_default();
-        *seq = change.seq.max(*seq);
         for (op, put) in change.ops() {
             let last = self.last.entry(put.key.clone()).or_insert(op);
             *last = op.max(*last);
@@ -79,11 +74,6 @@ impl Trail {
         let back = back.filter(|back| (1..=BACK_MAX).contains(back));
         let change = back.and_then(|back| self.changes.iter().rev().nth(back - 1));
         change.map(|(_, hash)| *hash).ok_or(BadCompact::Shape)
-    }
-
-    /// The number that the actor's next change has, as far as is known.
-    pub(super) fn next_seq(&self, actor: ActorId) -> i64 {
-        i64::from(self.seqs.get(&actor).copied().unwrap_or(0)) + 1
     }
 
     /// The counter that a change on these dependencies starts with, as far as is known.

@@ -20,7 +20,6 @@ impl<S: Stream> Transcoder<'_, S> {
     pub(super) fn puts(
         &mut self,
         trail: &Trail,
-        device: DeviceId,
         given: Option<&Change>,
     ) -> Result<Vec<Put>, BadCompact> {
         let given = given.map(|given| given.puts.as_slice());
@@ -45,7 +44,7 @@ impl<S: Stream> Transcoder<'_, S> {
             self.spend_on_puts(length)?;
             let last = trail.last.get(&key).copied();
             let given = given.map(|given| given.preds.as_slice());
-            let preds = self.preds(last, device, &mut preds_left, given)?;
+            let preds = self.preds(last, &mut preds_left, given)?;
             self.samples.insert(key.clone(), value.clone());
             puts.push(Put { key, value, preds });
         }
@@ -145,7 +144,6 @@ impl<S: Stream> Transcoder<'_, S> {
     pub(super) fn preds(
         &mut self,
         last: Option<OpId>,
-        device: DeviceId,
         left: &mut usize,
         given: Option<&[OpId]>,
     ) -> Result<Vec<OpId>, BadCompact> {
@@ -171,7 +169,7 @@ impl<S: Stream> Transcoder<'_, S> {
             let number = given.map_or(0, |given| u64::from(given.counter));
             let number = self.stream.number(&mut self.models.counter, number)?;
             let counter = u32::try_from(number).map_err(|_| BadCompact::Shape)?;
-            let actor = self.actor(device, given.map(|given| given.actor))?;
+            let actor = self.actor(given.map(|given| given.actor))?;
             preds.push(OpId { counter, actor });
         }
         Ok(preds)
