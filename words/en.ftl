@@ -147,6 +147,7 @@ server-order-needs-second = The order is about { $key } things, and one person m
 server-root-key-wrong = The key in { $key } is not the one that may sign the next root statement of this installation.
 server-root-threshold = The next root statement needs { $key } root keys' signatures, which this program can't collect.
 server-space-not-held = The device { $device } does not hold { $key }. "devices" lists what it holds.
+server-device-renewed = The device { $key } has made new keys, and works as { $made } now. --with-renewed revokes these too, --alone revokes only the old keys.
 server-device-revoked = The device { $key } is revoked already. Whoever is to come back gets a new link and makes new keys.
 server-batch-not-waiting = { $key }: no such batch waits for the office. "pending-batches" lists them.
 server-verdict-needs-key = { $key } batches at once: above { $max } a person decides. Give a key that may order (--key).

@@ -146,6 +146,7 @@ server-order-needs-second = 该指令涉及 { $key } 项，一人最多可单独
 server-root-key-wrong = { $key } 中的密钥不能签署本服务器的下一份根声明。
 server-root-threshold = 下一份根声明需要 { $key } 个根密钥签名，本程序不能收集。
 server-space-not-held = 设备 { $device } 没有 { $key }。用 devices 查看。
+server-device-renewed = 设备 { $key } 已更换密钥，现在以 { $made } 的身份工作。--with-renewed 一并注销这些设备，--alone 只注销旧密钥。
 server-device-revoked = 设备 { $key } 已经注销。如需恢复，请发新的注册链接，重新生成密钥。
 server-batch-not-waiting = { $key }：没有这一批待定内容。用 pending-batches 查看。
 server-verdict-needs-key = 一次 { $key } 批：超过 { $max } 批须由个人决定，请给出指令密钥（--key）。

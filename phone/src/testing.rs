@@ -126,6 +126,7 @@ impl Network {
             sealing_key: keys.sealing_public().bytes,
             spaces: spaces.collect(),
             authors: BTreeSet::from([AUTHOR]),
+            renews: None,
         };
         self.publish(|id, signer| ControlEntry::enrol(id, &enrolment, signer));
     }

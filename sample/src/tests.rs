@@ -120,6 +120,7 @@ fn devices(package: &Package, unit: &str) -> [Known; 2] {
             sealing_key: keys.1.public().bytes,
             spaces: spaces.iter().cloned().collect(),
             authors: BTreeSet::from([AUTHOR]),
+            renews: None,
         };
         let signer = (node.public().bytes, &by_node as &dyn Fn(&[u8]) -> [u8; 64]);
         entries.push(ControlEntry::enrol(network, &enrolment, signer));

@@ -40,7 +40,7 @@ pub use node::{
     App, BackupMade, Begun, BundleReport, Cell, CellDifference, Clock, CodeError, CodeRequest,
     CommandError, Difference, Dump, DumpedSpace, Erasure, Event, EventKind, Figure, Gone,
     HeldOrder, InClear, ListedDevice, Options, OrderRequest, PendingDevice, Recounted,
-    RecoveryStatus, Rejection, Replayed, Restored, RevokeRequest, ServeError, Verified,
+    RecoveryStatus, Rejection, Renewals, Replayed, Restored, RevokeRequest, ServeError, Verified,
     WaitingBatch, WipeState, formats, restore,
 };
 pub use serve::{Running, ServeOptions, serve};

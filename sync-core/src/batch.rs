@@ -268,14 +268,19 @@ impl Batch {
         }
     }
 
-    /// Reads stored or received bytes and checks size, shape and signature, in this order:
-    /// nothing of the content is looked at before the signature holds.
+    /// Reads received bytes and checks size, shape and signature, in this order: nothing of the content
+    /// is looked at before the signature holds. The envelope has one encoding, and nothing in it that is
+    /// not signed, so that no bringer makes a batch longer than its author did.
     pub fn verify(
         network: NetworkId,
         bytes: &[u8],
         key_of: impl FnOnce(DeviceId, &Space) -> Option<[u8; 32]>,
     ) -> Result<Self, BadBatch> {
         let (batch, signature, message) = Self::open(network, bytes)?;
+        let envelope: Envelope = minicbor::decode(bytes).map_err(unfit)?;
+        if cbor::encode(&envelope) != bytes {
+            return Err(BadBatch::Envelope);
+        }
         let key = key_of(batch.header.device, &batch.header.space).ok_or(BadBatch::Author)?;
         if !seal::verify(&key, &message, &signature) {
             return Err(BadBatch::Signature);

@@ -428,7 +428,24 @@ impl Control {
         self.node_key(device)
     }
 
-    /// The device whose actors carry the tag `tag`, for history.
+    /// The devices that a device made keys for, and those that they made keys for (R4).
+    pub fn renewals(&self, device: DeviceId) -> BTreeSet<DeviceId> {
+        self.roster.renewals(device)
+    }
+
+    /// The device that a line of renewed keys began with.
+    pub fn first_of_line(&self, device: DeviceId) -> DeviceId {
+        let mut first = device;
+        let mut seen = BTreeSet::from([device]);
+        while let Some(before) = self.enrolment(first).and_then(|held| held.renews)
+            && seen.insert(before)
+        {
+            first = before;
+        }
+        first
+    }
+
+    /// The devices on the roster.
     pub fn devices(&self) -> impl Iterator<Item = (DeviceId, &Enrolment)> {
         self.roster.devices()
     }

@@ -332,6 +332,16 @@ impl Graph {
         changes.difference(&below).copied().collect()
     }
 
+    /// So many of these changes that end last, ascending.
+    pub(crate) fn newest(&self, changes: Vec<ChangeHash>, most: usize) -> Vec<ChangeHash> {
+        let end = |hash: &ChangeHash| self.nodes.get(hash).map_or(0, |node| node.end);
+        let mut changes = changes;
+        changes.sort_by_key(|hash| std::cmp::Reverse((end(hash), *hash)));
+        changes.truncate(most);
+        changes.sort_unstable();
+        changes
+    }
+
     fn closure(&self, heads: &[ChangeHash]) -> BTreeSet<ChangeHash> {
         let mut seen: BTreeSet<ChangeHash> = heads.iter().copied().collect();
         let mut open: Vec<ChangeHash> = seen.iter().copied().collect();

@@ -111,9 +111,9 @@ impl Feed {
         Self::place(node, |hash| self.nodes.get(&hash).map(|held| held.seq))
     }
 
-    /// Whether `node` would open one branch more than `most`.
-    pub fn is_branch_too_many(&self, node: &Node, most: usize) -> bool {
-        branches_too_many(&self.tips, node, most)
+    /// Whether `node` would open a branch, and there are `most` already.
+    pub fn is_branch_too_many(&self, node: &Node, most: impl FnOnce() -> usize) -> bool {
+        opens_branch(&self.tips, node) && self.tips.len() >= most()
     }
 
     /// Whether `node` follows its parents, of which `seq_of` gives the numbers if they are held.
@@ -250,13 +250,13 @@ impl Feed {
 /// Branches of one feed that are taken from its own device, and from somebody unknown. An honest device
 /// has one; two or three where it was set back, or its store was copied.
 pub const BRANCHES_MAX: usize = 8;
-/// Branches of one feed that are taken where another device brings them, which may have built on them.
-pub const BRANCHES_BROUGHT_MAX: usize = 64;
+/// Branches of one feed that are taken where another device brings them, which may have built on them: so
+/// many that every device of a unit can bring as many as it may hold itself.
+pub const BRANCHES_BROUGHT_MAX: usize = 200;
 
-/// Whether a batch would open one branch more than `most` in a feed with these tips.
-pub(crate) fn branches_too_many(tips: &BTreeSet<BatchHash>, node: &Node, most: usize) -> bool {
-    let continues = node.prev.iter().any(|parent| tips.contains(parent));
-    !continues && tips.len() >= most
+/// Whether a batch opens a branch in a feed with these tips: it goes on with none of them.
+pub(crate) fn opens_branch(tips: &BTreeSet<BatchHash>, node: &Node) -> bool {
+    !node.prev.iter().any(|parent| tips.contains(parent))
 }
 
 /// Rungs of a ladder: 32 doublings reach below any number, the rest are tips.
@@ -418,10 +418,10 @@ mod tests {
         let branches: Vec<Node> = (2..10).map(|name| node(name, 2, &[1])).collect();
         let feed = feed(&[&[node(1, 1, &[])], branches.as_slice()].concat());
         assert_eq!(feed.tips().count(), 8);
-        assert!(feed.is_branch_too_many(&node(20, 2, &[1]), 8));
-        assert!(!feed.is_branch_too_many(&node(20, 2, &[1]), 9));
-        assert!(!feed.is_branch_too_many(&node(20, 3, &[2]), 8));
-        assert!(!feed.is_branch_too_many(&node(20, 3, &[2, 3, 4]), 8));
+        assert!(feed.is_branch_too_many(&node(20, 2, &[1]), || 8));
+        assert!(!feed.is_branch_too_many(&node(20, 2, &[1]), || 9));
+        assert!(!feed.is_branch_too_many(&node(20, 3, &[2]), || 8));
+        assert!(!feed.is_branch_too_many(&node(20, 3, &[2, 3, 4]), || 8));
     }
 
     #[test]

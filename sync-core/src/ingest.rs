@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::batch::{BadBatch, Batch};
 use crate::control::Control;
-use crate::feed::{BRANCHES_MAX, Feed, Misplaced, Node, branches_too_many};
+use crate::feed::{BRANCHES_MAX, Feed, Misplaced, Node, opens_branch};
 use crate::id::{BatchHash, DeviceId, Place, RecordId, Space};
 use crate::quarantine::is_excluded;
 use crate::record::RecordState;
@@ -149,9 +149,12 @@ impl<'a> BatchIngest<'a> {
     fn is_branch_too_many(&self, batch: &Batch) -> bool {
         let feed = (batch.header.space.clone(), batch.header.device);
         let node = batch.node();
+        let too_many = |tips: &BTreeSet<BatchHash>| {
+            opens_branch(tips, &node) && tips.len() >= self.branches_max
+        };
         match self.tips.get(&feed) {
-            Some(tips) => branches_too_many(tips, &node, self.branches_max),
-            None => branches_too_many(&self.tips_held(&feed), &node, self.branches_max),
+            Some(tips) => too_many(tips),
+            None => too_many(&self.tips_held(&feed)),
         }
     }
 

@@ -440,6 +440,9 @@ impl RecordState {
 /// Changes of its own beside what its form showed, from which on a writer rests on them too.
 const OWN_BESIDE_MAX: usize = BESIDE_MAX / 4;
 
+/// What a change of a writer rests on, at most: 2 KiB of the 8 of a batch.
+const RESTED_ON_MAX: usize = 64;
+
 /// A state on its way to the next one: the document is loaded, changes go in one by one.
 struct Step {
     document: Document,
@@ -468,9 +471,18 @@ impl Step {
     }
 
     /// What a change of `device` rests on, whose writer saw `seen`: that, and what the device itself
-    /// wrote beside it where that is much, so that it never has too many changes side by side. `None`
-    /// if something seen is not admitted.
+    /// wrote beside it where that is much, so that it never has too many changes side by side. Of very
+    /// many the newest, so that a change fits a batch however wide others made the record; the rest stays
+    /// beside it. `None` if something seen is not admitted.
     fn rested_on(&self, device: DeviceId, seen: &[ChangeHash]) -> Option<Vec<ChangeHash>> {
+        let all = self.seen_and_own(device, seen)?;
+        Some(match all.len() > RESTED_ON_MAX {
+            true => self.graph.newest(all, RESTED_ON_MAX),
+            false => all,
+        })
+    }
+
+    fn seen_and_own(&self, device: DeviceId, seen: &[ChangeHash]) -> Option<Vec<ChangeHash>> {
         if self.graph.past(seen)?.whole {
             return Some(seen.to_vec());
         }

@@ -75,6 +75,7 @@ impl Renewal {
                 signing_key: self.signing_key,
                 sealing_key: self.sealing_key,
                 spaces,
+                renews: Some(device),
                 ..old.clone()
             })
     }

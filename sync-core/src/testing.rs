@@ -106,6 +106,7 @@ impl TestDevice {
                 .map(|class| Space::new(UNIT, *class).unwrap())
                 .collect(),
             authors: BTreeSet::from([AuthorId([5; 8])]),
+            renews: None,
         };
         let by_root = |message: &[u8]| root.sign(message);
         let by_node = |message: &[u8]| node.sign(message);
@@ -262,6 +263,7 @@ impl OtherDevice {
             sealing_key: [3; 32],
             spaces: BTreeSet::from([general()]),
             authors: BTreeSet::from([AuthorId([5; 8])]),
+            renews: None,
         }
     }
 

@@ -12,7 +12,7 @@ use sync_core::batch::{BadBatch, Batch};
 use sync_core::control::{ControlEntry, Signer};
 use sync_core::feed::Tip;
 use sync_core::hub::{Brought, SpaceHeld};
-use sync_core::id::{BatchHash, Space};
+use sync_core::id::{BatchHash, DeviceId, Space};
 use sync_core::wire::{Request, SpaceClaim};
 
 use crate::transaction::WriteTx;
@@ -94,6 +94,28 @@ fn divergence(
     (!lacks.is_empty()).then_some(Divergence { brought, lacks })
 }
 
+/// New keys that are let in a day for a device and all that its line of keys began with. Whoever asks for
+/// more gets them on another day.
+const RENEWALS_A_DAY: usize = 4;
+const DAY_SECONDS: i64 = 86_400;
+
+/// Whether as many new keys were let in for a line of keys since yesterday as may be.
+async fn is_over_the_day(
+    now: i64,
+    tx: &mut WriteTx<'_>,
+    device: DeviceId,
+) -> Result<bool, StoreError> {
+    let line = tx.control.renewals(tx.control.first_of_line(device));
+    let mut of_today = 0;
+    for made in line {
+        let row = device::device(&mut tx.conn, made).await?;
+        // A clock that was set back makes nobody younger than a day for ever.
+        let age = row.map(|row| (now - row.since).abs());
+        of_today += usize::from(age.is_some_and(|age| age < DAY_SECONDS));
+    }
+    Ok(of_today >= RENEWALS_A_DAY)
+}
+
 /// Lets in the new keys that a device asks for, with the grants of the old ones. One that is held back
 /// itself gets none.
 pub(crate) async fn renew(
@@ -107,7 +129,9 @@ pub(crate) async fn renew(
     let Some(enrolment) = renewal.enrolment(&tx.control, request.device) else {
         return Ok(());
     };
-    if recovery::holds_back(&mut tx.conn, request.device).await? {
+    if recovery::holds_back(&mut tx.conn, request.device).await?
+        || is_over_the_day(now, tx, request.device).await?
+    {
         return Ok(());
     }
     let network = tx.control.network();

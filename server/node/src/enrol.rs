@@ -127,6 +127,7 @@ async fn let_in(tx: &mut WriteTx<'_>, device: &Device) -> Result<(), StoreError>
         sealing_key: device.sealing_key,
         spaces: device.spaces.clone(),
         authors: BTreeSet::from([device.author]),
+        renews: None,
     };
     let network = tx.control.network();
     tx.publish(|signer| ControlEntry::enrol(network, &enrolment, signer))

@@ -10,7 +10,7 @@ use crate::reply::ServeError;
 use crate::writer::Unwritten;
 
 /// Every code that a wrong request can have.
-pub const CODES: [&str; 49] = [
+pub const CODES: [&str; 50] = [
     "address_unknown",
     "backup_broken",
     "backup_in_clear",
@@ -23,6 +23,7 @@ pub const CODES: [&str; 49] = [
     "cannot_listen",
     "cells_differ",
     "console_not_loopback",
+    "device_renewed",
     "device_revoked",
     "device_unknown",
     "file_exists",

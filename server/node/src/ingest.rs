@@ -150,7 +150,7 @@ impl Ingest<'_> {
     /// Whether a batch opens no branch too many; the office hears of one that does.
     fn has_room(&mut self, space: &Space, device: DeviceId, node: &Node, bringer: Bringer) -> bool {
         let held = self.held.get(space);
-        let room = held.is_none_or(|held| held.has_room(device, node, bringer));
+        let room = held.is_none_or(|held| held.has_room(self.control, device, node, bringer));
         if !room && let Some(changed) = self.spaces.get_mut(space) {
             changed.stopped.insert(device);
         }

@@ -85,7 +85,7 @@ pub use relocate::Gone;
 pub use replay::Replayed;
 pub use reply::{CodeError, Rejection, ServeError};
 pub use restore::{Restored, restore};
-pub use revoke::{ListedDevice, RevokeRequest, WaitingBatch};
+pub use revoke::{ListedDevice, Renewals, RevokeRequest, WaitingBatch};
 pub use service::Begun;
 pub use store::clock::Clock;
 pub use store::event::{Event, EventKind};

@@ -26,6 +26,20 @@ pub struct RevokeRequest {
     pub spaces: BTreeSet<Space>,
     /// Why.
     pub reason: RevokeReason,
+    /// What becomes of the devices that it made keys for.
+    pub renewals: Renewals,
+}
+
+/// What a revocation does with the devices that a device made keys for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Renewals {
+    /// Nothing is revoked where there are any: whoever revokes has to say.
+    #[default]
+    Ask,
+    /// They are revoked too.
+    Too,
+    /// They stay.
+    Stay,
 }
 
 /// A device that was let in.
@@ -37,6 +51,8 @@ pub struct ListedDevice {
     pub name: Option<String>,
     /// The spaces that it holds.
     pub spaces: BTreeSet<Space>,
+    /// The device that made its keys, if one did.
+    pub renews: Option<DeviceId>,
     /// Why it is revoked, if it is.
     pub revoked: Option<RevokeReason>,
     /// When it last reached the server, Unix seconds.
@@ -67,31 +83,58 @@ pub(crate) async fn revoke(
     tx: &mut WriteTx<'_>,
     request: &RevokeRequest,
 ) -> Result<(), CommandError> {
-    let held = tx.control.grants(request.device);
-    let Some(granted) = held else {
-        return Err(CommandError::wrong("device_unknown", request.device));
+    let device = request.device;
+    let Some(granted) = tx.control.grants(device) else {
+        return Err(CommandError::wrong("device_unknown", device));
     };
-    let whole = request.spaces.is_empty();
     if let Some(stranger) = request.spaces.iter().find(|space| !granted.contains(space)) {
-        return Err(CommandError::wrong("space_not_held", stranger).with("device", request.device));
+        return Err(CommandError::wrong("space_not_held", stranger).with("device", device));
     }
-    let spaces = match whole {
-        true => &granted,
-        false => &request.spaces,
-    };
-    if spaces.is_empty() {
-        return Err(CommandError::wrong("device_revoked", request.device));
+    let mut devices = vec![device];
+    let made = tx.control.renewals(device).into_iter();
+    let made: Vec<DeviceId> = made.filter(|made| has_any(tx, request, *made)).collect();
+    match request.renewals {
+        Renewals::Ask if !made.is_empty() => {
+            let made: Vec<String> = made.iter().map(ToString::to_string).collect();
+            return Err(CommandError::wrong("device_renewed", device).with("made", made.join(", ")));
+        }
+        Renewals::Too => devices.extend(made),
+        Renewals::Ask | Renewals::Stay => {}
     }
+    devices.retain(|device| has_any(tx, request, *device));
+    if devices.is_empty() {
+        return Err(CommandError::wrong("device_revoked", device));
+    }
+    for device in devices {
+        revoke_one(tx, request, device).await?;
+    }
+    Ok(())
+}
+
+/// What is to be taken from a device: of the spaces that the request names, those that it holds.
+fn taken(tx: &WriteTx<'_>, request: &RevokeRequest, device: DeviceId) -> BTreeSet<Space> {
+    let mut held = tx.control.grants(device).unwrap_or_default();
+    held.retain(|space| request.spaces.is_empty() || request.spaces.contains(space));
+    held
+}
+
+fn has_any(tx: &WriteTx<'_>, request: &RevokeRequest, device: DeviceId) -> bool {
+    !taken(tx, request, device).is_empty()
+}
+
+async fn revoke_one(
+    tx: &mut WriteTx<'_>,
+    request: &RevokeRequest,
+    device: DeviceId,
+) -> Result<(), CommandError> {
     let mut cuts = BTreeMap::new();
-    for space in spaces {
-        cuts.insert(
-            space.clone(),
-            cut(&mut tx.conn, space, request.device).await?,
-        );
+    for space in taken(tx, request, device) {
+        let cut = cut(&mut tx.conn, &space, device).await?;
+        cuts.insert(space, cut);
     }
     let revocation = Revocation {
-        device: request.device,
-        whole,
+        device,
+        whole: request.spaces.is_empty(),
         cut: cuts,
         reason: request.reason,
     };
@@ -114,6 +157,7 @@ pub(crate) async fn devices(
             device: id,
             name,
             spaces: control.grants(id).unwrap_or_default(),
+            renews: control.enrolment(id).and_then(|held| held.renews),
             revoked: control.revoked(id),
             seen: contact::last(conn, id).await?,
             wipe_ordered: control.wipe_order(id).is_some(),

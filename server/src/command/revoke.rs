@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use node::{App, CommandError, ListedDevice, RevokeRequest, WaitingBatch, WipeState};
+use node::{App, CommandError, ListedDevice, Renewals, RevokeRequest, WaitingBatch, WipeState};
 use serde_json::{Value, json};
 use sync_core::control::RevokeReason;
 use sync_core::id::{BatchHash, DeviceId, Space};
@@ -28,6 +28,12 @@ pub(super) struct RevokeArgs {
     /// Its person does other work now.
     #[arg(long, group = "reason")]
     left: bool,
+    /// Revoke the devices too that it made new keys for.
+    #[arg(long, group = "renewals")]
+    with_renewed: bool,
+    /// Leave the devices alone that it made new keys for.
+    #[arg(long, group = "renewals")]
+    alone: bool,
 }
 
 #[derive(Debug, Args)]
@@ -90,6 +96,13 @@ pub(super) async fn revoke(app: &App, args: &RevokeArgs) -> Result<Value, Comman
         device,
         spaces,
         reason,
+        renewals: match args {
+            RevokeArgs {
+                with_renewed: true, ..
+            } => Renewals::Too,
+            RevokeArgs { alone: true, .. } => Renewals::Stay,
+            _ => Renewals::Ask,
+        },
     };
     app.revoke(&request).await?;
     Ok(json!({ "device": device.to_string() }))
@@ -144,6 +157,7 @@ fn listed(device: &ListedDevice) -> Value {
         "device": device.device.to_string(),
         "name": device.name,
         "spaces": spaces.collect::<Vec<_>>(),
+        "renews": device.renews.map(|from| from.to_string()),
         "revoked": device.revoked.map(RevokeReason::name),
         "seen": device.seen.map(time),
         "wipe": wipe_state(device),

@@ -2,7 +2,7 @@ use axum::http::Method;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use node::testing::Phone;
-use node::{CodeError, RevokeRequest, ServeError};
+use node::{CodeError, Renewals, RevokeRequest, ServeError};
 use sync_core::seal::SigningKey;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -162,6 +162,7 @@ async fn what_a_device_holds_of_others_is_taken_though_it_has_just_lost_the_spac
         device: a.device(),
         spaces: [SPACE.parse().unwrap()].into(),
         reason: sync_core::control::RevokeReason::Left,
+        renewals: Renewals::Ask,
     };
     station.app.revoke(&request).await.unwrap();
     let answer = a.exchange(&station, &[&only_there, &own]).await;

@@ -46,6 +46,22 @@ fn a_batch_reads_back_as_it_was_signed() {
 }
 
 #[test]
+fn what_nobody_signed_is_not_taken_with_a_batch() {
+    let good = batch(vec![], vec![entry(1, 40)]);
+    // One more field, behind the four that there are.
+    let mut longer = good.bytes().to_vec();
+    assert_eq!(longer[0], 0x84);
+    longer[0] = 0x85;
+    longer.extend_from_slice(&[0x43, 1, 2, 3]);
+    assert_eq!(verify(&longer), Err(BadBatch::Envelope));
+    // The same number of fields, told in two bytes.
+    let mut wide = good.bytes().to_vec();
+    wide.splice(..1, [0x98, 0x04]);
+    assert_eq!(verify(&wide), Err(BadBatch::Envelope));
+    assert_eq!(verify(good.bytes()).unwrap(), good);
+}
+
+#[test]
 fn every_flipped_bit_is_noticed() {
     let good = batch(vec![], vec![entry(1, 40)]);
     for at in 0..good.bytes().len() {

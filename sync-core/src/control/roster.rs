@@ -24,6 +24,8 @@ pub struct Enrolment {
     pub spaces: BTreeSet<Space>,
     /// The persons who may write on it.
     pub authors: BTreeSet<AuthorId>,
+    /// The device that made these keys for itself, if one did.
+    pub renews: Option<DeviceId>,
 }
 
 impl Enrolment {
@@ -43,6 +45,8 @@ struct EnrolWire {
     spaces: List<SpaceWire, GRANTS_MAX>,
     #[n(3)]
     authors: List<ByteArray<8>, ROOT_LIST_MAX>,
+    #[n(4)]
+    renews: Option<ByteArray<8>>,
 }
 
 impl Enrolment {
@@ -57,6 +61,7 @@ impl Enrolment {
                 .into_iter()
                 .map(|author| AuthorId(author.into()))
                 .collect(),
+            renews: wire.renews.map(|device| DeviceId(device.into())),
         })
     }
 }
@@ -74,6 +79,7 @@ impl ControlEntry {
                 .iter()
                 .map(|author| author.0.into())
                 .collect(),
+            renews: enrolment.renews.map(|device| device.0.into()),
         });
         seal_entry(network, kind::ENROL, Some(spaces), content, signer)
     }
@@ -91,6 +97,7 @@ impl Roster {
             Some(held) if held.signing_key == enrolment.signing_key => {
                 held.spaces.extend(enrolment.spaces.iter().cloned());
                 held.authors.extend(&enrolment.authors);
+                held.renews = held.renews.max(enrolment.renews);
             }
             // Two keys with one id: the smaller key stands, in whatever order they came.
             Some(held) if held.signing_key < enrolment.signing_key => {}
@@ -102,6 +109,23 @@ impl Roster {
 
     pub(super) fn enrolment(&self, device: DeviceId) -> Option<&Enrolment> {
         self.0.get(&device)
+    }
+
+    /// The devices that a device made keys for, and those that they made keys for.
+    pub(super) fn renewals(&self, device: DeviceId) -> BTreeSet<DeviceId> {
+        let mut found = BTreeSet::from([device]);
+        loop {
+            let is_new = |(id, enrolment): &(&DeviceId, &Enrolment)| {
+                let renews = enrolment.renews;
+                !found.contains(*id) && renews.is_some_and(|from| found.contains(&from))
+            };
+            let more: Vec<DeviceId> = self.0.iter().filter(is_new).map(|(id, _)| *id).collect();
+            if more.is_empty() {
+                found.remove(&device);
+                return found;
+            }
+            found.extend(more);
+        }
     }
 
     pub(super) fn devices(&self) -> impl Iterator<Item = (DeviceId, &Enrolment)> {

@@ -50,6 +50,7 @@ fn enrolment(classes: &[Class]) -> Enrolment {
         sealing_key: [4; 32],
         spaces: classes.iter().map(|class| space(*class)).collect(),
         authors: BTreeSet::from([AuthorId([5; 8])]),
+        renews: None,
     }
 }
 

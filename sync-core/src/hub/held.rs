@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::control::Control;
 use crate::feed::{BRANCHES_BROUGHT_MAX, BRANCHES_MAX, Feed, Misplaced, Node, Vector};
 use crate::id::{BatchHash, DeviceId};
 
@@ -48,11 +49,13 @@ pub enum Bringer {
 
 impl Bringer {
     /// How many branches of a device's feed are taken from it. Another device than the author has held them
-    /// within its own bound, and may have built on them: its edits are not to wait for ever.
-    fn branches_max(self, author: DeviceId) -> usize {
+    /// within its own bound, and may have built on them: its edits are not to wait for ever. One that the
+    /// author made keys for, or that made the author's, is no other.
+    fn branches_max(self, author: DeviceId, control: &Control) -> usize {
+        let line = |device| control.first_of_line(device);
         match self {
             Bringer::Server => usize::MAX,
-            Bringer::Device(other) if other != author => BRANCHES_BROUGHT_MAX,
+            Bringer::Device(other) if line(other) != line(author) => BRANCHES_BROUGHT_MAX,
             Bringer::Device(_) | Bringer::Unknown => BRANCHES_MAX,
         }
     }
@@ -60,9 +63,16 @@ impl Bringer {
 
 impl SpaceHeld {
     /// Whether a batch whose place is [`Placement::New`] may be held: not if it opens one branch too many.
-    pub fn has_room(&self, device: DeviceId, node: &Node, bringer: Bringer) -> bool {
+    pub fn has_room(
+        &self,
+        control: &Control,
+        device: DeviceId,
+        node: &Node,
+        bringer: Bringer,
+    ) -> bool {
         let feed = self.feeds.get(&device);
-        feed.is_none_or(|feed| !feed.is_branch_too_many(node, bringer.branches_max(device)))
+        let most = || bringer.branches_max(device, control);
+        feed.is_none_or(|feed| !feed.is_branch_too_many(node, most))
     }
 
     /// Where a batch belongs.

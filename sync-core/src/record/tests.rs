@@ -160,6 +160,41 @@ fn only_what_differs_is_written_and_an_empty_field_left_empty_is_nothing() {
 }
 
 #[test]
+fn a_record_that_others_made_very_wide_can_be_edited_all_the_same() {
+    let mut held = HeldChanges::new();
+    for of in 2..=9 {
+        for value in 0..16 {
+            let put = Put {
+                key: key(NAME),
+                value: Value::Int(value),
+                preds: vec![],
+            };
+            held.push((
+                device(of),
+                Change::make(vec![], device(of), 1, 0, vec![put]).1,
+            ));
+        }
+    }
+    let mut state = RecordState::rebuild(&borrowed(&held));
+    assert_eq!(state.heads().len(), 128);
+    // Each edit rests on 64 of them, shows, and settles as many.
+    for left in [128 - 64 + 1, 65 - 64 + 1, 1] {
+        let (raw, next) = write(
+            &state,
+            device(1),
+            &[(NAME, "好".into()), (PHONE, "1".into())],
+        );
+        assert!(Change::parse(&raw).unwrap().deps.len() <= 64 && raw.len() < 6000);
+        held.push((device(1), raw));
+        state = next;
+        assert_eq!(shown(&state, NAME), "好".into());
+        assert_eq!(state, RecordState::rebuild(&borrowed(&held)));
+        assert_eq!(state.heads().len(), left);
+    }
+    assert_eq!(conflict(&state, NAME), None);
+}
+
+#[test]
 fn a_form_that_is_saved_again_in_the_same_second_is_a_change_of_its_own() {
     let (_, base) = write(&RecordState::empty(), device(1), &[(NAME, "高娃".into())]);
     let name = |text: &str| [(NAME, Value::from(text))];

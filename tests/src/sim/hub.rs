@@ -364,6 +364,7 @@ impl MemoryHub {
                     sealing_key: request.sealing_key,
                     spaces: code.spaces.clone(),
                     authors: BTreeSet::from([code.author]),
+                    renews: None,
                 };
                 let entry =
                     self.signed(|network, signer| ControlEntry::enrol(network, &enrolment, signer));

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use data_encoding::{BASE64, HEXLOWER};
 use ed25519_dalek::SigningKey;
 use ortoo_server::{
-    App, Begun, Clock, CodeRequest, CommandError, Dump, InClear, Options, RevokeRequest,
+    App, Begun, Clock, CodeRequest, CommandError, Dump, InClear, Options, Renewals, RevokeRequest,
     ServeError, restore,
 };
 use plan::Package;
@@ -258,6 +258,7 @@ impl RealServer {
             device,
             spaces,
             reason: RevokeReason::Lost,
+            renewals: Renewals::Stay,
         };
         self.turn += 1;
         match self.runtime.block_on(self.node().revoke(&wish)) {

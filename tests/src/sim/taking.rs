@@ -59,7 +59,8 @@ impl MemoryHub {
             };
             let bringer = Bringer::Device(request.device);
             let room = held.get(&space);
-            let room = room.is_some_and(|held| held.has_room(device, &node, bringer));
+            let room =
+                room.is_some_and(|held| held.has_room(&state.control, device, &node, bringer));
             match place {
                 Placement::Held => taken.sent.push((space, device, node)),
                 Placement::New if !room && self.plant != Some(Plant::BranchesUnbounded) => {
@@ -166,7 +167,9 @@ impl MemoryHub {
             store.stash.remove(&stored.node.hash);
             let device = stored.batch.header.device;
             let room = held.get(space);
-            let fits = |held: &SpaceHeld| held.has_room(device, &stored.node, Bringer::Unknown);
+            let control = &state.control;
+            let fits =
+                |held: &SpaceHeld| held.has_room(control, device, &stored.node, Bringer::Unknown);
             if !room.is_some_and(fits) && self.plant != Some(Plant::BranchesUnbounded) {
                 continue;
             }

@@ -593,13 +593,13 @@ fn a_device_that_heaps_up_changes_and_branches_keeps_nobody_from_writing() {
     assert_eq!(shown["conflicts"], json!([]), "{shown}");
 
     let (seq, prev) = village.device.feed.next();
-    let branches = (0..100).map(|_| {
+    let branches = (0..40).map(|_| {
         let batch = village.device.batch_at(seq, prev.clone(), change(own, 1));
         batch.bytes().to_vec()
     });
     let branches: Vec<_> = branches.collect();
     let refused = village.upload("branches", branches);
-    assert_eq!(refused, vec!["batch_branches"; 100 - BRANCHES_MAX]);
+    assert_eq!(refused, vec!["batch_branches"; 40 - BRANCHES_MAX]);
     let events = village.server.run(&["events"]).json();
     let stopped = events.as_array().unwrap().iter();
     let stopped = stopped.filter(|event| event["event"] == "feed_stopped");

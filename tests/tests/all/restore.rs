@@ -447,6 +447,15 @@ fn two_phones_with_the_keys_of_one_become_two_devices_and_lose_nothing() {
     assert_eq!(a.ok(&["status"])["unsent"], 0);
     twin.sync();
     twin.ok(&["show", ids.last().unwrap()]);
+
+    // Whoever revokes the old keys says what becomes of the new ones.
+    let old = device.as_str().unwrap();
+    let asked = server.run(&["revoke", old]).error(1);
+    assert_eq!(asked["code"], "device_renewed", "{asked}");
+    server.run(&["revoke", old, "--alone"]).json();
+    ids.push(person(&a, "娜仁"));
+    a.sync();
+    assert_eq!(a.ok(&["status"])["unsent"], 0);
 }
 
 #[test]

@@ -173,7 +173,10 @@ fn a_budget_that_may_send_nothing_is_found() {
 #[test]
 fn a_server_that_takes_branches_without_end_is_found() {
     let (_, broken) = found(Plant::BranchesUnbounded, 300);
-    assert!(broken.starts_with("Bounded: "), "{broken}");
+    // Or sooner by what comes of it: nobody can read the answers any more.
+    let unreadable = "our own answer: the message is over the size limit";
+    let found = broken.starts_with("Bounded: ") || broken.ends_with(unreadable);
+    assert!(found, "{broken}");
 }
 
 #[test]

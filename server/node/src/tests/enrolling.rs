@@ -185,6 +185,7 @@ async fn a_code_for_what_was_taken_from_a_device_is_refused_to_its_keys_and_good
         device: old.device(),
         spaces: [CARE.parse().unwrap()].into(),
         reason: sync_core::control::RevokeReason::Left,
+        renewals: crate::Renewals::Ask,
     };
     station.app.revoke(&request).await.unwrap();
     let code = station.code(CARE).await;

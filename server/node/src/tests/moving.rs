@@ -11,7 +11,7 @@ use sync_core::value::Value;
 
 use super::recounting::{SCREENED, counting, figures};
 use super::*;
-use crate::{CommandError, Gone, InClear, RevokeRequest, restore, show};
+use crate::{CommandError, Gone, InClear, Renewals, RevokeRequest, restore, show};
 
 const DAY: &str = "2026-07-01";
 
@@ -359,6 +359,7 @@ async fn what_the_office_accepts_later_is_carried_over_too() {
         device,
         spaces: [space.parse().unwrap()].into(),
         reason: sync_core::control::RevokeReason::Left,
+        renewals: Renewals::Ask,
     };
     village.station.app.revoke(&request).await.unwrap();
     let puts = [("identity.phone", text("10012345678"))];

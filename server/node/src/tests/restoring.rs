@@ -520,3 +520,58 @@ async fn new_keys_get_the_grants_of_the_old_ones_if_whoever_asks_holds_both() {
         assert_eq!(everything(&station, &mut new).await.batches.len(), 1);
     }
 }
+
+#[tokio::test]
+async fn a_device_makes_itself_a_few_new_ones_a_day_and_a_revocation_takes_them_with_it() {
+    let station = TestServer::sample().await;
+    let first = Phone::enrolled(&station, 1, SPACE).await;
+    let mut line = vec![first.device()];
+    let mut asking = first;
+    // Each of them makes the next, and none was asked to.
+    for seed in 101..111 {
+        let mut new = Phone::new(&station, seed, SPACE);
+        let keys = (new.key.public().bytes, [seed; 32]);
+        let sign = |message: &[u8]| new.key.sign(message);
+        let mut request = asking.request(&[]);
+        request.renewal = Some(Renewal::of(asking.network, asking.device(), keys, &sign));
+        assert!(station.exchange(asking.encode(&request)).await.0.is_ok());
+        (new.nonce, new.incarnation) = (asking.nonce, asking.incarnation);
+        let answer = new.send(&station, &[]).await;
+        let Ok(answer) = answer.0 else { break };
+        new.nonce = Answer::decode(new.network, &answer).unwrap().nonce.unwrap();
+        line.push(new.device());
+        asking = new;
+    }
+    assert_eq!(line.len(), 1 + 4, "four a day");
+
+    let wish = |renewals| crate::RevokeRequest {
+        device: line[0],
+        spaces: [].into(),
+        reason: sync_core::control::RevokeReason::Stolen,
+        renewals,
+    };
+    let refused = station.app.revoke(&wish(crate::Renewals::Ask)).await;
+    let CommandError::Wrong { code, args, .. } = refused.unwrap_err() else {
+        panic!("the office is asked");
+    };
+    assert_eq!(code, "device_renewed");
+    assert!(
+        line[1..]
+            .iter()
+            .all(|made| args[0].1.contains(&made.to_string()))
+    );
+    assert!(asking.send(&station, &[]).await.0.is_ok());
+    station
+        .app
+        .revoke(&wish(crate::Renewals::Too))
+        .await
+        .unwrap();
+    assert_eq!(asking.send(&station, &[]).await.refusal(), "device_revoked");
+    let devices = station.app.devices().await.unwrap();
+    assert!(devices.iter().all(|device| device.revoked.is_some()));
+    let again = station.app.revoke(&wish(crate::Renewals::Too)).await;
+    let CommandError::Wrong { code, .. } = again.unwrap_err() else {
+        panic!("nothing is left to revoke");
+    };
+    assert_eq!(code, "device_revoked");
+}
