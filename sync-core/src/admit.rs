@@ -8,7 +8,7 @@
 //! and may be admitted later.
 //!
 //! One device's changes that stand side by side on a record are at most [`BESIDE_MAX`], so that nobody
-//! makes it too wide for others to edit. Those beyond are aside too ([`crowd`]), unless another device
+//! makes it too wide for others to edit. Those beyond are aside too (module `crowd`), unless another device
 //! has built on them.
 //!
 //! This goes along the hash graph, which has no cycles, so it has one answer. Nobody can write two
