@@ -373,33 +373,24 @@ fn what_our_documents_dont_have_is_refused() {
         Err(BadChange::Operations)
     );
 
-    let short = automerge::ActorId::from([7u8; 12]);
-    let mut document = automerge::Automerge::new().with_actor(short);
-    let mut second = || {
-        let mut tx = document.transaction();
-        tx.put(ROOT, "a.b", "x").unwrap();
-        tx.commit();
-        document
-            .get_last_local_change()
-            .unwrap()
-            .raw_bytes()
-            .to_vec()
-    };
-    assert_eq!(Change::parse(&second()), Err(BadChange::Actor));
-
-    let mut document = automerge::Automerge::new().with_actor(actor(1).0.into());
-    let mut put = |value: &str| {
+    let put = |document: &mut automerge::Automerge, value: &str| {
         let mut tx = document.transaction();
         tx.put(ROOT, "a.b", value).unwrap();
         tx.commit();
-        document
-            .get_last_local_change()
-            .unwrap()
-            .raw_bytes()
-            .to_vec()
+        let change = document.get_last_local_change().unwrap();
+        change.raw_bytes().to_vec()
     };
-    assert!(Change::parse(&put("x")).is_ok());
-    assert_eq!(Change::parse(&put("y")), Err(BadChange::Sequence));
+    let short = automerge::ActorId::from([7u8; 12]);
+    let mut document = automerge::Automerge::new().with_actor(short);
+    assert_eq!(
+        Change::parse(&put(&mut document, "x")),
+        Err(BadChange::Actor)
+    );
+
+    let mut document = automerge::Automerge::new().with_actor(actor(1).0.into());
+    assert!(Change::parse(&put(&mut document, "x")).is_ok());
+    let second = put(&mut document, "y");
+    assert_eq!(Change::parse(&second), Err(BadChange::Sequence));
 }
 
 #[test]
