@@ -1,5 +1,7 @@
 //! Ingest of others' batches into feeds and records, from an answer or a bundle.
 
+mod stash;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
@@ -10,9 +12,10 @@ use crate::feed::{BRANCHES_MAX, Feed, Misplaced, Node, opens_branch};
 use crate::id::{BatchHash, DeviceId, Place, RecordId, Space};
 use crate::quarantine::is_excluded;
 use crate::record::RecordState;
-use crate::replica::{Prepared, Quarantined, Replica, STASH_BATCHES_MAX, Step, Waits};
+use crate::replica::{Prepared, Quarantined, Replica, Step, Waits};
 use crate::row::{ReadRows, Table, Unreadable};
 use crate::stored;
+use stash::Waiting;
 
 /// The batches of an answer or a bundle on their way into feeds and records.
 pub(crate) struct BatchIngest<'a> {
@@ -26,8 +29,10 @@ pub(crate) struct BatchIngest<'a> {
     tips: BTreeMap<(Space, DeviceId), BTreeSet<BatchHash>>,
     /// Branches of a feed that are taken.
     branches_max: usize,
-    stashed: BTreeMap<(Space, BatchHash), Vec<u8>>,
+    stashed: BTreeMap<(Space, BatchHash), Waiting>,
     unstashed: BTreeSet<(Space, BatchHash)>,
+    /// Who wrote what the replica has waiting, once that is asked.
+    authors: BTreeMap<Space, BTreeMap<BatchHash, DeviceId>>,
     /// Codes of those that are not held.
     pub(crate) not_held: Vec<&'static str>,
     /// Some were left out because no more may wait.
@@ -45,6 +50,7 @@ impl<'a> BatchIngest<'a> {
             branches_max: usize::MAX,
             stashed: BTreeMap::new(),
             unstashed: BTreeSet::new(),
+            authors: BTreeMap::new(),
             not_held: Vec::new(),
             stash_full: false,
         }
@@ -89,9 +95,8 @@ impl<'a> BatchIngest<'a> {
             Ok(batch) => batch,
             Err(BadBatch::Author) => {
                 let erased = |record| self.control.is_erased(record);
-                let kept = batch.redact(erased).map(|b| (b.hash, b.bytes().to_vec()));
-                return match kept {
-                    Ok((hash, bytes)) => self.stash(space, hash, bytes),
+                return match batch.redact(erased) {
+                    Ok(batch) => self.stash(&batch),
                     Err(unfit) => self.not_held.push(unfit.code()),
                 };
             }
@@ -103,7 +108,7 @@ impl<'a> BatchIngest<'a> {
                 self.not_held.push(BadBatch::Branches.code());
             }
             Placement::New => self.accept(batch),
-            Placement::Gap => self.stash(space, batch.hash, bytes),
+            Placement::Gap => self.stash(&batch),
             Placement::Wrong => self.not_held.push(BadBatch::Parents.code()),
         }
     }
@@ -182,44 +187,6 @@ impl<'a> BatchIngest<'a> {
         self.held.push(batch);
     }
 
-    fn stash(&mut self, space: Space, hash: BatchHash, bytes: Vec<u8>) {
-        let known = self
-            .replica
-            .spaces
-            .get(&space)
-            .map_or(0, |held| held.stash.len());
-        let fresh = self.stashed.keys().filter(|(s, _)| *s == space).count();
-        if known + fresh >= STASH_BATCHES_MAX {
-            self.stash_full = true;
-        } else {
-            self.stashed.insert((space, hash), bytes);
-        }
-    }
-
-    /// Takes what waits in the stash for as long as something of it finds its place.
-    pub(crate) fn unstash(&mut self) {
-        let mut waiting: BTreeMap<(Space, BatchHash), Vec<u8>> = std::mem::take(&mut self.stashed);
-        for (space, held) in &self.replica.spaces {
-            let stash = held.stash.iter();
-            waiting.extend(stash.map(|(hash, bytes)| ((space.clone(), *hash), bytes.clone())));
-        }
-        loop {
-            let before = waiting.len();
-            for ((space, hash), bytes) in std::mem::take(&mut waiting) {
-                self.receive(bytes.clone());
-                if self.stashed.remove(&(space.clone(), hash)).is_some() {
-                    waiting.insert((space, hash), bytes);
-                } else {
-                    self.unstashed.insert((space, hash));
-                }
-            }
-            if waiting.is_empty() || waiting.len() == before {
-                break;
-            }
-        }
-        self.stashed = waiting;
-    }
-
     /// The rows and steps of everything that was taken, and of as many records as the work allows: those of
     /// `pending` first came with slices before. What is left of them is marked as behind, durably.
     pub(crate) fn write(
@@ -230,8 +197,7 @@ impl<'a> BatchIngest<'a> {
         out: &mut Prepared<()>,
     ) -> Result<Pending, Unreadable> {
         let quarantine_changes = self.quarantine_changes();
-        let brings_nothing =
-            self.held.is_empty() && std::ptr::eq(self.control, &self.replica.control);
+        let brings_nothing = self.held.is_empty() && !self.is_told_anew();
         let left = match pending.marked && brings_nothing {
             true => self.go_on(rows, &quarantine_changes, pending, work, out)?,
             false => {
@@ -281,8 +247,13 @@ impl<'a> BatchIngest<'a> {
         let decided =
             decided.filter(|(space, record)| self.replica.record(space, *record).is_some());
         for (space, record) in moved.chain(decided) {
-            let of_record = records.entry((space.clone(), record)).or_default();
-            of_record.again = true;
+            if !self.is_kept_apart(space, record) {
+                let of_record = records.entry((space.clone(), record)).or_default();
+                of_record.again = true;
+            } else if self.is_told_anew() {
+                // Something of it may be left out by now: it is merged once more, and alone.
+                self.replica.put_suspected(space, record, out);
+            }
         }
         records
     }
@@ -298,7 +269,7 @@ impl<'a> BatchIngest<'a> {
     ) -> Result<Pending, Unreadable> {
         let mut left = BTreeMap::new();
         for (place, arrived) in records {
-            if !self.is_wanted(&place, &arrived) {
+            if !self.is_wanted(&place) {
                 continue;
             }
             if work.allows(&place) {
@@ -327,7 +298,7 @@ impl<'a> BatchIngest<'a> {
     ) -> Result<Pending, Unreadable> {
         let mut left = pending.clone();
         for (place, arrived) in pending.iter() {
-            if self.is_wanted(place, arrived) {
+            if self.is_wanted(place) {
                 if !work.allows(place) {
                     break;
                 }
@@ -338,11 +309,19 @@ impl<'a> BatchIngest<'a> {
         Ok(left)
     }
 
-    /// Of an erased record there is nothing to make, and one that ended the program is merged alone.
-    fn is_wanted(&self, (space, record): &Place, arrived: &Arrived) -> bool {
-        let state = self.replica.record(space, *record);
-        let alone = !arrived.again && state.is_some_and(RecordState::is_deadly);
-        !alone && !self.control.is_erased(*record)
+    /// Of an erased record there is nothing to make, and one that may have ended the program is merged alone.
+    fn is_wanted(&self, (space, record): &Place) -> bool {
+        !self.is_kept_apart(space, *record) && !self.control.is_erased(*record)
+    }
+
+    fn is_kept_apart(&self, space: &Space, record: RecordId) -> bool {
+        let state = self.replica.record(space, record);
+        state.is_some_and(RecordState::is_deadly)
+    }
+
+    /// Whether control entries came with it.
+    fn is_told_anew(&self) -> bool {
+        !std::ptr::eq(self.control, &self.replica.control)
     }
 
     /// Merges a record.
@@ -391,23 +370,6 @@ impl<'a> BatchIngest<'a> {
             let state = self.replica.record(space, *record).unwrap_or(&empty);
             let row = self.replica.behind_row(space, *record, state);
             out.put(row, Step::Behind(space.clone(), *record, waits));
-        }
-    }
-
-    fn write_stash(self, out: &mut Prepared<()>) {
-        for ((space, hash), bytes) in self.stashed {
-            let held = self.replica.spaces.get(&space);
-            if held.is_none_or(|held| !held.stash.contains_key(&hash)) {
-                let row = stored::batch_row(Table::Stash, &space, hash, Some(&bytes));
-                out.put(row, Step::Stash(space, hash, bytes));
-            }
-        }
-        for (space, hash) in self.unstashed {
-            let held = self.replica.spaces.get(&space);
-            if held.is_some_and(|held| held.stash.contains_key(&hash)) {
-                let row = stored::batch_row(Table::Stash, &space, hash, None);
-                out.put(row, Step::Unstash(space, hash));
-            }
         }
     }
 }

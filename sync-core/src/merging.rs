@@ -48,10 +48,27 @@ impl Replica {
     pub fn prepare_suspect(&self, places: &BTreeSet<Place>, reason: DocumentError) -> Prepared<()> {
         let mut out = Prepared::default();
         for (space, record) in places {
-            let state = self.record(space, *record).cloned().unwrap_or_default();
-            self.put_state(space, *record, state.parked_for(reason), &mut out);
+            self.put_parked(space, *record, reason, &mut out);
         }
         out
+    }
+
+    /// Has a record that is kept apart merged alone once more.
+    pub(crate) fn put_suspected(&self, space: &Space, record: RecordId, out: &mut Prepared<()>) {
+        self.put_parked(space, record, DocumentError::Suspected, out);
+    }
+
+    fn put_parked(
+        &self,
+        space: &Space,
+        record: RecordId,
+        reason: DocumentError,
+        out: &mut Prepared<()>,
+    ) {
+        let state = self.record(space, record).cloned().unwrap_or_default();
+        let state = state.parked_for(reason);
+        let row = stored::record_row(space, record, &state);
+        out.put(row, Step::Parked(space.clone(), record, Box::new(state)));
     }
 
     /// The records that wait to be merged one by one.
@@ -77,7 +94,8 @@ impl Replica {
             true => {
                 let quarantined = self.quarantined(&self.control, space, &Default::default());
                 let state = self.rebuilt(rows, space, *record, &quarantined)?;
-                self.put_state(space, *record, state, &mut out);
+                let row = stored::record_row(space, *record, &state);
+                out.put(row, Step::Merged(space.clone(), *record, Box::new(state)));
             }
             false => out.put(
                 stored::no_record_row(space, *record),
@@ -109,17 +127,6 @@ impl Replica {
             let mut staged = held.staged.values();
             held.touched.contains_key(&record) || staged.any(|staged| staged.entry.record == record)
         })
-    }
-
-    fn put_state(
-        &self,
-        space: &Space,
-        record: RecordId,
-        state: RecordState,
-        out: &mut Prepared<()>,
-    ) {
-        let row = stored::record_row(space, record, &state);
-        out.put(row, Step::Merged(space.clone(), record, Box::new(state)));
     }
 }
 

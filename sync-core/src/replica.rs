@@ -79,7 +79,7 @@ impl<T> Prepared<T> {
         }
     }
 
-    /// The records that were merged to prepare it, or parked.
+    /// The records that were merged to prepare it.
     pub fn merged(&self) -> impl Iterator<Item = (&Space, RecordId)> {
         self.steps.iter().filter_map(|step| match step {
             Step::Merged(space, record, _) => Some((space, *record)),
@@ -105,6 +105,8 @@ pub(crate) enum Step {
     Record(Space, RecordId, Box<RecordState>),
     /// All that is held of a record is in its state.
     Merged(Space, RecordId, Box<RecordState>),
+    /// A merge of the record ended the program.
+    Parked(Space, RecordId, Box<RecordState>),
     /// Changes of a record are held that are not in its state yet: of one message, or of several.
     Behind(Space, RecordId, Waits),
     Stage(Space, u64, Staged),
@@ -366,7 +368,7 @@ impl Replica {
                 self.cache.touched(space.unit(), record);
                 self.held_mut(space).records.insert(record, *state);
             }
-            Step::Merged(space, record, state) => {
+            Step::Merged(space, record, state) | Step::Parked(space, record, state) => {
                 self.cache.touched(space.unit(), record);
                 let held = self.held_mut(space);
                 held.records.insert(record, *state);
@@ -595,9 +597,6 @@ impl Replica {
             .sum()
     }
 }
-
-/// At most this many batches wait in a stash, per space (R6).
-pub const STASH_BATCHES_MAX: usize = 256;
 
 #[cfg(test)]
 mod tests;

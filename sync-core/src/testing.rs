@@ -15,7 +15,8 @@ use crate::control::{
 use crate::exchange::{Arrival, Budget, Outgoing, Received, Slice, Work};
 use crate::feed::Vector;
 use crate::id::{
-    AuthorId, ChangeHash, Class, DeviceId, Incarnation, NetworkId, RecordId, Space, Subject,
+    AuthorId, BatchHash, ChangeHash, Class, DeviceId, Incarnation, NetworkId, RecordId, Space,
+    Subject,
 };
 use crate::replica::{
     Context, DeviceIdentity, Edit, EditError, Edited, OpenReport, Replica, ServerState,
@@ -283,22 +284,35 @@ impl OtherDevice {
         let start = 1 + deps.iter().map(|(_, end)| *end).max().unwrap_or(0);
         let deps = deps.iter().map(|(hash, _)| *hash).collect();
         let (made, change) = Change::make(deps, self.device(), start, 0, vec![put]);
+        let entry = Entry { record, change };
+        (made.hash, self.batch(station, 1, Vec::new(), entry))
+    }
+
+    /// A batch that follows one that nobody holds.
+    pub(crate) fn behind_a_gap(
+        &self,
+        station: &TestDevice,
+        record: RecordId,
+        missing: u8,
+    ) -> Batch {
+        let (_, batch) = self.writes(station, record, "identity.name", &[]);
+        let entry = batch.entries[0].clone();
+        self.batch(station, 2, vec![BatchHash([missing; 32])], entry)
+    }
+
+    fn batch(&self, station: &TestDevice, seq: u32, prev: Vec<BatchHash>, entry: Entry) -> Batch {
         let header = Header {
             space: general(),
             device: self.device(),
             author: AuthorId([5; 8]),
-            seq: 1,
-            prev: Vec::new(),
+            seq,
+            prev,
             dictionary: 1,
             time: 0,
         };
-        let entries = vec![Entry { record, change }];
         let sign = |message: &[u8]| self.0.sign(message);
         let network = station.replica.me().network;
-        (
-            made.hash,
-            Batch::sign(network, header, entries, [1; 16], &sign),
-        )
+        Batch::sign(network, header, vec![entry], [1; 16], &sign)
     }
 }
 

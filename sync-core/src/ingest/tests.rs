@@ -1,8 +1,10 @@
+use super::stash::{STASHED_OF_FEED_MAX, STASHED_OF_STRANGERS_MAX};
 use super::*;
 use crate::control::{ControlEntry, Exclusion, Revocation, RevokeReason};
+use crate::document::DocumentError;
 use crate::document::peer::POISON;
 use crate::feed::Vector;
-use crate::id::Class;
+use crate::id::{Class, Subject};
 use crate::testing::{OtherDevice, TestDevice, by_node, erasure_order, general};
 use crate::wire::{Answer, RejectedBatch};
 
@@ -166,4 +168,98 @@ fn a_batch_that_a_restored_server_refuses_for_what_it_has_lost_is_offered_again(
         let refused = &station.replica.refused;
         assert_eq!(refused.is_empty(), offered_again, "{code} {reset}");
     }
+}
+
+/// Batches of a device that each follow another that nobody holds.
+fn flood(station: &mut TestDevice, other: &OtherDevice, count: usize) -> Vec<Vec<u8>> {
+    let record = station.person();
+    let missing = (0..count).map(|n| u8::try_from(n).unwrap());
+    let batches = missing.map(|missing| other.behind_a_gap(station, record, missing));
+    batches.map(|batch| batch.bytes().to_vec()).collect()
+}
+
+/// Has batches come, and says whether there was room for all of them to wait.
+fn bring(station: &mut TestDevice, batches: Vec<Vec<u8>>) -> bool {
+    let outgoing = station.ask();
+    let answer = Answer {
+        batches,
+        ..Answer::at(100)
+    };
+    !station.hear_of(&outgoing, &answer).stash_full
+}
+
+#[test]
+fn what_waits_of_one_device_takes_no_room_of_another_and_stays_when_more_comes() {
+    let (hostile, other) = (OtherDevice::new(11), OtherDevice::new(12));
+    let mut station = phone(&[&hostile, &other]);
+    let flood = flood(&mut station, &hostile, STASHED_OF_FEED_MAX + 9);
+    assert!(!bring(&mut station, flood.clone()));
+    assert_eq!(station.replica.waiting(), STASHED_OF_FEED_MAX);
+    assert!(!bring(&mut station, flood), "the rest still finds no room");
+    assert_eq!(station.replica.waiting(), STASHED_OF_FEED_MAX);
+    let record = station.person();
+    let waits = other.behind_a_gap(&station, record, 1).bytes().to_vec();
+    assert!(bring(&mut station, vec![waits]));
+    assert_eq!(station.replica.waiting(), STASHED_OF_FEED_MAX + 1);
+}
+
+#[test]
+fn what_waits_of_devices_that_nobody_knows_takes_no_room_of_those_that_are_known() {
+    let other = OtherDevice::new(12);
+    let mut station = phone(&[&other]);
+    let strangers = (0..STASHED_OF_STRANGERS_MAX + 1).map(|n| {
+        let record = station.draw(Subject::Person);
+        let stranger = OtherDevice::new(u8::try_from(n + 20).unwrap());
+        stranger.behind_a_gap(&station, record, 1).bytes().to_vec()
+    });
+    let strangers = strangers.collect();
+    assert!(!bring(&mut station, strangers));
+    assert_eq!(station.replica.waiting(), STASHED_OF_STRANGERS_MAX);
+    let flood = flood(&mut station, &other, STASHED_OF_FEED_MAX);
+    assert!(bring(&mut station, flood));
+    let waiting = STASHED_OF_STRANGERS_MAX + STASHED_OF_FEED_MAX;
+    assert_eq!(station.replica.waiting(), waiting);
+}
+
+#[test]
+fn a_record_that_ended_the_program_is_merged_alone_when_a_verdict_leaves_a_change_of_it_out() {
+    let (one, two) = (OtherDevice::new(11), OtherDevice::new(12));
+    let mut station = phone(&[&one, &two]);
+    let record = station.person();
+    let (good, first) = one.writes(&station, record, "identity.name", &[]);
+    let (bad, second) = two.writes(&station, record, "identity.aliases", &[(good, 1)]);
+    hear(&mut station, Vec::new(), &[&first]);
+    let place = (general(), record);
+    let ended = DocumentError::Ended;
+    let parked = station
+        .replica
+        .prepare_suspect(&BTreeSet::from([place.clone()]), ended);
+    station.rows.write(&parked.rows);
+    station.replica.apply(parked);
+    hear(&mut station, Vec::new(), &[&second]);
+    assert_eq!(
+        station.replica.suspects().next(),
+        None,
+        "a change that comes is no reason"
+    );
+
+    let verdict = Exclusion {
+        record,
+        changes: BTreeSet::from([bad]),
+    };
+    let network = station.replica.me().network;
+    let verdict = by_node(|node| ControlEntry::exclude(network, &general(), &verdict, node));
+    hear(&mut station, vec![verdict], &[]);
+    let state = station.replica.record(&general(), record).unwrap();
+    assert_eq!(state.parked(), Some(DocumentError::Suspected));
+    assert_eq!(state.heads(), [good], "nothing was merged with the others");
+    assert!(station.replica.suspects().eq([place.clone()]));
+
+    let alone = station.replica.prepare_rebuild(&station.rows, &place);
+    let alone = alone.unwrap();
+    assert_eq!(alone.merged().count(), 1);
+    station.rows.write(&alone.rows);
+    station.replica.apply(alone);
+    let state = station.replica.record(&general(), record).unwrap();
+    assert_eq!((state.parked(), state.heads()), (None, &[good][..]));
 }

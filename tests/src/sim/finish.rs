@@ -283,12 +283,15 @@ impl World {
         Ok(())
     }
 
-    /// Whether a batch follows one that went with a phone that was set back, and that nobody holds.
+    /// Whether a batch follows one that went with a phone that was set back, or with its space, and that nobody
+    /// holds.
     fn waits_for_what_is_gone(&self, batch: &Batch) -> bool {
         let network = self.hub.network();
         let mut authors = self.phones.iter();
-        let set_back = authors.any(|author| {
-            author.device == batch.header.device && (author.rolled_back || author.lost)
+        let lost = authors.any(|author| {
+            let space = &batch.header.space;
+            let has_lost = author.rolled_back || author.lost || author.taken.contains(space);
+            author.device == batch.header.device && has_lost
         });
         let store = self.hub.state.spaces.get(&batch.header.space);
         let held = |parent: &BatchHash| {
@@ -300,7 +303,7 @@ impl World {
             };
             store.is_some_and(|store| store.get(*parent).is_some()) || self.phones.iter().any(rows)
         };
-        set_back && !batch.header.prev.iter().all(held)
+        lost && !batch.header.prev.iter().all(held)
     }
 
     /// Every edit that a user was told is saved is in the history, with all its values.

@@ -198,23 +198,8 @@ impl World {
         if !self.recover(p)? {
             return Ok(());
         }
+        self.shows_what_it_showed(p)?;
         self.drop_lost(p)?;
-        let expected = self.phones[p].expected.take();
-        let Some(replica) = self.phones[p]
-            .process
-            .as_ref()
-            .map(|process| &process.replica)
-        else {
-            return Ok(());
-        };
-        for (space, record, state) in expected.iter().flatten() {
-            require("R10", replica.record(space, *record) == Some(state), || {
-                format!(
-                    "{}: {record} of {space} is another after opening",
-                    self.name(p)
-                )
-            })?;
-        }
         if let Some(doubt) = self.phones[p].in_doubt.take() {
             let replica = &self.phones[p]
                 .process
@@ -230,6 +215,23 @@ impl World {
                 format!(
                     "{phone}: an edit in doubt, durable {}, left {found} changes",
                     doubt.durable
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    fn shows_what_it_showed(&mut self, p: usize) -> Checked {
+        let expected = self.phones[p].expected.take();
+        let Some(process) = &self.phones[p].process else {
+            return Ok(());
+        };
+        for (space, record, state) in expected.iter().flatten() {
+            let shown = process.replica.record(space, *record);
+            require("R10", shown == Some(state), || {
+                format!(
+                    "{}: {record} of {space} is another after opening",
+                    self.name(p)
                 )
             })?;
         }
