@@ -21,8 +21,8 @@ use sync_core::wire::RejectedBatch;
 use crate::changed::ChangedRecords;
 use crate::quarantine::{load_effective_changes, rebuild, refresh};
 
-/// Batches with a parent missing that are kept for later, per space (R6). A phone that finds the
-/// stash full sends its batch again with the next request.
+/// Batches of a feed with a parent missing that are kept for later (R6). A phone that finds no room sends its
+/// batch again with the next request. What other devices have waiting takes none of it.
 pub(crate) const STASH_MAX: usize = 64;
 
 /// What waits in each space for a parent.
@@ -210,22 +210,22 @@ impl Ingest<'_> {
         let Some(changed) = self.spaces.get_mut(&batch.header.space) else {
             return Ok(());
         };
-        if changed
-            .stash
-            .iter()
-            .any(|(_, node)| node.hash == batch.hash)
-        {
+        let device = batch.header.device;
+        let of_feed = changed.stash.iter().filter(|(of, _)| *of == device);
+        let of_feed: Vec<BatchHash> = of_feed.map(|(_, node)| node.hash).collect();
+        if of_feed.contains(&batch.hash) {
             return Ok(());
         }
-        if changed.stash.len() >= STASH_MAX {
+        if of_feed.len() >= STASH_MAX {
             tracing::warn!(
                 stash_max = STASH_MAX,
-                "a stash is full; its batches must come again"
+                %device,
+                "no more of a feed may wait; its batches must come again"
             );
             self.taken.unkept.insert(batch.hash);
             return Ok(());
         }
-        changed.stash.push((batch.header.device, batch.node()));
+        changed.stash.push((device, batch.node()));
         feed::stash(conn, &batch.header.space, batch).await
     }
 

@@ -18,6 +18,7 @@ use sync_core::wire::{Request, SpaceClaim};
 use super::fault::Dice;
 use super::held::known;
 use super::hub::HubState;
+use super::taking::STASH_MAX;
 
 /// What it does in one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,7 @@ enum Trick {
     OrphanChange,
     LateParentChange,
     Gap,
+    Gaps,
     UsedNumber,
     Branches,
     Heap,
@@ -44,7 +46,7 @@ enum Trick {
     Redacted,
 }
 
-const TRICKS: [Trick; 20] = [
+const TRICKS: [Trick; 21] = [
     Trick::Honest,
     Trick::OthersChange,
     Trick::HugeStartOp,
@@ -52,6 +54,7 @@ const TRICKS: [Trick; 20] = [
     Trick::OrphanChange,
     Trick::LateParentChange,
     Trick::Gap,
+    Trick::Gaps,
     Trick::UsedNumber,
     Trick::Branches,
     Trick::Heap,
@@ -191,6 +194,15 @@ impl Hostile {
                 self.withhold(dice, network, &space, first);
                 let second = follow(dice, hub, &space, target, own);
                 batches.push(self.next(dice, network, &space, vec![second]));
+            }
+            Trick::Gaps => {
+                let (seq, prev) = (7, vec![BatchHash(dice.bytes())]);
+                for _ in 0..STASH_MAX + 6 {
+                    let entry = follow(dice, hub, &space, target, own);
+                    let batch =
+                        self.sign_batch(dice, network, &space, seq, prev.clone(), vec![entry]);
+                    batches.push(batch.bytes().to_vec());
+                }
             }
             Trick::UsedNumber => {
                 let (seq, prev) = self.feeds.entry(space.clone()).or_default().next();

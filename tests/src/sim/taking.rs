@@ -14,8 +14,8 @@ use super::fault::Plant;
 use super::held::{Stored, changes_of};
 use super::hub::{HubState, MemoryHub};
 
-/// Batches with a parent missing that the server keeps for later, per space.
-const STASH_MAX: usize = 64;
+/// Batches of a feed with a parent missing that the server keeps for later.
+pub(super) const STASH_MAX: usize = 64;
 
 impl MemoryHub {
     pub(super) fn take(
@@ -75,7 +75,9 @@ impl MemoryHub {
                 }
                 Placement::Gap(_) => {
                     let store = state.spaces.entry(space.clone()).or_default();
-                    if store.stash.len() < STASH_MAX || store.stash.contains_key(&node.hash) {
+                    let of_feed = store.stash.values();
+                    let of_feed = of_feed.filter(|other| other.batch.header.device == device);
+                    if of_feed.count() < STASH_MAX || store.stash.contains_key(&node.hash) {
                         let stored = Rc::new(Stored { batch, node });
                         store.stash.insert(stored.node.hash, stored);
                     } else {

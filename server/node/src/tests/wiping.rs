@@ -182,3 +182,26 @@ async fn a_phone_may_not_wipe_while_something_of_it_finds_no_room_to_wait_in() {
     // What waits is durable too.
     assert!(hands_over(&station, &phone, &all[..STASH_MAX], Vec::new()).await);
 }
+
+#[tokio::test]
+async fn what_waits_of_one_device_takes_no_room_of_another() {
+    let station = TestServer::sample().await;
+    let hostile = Phone::enrolled(&station, 1, SPACE).await;
+    let other = Phone::enrolled(&station, 2, SPACE).await;
+    let behind_a_gap = |phone: &Phone, record: usize| {
+        let record = u8::try_from(record + 1).unwrap();
+        let missing = phone.batch(1, &[], vec![phone.entry(record, "其其格")]);
+        phone.batch(2, &[&missing], vec![phone.entry(record, "娜仁")])
+    };
+    let said = [
+        (&hostile, STASH_MAX + 1, STASH_MAX),
+        (&other, 1, STASH_MAX + 1),
+    ];
+    for (phone, count, waiting) in said {
+        let batches: Vec<Batch> = (0..count).map(|n| behind_a_gap(phone, n)).collect();
+        let batches: Vec<&Batch> = batches.iter().collect();
+        drop(phone.send(&station, &batches).await);
+        let verified = station.app.verify().await.unwrap();
+        assert_eq!(verified.waiting, waiting as u64);
+    }
+}
