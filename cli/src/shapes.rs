@@ -21,7 +21,7 @@ use sync_core::show::{ShownRecord, json};
 use sync_core::value::Value as Written;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use words::{Language, Words};
+use words::{Language, Words, legible};
 
 /// The request is wrong; nothing has changed.
 pub(crate) const EXIT_WRONG: u8 = 1;
@@ -54,7 +54,7 @@ pub(crate) fn finish(said: &Said, json: bool) -> ExitCode {
         format!("{:#}", said.answer)
     };
     // Whoever closed the pipe has read enough; what was asked for is done.
-    drop(writeln!(std::io::stdout().lock(), "{text}"));
+    drop(writeln!(std::io::stdout().lock(), "{}", legible(&text)));
     ExitCode::SUCCESS
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn fail(error: &PhoneError, words: &Words, json: bool) -> ExitCode {
 
 /// A line on standard error.
 pub(crate) fn say(text: &str) {
-    drop(writeln!(std::io::stderr().lock(), "{text}"));
+    drop(writeln!(std::io::stderr().lock(), "{}", legible(text)));
 }
 
 /// `{"error":{"code","key","message"}}`; several problems are all listed, the first stands first.

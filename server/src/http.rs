@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
@@ -17,11 +17,12 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use http_body_util::BodyExt;
 use node::{App, Rejection, ServeError};
 use serde_json::json;
 use sync_core::bundle::BUNDLE_BYTES_MAX;
 use sync_core::wire::MESSAGE_BYTES_MAX;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// Longest body: a message that does not compress, and its algorithm byte.
@@ -32,9 +33,12 @@ const BODY_SECONDS_MAX: u64 = 180;
 const SERVE_SECONDS_MAX: u64 = 60;
 /// Requests that are served at the same time; what is above waits with its body read.
 const SERVED_MAX: usize = 64;
-/// Bundles that are received and taken at the same time; each is up to 16 MiB in memory, from whoever
-/// sends one. What is above is not read.
+/// Bundles that are taken at the same time, from whoever sends one; what is above waits with its body read.
 const BUNDLES_MAX: usize = 4;
+/// Of a body this much has its place whatever else arrives: what an honest request is on a usual day.
+const BODY_BYTES_FREE: usize = 128 * 1024;
+/// All bodies that arrive or wait may take so much more in memory, together. What is above is not read.
+const BODIES_KIB_MAX: usize = 128 * 1024;
 /// When somebody who was one too many may try again.
 const RETRY_SECONDS: u32 = 30;
 
@@ -45,6 +49,8 @@ struct Serving {
     app: App,
     places: Arc<Semaphore>,
     bundles: Arc<Semaphore>,
+    /// A place for each KiB of large bodies.
+    room: Arc<Semaphore>,
 }
 
 /// The server as a service.
@@ -53,6 +59,7 @@ pub fn router(app: App) -> Router {
         app,
         places: Arc::new(Semaphore::new(SERVED_MAX)),
         bundles: Arc::new(Semaphore::new(BUNDLES_MAX)),
+        room: Arc::new(Semaphore::new(BODIES_KIB_MAX)),
     };
     Router::new()
         .route("/healthz", get(healthz))
@@ -86,31 +93,85 @@ async fn network(State(serving): State<Serving>) -> Result<Response, ErrorBody> 
 }
 
 async fn enrol(State(serving): State<Serving>, request: Request) -> Result<Response, ErrorBody> {
-    let body = read(request).await?;
-    serving
-        .place(async |app| app.enrol(body.into()).await)
-        .await
+    let body = serving.read(request, BODY_BYTES_MAX).await?;
+    serving.place(async |app| app.enrol(body.bytes).await).await
 }
 
 async fn exchange(State(serving): State<Serving>, request: Request) -> Result<Response, ErrorBody> {
-    let body = read(request).await?;
+    let body = serving.read(request, BODY_BYTES_MAX).await?;
     serving
-        .place(async |app| app.exchange(body.into()).await)
+        .place(async |app| app.exchange(body.bytes).await)
         .await
 }
 
 /// A bundle, from whoever carried it: what is inside is signed, and what goes back is sealed.
 async fn bundle(State(serving): State<Serving>, request: Request) -> Result<Response, ErrorBody> {
-    let place = serving.bundles.clone().try_acquire_owned();
-    let place = place.map_err(|_| ErrorBody::busy())?;
-    let body = read_up_to(request, BUNDLE_BYTES_MAX).await?;
-    let take = async |app: App| Ok(app.import_bundle(body.into()).await?.reply);
-    let answer = serving.place(take).await;
-    drop(place);
-    answer
+    let body = serving.read(request, BUNDLE_BYTES_MAX).await?;
+    let bundles = serving.bundles.clone();
+    serving
+        .place(async |app| {
+            let place = bundles.acquire_owned().await;
+            let reply = app.import_bundle(body.bytes).await?.reply;
+            drop(place);
+            Ok(reply)
+        })
+        .await
+}
+
+/// A body, with the room that it takes.
+struct Received {
+    bytes: Vec<u8>,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Serving {
+    /// Reads a body within the limits. One that says it is too long is refused before it is read.
+    async fn read(&self, request: Request, bytes_max: usize) -> Result<Received, ErrorBody> {
+        let said = request.headers().get(CONTENT_LENGTH);
+        let said = said.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if said.is_some_and(|length| length > bytes_max) {
+            return Err(ErrorBody::too_large(bytes_max));
+        }
+        let arriving = self.arriving(request.into_body(), bytes_max);
+        let arrived = timeout(Duration::from_secs(BODY_SECONDS_MAX), arriving).await;
+        arrived.unwrap_or_else(|_| {
+            Err(ErrorBody::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "body_timeout",
+                "the request did not arrive in time",
+            ))
+        })
+    }
+
+    async fn arriving(&self, mut body: Body, bytes_max: usize) -> Result<Received, ErrorBody> {
+        let mut bytes = Vec::new();
+        let mut room: Option<OwnedSemaphorePermit> = None;
+        while let Some(frame) = body.frame().await {
+            // Cut off on its way: whoever was does not read this.
+            let frame = frame.map_err(|_| ErrorBody::too_large(bytes_max))?;
+            let Ok(part) = frame.into_data() else {
+                continue;
+            };
+            if bytes.len() + part.len() > bytes_max {
+                return Err(ErrorBody::too_large(bytes_max));
+            }
+            bytes.extend_from_slice(&part);
+            let taken = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+            let beyond = bytes.len().saturating_sub(BODY_BYTES_FREE);
+            let more = u32::try_from(beyond.div_ceil(1024).saturating_sub(taken));
+            let more = more.map_err(|_| ErrorBody::too_large(bytes_max))?;
+            if more > 0 {
+                let more = self.room.clone().try_acquire_many_owned(more);
+                let more = more.map_err(|_| ErrorBody::busy())?;
+                match &mut room {
+                    Some(room) => room.merge(more),
+                    None => room = Some(more),
+                }
+            }
+        }
+        Ok(Received { bytes, _room: room })
+    }
+
     /// Serves once there is a place.
     async fn place(
         self,
@@ -131,30 +192,6 @@ impl Serving {
 
 fn bytes(body: Vec<u8>) -> Response {
     ([(CONTENT_TYPE, BYTES)], body).into_response()
-}
-
-async fn read(request: Request) -> Result<Bytes, ErrorBody> {
-    read_up_to(request, BODY_BYTES_MAX).await
-}
-
-/// Reads a body within the limits. One that says it is too long is refused before it is read.
-async fn read_up_to(request: Request, bytes_max: usize) -> Result<Bytes, ErrorBody> {
-    let said = request.headers().get(CONTENT_LENGTH);
-    let said = said.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if said.is_some_and(|length| length > bytes_max) {
-        return Err(ErrorBody::too_large(bytes_max));
-    }
-    let body = to_bytes(request.into_body(), bytes_max);
-    match timeout(Duration::from_secs(BODY_SECONDS_MAX), body).await {
-        Ok(Ok(body)) => Ok(body),
-        // Too long, or cut off on its way; whoever was cut off does not read this.
-        Ok(Err(_)) => Err(ErrorBody::too_large(bytes_max)),
-        Err(_) => Err(ErrorBody::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "body_timeout",
-            "the request did not arrive in time",
-        )),
-    }
 }
 
 /// Runs a request in a task of its own: a panic ends the task and not the server, and a client that
@@ -261,5 +298,40 @@ impl IntoResponse for ErrorBody {
             headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Bytes;
+    use node::testing::TestServer;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn large_bodies_share_their_room_and_small_ones_always_have_theirs() {
+        let station = TestServer::sample().await;
+        let serving = Serving {
+            app: station.app.clone(),
+            places: Arc::new(Semaphore::new(1)),
+            bundles: Arc::new(Semaphore::new(1)),
+            room: Arc::new(Semaphore::new(4)),
+        };
+        let body = |kib: usize| {
+            let bytes = Bytes::from(vec![0; BODY_BYTES_FREE + kib * 1024]);
+            Request::new(Body::from(bytes))
+        };
+        let first = serving.read(body(3), BUNDLE_BYTES_MAX).await;
+        let first = first.unwrap_or_else(|error| panic!("{}", error.code));
+        assert_eq!(first.bytes.len(), BODY_BYTES_FREE + 3 * 1024);
+        let refused = serving.read(body(2), BUNDLE_BYTES_MAX).await;
+        let refused = refused.err().map(|error| (error.status, error.code));
+        assert_eq!(refused, Some((StatusCode::SERVICE_UNAVAILABLE, "busy")));
+        assert!(serving.read(body(1), BUNDLE_BYTES_MAX).await.is_ok());
+        assert!(serving.read(body(0), BUNDLE_BYTES_MAX).await.is_ok());
+        drop(first);
+        assert!(serving.read(body(2), BUNDLE_BYTES_MAX).await.is_ok());
+        let long = serving.read(body(2), BODY_BYTES_FREE).await;
+        assert_eq!(long.err().map(|error| error.code), Some("body_too_large"));
     }
 }

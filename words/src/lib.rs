@@ -4,9 +4,32 @@
 //! `not_a_date` is `not-a-date` in both files. A crate of its own, since the phone's command line
 //! and the server say the same of a value that breaks the dictionary.
 
+use std::borrow::Cow;
+
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
 use unic_langid::LanguageIdentifier;
+
+/// A text as a terminal may get it: what would steer it, or turn the order of what it shows around, is escaped
+/// as in JSON. Somebody may have typed that as a name.
+pub fn legible(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| {
+        let bidi = ['\u{61c}', '\u{200e}', '\u{200f}'];
+        let is_control = c.is_control() && c != '\n' && c != '\t';
+        is_control
+            || bidi.contains(&c)
+            || ('\u{202a}'..='\u{202e}').contains(&c)
+            || ('\u{2066}'..='\u{2069}').contains(&c)
+    };
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = text.chars().map(|c| match steers(c) {
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => c.to_string(),
+    });
+    Cow::Owned(escaped.collect())
+}
 
 const ZH: &str = include_str!("../zh.ftl");
 const EN: &str = include_str!("../en.ftl");
@@ -169,6 +192,15 @@ mod tests {
             newer.contains("of_next_year") && newer.contains("a.b"),
             "{newer}"
         );
+    }
+
+    #[test]
+    fn what_steers_a_terminal_is_escaped_and_names_in_every_script_stay() {
+        for name in ["其其格", "ᠴᠡᠴᠡᠭ\u{180b}\u{202f}", "Ö\t\n", ""] {
+            assert_eq!(legible(name), name);
+        }
+        let named = legible("a\u{9b}31m\u{1b}[2J\u{202e}b\u{2066}");
+        assert_eq!(named, r"a\u009b31m\u001b[2J\u202eb\u2066");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::query::PageQuery;
 use super::state::ConsoleState;
 
 /// The file, and what a browser puts around it.
-const FORM_BYTES_MAX: usize = BUNDLE_BYTES_MAX + 16 * 1024;
+pub(super) const FORM_BYTES_MAX: usize = BUNDLE_BYTES_MAX + 16 * 1024;
 /// What the answer's file is called.
 const REPLY_FILE: &str = "attachment; filename=\"ortoo-reply.bundle\"";
 

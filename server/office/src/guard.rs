@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, REFERRER_POLICY,
@@ -17,6 +18,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::address::language_of;
+use super::bundles::FORM_BYTES_MAX;
 use super::page_error::{self, PageError};
 use super::state::ConsoleState;
 
@@ -87,6 +89,11 @@ impl RequestGuard {
     /// Makes the page once there is a place, away from the runtime's threads: rules of the plan are
     /// worked out on the way. A panic ends the page and not the server.
     async fn serve(&self, request: Request, next: Next) -> Response {
+        // Before it takes a place: a body that never ends keeps nobody out.
+        let request = match received(request).await {
+            Ok(request) => request,
+            Err(error) => return error.into_response(),
+        };
         let (places, runtime) = (self.places.clone(), Handle::current());
         let served = timeout(Duration::from_secs(SERVE_SECONDS_MAX), async {
             let place = places.acquire_owned().await;
@@ -102,6 +109,17 @@ impl RequestGuard {
             Ok(Err(_)) => PageError::Stopped.into_response(),
             Err(_) => PageError::Busy.into_response(),
         }
+    }
+}
+
+/// A request with all of its body.
+async fn received(request: Request) -> Result<Request, PageError> {
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, FORM_BYTES_MAX);
+    match timeout(Duration::from_secs(SERVE_SECONDS_MAX), body).await {
+        Ok(Ok(body)) => Ok(Request::from_parts(head, Body::from(body))),
+        Ok(Err(_)) => Err(PageError::FileTooLarge),
+        Err(_) => Err(PageError::Busy),
     }
 }
 
