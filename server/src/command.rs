@@ -13,6 +13,7 @@ mod moves;
 mod order;
 mod parked;
 mod revoke;
+mod same_person;
 mod sample;
 mod serve;
 mod shapes;
@@ -27,7 +28,7 @@ use clap::{Parser, Subcommand};
 use node::{App, CommandError, Options};
 use serde_json::{Value, json};
 use sync_core::id::RecordId;
-use words::{Language, Words};
+use words::{Language, Words, legible};
 
 use self::backup::{BackupArgs, RecoveryVerb, RestoreArgs};
 use self::bundle::{BundleVerb, SnapshotArgs};
@@ -39,6 +40,7 @@ use self::moves::MoveArgs;
 use self::order::{OrderKeyVerb, OrderVerb, RootVerb};
 use self::parked::UnparkArgs;
 use self::revoke::{DecideArgs, RevokeArgs, WipeArgs};
+use self::same_person::SamePersonArgs;
 use self::sample::SampleArgs;
 use self::serve::ServeArgs;
 use self::shapes::time;
@@ -85,6 +87,10 @@ enum Verb {
     Snapshot(SnapshotArgs),
     /// Move a person to another 嘎查 or community: her record goes on as a new one there.
     Move(MoveArgs),
+    /// List the persons who show one ID number in two units.
+    Duplicates,
+    /// Say that two records in two units are one person: both units are told, and she counts in one.
+    SamePerson(SamePersonArgs),
     /// Write a backup, while phones are served.
     Backup(BackupArgs),
     /// Make an installation in --data of a backup, and of the journal if there is one.
@@ -193,6 +199,11 @@ async fn perform(cli: &Cli) -> Result<(), CommandError> {
             cli.at(async |app| moves::move_person(app, args).await)
                 .await
         }
+        Verb::Duplicates => cli.at(same_person::duplicates).await,
+        Verb::SamePerson(args) => {
+            cli.at(async |app| same_person::same_person(app, args).await)
+                .await
+        }
         Verb::Backup(args) => cli.at(async |app| backup::backup(app, args).await).await,
         Verb::Recovery(verb) => cli.at(async |app| backup::recovery(app, verb).await).await,
         Verb::Events(args) => cli.at(async |app| events::events(app, args).await).await,
@@ -264,13 +275,13 @@ fn fail(error: &CommandError, as_json: bool) -> ExitCode {
 /// A line on standard output. Whoever closed the pipe has read enough.
 fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    drop(writeln!(out, "{text}"));
+    drop(writeln!(out, "{}", legible(text)));
     drop(out.flush());
 }
 
 /// A line on standard error.
 fn say(text: &str) {
-    drop(writeln!(std::io::stderr().lock(), "{text}"));
+    drop(writeln!(std::io::stderr().lock(), "{}", legible(text)));
 }
 
 #[cfg(test)]

@@ -123,7 +123,8 @@ pub enum BadChange {
     RepeatedKey = 10,
     /// A value that is no null, Boolean, integer or text within its limit.
     Value = 11,
-    /// More than [`CHANGE_PREDS_MAX`] predecessors, not ascending, or not before the change.
+    /// More than [`CHANGE_PREDS_MAX`] predecessors, not ascending, two of one actor under one key, or not
+    /// before the change.
     Predecessors = 12,
     /// A counter that is 0 or above [`COUNTER_MAX`].
     Counter = 13,
@@ -571,7 +572,9 @@ impl<'a> Columns<'a> {
         let total = counts
             .iter()
             .fold(0u64, |sum, count| sum.saturating_add(*count));
-        if total > CHANGE_PREDS_MAX as u64 {
+        // Under a key each is of another actor, and each actor takes bytes: before anything is unfolded.
+        let too_many = counts.iter().any(|count| *count > others.len() as u64);
+        if too_many || total > CHANGE_PREDS_MAX as u64 {
             return Err(BadChange::Predecessors);
         }
         let total = total as usize;
@@ -613,7 +616,10 @@ impl<'a> Columns<'a> {
                 .split_at_checked(count as usize)
                 .ok_or(BadChange::Malformed)?;
             rest = others;
-            if !own.windows(2).all(|pair| pair[0] < pair[1]) {
+            // A change writes a key once, and is its own actor: two of one actor would be made up.
+            let actors: BTreeSet<ActorId> = own.iter().map(|pred| pred.actor).collect();
+            let ascend = own.windows(2).all(|pair| pair[0] < pair[1]);
+            if !ascend || actors.len() < own.len() {
                 return Err(BadChange::Predecessors);
             }
             puts.push(Put {

@@ -14,6 +14,7 @@ mod order;
 mod revoke;
 mod root;
 mod roster;
+mod same_person;
 mod seal_key;
 mod verdict;
 
@@ -23,7 +24,9 @@ use plan::Package;
 
 use crate::batch::{BadBatch, Batch};
 use crate::feed::Tip;
-use crate::id::{BatchHash, ChangeHash, DeviceId, EntryHash, NetworkId, RecordId, Short, Space};
+use crate::id::{
+    AuthorId, BatchHash, ChangeHash, DeviceId, EntryHash, NetworkId, RecordId, Short, Space,
+};
 use crate::seal::PublicKey;
 use crate::shape::SpaceWire;
 
@@ -51,6 +54,8 @@ pub use root::RootStatement;
 use root::Roots;
 pub use roster::Enrolment;
 use roster::Roster;
+use same_person::SamePersons;
+pub use same_person::{SamePerson, UnitRecord};
 pub use seal_key::SealKey;
 pub use verdict::Verdict;
 use verdict::Verdicts;
@@ -77,6 +82,7 @@ pub struct Control {
     excluded: Exclusions,
     /// Who goes on as another record in another unit.
     moves: Moves,
+    same_persons: SamePersons,
 }
 
 impl Control {
@@ -97,6 +103,7 @@ impl Control {
             verdicts: Verdicts::default(),
             excluded: Exclusions::default(),
             moves: Moves::default(),
+            same_persons: SamePersons::default(),
         }
     }
 
@@ -116,14 +123,15 @@ impl Control {
         if self.entries.contains_key(&hash) {
             return Ok(None);
         }
-        let signers = wire.signers(&message);
-        if signers.is_empty() {
-            return Err(BadEntry::Signature);
-        }
         let body: BodyWire = minicbor::decode(&wire.body).map_err(|_| BadEntry::Envelope)?;
         if body.suite != SUITE {
             return Err(BadEntry::Envelope);
         }
+        let may = match body.kind {
+            kind::ROOT => self.roots.may_sign_root(self.network, &body.content),
+            _ => self.roots.may_sign(),
+        };
+        let signers = wire.signers(&message, &may);
         self.check_signers(body.kind, &signers)?;
         let content = match body.kind {
             kind::ROOT => Content::Root(self.roots.check(self.network, &body.content, &signers)?),
@@ -147,6 +155,10 @@ impl Control {
             },
             kind::LEFT_OUT => match Exclusion::decode(&body.content) {
                 Some(verdict) => Content::LeftOut(verdict),
+                None => Content::Unknown,
+            },
+            kind::SAME_PERSON => match SamePerson::decode(&body.content) {
+                Some(said) => Content::SamePerson(Box::new(said)),
                 None => Content::Unknown,
             },
             kind::MOVED => match Moved::decode(&body.content) {
@@ -228,6 +240,7 @@ impl Control {
                 self.excluded.join(&spaces, verdict);
             }
             Content::Moved(moved) => self.moves.join(entry.hash, moved),
+            Content::SamePerson(said) => self.same_persons.join(entry.hash, said),
             Content::Unknown => {}
         }
         self.arrivals.push(entry.hash);
@@ -290,14 +303,22 @@ impl Control {
         self.moves.all()
     }
 
-    /// The records of other units that are the same person because one of them went on as the other:
-    /// by unit and record.
-    pub fn went_on(
-        &self,
-        unit: &str,
-        record: RecordId,
-    ) -> impl Iterator<Item = &(String, RecordId)> {
-        self.moves.ties(unit, record)
+    /// The records of other units that are the same person, because one of them went on as the other or
+    /// because the office has said so.
+    pub fn same_person(&self, unit: &str, record: RecordId) -> impl Iterator<Item = &UnitRecord> {
+        let said = self.same_persons.others(unit, record, true);
+        self.moves.ties(unit, record).chain(said)
+    }
+
+    /// The records of other units that are another person, as the office has said.
+    pub fn other_person(&self, unit: &str, record: RecordId) -> impl Iterator<Item = &UnitRecord> {
+        self.same_persons.others(unit, record, false)
+    }
+
+    /// Whether two records in two units are one person, as the office has said, and the number of the
+    /// entry that says so; none if none does.
+    pub fn said_of(&self, one: &UnitRecord, other: &UnitRecord) -> Option<(bool, u32)> {
+        self.same_persons.said(one, other)
     }
 
     /// The key to which things for the server are sealed, once it has told one.
@@ -354,10 +375,22 @@ impl Control {
     pub fn receive(&self, bytes: &[u8]) -> Result<Batch, BadBatch> {
         let key_of = |device, space: &Space| self.writer_key(device, space);
         let batch = Batch::verify(self.network, bytes, key_of)?;
+        if !self.may_author(batch.header.device, batch.header.author) {
+            return Err(BadBatch::Author);
+        }
         // Bytes are absent only where an order says so (R29).
         match batch.redacted.iter().all(|record| self.is_erased(*record)) {
             true => batch.redact(|record| self.is_erased(record)),
             false => Err(BadBatch::Redacted),
+        }
+    }
+
+    /// Whether a device writes in a person's name: in that of whom its enrolment names. A node writes for
+    /// whoever has told it to.
+    fn may_author(&self, device: DeviceId, author: AuthorId) -> bool {
+        match self.enrolment(device) {
+            Some(enrolment) => enrolment.authors.contains(&author),
+            None => self.node_key(device).is_some(),
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::batch::{BadBatch, Batch};
 use crate::control::Control;
-use crate::feed::{BRANCHES_MAX, Feed, Misplaced, Node, opens_branch};
+use crate::feed::{BRANCHES_BROUGHT_MAX, Feed, Misplaced, Node, opens_branch};
 use crate::id::{BatchHash, DeviceId, Place, RecordId, Space};
 use crate::quarantine::is_excluded;
 use crate::record::RecordState;
@@ -56,11 +56,11 @@ impl<'a> BatchIngest<'a> {
         }
     }
 
-    /// For what anybody may have made: of feeds with many branches no more of them is taken. What the server
-    /// holds is taken whole.
+    /// For what anybody may have made: of a feed no more branches are taken than an honest carrier can have of
+    /// the server. What the server holds is taken whole.
     pub(crate) fn bounded(self) -> Self {
         Self {
-            branches_max: BRANCHES_MAX,
+            branches_max: BRANCHES_BROUGHT_MAX,
             ..self
         }
     }

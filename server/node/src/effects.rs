@@ -6,8 +6,11 @@
 //! because the answer must refer to the redacted batches.
 
 use store::{StoreError, recovery};
+use sync_core::control::ControlEntry;
+use sync_core::facts::TIES;
 
-use crate::transaction::WriteTx;
+use crate::changed::ChangedRecords;
+use crate::transaction::{WriteTx, new_entries};
 use crate::{erase, figures, moves, quarantine};
 
 /// Brings everything up to date with what the transaction has added. A commit begins with it; who must
@@ -20,6 +23,8 @@ pub(crate) async fn apply(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
             figures::begin(conn, control).await?;
         }
         tx.note(changed);
+        let said = said_of(new_entries(&before, &tx.control));
+        tx.note(said);
         erase::execute(tx).await?;
     }
     let due = tx.take_moves();
@@ -31,4 +36,16 @@ pub(crate) async fn apply(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     figures::update(tx).await?;
     tx.set_followed();
     Ok(())
+}
+
+/// The records of which these entries say whether they are one person with others.
+fn said_of<'e>(entries: impl Iterator<Item = &'e ControlEntry>) -> ChangedRecords {
+    let mut changed = ChangedRecords::default();
+    for said in entries.filter_map(ControlEntry::as_same_person) {
+        for (unit, record) in &said.records {
+            let ties = TIES.iter().map(|tie| (*tie).to_owned());
+            changed.note(unit, *record, ties.collect());
+        }
+    }
+    changed
 }

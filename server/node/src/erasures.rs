@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use store::wipe::{self, WipeState};
-use store::{Conn, contact, erasure, link, record};
+use store::{Conn, contact, erasure, record};
 use sync_core::control::{Control, ControlEntry, ControlPosition, Cut, OrderKind};
 use sync_core::id::{Class, DeviceId, EntryHash, RecordId, Space};
 use sync_core::show;
@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::context::NodeContext;
 use crate::error::CommandError;
 use crate::exchange;
+use crate::named_record::NamedRecord;
 use crate::order::OrderRequest;
 use crate::transaction::ReadTx;
 use crate::unit_records::load;
@@ -35,34 +36,36 @@ async fn wish(
     conn: &mut Conn,
     context: &NodeContext,
     control: &Control,
-    records: &[RecordId],
+    records: &[NamedRecord],
     alone: bool,
 ) -> Result<OrderRequest, CommandError> {
-    let mut names: BTreeMap<RecordId, String> = BTreeMap::new();
-    let mut open: Vec<RecordId> = records.to_vec();
-    while let Some(record) = open.pop() {
-        if names.contains_key(&record) {
+    let mut names: BTreeSet<RecordId> = BTreeSet::new();
+    let mut units: BTreeSet<String> = BTreeSet::new();
+    let mut open: Vec<NamedRecord> = records.to_vec();
+    while let Some(named) = open.pop() {
+        if names.contains(&named.record) {
             continue;
         }
-        let spaces = record::spaces_of(conn, record).await?;
-        let Some(unit) = spaces.first().map(|space| space.unit().to_owned()) else {
-            return Err(CommandError::wrong("unknown_record", record));
-        };
+        let (unit, record) = named.find(conn).await?;
         if !alone {
             let source = load(conn, control.package(), &unit).await?;
             let today = sync_core::date::date_in_china(context.clock.now());
-            open.extend(show::record(&source, &unit, record, &today).linked);
-            let numbers = link::numbers_of(conn, &unit, &[record]).await?;
-            let numbers: Vec<_> = numbers.into_iter().map(|(number, ..)| number).collect();
-            let holders = link::holders(conn, &numbers).await?;
-            let elsewhere = holders.into_iter().filter(|(_, of, _)| *of != unit);
-            open.extend(elsewhere.map(|(_, _, record)| record));
-            // Who moved is the same person at both places, with or without a number.
-            open.extend(control.went_on(&unit, record).map(|(_, record)| *record));
+            let linked = show::record(&source, &unit, record, &today).linked;
+            let here = linked.into_iter().map(|record| (unit.clone(), record));
+            // Who moved is the same person at both places, and of whom the office says so. A number alone
+            // does not say whose it is.
+            let elsewhere = control.same_person(&unit, record).cloned();
+            let same = here.chain(elsewhere);
+            open.extend(same.map(|(unit, record)| NamedRecord {
+                unit: Some(unit),
+                record,
+            }));
         }
-        names.insert(record, unit);
+        names.insert(record);
+        // What anybody has under that name goes, in every unit.
+        let spaces = record::spaces_of(conn, record).await?;
+        units.extend(spaces.iter().map(|space| space.unit().to_owned()));
     }
-    let units: BTreeSet<&String> = names.values().collect();
     let all = Class::ALL.into_iter();
     let scope: BTreeSet<Space> = all
         .flat_map(|class| {
@@ -82,7 +85,7 @@ async fn wish(
         kind: OrderKind::Erase,
         scope,
         names: names
-            .keys()
+            .iter()
             .map(|record| record.to_bytes().to_vec())
             .collect(),
         content: cut.encode(),
@@ -109,7 +112,7 @@ impl App {
     /// shown as one person with them is named too.
     pub async fn erasure(
         &self,
-        records: &[RecordId],
+        records: &[NamedRecord],
         alone: bool,
     ) -> Result<OrderRequest, CommandError> {
         let context = self.context();

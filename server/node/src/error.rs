@@ -10,7 +10,7 @@ use crate::reply::ServeError;
 use crate::writer::Unwritten;
 
 /// Every code that a wrong request can have.
-pub const CODES: [&str; 50] = [
+pub const CODES: [&str; 52] = [
     "address_unknown",
     "backup_broken",
     "backup_in_clear",
@@ -44,10 +44,12 @@ pub const CODES: [&str; 50] = [
     "order_needs_second",
     "order_refused",
     "package_unknown",
+    "record_in_several_units",
     "recovery_first",
     "restore_not_empty",
     "root_key_wrong",
     "root_threshold",
+    "same_person_two_units",
     "sample_not_empty",
     "snapshot_too_large",
     "space_count",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use store::clock::random;
-use store::{Conn, StoreError, record, recovery};
+use store::{Conn, StoreError, recovery};
 use sync_core::control::{Control, ControlEntry, Moved};
 use sync_core::date::date_in_china;
 use sync_core::group::Group;
@@ -15,6 +15,7 @@ use sync_core::value::{Key, Value};
 use crate::app::App;
 use crate::error::CommandError;
 use crate::moves::{RecordInSpace, say};
+use crate::named_record::NamedRecord;
 use crate::transaction::WriteTx;
 use crate::unit_records::{UnitRecords, load};
 
@@ -34,13 +35,13 @@ impl App {
     /// nothing.
     pub async fn move_person(
         &self,
-        record: RecordId,
+        record: impl Into<NamedRecord>,
         to: &str,
         on: Option<&str>,
     ) -> Result<Gone, CommandError> {
-        let (to, on) = (to.to_owned(), on.map(str::to_owned));
+        let (record, to, on) = (record.into(), to.to_owned(), on.map(str::to_owned));
         let job =
-            async move |tx: &mut WriteTx<'_>| move_person(tx, record, &to, on.as_deref()).await;
+            async move |tx: &mut WriteTx<'_>| move_person(tx, &record, &to, on.as_deref()).await;
         self.write(job).await
     }
 }
@@ -48,7 +49,7 @@ impl App {
 /// Tells the move and what was said of the records among each other; with the commit they are carried.
 async fn move_person(
     tx: &mut WriteTx<'_>,
-    record: RecordId,
+    record: &NamedRecord,
     to: &str,
     on: Option<&str>,
 ) -> Result<Gone, CommandError> {
@@ -86,12 +87,12 @@ impl<'a> Order<'a> {
     async fn read(
         conn: &mut Conn,
         control: &'a Control,
-        record: RecordId,
+        named: &NamedRecord,
         to: &'a str,
         on: &'a str,
     ) -> Result<Self, CommandError> {
-        if record.subject != Subject::Person {
-            return Err(CommandError::wrong("move_not_person", record));
+        if named.record.subject != Subject::Person {
+            return Err(CommandError::wrong("move_not_person", named));
         }
         if !sync_core::date::is_date(on) {
             return Err(CommandError::wrong("bad_date", on));
@@ -103,9 +104,7 @@ impl<'a> Order<'a> {
         if !unit.cadres {
             return Err(CommandError::wrong("unit_without_cadres", to));
         }
-        let spaces = record::spaces_of(conn, record).await?;
-        let from = spaces.first().map(|space| space.unit().to_owned());
-        let from = from.ok_or_else(|| CommandError::wrong("unknown_record", record))?;
+        let (from, record) = named.find(conn).await?;
         if from == to {
             return Err(CommandError::wrong("move_stays", to));
         }

@@ -6,24 +6,22 @@ use serde_json::Value;
 use store::record;
 use sync_core::check::Problem;
 use sync_core::date::date_in_china;
-use sync_core::id::{RecordId, Space, Subject};
+use sync_core::id::{Space, Subject};
 use sync_core::show::{self, json};
 use words::{Language, Words};
 
 use crate::app::App;
 use crate::error::CommandError;
+use crate::named_record::NamedRecord;
 use crate::transaction::ReadTx;
 use crate::unit_records::load;
 
 /// A record with everything that it shows.
-pub async fn show(app: &App, id: &str) -> Result<Value, CommandError> {
-    let record: RecordId = id.parse().map_err(|_| CommandError::wrong("bad_id", id))?;
+pub async fn show(app: &App, named: &str) -> Result<Value, CommandError> {
+    let named: NamedRecord = named.parse()?;
     let context = app.context();
     let ReadTx { mut conn, control } = context.read().await?;
-    let spaces = record::spaces_of(&mut conn, record).await?;
-    let Some(unit) = spaces.first().map(|space| space.unit().to_owned()) else {
-        return Err(CommandError::wrong("unknown_record", id));
-    };
+    let (unit, record) = named.find(&mut conn).await?;
     let source = load(&mut conn, control.package(), &unit).await?;
     let words = Words::new(Language::of_environment());
     let shown = show::record(&source, &unit, record, &date_in_china(context.clock.now()));

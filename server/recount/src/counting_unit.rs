@@ -44,7 +44,7 @@ impl Absences {
         let mut shared: BTreeSet<String> = BTreeSet::new();
         for (unit, spaces) in units {
             for mut group in RecountedUnit::read(conn, package, spaces).await?.groups {
-                mark_moves(control, unit, &mut group);
+                mark_told(control, unit, &mut group);
                 for number in group.numbers {
                     let first = *shown_in.entry(number.clone()).or_insert(unit);
                     if first != unit.as_str() {
@@ -58,21 +58,21 @@ impl Absences {
         let mut claimants = Vec::new();
         for (unit, spaces) in units {
             for mut group in RecountedUnit::read(conn, package, spaces).await?.groups {
-                mark_moves(control, unit, &mut group);
+                mark_told(control, unit, &mut group);
                 if !group.numbers.is_disjoint(&shared) {
                     claimants.push(Claimant::of(package, unit, group, &dates));
                 }
             }
         }
-        Ok(Self::of(&claimants, &dates))
+        Ok(Self::of(control, &claimants, &dates))
     }
 
-    fn of(claimants: &[Claimant], dates: &BTreeSet<String>) -> Self {
+    fn of(control: &Control, claimants: &[Claimant], dates: &BTreeSet<String>) -> Self {
         let numbers: Vec<&BTreeSet<String>> = claimants.iter().map(|c| &c.numbers).collect();
         let mut parted = Pairs::new();
         for (at, one) in claimants.iter().enumerate() {
             for (to, other) in claimants.iter().enumerate().skip(at + 1) {
-                if one.unit == other.unit && !one.parted.is_disjoint(&other.members) {
+                if one.is_another(control, other) {
                     parted.insert((at, to));
                 }
             }
@@ -106,10 +106,11 @@ impl Absences {
     }
 }
 
-/// Gives the records of a move something in common that is like a number: the new one's name.
-fn mark_moves(control: &Control, unit: &str, group: &mut Group) {
+/// Gives records that are told to be one person something in common that is like a number: the greater
+/// name.
+fn mark_told(control: &Control, unit: &str, group: &mut Group) {
     for member in &group.members {
-        for (_, other) in control.went_on(unit, *member) {
+        for (_, other) in control.same_person(unit, *member) {
             group.numbers.insert(member.max(other).to_string());
         }
     }
@@ -134,6 +135,19 @@ impl Claimant {
             members: group.members,
             parted: group.parted,
         }
+    }
+
+    /// Whether it is said that the other group is another person: by somebody of their unit, or by the
+    /// office.
+    fn is_another(&self, control: &Control, other: &Self) -> bool {
+        if self.unit == other.unit {
+            return !self.parted.is_disjoint(&other.members);
+        }
+        let mut members = self.members.iter();
+        members.any(|member| {
+            let mut others = control.other_person(&self.unit, *member);
+            others.any(|(unit, record)| *unit == other.unit && other.members.contains(record))
+        })
     }
 
     fn claim(&self, date: &str) -> Claim<'_> {

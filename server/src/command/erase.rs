@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use node::{App, CommandError, Erasure};
+use node::{App, CommandError, Erasure, NamedRecord};
 use serde_json::{Value, json};
 use sync_core::id::{DeviceId, RecordId};
 
-use super::{order, record_id, time};
+use super::{order, time};
 
 #[derive(Debug, Args)]
 pub(super) struct EraseArgs {
-    /// The records. Whoever is shown as one person with them is erased too.
+    /// The records, each as RECORD or UNIT/RECORD. Whoever is shown as one person with them is erased too.
     #[arg(required = true)]
     records: Vec<String>,
     /// These records alone.
@@ -26,8 +26,8 @@ pub(super) struct EraseArgs {
 }
 
 pub(super) async fn erase(app: &App, args: &EraseArgs) -> Result<Value, CommandError> {
-    let records = args.records.iter().map(|text| record_id(text));
-    let records: Vec<RecordId> = records.collect::<Result<_, _>>()?;
+    let records = args.records.iter().map(|text| text.parse());
+    let records: Vec<NamedRecord> = records.collect::<Result<_, _>>()?;
     let wish = app.erasure(&records, args.alone).await?;
     let mut given = order::give(app, &args.key, args.out.as_deref(), &wish).await?;
     let names = wish.names.iter();

@@ -1,14 +1,14 @@
 //! `move`: a person to another unit.
 
 use clap::Args;
-use node::{App, CommandError};
+use node::{App, CommandError, NamedRecord};
 use serde_json::Value;
 
-use super::{record_id, shapes};
+use super::shapes;
 
 #[derive(Debug, Args)]
 pub(super) struct MoveArgs {
-    /// The record.
+    /// The record, as RECORD or UNIT/RECORD.
     record: String,
     /// The unit that she moves to.
     #[arg(long, value_name = "CODE")]
@@ -19,7 +19,7 @@ pub(super) struct MoveArgs {
 }
 
 pub(super) async fn move_person(app: &App, args: &MoveArgs) -> Result<Value, CommandError> {
-    let record = record_id(&args.record)?;
+    let record: NamedRecord = args.record.parse()?;
     let gone = app.move_person(record, &args.to, args.on.as_deref());
     Ok(shapes::gone(&gone.await?))
 }

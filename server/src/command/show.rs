@@ -6,7 +6,7 @@ use serde_json::Value;
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
-    /// The record, or the 12-digit code of an organisation.
+    /// The record, as RECORD or UNIT/RECORD; or the 12-digit code of an organisation.
     id: String,
 }
 

@@ -15,6 +15,9 @@ statements! {
         WHERE number = $1 AND unit = $2 AND record = $3";
     REMOVE_HOME = "DELETE FROM lives_in WHERE unit = $1 AND household = $2 AND person = $3";
     REMOVE_LINK = "DELETE FROM linked WHERE unit = $1 AND record = $2 AND other = $3";
+    SHARED_NUMBERS = "SELECT number, unit, record FROM identity_number WHERE number IN
+        (SELECT number FROM identity_number GROUP BY number HAVING COUNT(DISTINCT unit) > 1)
+        ORDER BY number, unit, record";
     OPEN = "INSERT INTO open_conflict (unit, record) VALUES ($1, $2)";
     CLOSE = "DELETE FROM open_conflict WHERE unit = $1 AND record = $2";
     OPEN_ALL = "SELECT unit, record FROM open_conflict ORDER BY unit, record";
@@ -182,6 +185,12 @@ pub async fn holders(conn: &mut Conn, numbers: &[Blind]) -> Result<BTreeSet<Hold
         }
     }
     Ok(found)
+}
+
+/// The numbers that records of several units show, with all that do.
+pub async fn shared_numbers(conn: &mut Conn) -> Result<Vec<Holder>, StoreError> {
+    let rows = query(SHARED_NUMBERS).fetch_all(conn).await?;
+    rows.iter().map(holder).collect()
 }
 
 /// Writes that records show numbers from now on.

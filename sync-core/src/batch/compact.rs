@@ -94,11 +94,19 @@ impl Parts {
     }
 }
 
-/// An entry's change where it can be told by its meaning: its actor follows from the rest.
+/// An entry's change where it can be told by its meaning: its actor follows from the rest. One that names
+/// more than a predecessor in four bytes would grow by it, and goes as it is.
 fn told(device: DeviceId, entry: &Entry) -> Option<Change> {
     let change = Change::parse(&entry.change).ok();
-    change.filter(|change| change.is_of(device))
+    let fits = |change: &Change| {
+        let preds: usize = change.puts.iter().map(|put| put.preds.len()).sum();
+        preds * BYTES_A_PREDECESSOR <= entry.change.len()
+    };
+    change.filter(|change| change.is_of(device) && fits(change))
 }
+
+/// Bytes that a change has at least for each predecessor, if it is told by its meaning.
+const BYTES_A_PREDECESSOR: usize = 4;
 
 /// Things that stood in the message before, by their number.
 struct Table<T> {

@@ -222,6 +222,31 @@ fn ten_million_operations_in_a_few_bytes_are_refused_before_they_are_decoded() {
 }
 
 #[test]
+fn under_one_key_each_predecessor_is_another_change() {
+    let replaces = |preds: &[(u8, u32)]| {
+        let of = |(of, counter): &(u8, u32)| OpId {
+            counter: *counter,
+            actor: actor(*of),
+        };
+        let replacing = Put {
+            preds: preds.iter().map(of).collect(),
+            ..put("a.b", 5.into())
+        };
+        let raw = Change::forge(vec![], actor(1), 5000, 0, vec![replacing]).1;
+        Change::parse(&raw).map(|change| change.puts[0].preds.len())
+    };
+    assert_eq!(replaces(&[(2, 1), (3, 1), (4, 2)]), Ok(3));
+    assert_eq!(
+        replaces(&[(2, 1), (2, 2)]),
+        Err(BadChange::Predecessors),
+        "a change writes a key once"
+    );
+    // A run of them is a few bytes.
+    let run: Vec<(u8, u32)> = (1..4096).map(|counter| (2, counter)).collect();
+    assert_eq!(replaces(&run), Err(BadChange::Predecessors));
+}
+
+#[test]
 fn the_limits_are_where_they_are_said_to_be() {
     let parse = |deps: Vec<ChangeHash>, start_op, time, puts| {
         Change::parse(&Change::forge(deps, actor(1), start_op, time, puts).1)
@@ -275,18 +300,19 @@ fn the_limits_are_where_they_are_said_to_be() {
     assert_eq!(parse(vec![], 1, TIME_MAX + 1, ops(1)), Err(BadChange::Time));
     assert_eq!(parse(vec![], 1, -1, ops(1)), Err(BadChange::Time));
 
+    // Of 64 changes under as many keys as it takes.
     let preds = |count: u32| {
-        let preds = (1..=count)
-            .map(|counter| OpId {
-                counter,
-                actor: actor(2),
-            })
-            .collect();
-        vec![Put {
-            key: key("a.b"),
+        let all: Vec<u32> = (0..count).collect();
+        let pred = |n: &u32| OpId {
+            counter: 1 + n % 64,
+            actor: actor((n % 64) as u8),
+        };
+        let puts = all.chunks(64).zip(0..).map(|(preds, n)| Put {
+            key: key(&format!("a.f{n}")),
             value: Value::Null,
-            preds,
-        }]
+            preds: preds.iter().map(pred).collect(),
+        });
+        puts.collect::<Vec<_>>()
     };
     assert!(parse(vec![], 9000, 0, preds(CHANGE_PREDS_MAX as u32)).is_ok());
     assert_eq!(

@@ -19,6 +19,7 @@ use super::order::{Order, OrderKind};
 use super::revoke::Revocation;
 use super::root::RootStatement;
 use super::roster::Enrolment;
+use super::same_person::SamePerson;
 use super::seal_key::SealKey;
 
 /// The only suite there is.
@@ -47,8 +48,9 @@ pub(super) mod kind {
     pub(crate) const WIPE: u16 = 8;
     pub(crate) const LEFT_OUT: u16 = 9;
     pub(crate) const MOVED: u16 = 11;
+    pub(crate) const SAME_PERSON: u16 = 12;
     /// The highest number that this version knows.
-    pub(crate) const LAST: u16 = 11;
+    pub(crate) const LAST: u16 = 12;
 }
 
 /// Why a control entry is not taken.
@@ -109,6 +111,7 @@ pub(super) enum Content {
     Order(OrderKind, Order),
     LeftOut(Exclusion),
     Moved(Box<Moved>),
+    SamePerson(Box<SamePerson>),
     Unknown,
 }
 
@@ -195,6 +198,14 @@ impl ControlEntry {
     pub fn moves(&self) -> Option<&Moved> {
         match &self.content {
             Content::Moved(moved) => Some(moved),
+            _ => None,
+        }
+    }
+
+    /// What it says of records in two units, if it does.
+    pub fn as_same_person(&self) -> Option<&SamePerson> {
+        match &self.content {
+            Content::SamePerson(said) => Some(said),
             _ => None,
         }
     }
@@ -292,12 +303,23 @@ impl EntryWire {
         }
     }
 
-    /// The keys whose signatures of the message verify.
-    pub(super) fn signers(&self, message: &[u8]) -> BTreeSet<[u8; 32]> {
+    /// Of these keys those whose signatures of the message verify. Others are not looked at, and of each the
+    /// first signature alone: whoever shows an entry costs no more than the keys that may sign one.
+    pub(super) fn signers(&self, message: &[u8], may: &BTreeSet<[u8; 32]>) -> BTreeSet<[u8; 32]> {
+        let mut left = may.clone();
         let verified = |signature: &SignatureWire| {
-            let key = plain_key(&signature.key)?;
+            let key = plain_key(&signature.key).filter(|key| left.remove(key))?;
             seal::verify(&key, message, &signature.signature).then_some(key)
         };
-        self.signatures.0.iter().filter_map(verified).collect()
+        let signatures = self.signatures.0.iter();
+        signatures.filter_map(verified).collect()
+    }
+
+    /// The keys that the signatures name.
+    pub(super) fn named(&self) -> BTreeSet<[u8; 32]> {
+        let signatures = self.signatures.0.iter();
+        signatures
+            .filter_map(|signature| plain_key(&signature.key))
+            .collect()
     }
 }

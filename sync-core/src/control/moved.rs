@@ -6,6 +6,7 @@ use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
 use super::entry::{ControlEntry, Signer, kind, seal_entry};
+use super::same_person::UnitRecord;
 use crate::cbor;
 use crate::id::{Class, EntryHash, NetworkId, RecordId, Space};
 use crate::shape::SpaceWire;
@@ -90,9 +91,6 @@ impl ControlEntry {
         seal_entry(network, kind::MOVED, Some(scope), content, signer)
     }
 }
-
-/// A record of a unit.
-type UnitRecord = (String, RecordId);
 
 /// The join of these statements.
 #[derive(Clone, Debug, Default)]

@@ -190,7 +190,7 @@ impl OrderFile {
             kind,
             scope: scope.0.iter().filter_map(SpaceWire::space).collect(),
             order,
-            signers: wire.signers(&message),
+            signers: wire.signers(&message, &wire.named()),
             entry: name_of(&message),
         })
     }

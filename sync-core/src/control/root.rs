@@ -140,6 +140,22 @@ impl Roots {
         }
     }
 
+    /// The keys that may sign a root statement with this content.
+    pub(super) fn may_sign_root(&self, network: NetworkId, content: &[u8]) -> BTreeSet<[u8; 32]> {
+        let founds = network_of(content) == network;
+        let founding = RootStatement::decode(content).ok().filter(|_| founds);
+        let statements = founding.iter().chain(&self.newest);
+        statements
+            .flat_map(|statement| &statement.root_keys)
+            .copied()
+            .collect()
+    }
+
+    /// The keys that may sign anything else.
+    pub(super) fn may_sign(&self) -> BTreeSet<[u8; 32]> {
+        self.node_keys.union(&self.order_keys).copied().collect()
+    }
+
     pub(super) fn join(&mut self, statement: &RootStatement) {
         self.node_keys.extend(&statement.node_keys);
         self.order_keys.extend(&statement.order_keys);

@@ -1,6 +1,7 @@
 mod moves;
 mod orders;
 mod revoking;
+mod same_person;
 
 use super::entry::seal_entry;
 use super::*;

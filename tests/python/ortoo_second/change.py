@@ -112,6 +112,8 @@ def parse(chunk):
         for _ in range(count):
             counter += steps.pop(0)
             preds.append((counter, actors[owners.pop(0)]))
+        if len({actor for _, actor in preds}) < count:
+            raise Bad("two predecessors of one actor under a key")
         puts.append(Put(key, value(values.take(meta >> 4), meta & 15), preds))
     change = Change(deps, actor, start_op, time, puts, name)
     if write(change) != chunk:

@@ -170,6 +170,15 @@ fn control(before: &Control, bytes: &[u8]) -> Said {
         said.extend(decision);
         return Ok(Json::Object(said));
     }
+    if let Some(same) = entry.as_same_person() {
+        let records = same.records.iter();
+        let records: Vec<Json> = records
+            .map(|(unit, record)| json!([unit, record.to_string()]))
+            .collect();
+        let same = json!({"records": records, "same": same.same, "number": same.number});
+        said.insert("same_person".into(), same);
+        return Ok(Json::Object(said));
+    }
     if let Some(moved) = moved(&after, bytes) {
         let moved = json!({
             "record": moved.record.to_string(),

@@ -8,7 +8,7 @@ use sync_core::control::Control;
 use sync_core::date::date_in_china;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest};
 use sync_core::exchange::Budget;
-use sync_core::id::{AuthorId, Class};
+use sync_core::id::Class;
 use sync_core::record::{DocumentError, WriteError};
 use sync_core::replica::{Context, DeviceIdentity, Edit, EditError, Replica, ServerState};
 use sync_core::row::Row;
@@ -16,6 +16,7 @@ use sync_core::seal::SealingKey;
 
 use super::agree::{heads_before, note_saved, states, with_heads_of_others};
 use super::fault::{Fault, Plant};
+use super::hub::SHARED;
 use super::oracle::{Broken, Checked, When, broken, require};
 use super::phone::{Form, InDoubt, Process};
 use super::users;
@@ -388,14 +389,18 @@ impl World {
     pub(super) fn save(&mut self, p: usize, mut form: Form) -> Checked {
         let now = self.phone_now(p);
         // Phones are shared: a batch names one author, so a change of hands closes it.
-        let other = AuthorId([0xa0; 8]);
-        let author = if self.dice.chance(150) {
-            other
-        } else {
-            self.phones[p].author
-        };
+        let changes_hands = self.dice.chance(150);
         let Some(process) = &self.phones[p].process else {
             return Ok(());
+        };
+        let enrolment = process.replica.control().enrolment(self.phones[p].device);
+        let Some(authors) = enrolment.map(|enrolment| &enrolment.authors) else {
+            return Ok(());
+        };
+        let own = authors.iter().find(|author| **author != SHARED);
+        let author = match changes_hands && authors.contains(&SHARED) {
+            true => SHARED,
+            false => own.copied().unwrap_or(SHARED),
         };
         // A host that knows how far its clock is off says so (R27).
         let today = date_in_china(process.replica.hub().not_future_before(now));

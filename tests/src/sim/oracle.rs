@@ -188,6 +188,15 @@ pub(super) fn change_head(raw: &[u8]) -> Option<ChangeHead> {
     })
 }
 
+/// The salt seed of a batch, read without the core; none once something of it is blotted out.
+pub(super) fn salt_seed(batch: &[u8]) -> Option<Vec<u8>> {
+    let mut envelope = minicbor::Decoder::new(batch);
+    envelope.array().ok()?;
+    envelope.skip().ok()?;
+    envelope.skip().ok()?;
+    envelope.bytes().ok().map(<[u8]>::to_vec)
+}
+
 fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
     let (taken, tail) = rest.split_at_checked(count)?;
     *rest = tail;

@@ -291,7 +291,7 @@ impl RealServer {
         self.turn += 1;
         let app = self.node();
         let key = sync_core::seal::SigningKey::from_bytes(&person().to_bytes());
-        let wish = self.wait(app.erasure(&[record], true));
+        let wish = self.wait(app.erasure(&[record.into()], true));
         let order = self.wait(app.make_order("order.key", &key, &wish));
         self.wait(app.submit_order("order", &order));
     }

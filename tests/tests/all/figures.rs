@@ -343,7 +343,7 @@ fn a_woman_recorded_in_two_units_counts_in_one_at_each_date() {
     let mut banner = Banner::new();
     let number = id_number("19800520", 124);
     let home = household(&banner.a, "0001", "2");
-    woman(&banner.a, &home, "1980-05-20", Some(&number));
+    let here = woman(&banner.a, &home, "1980-05-20", Some(&number));
     banner.then(
         "recorded in one",
         &[
@@ -357,14 +357,32 @@ fn a_woman_recorded_in_two_units_counts_in_one_at_each_date() {
     let residence = banner.other.ok(&["show", &moved])["items"]["residence"][0]["item"].clone();
     let since = format!("residence#{}.since=2024-06-01", residence.as_str().unwrap());
     banner.other.edit(&moved, &[&since]);
+    banner.meet();
+    // Until the office has looked, nobody of either unit is told of the other.
+    let counted = |phone: &Phone| -> Vec<i64> {
+        let figures = on_phone(phone);
+        let of = figures.iter().filter(|((key, _), _)| key == CERVICAL);
+        of.map(|(_, cell)| cell[1]).collect()
+    };
+    assert_eq!(counted(&banner.a), [1; 10]);
+    assert_eq!(counted(&banner.other), [1; 7], "from 2024 on");
+    let pairs = banner.server.run(&["duplicates"]).json();
+    let [one, other] = [0, 1].map(|at| pairs[0]["records"][at].as_str().unwrap().to_owned());
+    assert_eq!(
+        (one, other),
+        (format!("{GACHA}/{here}"), format!("{OTHER}/{moved}"))
+    );
+    assert_eq!(pairs[0]["said"], serde_json::Value::Null);
+    let said = banner.server.run(&["same-person", &here, &moved]).json();
+    assert_eq!(said["new"], true);
     banner.then("recorded in two", &[]);
-    let here = at_banner(&banner.server, GACHA);
+    let first = at_banner(&banner.server, GACHA);
     let then = at_banner(&banner.server, OTHER);
     let years = |figures: &Figures| -> Vec<u64> {
         let of = figures.keys().filter(|(key, _)| key == CERVICAL);
         of.map(|(_, year)| *year).collect()
     };
-    assert_eq!(years(&here), [2021, 2022, 2023]);
+    assert_eq!(years(&first), [2021, 2022, 2023]);
     assert_eq!(years(&then), [2024, 2025, 2026, 2027, 2028, 2029, 2030]);
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sync_core::admit::BESIDE_MAX;
 use sync_core::batch::{Batch, Entry, Header};
-use sync_core::change::{Change, Put};
+use sync_core::change::{Change, OpId, Put};
 use sync_core::control::ControlPosition;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest, EnrolmentLink};
 use sync_core::feed::{BRANCHES_MAX, Feed};
@@ -104,6 +104,7 @@ fn peak_kib(pid: u32) -> u64 {
 struct Device {
     key: SigningKey,
     network: NetworkId,
+    author: AuthorId,
     nonce: [u8; 16],
     feed: Feed,
     space: Space,
@@ -129,6 +130,7 @@ impl Device {
         Self {
             key,
             network: link.network,
+            author: answer.author,
             nonce: answer.nonce,
             feed,
             space,
@@ -170,7 +172,7 @@ impl Device {
         let header = Header {
             space: self.space.clone(),
             device: self.id(),
-            author: AuthorId([9; 8]),
+            author: self.author,
             seq,
             prev,
             dictionary: 1,
@@ -604,6 +606,40 @@ fn a_device_that_heaps_up_changes_and_branches_keeps_nobody_from_writing() {
     let stopped = events.as_array().unwrap().iter();
     let stopped = stopped.filter(|event| event["event"] == "feed_stopped");
     assert_eq!(stopped.count(), 1, "{events}");
+    drop(office);
+    village.honest_edits_stand();
+}
+
+/// A run of predecessors takes few bytes, and would take many in a message that tells each of them.
+#[test]
+fn a_batch_of_long_runs_keeps_no_phone_from_exchanging() {
+    let mut village = Village::new();
+    // Another node of the same installation, for whoever speaks TLS.
+    let office = Server::sample(&village.server.data);
+    village.honest.ok(&["server", &office.url]);
+    let own = village.device.id();
+    let record = RecordId::draw(Subject::Person, 1, [79; 10]);
+    let run = |n: u32| {
+        let pred = |counter: u32| OpId {
+            counter: (1 << 30) + counter,
+            actor: ActorId([7; ActorId::LEN]),
+        };
+        let put = Put {
+            key: Key::parse("identity.name").unwrap(),
+            value: Scalar::Null,
+            preds: (0..4096).map(pred).collect(),
+        };
+        Change::make(Vec::new(), own, (1 << 31) - 64 - n, 0, vec![put]).1
+    };
+    let runs: Vec<Vec<u8>> = (0..200).map(run).collect();
+    assert!(runs.iter().all(|run| run.len() < 120));
+    let batch = village.device.batch_of(record, runs);
+    let none: [&str; 0] = [];
+    assert_eq!(village.upload("runs", vec![batch]), none);
+    assert_eq!(village.verified()["aside"], 200);
+    village.honest.sync();
+    let status = village.honest.ok(&["status"]);
+    assert_eq!(status["waiting"], 200, "it has them, set aside: {status}");
     drop(office);
     village.honest_edits_stand();
 }

@@ -89,6 +89,8 @@ pub(super) struct Affected {
     tied: BTreeSet<Blind>,
     /// Who shows them now.
     holders: BTreeSet<Holder>,
+    /// Who is one person in two units, as a move or the office says, under a tie of each two.
+    told: BTreeSet<Holder>,
     /// Persons of whom all of this was read when their ties were written.
     read: BTreeSet<(String, RecordId)>,
 }
@@ -150,7 +152,7 @@ impl Affected {
             // Whoever is linked with somebody may have moved, and be linked with others there.
             loop {
                 let known = self.known();
-                self.add_moved(control, &mut fresh);
+                self.add_told(control, &mut fresh);
                 self.add_linked(conn, &mut fresh).await?;
                 if self.known() == known {
                     break;
@@ -201,26 +203,26 @@ impl Affected {
         self.records.values().map(BTreeSet::len).sum()
     }
 
-    /// Adds to `fresh` as whom somebody in it went on in another unit, or from whom she came: one
-    /// person, whether or not they show a number.
-    fn add_moved(&mut self, control: &Control, fresh: &mut BTreeMap<String, BTreeSet<RecordId>>) {
+    /// Adds to `fresh` who is one person with somebody in it in another unit, as a move or the office says,
+    /// whether or not they show a number; and of whom the office says that she is not.
+    fn add_told(&mut self, control: &Control, fresh: &mut BTreeMap<String, BTreeSet<RecordId>>) {
         let mut due: Vec<(String, RecordId)> = fresh
             .iter()
             .flat_map(|(unit, records)| records.iter().map(|record| (unit.clone(), *record)))
             .collect();
         while let Some((unit, record)) = due.pop() {
-            for (there, other) in control.went_on(&unit, record) {
+            let same = control.same_person(&unit, record);
+            for (there, other) in same {
                 let tie = link_key(record.max(*other));
-                self.holders.insert((tie, unit.clone(), record));
-                self.holders.insert((tie, there.clone(), *other));
+                self.told.insert((tie, unit.clone(), record));
+                self.told.insert((tie, there.clone(), *other));
+            }
+            let same = control.same_person(&unit, record);
+            for (there, other) in same.chain(control.other_person(&unit, record)) {
                 let counted = self.stale.entry(there.clone()).or_default();
                 counted.extend([*other]);
-                if self
-                    .records
-                    .entry(there.clone())
-                    .or_default()
-                    .insert(*other)
-                {
+                let known = self.records.entry(there.clone()).or_default();
+                if known.insert(*other) {
                     fresh.entry(there.clone()).or_default().insert(*other);
                     due.push((there.clone(), *other));
                 }
@@ -249,80 +251,125 @@ impl Affected {
         Ok(())
     }
 
-    /// When each person who is concerned counts in another unit.
-    pub(super) fn absences(&self, counter: &Counter<'_>, units: &Units<'_>) -> Absences {
-        let mut away = Absences::new();
-        let mut group_of: BTreeMap<(&str, RecordId), RecordId> = BTreeMap::new();
+    /// When each person who is concerned counts in another unit: by what is known, and by what the office
+    /// knows of. Only the latter is for phones: a number that somebody typed tells nobody of another unit.
+    pub(super) fn absences(
+        &self,
+        counter: &Counter<'_>,
+        control: &Control,
+        units: &Units<'_>,
+    ) -> (Absences, Absences) {
+        let known: BTreeSet<Holder> = self.holders.union(&self.told).cloned().collect();
+        let seats = Seats::new(counter, control, units);
+        (seats.absences(&known), seats.absences(&self.told))
+    }
+}
+
+/// Who of the persons of some units counts where.
+struct Seats<'a> {
+    counter: &'a Counter<'a>,
+    control: &'a Control,
+    units: &'a Units<'a>,
+    group_of: BTreeMap<(&'a str, RecordId), RecordId>,
+}
+
+impl<'a> Seats<'a> {
+    fn new(counter: &'a Counter<'a>, control: &'a Control, units: &'a Units<'a>) -> Self {
+        let mut group_of = BTreeMap::new();
         for (unit, (_, said)) in units {
             for (id, (group, _)) in said.groups.range(..) {
                 if id.subject == Subject::Person {
                     group_of.extend(group.members().map(|member| ((unit.as_str(), member), *id)));
-                    away.insert((unit.clone(), *id), Absence::default());
                 }
             }
         }
-        let dates = counter.dates(Subject::Person);
-        for cluster in identity_clusters(&self.holders, &group_of, units) {
+        Self {
+            counter,
+            control,
+            units,
+            group_of,
+        }
+    }
+
+    /// When each group counts in another unit, if those who share a tie are one person.
+    fn absences(&self, holders: &BTreeSet<Holder>) -> Absences {
+        let here = self.group_of.iter();
+        let here = here.map(|((unit, _), id)| ((*unit).to_owned(), *id));
+        let mut away: Absences = here.map(|group| (group, Absence::default())).collect();
+        let dates = self.counter.dates(Subject::Person);
+        for cluster in self.clusters(holders) {
             let said: Vec<(RecordId, &Facts)> = cluster
                 .iter()
                 .filter_map(|(unit, id)| {
-                    let (_, facts) = units.get(*unit)?.1.groups.get(id)?;
+                    let (_, facts) = self.units.get(*unit)?.1.groups.get(id)?;
                     Some((*id, facts))
                 })
                 .collect();
-            let seats = absences(counter.package(), &said, &dates);
+            let seats = absences(self.counter.package(), &said, &dates);
             for ((unit, id), seat) in cluster.iter().zip(seats) {
                 away.insert(((*unit).to_owned(), *id), seat);
             }
         }
         away
     }
+
+    /// Groups that share ties over several units, several of one person each; by unit and group. Groups
+    /// that somebody parted are two people, whatever they share: of one unit the one with the smaller id
+    /// is the one that other units know.
+    fn clusters(&self, holders: &BTreeSet<Holder>) -> Vec<BTreeSet<(&'a str, RecordId)>> {
+        let mut ties_of: BTreeMap<(&'a str, RecordId), BTreeSet<Blind>> = BTreeMap::new();
+        for (tie, unit, record) in holders {
+            if let Some(group) = self.group(unit, *record) {
+                ties_of.entry(group).or_default().insert(*tie);
+            }
+        }
+        let mut parted = BTreeSet::new();
+        for one in ties_of.keys() {
+            let others = self.parted_from(*one);
+            parted.extend(
+                others
+                    .into_iter()
+                    .map(|other| (*one.min(&other), *one.max(&other))),
+            );
+        }
+        let clusters = gather(&ties_of, &BTreeSet::new(), &parted);
+        clusters
+            .into_iter()
+            .filter(|cluster| cluster.len() > 1)
+            .collect()
+    }
+
+    /// The group of a record, by unit.
+    fn group(&self, unit: &str, record: RecordId) -> Option<(&'a str, RecordId)> {
+        let (unit, _) = self.units.get_key_value(unit)?;
+        let group = self.group_of.get(&(unit.as_str(), record))?;
+        Some((unit, *group))
+    }
+
+    /// The groups that are another person than this one: as somebody of its unit says, or the office.
+    fn parted_from(&self, (unit, id): (&'a str, RecordId)) -> Vec<(&'a str, RecordId)> {
+        let group = self.units.get(unit);
+        let Some((group, _)) = group.and_then(|(_, said)| said.groups.get(&id)) else {
+            return Vec::new();
+        };
+        let here = group.parted().filter_map(|record| self.group(unit, record));
+        let members = group.members();
+        let there = members.flat_map(|member| self.control.other_person(unit, member));
+        let there = there.filter_map(|(unit, record)| self.group(unit, *record));
+        here.chain(there).collect()
+    }
 }
 
-/// What ties a record to the one that it went on as, in the place of a number that both show.
-fn link_key(new: RecordId) -> Blind {
+/// What ties two records that are told to be one person, in the place of a number that both show: the
+/// greater of their ids.
+fn link_key(greater: RecordId) -> Blind {
     let mut tie = [0; 16];
-    tie.copy_from_slice(&new.to_bytes()[1..]);
+    tie.copy_from_slice(&greater.to_bytes()[1..]);
     Blind(tie)
 }
 
 /// What was loaded of each unit.
 pub(super) type Units<'a> = BTreeMap<String, (UnitRecords<'a>, UnitFacts)>;
-
-/// Groups that share ID numbers over several units, several of one person each; by unit and group.
-/// Groups of one unit that somebody parted are two people, whatever their numbers: the one with the
-/// smaller id is the one that other units know.
-fn identity_clusters<'a>(
-    holders: &'a BTreeSet<Holder>,
-    group_of: &BTreeMap<(&str, RecordId), RecordId>,
-    units: &Units<'_>,
-) -> Vec<BTreeSet<(&'a str, RecordId)>> {
-    let mut numbers_of: BTreeMap<(&str, RecordId), BTreeSet<Blind>> = BTreeMap::new();
-    for (number, unit, record) in holders {
-        if let Some(group) = group_of.get(&(unit.as_str(), *record)) {
-            let numbers = numbers_of.entry((unit, *group)).or_default();
-            numbers.insert(*number);
-        }
-    }
-    let mut parted = BTreeSet::new();
-    for one @ (unit, id) in numbers_of.keys() {
-        let group = units.get(*unit).and_then(|(_, said)| said.groups.get(id));
-        for record in group.into_iter().flat_map(|(group, _)| group.parted()) {
-            if let Some(other) = group_of.get(&(*unit, record)).map(|id| (*unit, *id)) {
-                parted.insert(if *one < other {
-                    (*one, other)
-                } else {
-                    (other, *one)
-                });
-            }
-        }
-    }
-    let clusters = gather(&numbers_of, &BTreeSet::new(), &parted);
-    clusters
-        .into_iter()
-        .filter(|cluster| cluster.len() > 1)
-        .collect()
-}
 
 /// Writes which numbers persons show, of whom else something was said, and which households they
 /// name; returns the numbers that they show or showed, and of whom else something is or was said.

@@ -60,8 +60,8 @@ pub(super) async fn update_in(
         units.insert(unit.clone(), (source, said));
     }
     let counter = Counter::new(package);
-    let away = affected.absences(&counter, &units);
-    tell(tx, &away).await?;
+    let (away, told) = affected.absences(&counter, &control, &units);
+    tell(tx, &told).await?;
     let conn = &mut tx.conn;
     for generation in generations {
         let Some(package) = control.package_of(generation.package) else {
@@ -115,7 +115,8 @@ async fn open_conflicts(
     Ok(())
 }
 
-/// Tells the phones of a unit, by the control feed, who counts elsewhere from now on.
+/// Tells the phones of a unit, by the control feed, who counts elsewhere from now on, of those of whom the
+/// office knows that they are recorded there too.
 async fn tell(tx: &mut WriteTx<'_>, away: &Absences) -> Result<(), StoreError> {
     let network = tx.control.network();
     let mut told = Vec::new();

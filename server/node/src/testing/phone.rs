@@ -6,7 +6,9 @@ use sync_core::batch::{Batch, Entry, Header};
 use sync_core::control::ControlPosition;
 use sync_core::enrol::{EnrolAnswer, EnrolRequest};
 use sync_core::feed::Vector;
-use sync_core::id::{BatchHash, DeviceId, Incarnation, NetworkId, RecordId, Space, Subject};
+use sync_core::id::{
+    AuthorId, BatchHash, DeviceId, Incarnation, NetworkId, RecordId, Space, Subject,
+};
 use sync_core::record::RecordState;
 use sync_core::seal::SigningKey;
 use sync_core::value::{Key, Value};
@@ -22,6 +24,8 @@ pub struct Phone {
     pub network: NetworkId,
     /// Its one space.
     pub space: Space,
+    /// In whose name it writes.
+    pub author: AuthorId,
     /// The nonce that it was given last.
     pub nonce: [u8; 16],
     /// The life of the server that it was answered in.
@@ -42,6 +46,7 @@ impl Phone {
             key: SigningKey::from_bytes(&[seed; 32]),
             network: station.app.network(),
             space: space.parse().unwrap(),
+            author: AuthorId([seed; 8]),
             nonce: [0; 16],
             incarnation: Incarnation([0; 8]),
             base: (0, Vector::default()),
@@ -90,6 +95,7 @@ impl Phone {
     /// Takes the answer to it.
     pub fn join(&mut self, answer: &[u8]) -> EnrolAnswer {
         let answer = EnrolAnswer::decode(answer).unwrap();
+        self.author = answer.author;
         self.nonce = answer.nonce;
         self.incarnation = answer.incarnation;
         answer
@@ -116,7 +122,7 @@ impl Phone {
         let header = Header {
             space: self.space.clone(),
             device: self.device(),
-            author: sync_core::id::AuthorId([self.seed; 8]),
+            author: self.author,
             seq,
             prev,
             dictionary: 1,

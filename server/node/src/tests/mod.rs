@@ -12,6 +12,7 @@ mod parked;
 mod recounting;
 mod referring;
 mod restoring;
+mod same_person;
 mod sealing;
 mod set_back;
 mod statements;

@@ -127,7 +127,7 @@ async fn a_journal_that_goes_on_elsewhere_after_an_erasure_keeps_what_it_is_give
     phone.exchange(&station, &[&first]).await;
     let key = station.dir.path().join("order.key");
     let key = crate::keys::persons_key(&key).unwrap();
-    let wish = station.app.erasure(&[record], true).await.unwrap();
+    let wish = station.app.erasure(&[record.into()], true).await.unwrap();
     let order = station.app.make_order("order.key", &key, &wish).await;
     station
         .app
@@ -434,6 +434,7 @@ async fn phones_are_told_what_stands_in_a_backup_or_the_journal() {
 /// Another phone with the same keys and the same memory.
 fn copy_of(station: &TestServer, phone: &Phone, seed: u8) -> Phone {
     let mut copy = Phone::new(station, seed, SPACE);
+    copy.author = phone.author;
     copy.nonce = phone.nonce;
     copy.incarnation = phone.incarnation;
     copy.base = phone.base.clone();

@@ -186,6 +186,36 @@ fn extreme_numbers_come_back_as_they_were() {
 }
 
 #[test]
+fn a_change_that_names_more_predecessors_than_it_has_bytes_for_does_not_grow_in_a_message() {
+    let mut writer = Writer::new(1);
+    let others: Vec<ActorId> = (0..100).map(|n| ActorId([n; ActorId::LEN])).collect();
+    let wide = |n: u32| {
+        // Runs in the change, numbers of five bytes in a message.
+        let at = (1 << 30) + n;
+        let pred = |actor: &ActorId| OpId {
+            counter: at,
+            actor: *actor,
+        };
+        let preds: Vec<OpId> = others.iter().map(pred).collect();
+        let puts = (0..40).map(|key| put(&format!("a.f{key}"), Value::Null, &preds));
+        let made = Change::make(vec![], writer.device(), (1 << 31) - 64, 0, puts.collect());
+        Entry {
+            record: record(1),
+            change: made.1,
+        }
+    };
+    let entries: Vec<Entry> = (0..4).map(wide).collect();
+    assert!(
+        entries
+            .iter()
+            .all(|wide| Change::parse(&wide.change).is_ok())
+    );
+    let batch = writer.batch(space(Class::General), 1, entries);
+    let packed = round_trip(std::slice::from_ref(&batch));
+    assert!(packed.len() < batch.len() + 64, "{}", packed.len());
+}
+
+#[test]
 fn counts_and_sizes_are_taken_at_the_limit_and_refused_above_it() {
     let batches = history(&mut Writer::new(1), 3);
     let packed = encode(NETWORK, &batches);

@@ -30,12 +30,12 @@ fn where_somebody_moved_does_not_depend_on_the_order_and_both_units_hear_of_it()
         assert_eq!(control.moved("152522100201", first.new), None);
         // She is one person wherever she was sent.
         let ties: Vec<RecordId> = control
-            .went_on("152522100200", first.record)
+            .same_person("152522100200", first.record)
             .map(|(_, record)| *record)
             .collect();
         assert_eq!(ties, [first.new, second.new]);
         let back: Vec<RecordId> = control
-            .went_on("152522100201", first.new)
+            .same_person("152522100201", first.new)
             .map(|(_, record)| *record)
             .collect();
         assert_eq!(back, [first.record]);

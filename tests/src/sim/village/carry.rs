@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sync_core::bundle::{Content, envelopes};
 use sync_core::bundle_exchange::BundleOptions;
-use sync_core::control::{ControlEntry, Moved, SealKey};
+use sync_core::control::{ControlEntry, Moved, SamePerson, SealKey};
 use sync_core::id::{RecordId, Subject};
 use sync_core::row::Table;
 use sync_core::seal::SealingKey;
@@ -98,6 +98,11 @@ impl Village {
             (self.hub).signed(|network, signer| ControlEntry::moved(network, &moved, signer));
         self.hub.add_control(&entry);
         self.keep("control", "moved", entry);
+        let [old, new] = [(moved.from, moved.record), (moved.to, moved.new)];
+        let said = SamePerson::of(old, new, true, 1).expect("two persons of two units");
+        let entry =
+            (self.hub).signed(|network, signer| ControlEntry::same_person(network, &said, signer));
+        self.keep("control", "same-person", entry);
     }
 
     /// An edit of what the server holds, as a request that refers to it: kept with what is held.

@@ -140,6 +140,10 @@ async fn cells_equal_a_recount_whatever_several_devices_write_apart() {
                 move_somebody(dice, &station).await;
                 same(&station, seed, &mut counted).await;
             }
+            if dice.below(15) == 0 {
+                decide_on_somebody(dice, &station).await;
+                same(&station, seed, &mut counted).await;
+            }
             let at = dice.below(devices.len());
             let (number, class, cadre) = &mut devices[at];
             let of_person = person(*number + dice.below(4) as u8);
@@ -172,6 +176,15 @@ async fn move_somebody(dice: &mut Dice, station: &TestServer) {
     let on = ["2023-05-20", "2025-11-01", "2026-08-31"][dice.below(3)];
     let moved = station.app.move_person(record, to, Some(on)).await;
     assert!(moved.is_ok(), "{moved:?}");
+}
+
+/// The office says of two records of the two units that they are one person, or two.
+async fn decide_on_somebody(dice: &mut Dice, station: &TestServer) {
+    let [here, there] = [10, 20].map(|unit| person(unit + dice.below(4) as u8).into());
+    let said = station
+        .app
+        .say_same_person(&here, &there, dice.below(2) == 0);
+    assert!(said.await.is_ok());
 }
 
 /// The cells are what a recount says.
