@@ -157,6 +157,7 @@ server-bad-id = "{ $key }" is neither a record's or device's id nor a 12-digit c
 server-bundle-refused = { $key } is not taken ({ $reason }): it is no bundle for this server, or was altered on its way. Ask for it again.
 server-recovery-first = This server was restored: until "recovery confirm" nothing of others goes out. See "recovery status".
 server-snapshot-too-large = The snapshot has { $key } bytes, { $max } is the limit. Make one for fewer units.
+server-erase-in-several-units = Several units have a record { $key }: { $units }. An order of erasure takes all of them, for good. Give --every-unit if that is what you mean.
 server-file-failed = The file { $key } can't be read or written: { $detail }.
 server-cannot-listen = Can't listen on { $key }: { $detail }. Choose another port, or stop what uses it.
 server-console-not-loopback = The console is for this machine's loopback address only, not for { $key }. Use 127.0.0.1.

@@ -156,6 +156,7 @@ server-bad-id = “{ $key }”不是记录或设备的编号，也不是 12 位�
 server-bundle-refused = 没有接收 { $key }（{ $reason }）：这不是给本服务器的携带包，或在途中有改动。请重新索取。
 server-recovery-first = 本服务器是恢复而来的：在执行 recovery confirm 之前，不发出他人的数据。请看 recovery status。
 server-snapshot-too-large = 快照有 { $key } 字节，上限为 { $max }。请减少单位，分几份制作。
+server-erase-in-several-units = 多个单位都有记录 { $key }：{ $units }。删除指令会将其全部永久删除。确要如此，请加 --every-unit。
 server-file-failed = 无法读写文件 { $key }：{ $detail }。
 server-cannot-listen = 无法监听 { $key }：{ $detail }。请换一个端口，或停止占用它的程序。
 server-console-not-loopback = 控制台只在本机回环地址上提供，不能用于 { $key }。请改用 127.0.0.1。

@@ -39,7 +39,7 @@ pub use http::{BODY_BYTES_MAX, router};
 pub use node::{
     App, BackupMade, Begun, BundleReport, Cell, CellDifference, Clock, CodeError, CodeRequest,
     CommandError, Difference, Dump, DumpedSpace, Erasure, Event, EventKind, Figure, Gone,
-    HeldOrder, InClear, ListedDevice, Options, OrderRequest, PendingDevice, Recounted,
+    HeldOrder, InClear, ListedDevice, Options, OrderRequest, PendingDevice, Reach, Recounted,
     RecoveryStatus, Rejection, Renewals, Replayed, Restored, RevokeRequest, ServeError, Verified,
     WaitingBatch, WipeState, formats, restore,
 };

@@ -30,6 +30,15 @@ pub struct Erasure {
     pub silent: BTreeSet<DeviceId>,
 }
 
+/// How far an order of erasure goes beyond the records that are named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// To nobody who is shown as one person with them.
+    pub alone: bool,
+    /// To records of the same ids in other units: the order can't tell them apart.
+    pub every_unit: bool,
+}
+
 /// What an order to erase these records says: them, whoever is shown as one person with them, and what
 /// is held of their spaces now.
 async fn wish(
@@ -37,7 +46,7 @@ async fn wish(
     context: &NodeContext,
     control: &Control,
     records: &[NamedRecord],
-    alone: bool,
+    reach: Reach,
 ) -> Result<OrderRequest, CommandError> {
     let mut names: BTreeSet<RecordId> = BTreeSet::new();
     let mut units: BTreeSet<String> = BTreeSet::new();
@@ -47,7 +56,7 @@ async fn wish(
             continue;
         }
         let (unit, record) = named.find(conn).await?;
-        if !alone {
+        if !reach.alone {
             let source = load(conn, control.package(), &unit).await?;
             let today = sync_core::date::date_in_china(context.clock.now());
             let linked = show::record(&source, &unit, record, &today).linked;
@@ -62,9 +71,16 @@ async fn wish(
             }));
         }
         names.insert(record);
-        // What anybody has under that name goes, in every unit.
+        // An order names no unit: what anybody has under that name goes.
         let spaces = record::spaces_of(conn, record).await?;
-        units.extend(spaces.iter().map(|space| space.unit().to_owned()));
+        let in_units = spaces.iter().map(|space| space.unit().to_owned());
+        let in_units: BTreeSet<String> = in_units.collect();
+        if in_units.len() > 1 && !reach.every_unit {
+            let in_units: Vec<String> = in_units.into_iter().collect();
+            let wrong = CommandError::wrong("erase_in_several_units", record);
+            return Err(wrong.with("units", in_units.join(", ")));
+        }
+        units.extend(in_units);
     }
     let all = Class::ALL.into_iter();
     let scope: BTreeSet<Space> = all
@@ -108,16 +124,15 @@ fn has_heard(
 }
 
 impl App {
-    /// What an order to erase these records says, for [`App::make_order`]; with `alone` nobody who is
-    /// shown as one person with them is named too.
+    /// What an order to erase these records says, for [`App::make_order`].
     pub async fn erasure(
         &self,
         records: &[NamedRecord],
-        alone: bool,
+        reach: Reach,
     ) -> Result<OrderRequest, CommandError> {
         let context = self.context();
         let ReadTx { mut conn, control } = context.read().await?;
-        wish(&mut conn, context, &control, records, alone).await
+        wish(&mut conn, context, &control, records, reach).await
     }
 
     /// The orders of erasure, and who has heard.

@@ -10,7 +10,7 @@ use crate::reply::ServeError;
 use crate::writer::Unwritten;
 
 /// Every code that a wrong request can have.
-pub const CODES: [&str; 52] = [
+pub const CODES: [&str; 53] = [
     "address_unknown",
     "backup_broken",
     "backup_in_clear",
@@ -26,6 +26,7 @@ pub const CODES: [&str; 52] = [
     "device_renewed",
     "device_revoked",
     "device_unknown",
+    "erase_in_several_units",
     "file_exists",
     "file_failed",
     "http_not_loopback",

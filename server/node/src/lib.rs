@@ -76,7 +76,7 @@ pub use context::{NodeContext, Options};
 pub use control_cache::ControlCache;
 pub use dump::{Dump, DumpedSpace};
 pub use enrol::{CodeRequest, PendingDevice, server_address};
-pub use erasures::Erasure;
+pub use erasures::{Erasure, Reach};
 pub use error::{CODES, CommandError};
 pub use figures::FigureReader;
 pub use named_record::NamedRecord;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use node::{App, CommandError, Erasure, NamedRecord};
+use node::{App, CommandError, Erasure, NamedRecord, Reach};
 use serde_json::{Value, json};
 use sync_core::id::{DeviceId, RecordId};
 
@@ -17,6 +17,9 @@ pub(super) struct EraseArgs {
     /// These records alone.
     #[arg(long)]
     alone: bool,
+    /// Also where another unit has a record of the same id: an order can't tell them apart.
+    #[arg(long)]
+    every_unit: bool,
     /// The key of the person who orders it.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
@@ -28,7 +31,11 @@ pub(super) struct EraseArgs {
 pub(super) async fn erase(app: &App, args: &EraseArgs) -> Result<Value, CommandError> {
     let records = args.records.iter().map(|text| text.parse());
     let records: Vec<NamedRecord> = records.collect::<Result<_, _>>()?;
-    let wish = app.erasure(&records, args.alone).await?;
+    let reach = Reach {
+        alone: args.alone,
+        every_unit: args.every_unit,
+    };
+    let wish = app.erasure(&records, reach).await?;
     let mut given = order::give(app, &args.key, args.out.as_deref(), &wish).await?;
     let names = wish.names.iter();
     let records = names.filter_map(|name| RecordId::from_slice(name).ok());

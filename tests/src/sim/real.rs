@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use data_encoding::{BASE64, HEXLOWER};
 use ed25519_dalek::SigningKey;
 use ortoo_server::{
-    App, Begun, Clock, CodeRequest, CommandError, Dump, InClear, Options, Renewals, RevokeRequest,
-    ServeError, restore,
+    App, Begun, Clock, CodeRequest, CommandError, Dump, InClear, Options, Reach, Renewals,
+    RevokeRequest, ServeError, restore,
 };
 use plan::Package;
 use sync_core::batch::Batch;
@@ -291,7 +291,11 @@ impl RealServer {
         self.turn += 1;
         let app = self.node();
         let key = sync_core::seal::SigningKey::from_bytes(&person().to_bytes());
-        let wish = self.wait(app.erasure(&[record.into()], true));
+        let reach = Reach {
+            alone: true,
+            ..Reach::default()
+        };
+        let wish = self.wait(app.erasure(&[record.into()], reach));
         let order = self.wait(app.make_order("order.key", &key, &wish));
         self.wait(app.submit_order("order", &order));
     }

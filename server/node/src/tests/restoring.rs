@@ -127,7 +127,11 @@ async fn a_journal_that_goes_on_elsewhere_after_an_erasure_keeps_what_it_is_give
     phone.exchange(&station, &[&first]).await;
     let key = station.dir.path().join("order.key");
     let key = crate::keys::persons_key(&key).unwrap();
-    let wish = station.app.erasure(&[record.into()], true).await.unwrap();
+    let alone = crate::Reach {
+        alone: true,
+        ..Default::default()
+    };
+    let wish = station.app.erasure(&[record.into()], alone).await.unwrap();
     let order = station.app.make_order("order.key", &key, &wish).await;
     station
         .app

@@ -1,11 +1,13 @@
 //! One ID number in two units: who hears of it, and what the office says.
 
+use std::collections::BTreeSet;
+
 use sync_core::control::{Absence, ControlEntry};
 use sync_core::id::{Class, RecordId, Space};
 
 use super::recounting::{SCREENED, counting, figures};
 use super::*;
-use crate::{CommandError, NamedRecord, show};
+use crate::{CommandError, NamedRecord, Reach, show};
 
 /// A woman of one unit, and a device that records her number in another.
 struct Village {
@@ -180,4 +182,33 @@ async fn a_record_whose_id_stands_in_another_unit_too_is_named_with_its_unit() {
     let named: NamedRecord = format!("{GACHA}/{id}").parse().unwrap();
     let moved = app.move_person(named, OTHER_GACHA, None).await.unwrap();
     assert_eq!(moved.from, GACHA);
+}
+
+#[tokio::test]
+async fn an_order_of_erasure_takes_a_record_of_several_units_only_where_that_is_said() {
+    let mut village = Village::new().await;
+    let forged = [("identity.name", sync_core::value::Value::from("苏和"))];
+    let (station, there) = (&village.station, &mut village.there);
+    there.writes(station, person(1), &forged).await;
+    let named = |unit: &str| -> NamedRecord { format!("{unit}/{}", person(1)).parse().unwrap() };
+    let mut reach = Reach {
+        alone: true,
+        ..Reach::default()
+    };
+    for unit in [GACHA, OTHER_GACHA] {
+        let refused = station
+            .app
+            .erasure(&[named(unit)], reach)
+            .await
+            .unwrap_err();
+        let CommandError::Wrong { code, args, .. } = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(code, "erase_in_several_units");
+        assert_eq!(args, [("units", format!("{GACHA}, {OTHER_GACHA}"))]);
+    }
+    reach.every_unit = true;
+    let wish = station.app.erasure(&[named(GACHA)], reach).await.unwrap();
+    let units: BTreeSet<&str> = wish.scope.iter().map(Space::unit).collect();
+    assert_eq!(units, BTreeSet::from([GACHA, OTHER_GACHA]));
 }
