@@ -82,6 +82,7 @@ pub struct Control {
     excluded: Exclusions,
     /// Who goes on as another record in another unit.
     moves: Moves,
+    /// Who is one person in two units, as the office says.
     same_persons: SamePersons,
 }
 

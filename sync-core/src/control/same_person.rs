@@ -1,4 +1,4 @@
-//! What the office says of two records in two units: that they are one person, or two (R43).
+//! Statements of the office that two records in two units are one person, or two (R43).
 
 use std::collections::BTreeMap;
 

@@ -295,6 +295,14 @@ struct Village {
 }
 
 impl Village {
+    /// With another node of the same installation, for whoever speaks TLS.
+    fn with_tls() -> (Self, Server) {
+        let village = Self::new();
+        let office = Server::sample(&village.server.data);
+        village.honest.ok(&["server", &office.url]);
+        (village, office)
+    }
+
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         // Plain HTTP, so that garbage reaches the routes and is not stopped by TLS; the honest phone
@@ -533,10 +541,7 @@ fn hostile_batches_are_refused_one_by_one_or_held_and_set_aside() {
 /// What an enrolled device signs where it wrote before takes nothing away that others built on that.
 #[test]
 fn a_second_change_in_the_place_of_one_that_others_built_on_hides_nothing() {
-    let mut village = Village::new();
-    // Another node of the same installation, for whoever speaks TLS.
-    let office = Server::sample(&village.server.data);
-    village.honest.ok(&["server", &office.url]);
+    let (mut village, office) = Village::with_tls();
     let own = village.device.id();
     let record = RecordId::draw(Subject::Person, 1, [77; 10]);
     let id = record.to_string();
@@ -573,10 +578,7 @@ fn a_second_change_in_the_place_of_one_that_others_built_on_hides_nothing() {
 
 #[test]
 fn a_device_that_heaps_up_changes_and_branches_keeps_nobody_from_writing() {
-    let mut village = Village::new();
-    // Another node of the same installation, for whoever speaks TLS.
-    let office = Server::sample(&village.server.data);
-    village.honest.ok(&["server", &office.url]);
+    let (mut village, office) = Village::with_tls();
     let own = village.device.id();
     let record = RecordId::draw(Subject::Person, 1, [78; 10]);
     let id = record.to_string();
@@ -613,10 +615,7 @@ fn a_device_that_heaps_up_changes_and_branches_keeps_nobody_from_writing() {
 /// A run of predecessors takes few bytes, and would take many in a message that tells each of them.
 #[test]
 fn a_batch_of_long_runs_keeps_no_phone_from_exchanging() {
-    let mut village = Village::new();
-    // Another node of the same installation, for whoever speaks TLS.
-    let office = Server::sample(&village.server.data);
-    village.honest.ok(&["server", &office.url]);
+    let (mut village, office) = Village::with_tls();
     let own = village.device.id();
     let record = RecordId::draw(Subject::Person, 1, [79; 10]);
     let run = |n: u32| {

@@ -1,4 +1,4 @@
-//! What the office says of records in two units, in any order of arrival.
+//! Statements of the office about records in two units, in any order of arrival.
 
 use super::*;
 
