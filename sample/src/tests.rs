@@ -12,6 +12,7 @@ use sync_core::bundle_exchange::BundleOptions;
 use sync_core::control::{ControlEntry, Cut, Enrolment, Order, OrderKind, RootStatement};
 use sync_core::enrol::EnrolAnswer;
 use sync_core::facts::facts;
+use sync_core::feed::Vector;
 use sync_core::id::{AuthorId, Class, Incarnation, NetworkId, RecordId, Space};
 use sync_core::replica::Edit;
 use sync_core::seal::{PublicKey, SealingKey, SigningKey};
@@ -207,14 +208,14 @@ fn order_to_erase(held: &mut Known, record: RecordId, to: PublicKey) -> Vec<u8> 
     let key = SigningKey::from_bytes(&PERSON);
     let network: NetworkId = held.0.replica.me().network;
     let scope: BTreeSet<Space> = held.0.replica.spaces().cloned().collect();
-    let cut = scope
-        .iter()
-        .map(|space| (space.clone(), held.0.replica.vector(space)));
+    let vector = |space: &Space| (space.clone(), held.0.replica.vector(space));
+    let vectors: Vec<(Space, Vector)> = scope.iter().map(vector).collect();
+    let cut = Cut::of(vectors.iter().map(|(space, vector)| (space, vector)));
     let order = Order {
         issuer: key.public().bytes,
         number: 1,
         names: BTreeSet::from([record.to_bytes().to_vec()]),
-        content: Cut(cut.collect()).encode(),
+        content: cut.encode(),
     };
     let sign = |message: &[u8]| key.sign(message);
     let signer = (order.issuer, &sign as &dyn Fn(&[u8]) -> [u8; 64]);

@@ -72,6 +72,10 @@ pub enum BadBatch {
     /// Its feed has too many branches already ([`crate::feed::BRANCHES_MAX`]).
     #[error("the batch opens one branch too many")]
     Branches,
+    /// Too much that its device wrote on one of its records is set aside
+    /// ([`crate::admit::ASIDE_OF_DEVICE_MAX`]).
+    #[error("the batch's device has written too much of a record that does not count")]
+    Aside,
     /// The batch came with references that don't resolve here, or not to what its author signed:
     /// it must come again in the form that refers to nothing.
     #[error("the batch refers to what is not held here")]
@@ -90,6 +94,7 @@ impl BadBatch {
             BadBatch::Redacted => "batch_blotted",
             BadBatch::Parents => "batch_parents",
             BadBatch::Branches => "batch_branches",
+            BadBatch::Aside => "batch_aside",
             BadBatch::Reference => "batch_reference",
         }
     }
@@ -153,7 +158,7 @@ impl Header {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, BadBatch> {
-        let wire: HeaderWire<'_> = minicbor::decode(bytes).map_err(unfit)?;
+        let wire: HeaderWire<'_> = cbor::decode(bytes).map_err(unfit)?;
         if wire.suite != SUITE || wire.seq == 0 {
             return Err(BadBatch::Envelope);
         }
@@ -277,7 +282,7 @@ impl Batch {
         key_of: impl FnOnce(DeviceId, &Space) -> Option<[u8; 32]>,
     ) -> Result<Self, BadBatch> {
         let (batch, signature, message) = Self::open(network, bytes)?;
-        let envelope: Envelope = minicbor::decode(bytes).map_err(unfit)?;
+        let envelope: Envelope = cbor::decode(bytes).map_err(unfit)?;
         if cbor::encode(&envelope) != bytes {
             return Err(BadBatch::Envelope);
         }

@@ -8,6 +8,16 @@ pub(crate) fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
     minicbor::to_vec(value).unwrap_or_default()
 }
 
+/// Decodes all of `bytes`: what stands behind the value is no part of it, and makes them another thing.
+pub(crate) fn decode<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, minicbor::decode::Error> {
+    let mut decoder = Decoder::new(bytes);
+    let value = decoder.decode()?;
+    match decoder.position() == bytes.len() {
+        true => Ok(value),
+        false => Err(minicbor::decode::Error::end_of_input().at(decoder.position())),
+    }
+}
+
 /// A list of at most `N` elements. A longer one is refused when its length is read, before
 /// anything is allocated: 4 MiB of empty strings would otherwise become 100 MB.
 #[derive(Clone, Debug)]
@@ -63,5 +73,20 @@ impl<'b, C, T: Decode<'b, C>, const N: usize> Decode<'b, C> for List<T, N> {
             list.push(T::decode(d, ctx)?);
         }
         Ok(Self(list))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_behind_a_value_makes_it_no_value() {
+        let one = encode(&7u32);
+        assert_eq!(decode::<u32>(&one).ok(), Some(7));
+        assert!(decode::<u32>(&[one.as_slice(), &[0]].concat()).is_err());
+        // A list of numbers is no list that is too long.
+        let error = decode::<u32>(&[one.as_slice(), &one].concat()).unwrap_err();
+        assert!(!error.is_message());
     }
 }

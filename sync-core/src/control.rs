@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use plan::Package;
 
 use crate::batch::{BadBatch, Batch};
+use crate::cbor;
 use crate::feed::Tip;
 use crate::id::{
     AuthorId, BatchHash, ChangeHash, DeviceId, EntryHash, NetworkId, RecordId, Short, Space,
@@ -124,7 +125,7 @@ impl Control {
         if self.entries.contains_key(&hash) {
             return Ok(None);
         }
-        let body: BodyWire = minicbor::decode(&wire.body).map_err(|_| BadEntry::Envelope)?;
+        let body: BodyWire = cbor::decode(&wire.body).map_err(|_| BadEntry::Envelope)?;
         if body.suite != SUITE {
             return Err(BadEntry::Envelope);
         }

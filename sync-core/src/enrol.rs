@@ -179,7 +179,7 @@ impl EnrolRequest {
     /// Reads a request and checks the proof.
     pub fn decode(network: NetworkId, packed: &[u8]) -> Result<Self, BadMessage> {
         let bytes = unpack(packed)?;
-        let wire: RequestWire<'_> = minicbor::decode(&bytes).map_err(|_| BadMessage::Shape)?;
+        let wire: RequestWire<'_> = cbor::decode(&bytes).map_err(|_| BadMessage::Shape)?;
         if wire.version != VERSION {
             return Err(BadMessage::Version);
         }
@@ -235,7 +235,7 @@ impl EnrolAnswer {
     /// Reads an answer.
     pub fn decode(packed: &[u8]) -> Result<Self, BadMessage> {
         let bytes = unpack(packed)?;
-        let wire: AnswerWire = minicbor::decode(&bytes).map_err(|_| BadMessage::Shape)?;
+        let wire: AnswerWire = cbor::decode(&bytes).map_err(|_| BadMessage::Shape)?;
         if wire.version != VERSION {
             return Err(BadMessage::Version);
         }

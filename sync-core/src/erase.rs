@@ -217,9 +217,8 @@ impl Erasure<'_> {
         let device = self.replica.me.device;
         let feed = self.held.feeds.get(&device);
         !self.control.cuts_of(record).any(|cut| {
-            let cut = cut.0.get(self.space);
-            let tips = cut.into_iter().flat_map(|vector| vector.tips(device));
-            let seen = tips.filter_map(|tip| feed?.find(tip.hash));
+            let own = feed.into_iter().flat_map(|feed| feed.missing(&[]));
+            let seen = own.filter(|node| cut.names(self.space, node));
             let seen: Vec<BatchHash> = seen.map(|node| node.hash).collect();
             feed.is_some_and(|feed| feed.is_below(batch, &seen))
         })

@@ -97,7 +97,7 @@ pub(crate) fn me_row(me: &DeviceIdentity) -> Row {
 }
 
 pub(crate) fn read_me(bytes: &[u8]) -> Option<DeviceIdentity> {
-    let wire: MeWire = minicbor::decode(bytes).ok()?;
+    let wire: MeWire = cbor::decode(bytes).ok()?;
     (wire.kind == meta::ME).then(|| DeviceIdentity {
         network: NetworkId(wire.network.into()),
         device: DeviceId(wire.device.into()),
@@ -136,7 +136,7 @@ pub(crate) fn hub_row(hub: &ServerState) -> Row {
 }
 
 pub(crate) fn read_hub(bytes: &[u8]) -> Option<ServerState> {
-    let wire: ServerStateWire = minicbor::decode(bytes).ok()?;
+    let wire: ServerStateWire = cbor::decode(bytes).ok()?;
     (wire.kind == meta::HUB).then(|| ServerState {
         incarnation: wire
             .incarnation
@@ -218,7 +218,7 @@ pub(crate) fn read_safe(bytes: &[u8]) -> Option<(Space, Vector)> {
 }
 
 fn read_vector(kind: u8, bytes: &[u8]) -> Option<(Space, (u64, Vector))> {
-    let wire: BaseWire = minicbor::decode(bytes).ok()?;
+    let wire: BaseWire = cbor::decode(bytes).ok()?;
     if wire.kind != kind {
         return None;
     }
@@ -255,7 +255,7 @@ pub(crate) fn receipt_row(space: &Space, receipt: &[u8]) -> Row {
 }
 
 pub(crate) fn read_receipt(bytes: &[u8]) -> Option<(Space, Vec<u8>)> {
-    let wire: ReceiptWire = minicbor::decode(bytes).ok()?;
+    let wire: ReceiptWire = cbor::decode(bytes).ok()?;
     let space = wire.space.space().filter(|_| wire.kind == meta::RECEIPT)?;
     Some((space, wire.receipt.into()))
 }
@@ -293,7 +293,7 @@ pub(crate) fn control_row_gone(entry: EntryHash) -> Row {
 
 /// The entry's place in the order of arrival, and its bytes.
 pub(crate) fn read_control(bytes: &[u8]) -> Option<(u64, Vec<u8>)> {
-    let wire: ControlWire = minicbor::decode(bytes).ok()?;
+    let wire: ControlWire = cbor::decode(bytes).ok()?;
     Some((wire.arrival, wire.entry.into()))
 }
 
@@ -322,7 +322,7 @@ pub(crate) fn record_row(space: &Space, record: RecordId, state: &RecordState) -
 }
 
 pub(crate) fn read_record(bytes: &[u8]) -> Option<(Space, RecordId, RecordState)> {
-    let wire: RecordWire = minicbor::decode(bytes).ok()?;
+    let wire: RecordWire = cbor::decode(bytes).ok()?;
     let record = RecordId::from_slice(&<[u8; 17]>::from(wire.record)).ok()?;
     Some((
         wire.space.space()?,
@@ -373,7 +373,7 @@ pub(crate) fn unstaged_row(space: &Space, number: u64) -> Row {
 }
 
 pub(crate) fn read_staged(bytes: &[u8]) -> Option<(Space, u64, Staged)> {
-    let wire: StagedWire = minicbor::decode(bytes).ok()?;
+    let wire: StagedWire = cbor::decode(bytes).ok()?;
     let record = RecordId::from_slice(&<[u8; 17]>::from(wire.record)).ok()?;
     let entry = Entry {
         record,
@@ -417,7 +417,7 @@ pub(crate) fn kept_row(space: &Space, record: RecordId, changes: &[Vec<u8>]) -> 
 }
 
 pub(crate) fn read_kept(bytes: &[u8]) -> Option<(Space, RecordId, Vec<Vec<u8>>)> {
-    let wire: OrphanedWire = minicbor::decode(bytes).ok()?;
+    let wire: OrphanedWire = cbor::decode(bytes).ok()?;
     let record = RecordId::from_slice(&<[u8; 17]>::from(wire.record)).ok()?;
     let changes = wire.changes.into_iter().map(Into::into).collect();
     Some((wire.space.space()?, record, changes))

@@ -318,7 +318,7 @@ impl OtherDevice {
 
 /// The order of the person to erase a record of the general space, given when the office held `cut`.
 pub(crate) fn erasure_order(network: NetworkId, record: RecordId, cut: Vector) -> Vec<u8> {
-    let cut = Cut(BTreeMap::from([(general(), cut)])).encode();
+    let cut = Cut::of([(&general(), &cut)]).encode();
     order(network, OrderKind::Erase, record.to_bytes().to_vec(), cut)
 }
 

@@ -15,9 +15,12 @@ use unic_langid::LanguageIdentifier;
 pub fn legible(text: &str) -> Cow<'_, str> {
     let steers = |c: char| {
         let bidi = ['\u{61c}', '\u{200e}', '\u{200f}'];
+        // What breaks a line, and what nobody sees.
+        let unseen = ['\u{2028}', '\u{2029}', '\u{feff}'];
         let is_control = c.is_control() && c != '\n' && c != '\t';
         is_control
             || bidi.contains(&c)
+            || unseen.contains(&c)
             || ('\u{202a}'..='\u{202e}').contains(&c)
             || ('\u{2066}'..='\u{2069}').contains(&c)
     };

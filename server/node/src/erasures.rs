@@ -90,13 +90,11 @@ async fn wish(
                 .filter_map(move |unit| Space::new(unit, class).ok())
         })
         .collect();
-    let mut cut = Cut::default();
+    let mut held = Vec::new();
     for space in &scope {
-        let vector = exchange::vector(conn, space).await?;
-        if vector.devices().next().is_some() {
-            cut.0.insert(space.clone(), vector);
-        }
+        held.push((space, exchange::vector(conn, space).await?));
     }
+    let cut = Cut::of(held.iter().map(|(space, vector)| (*space, vector)));
     Ok(OrderRequest {
         kind: OrderKind::Erase,
         scope,

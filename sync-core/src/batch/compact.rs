@@ -24,6 +24,7 @@ pub(crate) use plain::{decode, encode};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::cbor;
 use crate::change::columns::{Reader, put_unsigned};
 use crate::change::{
     BadChange, CHANGE_BYTES_MAX, CHANGE_DEPS_MAX, CHANGE_OPS_MAX, CHANGE_PREDS_MAX, COUNTER_MAX,
@@ -69,7 +70,7 @@ struct Parts {
 /// The parts of a batch, if writing them again gives the same bytes.
 fn canonical(network: NetworkId, bytes: &[u8]) -> Option<Parts> {
     let (batch, signature, _) = Batch::open(network, bytes).ok()?;
-    let envelope: Envelope = minicbor::decode(bytes).ok()?;
+    let envelope: Envelope = cbor::decode(bytes).ok()?;
     let seed: [u8; 16] = envelope.seed?.into();
     let Batch {
         hash,

@@ -104,7 +104,7 @@ impl Batch {
         if !self.entries.iter().any(|entry| erased(entry.record)) {
             return Ok(self);
         }
-        let envelope: Envelope = minicbor::decode(&self.bytes).map_err(unfit)?;
+        let envelope: Envelope = cbor::decode(&self.bytes).map_err(unfit)?;
         let seed = envelope.seed.map(<[u8; 16]>::from);
         let mut entries = Vec::new();
         let mut read = envelope.entries.0.into_iter().zip(0u32..);

@@ -70,7 +70,7 @@ struct CountedElsewhereWire {
 
 impl CountedElsewhere {
     pub(super) fn decode(content: &[u8]) -> Option<(Self, u32)> {
-        let wire: CountedElsewhereWire = minicbor::decode(content).ok()?;
+        let wire: CountedElsewhereWire = cbor::decode(content).ok()?;
         let record = RecordId::from_slice(wire.record.as_slice()).ok()?;
         let away = Absence::of(wire.away.0);
         Some((CountedElsewhere { record, away }, wire.number))

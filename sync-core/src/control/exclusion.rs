@@ -33,7 +33,7 @@ struct ExclusionWire {
 
 impl Exclusion {
     pub(super) fn decode(content: &[u8]) -> Option<Self> {
-        let wire: ExclusionWire = minicbor::decode(content).ok()?;
+        let wire: ExclusionWire = cbor::decode(content).ok()?;
         Some(Self {
             record: RecordId::from_slice(wire.record.as_slice()).ok()?,
             changes: (wire.changes.into_iter())

@@ -56,7 +56,7 @@ impl Moved {
     }
 
     pub(super) fn decode(content: &[u8]) -> Option<Self> {
-        let wire: MovedWire = minicbor::decode(content).ok()?;
+        let wire: MovedWire = cbor::decode(content).ok()?;
         let moved = Self {
             record: RecordId::from_slice(wire.record.as_slice()).ok()?,
             from: wire.from,

@@ -121,7 +121,7 @@ impl Order {
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let wire: OrderWire = minicbor::decode(bytes).ok()?;
+        let wire: OrderWire = cbor::decode(bytes).ok()?;
         let names: BTreeSet<Vec<u8>> = wire.names.into_iter().map(Vec::from).collect();
         let names_fit = names.iter().all(|name| name.len() <= ORDER_NAME_BYTES_MAX);
         let sound = !names.is_empty() && names_fit && wire.number > 0;
@@ -182,7 +182,7 @@ impl OrderFile {
     pub fn read(network: NetworkId, bytes: &[u8]) -> Result<Self, BadEntry> {
         let wire = EntryWire::read(bytes)?;
         let message = signed_message(network, &wire.body);
-        let body: BodyWire = minicbor::decode(&wire.body).map_err(|_| BadEntry::Envelope)?;
+        let body: BodyWire = cbor::decode(&wire.body).map_err(|_| BadEntry::Envelope)?;
         let kind = OrderKind::of(body.kind).ok_or(BadEntry::Envelope)?;
         let order = Order::decode(&body.content).ok_or(BadEntry::Envelope)?;
         let scope = body.scope.ok_or(BadEntry::Envelope)?;

@@ -114,7 +114,7 @@ impl Revocation {
     }
 
     pub(super) fn decode(content: &[u8]) -> Option<Self> {
-        let wire: RevocationWire = minicbor::decode(content).ok()?;
+        let wire: RevocationWire = cbor::decode(content).ok()?;
         let cut = wire.cut.into_iter().filter_map(|cut| {
             let tips = cut.tips.0.iter().map(TipWire::tip);
             Some((cut.space.space()?, tips.collect()))

@@ -68,7 +68,7 @@ impl RootStatement {
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, BadEntry> {
-        let wire: RootWire = minicbor::decode(bytes).map_err(|_| BadEntry::Envelope)?;
+        let wire: RootWire = cbor::decode(bytes).map_err(|_| BadEntry::Envelope)?;
         // Keys of suites that we don't know can't sign for us; they are left to newer versions.
         let keys = |keys: List<ByteArray<33>, ROOT_LIST_MAX>| -> Vec<[u8; 32]> {
             keys.into_iter()

@@ -51,7 +51,7 @@ struct EnrolWire {
 
 impl Enrolment {
     pub(super) fn decode(content: &[u8]) -> Result<Self, BadEntry> {
-        let wire: EnrolWire = minicbor::decode(content).map_err(|_| BadEntry::Envelope)?;
+        let wire: EnrolWire = cbor::decode(content).map_err(|_| BadEntry::Envelope)?;
         Ok(Enrolment {
             signing_key: plain_key(&wire.signing_key).ok_or(BadEntry::Envelope)?,
             sealing_key: plain_key(&wire.sealing_key).ok_or(BadEntry::Envelope)?,

@@ -59,7 +59,7 @@ impl SamePerson {
     }
 
     pub(super) fn decode(content: &[u8]) -> Option<Self> {
-        let wire: SamePersonWire = minicbor::decode(content).ok()?;
+        let wire: SamePersonWire = cbor::decode(content).ok()?;
         let read = |record: &ByteArray<{ RecordId::LEN }>| RecordId::from_slice(&record[..]).ok();
         let one = (wire.unit, read(&wire.record)?);
         let other = (wire.other_unit, read(&wire.other_record)?);

@@ -28,7 +28,7 @@ struct SealKeyWire {
 
 impl SealKey {
     pub(super) fn decode(content: &[u8]) -> Option<Self> {
-        let wire: SealKeyWire = minicbor::decode(content).ok()?;
+        let wire: SealKeyWire = cbor::decode(content).ok()?;
         let key = PublicKey::from_slice(wire.key.as_slice()).ok()?;
         let month = wire.month;
         Some(SealKey { month, key })

@@ -36,7 +36,7 @@ impl Verdict {
 
     /// Reads the content of an order; `None` where a newer version wrote it.
     pub fn decode(content: &[u8]) -> Option<Self> {
-        let wire: VerdictWire = minicbor::decode(content).ok()?;
+        let wire: VerdictWire = cbor::decode(content).ok()?;
         Some(Self {
             number: wire.number,
             accepted: wire.accepted,

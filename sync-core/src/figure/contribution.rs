@@ -159,7 +159,7 @@ impl Contribution {
     /// # Errors
     /// If the bytes are something else, or say more than anybody can add.
     pub fn from_cbor(bytes: &[u8]) -> Result<Self, minicbor::decode::Error> {
-        let shares: List<Share, CELLS_MAX> = minicbor::decode(bytes)?;
+        let shares: List<Share, CELLS_MAX> = cbor::decode(bytes)?;
         let shares = shares.0;
         let mut cells = 0;
         for share in &shares {

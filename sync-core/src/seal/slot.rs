@@ -288,7 +288,7 @@ impl KeySlot {
         if bytes.len() > SLOT_BYTES_MAX {
             return Err(SealError::NotASlot);
         }
-        let wire: SlotWire = minicbor::decode(bytes).map_err(|_| SealError::NotASlot)?;
+        let wire: SlotWire = cbor::decode(bytes).map_err(|_| SealError::NotASlot)?;
         Ok(Self {
             kind: SlotKind::from_number(wire.kind)?,
             kdf: KdfParams::new(wire.memory_kib, wire.passes, wire.lanes)?,

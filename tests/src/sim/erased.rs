@@ -1,11 +1,12 @@
 //! Erasures by the office: from then on nobody holds the records, whatever comes late, by whatever
 //! way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ed25519_dalek::{Signer, SigningKey};
 use sync_core::batch::Batch;
 use sync_core::control::{ControlEntry, Cut, Order, OrderKind, RootStatement};
+use sync_core::feed::Vector;
 use sync_core::id::{Class, RecordId, Space};
 use sync_core::row::Table;
 
@@ -68,7 +69,8 @@ impl MemoryHub {
             let store = self.state.spaces.get(space)?;
             Some((space.clone(), store.vector()))
         });
-        let cut = Cut(held.collect::<BTreeMap<_, _>>());
+        let held: Vec<(Space, Vector)> = held.collect();
+        let cut = Cut::of(held.iter().map(|(space, vector)| (space, vector)));
         let order = Order {
             issuer,
             number: self.state.control.next_order_number(issuer),

@@ -8,7 +8,7 @@ use sync_core::control::{Cut, OrderKind};
 use super::referring::known;
 use super::restoring::{backed_up, restored};
 use super::*;
-use crate::OrderRequest;
+use crate::{NamedRecord, OrderRequest, Reach};
 
 const SPACE: &str = "152522100200.general";
 
@@ -131,4 +131,26 @@ async fn an_answer_refers_to_nothing_that_the_order_shown_with_the_request_erase
     });
     assert_eq!(answer.unwrap().batches, [without(&second).bytes()]);
     assert_eq!(again.app.verify().await.unwrap().differences, []);
+}
+
+/// Everybody of a unit reads an order. It tells nobody who writes in a space that he does not hold, or how
+/// much.
+#[tokio::test]
+async fn an_order_of_erasure_names_no_device_and_no_batch() {
+    let station = TestServer::sample().await;
+    let mut nurse = Phone::enrolled(&station, 1, "152522100200.health").await;
+    let batch = nurse.batch(1, &[], vec![nurse.entry(1, "其其格")]);
+    nurse.exchange(&station, &[&batch]).await;
+    let record = NamedRecord::from(record_id(1));
+    let reach = Reach::default();
+    let wish = station.app.erasure(&[record], reach).await.unwrap();
+    let contains = |needle: &[u8]| {
+        let mut windows = wish.content.windows(needle.len());
+        windows.any(|window| window == needle)
+    };
+    let batch = Batch::from_store(station.app.network(), batch.bytes()).unwrap();
+    assert!(!contains(&nurse.device().0));
+    assert!(!contains(&batch.hash.0[..8]));
+    // It still says of the batch that the office held it, to who holds it too.
+    assert_eq!(wish.content.len(), Cut::default().encode().len() + 17);
 }

@@ -66,7 +66,7 @@ pub struct ReferencedBatch {
 
 /// The records that a batch in its stored form changes; none if it doesn't read. Costs no hashing.
 pub fn records_of(bytes: &[u8]) -> BTreeSet<RecordId> {
-    let envelope: Option<Envelope> = minicbor::decode(bytes).ok();
+    let envelope: Option<Envelope> = cbor::decode(bytes).ok();
     let entries = envelope.into_iter().flat_map(|envelope| envelope.entries);
     let record = |entry: EntryWire| RecordId::from_slice(&entry.record?).ok();
     entries.filter_map(record).collect()
@@ -85,7 +85,7 @@ pub(super) struct DecodedBatch {
 impl DecodedBatch {
     /// `None` if it does not read.
     pub(super) fn of(known: &ReferencedBatch) -> Option<Self> {
-        let envelope: Envelope = minicbor::decode(&known.bytes).ok()?;
+        let envelope: Envelope = cbor::decode(&known.bytes).ok()?;
         let mut entries = Vec::new();
         let mut places: BTreeMap<RecordId, Vec<usize>> = BTreeMap::new();
         for entry in envelope.entries {
