@@ -26,6 +26,7 @@ which-unit = This device holds several org units: { $units }. Say which one (on 
 no-unit = This device holds no org unit yet. Exchange with the server.
 not-granted = This device may not hold { $class } of { $unit }, so it can't write there. Ask the administrator.
 no-package = No plan has reached this device yet. Exchange with the server first.
+record-full = This device has written so much of this record that nothing more of it would count. Tell the office.
 edit-too-large = The edit is too large to be sent in one piece. Save it in several steps.
 record-erased = The office has ordered that this record is erased; nobody can write to it any more. Register anew if that is needed.
 nothing-kept = Nothing is kept of { $key } on this device. "kept" lists what is.
@@ -119,6 +120,7 @@ record-unreadable = The history of this record can't be read. Start the program 
 ## Why a batch is not held
 batch-envelope = It does not read as a batch.
 batch-too-large = It is larger than a batch may be.
+batch-aside = Its device has written too much of one record that does not count. Look at the device.
 batch-branches = Its device has sent too many versions at once that do not follow each other. Look at the device.
 batch-author = Its device is not enrolled here.
 batch-space = Its device may not write to this register.

@@ -27,6 +27,7 @@ no-unit = 本机还没有任何单位，请与服务器同步。
 not-granted = 本机无权保存 { $unit } 的 { $class } 类数据，不能填写。请联系管理员。
 unsent-changes = 本机还有 { $count } 处改动没有送到服务器。请先同步；确实不要了，请明确选择放弃。
 no-package = 方案尚未下发到本机，请先与服务器同步。
+record-full = 这台设备在这条记录上写的内容已达上限，再写也不会计入。请告诉旗办公室。
 edit-too-large = 一次修改的内容过多，请分几次保存。
 record-erased = 旗里已下令删除这条记录，任何人都不能再写入。如有需要，请重新登记。
 nothing-kept = 本机没有为 { $key } 保留任何内容。用 kept 查看。
@@ -118,6 +119,7 @@ record-unreadable = 无法读取该记录的历史。请重新启动程序。
 ## 批次为何没有保存
 batch-envelope = 内容不是批次。
 batch-too-large = 超过批次的大小上限。
+batch-aside = 写入的设备在同一条记录上写了太多不计入的内容。请检查该设备。
 batch-branches = 写入的设备同时发来了太多互不衔接的版本。请检查该设备。
 batch-author = 写入的设备没有在这里登记。
 batch-space = 写入的设备无权填写该台账。

@@ -109,6 +109,7 @@ impl From<EditError> for PhoneError {
             // it must be looked at again before it is written.
             EditError::Record(WriteError::Unseen) => Self::wrong(Issue::new("record_changed")),
             EditError::Record(WriteError::TooLarge) => Self::wrong(Issue::new("edit_too_large")),
+            EditError::Record(WriteError::Full) => Self::wrong(Issue::new("record_full")),
             EditError::Record(_) => Self::Store(Issue::new("record_unwritable")),
             EditError::Unreadable(_) => Self::Store(Issue::new("store_unreadable")),
         }

@@ -33,8 +33,11 @@ const BODY_SECONDS_MAX: u64 = 180;
 const SERVE_SECONDS_MAX: u64 = 60;
 /// Requests that are served at the same time; what is above waits with its body read.
 const SERVED_MAX: usize = 64;
-/// Bundles that are taken at the same time, from whoever sends one; what is above waits with its body read.
-const BUNDLES_MAX: usize = 4;
+/// Bundles that are taken at the same time, from whoever sends one. They wait with their bodies read, and take
+/// no place from phones.
+const BUNDLES_MAX: usize = 1;
+/// Enrolments that are served at the same time, likewise.
+const ENROLLED_MAX: usize = 4;
 /// Of a body this much has its place whatever else arrives: what an honest request is on a usual day.
 const BODY_BYTES_FREE: usize = 128 * 1024;
 /// All bodies that arrive or wait may take so much more in memory, together. What is above is not read.
@@ -47,7 +50,8 @@ const BYTES: &str = "application/octet-stream";
 #[derive(Clone)]
 struct Serving {
     app: App,
-    places: Arc<Semaphore>,
+    exchanges: Arc<Semaphore>,
+    enrolments: Arc<Semaphore>,
     bundles: Arc<Semaphore>,
     /// A place for each KiB of large bodies.
     room: Arc<Semaphore>,
@@ -57,7 +61,8 @@ struct Serving {
 pub fn router(app: App) -> Router {
     let serving = Serving {
         app,
-        places: Arc::new(Semaphore::new(SERVED_MAX)),
+        exchanges: Arc::new(Semaphore::new(SERVED_MAX)),
+        enrolments: Arc::new(Semaphore::new(ENROLLED_MAX)),
         bundles: Arc::new(Semaphore::new(BUNDLES_MAX)),
         room: Arc::new(Semaphore::new(BODIES_KIB_MAX)),
     };
@@ -94,28 +99,24 @@ async fn network(State(serving): State<Serving>) -> Result<Response, ErrorBody> 
 
 async fn enrol(State(serving): State<Serving>, request: Request) -> Result<Response, ErrorBody> {
     let body = serving.read(request, BODY_BYTES_MAX).await?;
-    serving.place(async |app| app.enrol(body.bytes).await).await
+    let places = serving.enrolments.clone();
+    let enrol = async |app: App| app.enrol(body.bytes).await;
+    serving.place(places, enrol).await
 }
 
 async fn exchange(State(serving): State<Serving>, request: Request) -> Result<Response, ErrorBody> {
     let body = serving.read(request, BODY_BYTES_MAX).await?;
-    serving
-        .place(async |app| app.exchange(body.bytes).await)
-        .await
+    let places = serving.exchanges.clone();
+    let exchange = async |app: App| app.exchange(body.bytes).await;
+    serving.place(places, exchange).await
 }
 
 /// A bundle, from whoever carried it: what is inside is signed, and what goes back is sealed.
 async fn bundle(State(serving): State<Serving>, request: Request) -> Result<Response, ErrorBody> {
     let body = serving.read(request, BUNDLE_BYTES_MAX).await?;
-    let bundles = serving.bundles.clone();
-    serving
-        .place(async |app| {
-            let place = bundles.acquire_owned().await;
-            let reply = app.import_bundle(body.bytes).await?.reply;
-            drop(place);
-            Ok(reply)
-        })
-        .await
+    let places = serving.bundles.clone();
+    let import = async |app: App| Ok(app.import_bundle(body.bytes).await?.reply);
+    serving.place(places, import).await
 }
 
 /// A body, with the room that it takes.
@@ -172,13 +173,14 @@ impl Serving {
         Ok(Received { bytes, _room: room })
     }
 
-    /// Serves once there is a place.
+    /// Serves once there is one of these places.
     async fn place(
         self,
+        places: Arc<Semaphore>,
         serve: impl AsyncFnOnce(App) -> Result<Vec<u8>, ServeError>,
     ) -> Result<Response, ErrorBody> {
         let served = timeout(Duration::from_secs(SERVE_SECONDS_MAX), async {
-            let place = self.places.acquire_owned().await;
+            let place = places.acquire_owned().await;
             let answer = serve(self.app).await;
             drop(place);
             answer
@@ -275,6 +277,7 @@ impl From<ServeError> for ErrorBody {
                 tracing::error!(error = format!("{error:#}"), "the store fails");
                 Self::internal()
             }
+            ServeError::Busy => Self::busy(),
             ServeError::Panicked => {
                 tracing::error!("a request stopped the program");
                 Self::internal()
@@ -313,7 +316,8 @@ mod tests {
         let station = TestServer::sample().await;
         let serving = Serving {
             app: station.app.clone(),
-            places: Arc::new(Semaphore::new(1)),
+            exchanges: Arc::new(Semaphore::new(1)),
+            enrolments: Arc::new(Semaphore::new(1)),
             bundles: Arc::new(Semaphore::new(1)),
             room: Arc::new(Semaphore::new(4)),
         };

@@ -8,8 +8,9 @@
 //! and may be admitted later.
 //!
 //! One device's changes that stand side by side on a record are at most [`BESIDE_MAX`], so that nobody
-//! makes it too wide for others to edit. Those beyond are aside too (module `crowd`), unless another device
-//! has built on them.
+//! makes it too wide for others to edit, and have at most [`OPS_OF_DEVICE_MAX`] operations together, so that
+//! nobody makes it too long. Those beyond are aside too (module `crowd`), unless another device has built on
+//! them.
 //!
 //! This goes along the hash graph, which has no cycles, so it has one answer. Nobody can write two
 //! changes as one actor, so what others have built on stays admitted, whatever else arrives.
@@ -29,7 +30,7 @@ use crate::value::Key;
 
 mod crowd;
 
-pub use crowd::BESIDE_MAX;
+pub use crowd::{ASIDE_OF_DEVICE_MAX, BESIDE_MAX, OPS_OF_DEVICE_MAX};
 
 /// What [`admit`] makes of the changes held for one record.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ pub enum AsideReason {
         /// The smallest hash of those.
         dep: ChangeHash,
     },
-    /// Its device has written too many side by side.
+    /// Its device has written too many side by side, or too much in all.
     Crowded,
 }
 
@@ -171,7 +172,7 @@ fn judge(candidates: &[Candidate<'_>]) -> Vec<Option<AsideReason>> {
     let mut reasons: Vec<Option<AsideReason>> = Vec::with_capacity(candidates.len());
     let mut pasts: Vec<Option<Bits>> = Vec::with_capacity(candidates.len());
     let mut history = History::default();
-    let mut tops = crowd::Tops::default();
+    let mut written = crowd::Written::default();
     let mut over = Vec::new();
     for (at, candidate) in candidates.iter().enumerate() {
         let change = &candidate.change;
@@ -203,7 +204,7 @@ fn judge(candidates: &[Candidate<'_>]) -> Vec<Option<AsideReason>> {
         }
         if why.is_none() {
             history.add(change, at, &past);
-            if tops.take(candidate.device, at, &past) {
+            if written.take(candidate.device, at, &past, change.puts.len()) {
                 over.push(at);
             }
         }

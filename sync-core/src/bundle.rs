@@ -254,6 +254,21 @@ impl<'a> Unsealing<'a> {
         Ok(true)
     }
 
+    /// What was opened so far.
+    pub fn opened(&self) -> &Unsealed {
+        &self.unsealed
+    }
+
+    /// How many bytes of the file are still to be opened.
+    pub fn room(&self) -> usize {
+        self.room
+    }
+
+    /// Whether there are envelopes that were not looked at.
+    pub fn has_more(&self) -> bool {
+        !self.left.as_slice().is_empty()
+    }
+
     /// What was in those that opened; an error if none did.
     pub fn end(mut self) -> Result<Unsealed, BadBundle> {
         match self.unsealed.contents.is_empty() {

@@ -211,6 +211,8 @@ impl Document {
         for meta in self.0.get_changes_meta(&[]) {
             let end = u32::try_from(meta.max_op).unwrap_or(u32::MAX);
             let deps = meta.deps.iter().map(|dep| ChangeHash(dep.0)).collect();
+            let ops = (meta.max_op + 1).saturating_sub(meta.start_op);
+            graph.ops += usize::try_from(ops).unwrap_or(usize::MAX);
             graph.insert(ChangeHash(meta.hash.0), Node { end, deps });
         }
         graph
@@ -253,6 +255,7 @@ pub(crate) struct Graph {
     nodes: BTreeMap<ChangeHash, Node>,
     heads: BTreeSet<ChangeHash>,
     end: u32,
+    ops: usize,
 }
 
 struct Node {
@@ -285,6 +288,7 @@ impl Graph {
             end: change.ops_end(),
             deps: change.deps.clone(),
         };
+        self.ops += change.puts.len();
         self.insert(change.hash, node);
     }
 
@@ -301,6 +305,11 @@ impl Graph {
     /// The highest operation counter.
     pub(crate) fn end(&self) -> u32 {
         self.end
+    }
+
+    /// How many operations there are.
+    pub(crate) fn ops(&self) -> usize {
+        self.ops
     }
 
     /// The changes that are neither of `heads`, which must be here, nor in their past.

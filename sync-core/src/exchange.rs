@@ -5,7 +5,7 @@ mod hear;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::batch::{BadBatch, Batch};
+use crate::batch::{BATCH_BYTES_MAX, BadBatch, Batch};
 use crate::control::{BadEntry, Control, ControlEntry};
 use crate::feed::{Node, Vector};
 use crate::id::{BatchHash, DeviceId, EntryHash, Incarnation, Space};
@@ -14,7 +14,9 @@ use crate::ingest::{BatchIngest, Pending};
 use crate::replica::{Context, DeviceIdentity, Prepared, Replica, ServerState, Step};
 use crate::row::{ReadRows, Unreadable};
 use crate::stored;
-use crate::wire::{BadMessage, Request, Safe, SpaceClaim, base_digest};
+use crate::wire::{
+    BadMessage, Request, Safe, SpaceClaim, UPLOAD_BATCHES_MAX, UPLOAD_BYTES_MAX, base_digest,
+};
 pub use hear::{Arrival, Unopened};
 
 /// How much one round trip may carry. After a cut the host halves both, down to one batch.
@@ -38,6 +40,7 @@ impl Budget {
         up: 1024 * 1024,
         down: 1024 * 1024,
     };
+    const _TAKEN: () = assert!(Self::LARGEST.up + BATCH_BYTES_MAX <= UPLOAD_BYTES_MAX);
 
     /// After a round that came through whole: four times as much each way.
     pub fn grown(self) -> Self {
@@ -200,7 +203,8 @@ impl Replica {
                 }
                 let bytes = self.batch_bytes(rows, space, fresh, &node)?;
                 let Some(bytes) = bytes else { continue };
-                if bytes.len() > room && !upload.is_empty() {
+                let is_full = upload.len() == UPLOAD_BATCHES_MAX;
+                if is_full || (bytes.len() > room && !upload.is_empty()) {
                     more = true;
                     room = 0;
                     break;

@@ -12,8 +12,8 @@ mod open;
 mod plan;
 
 pub use held::{Bringer, Placement, SpaceHeld};
-pub use open::{Brought, Opened, join, open, receive, take_apart};
-pub use plan::{Plan, Taken, bases, holds_all, plan, receipts};
+pub use open::{Brought, Opened, asker, join, open, open_read, receive, take_apart};
+pub use plan::{Plan, Taken, bases, batches_to_fill, holds_all, plan, receipts};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

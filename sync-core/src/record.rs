@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decoder, Encoder, decode};
 
-use crate::admit::{Admitted, Aside, AsideReason, BESIDE_MAX, admit, read};
+use crate::admit::{Admitted, Aside, AsideReason, BESIDE_MAX, OPS_OF_DEVICE_MAX, admit, read};
 use crate::change::{BadChange, CHANGE_OPS_MAX, Change, OpId, Put, TIME_MAX};
 pub use crate::document::DocumentError;
 use crate::document::{Document, Graph, guarded};
@@ -59,6 +59,9 @@ pub enum WriteError {
     /// More than [`CHANGE_OPS_MAX`] keys, or more bytes than a change can have.
     #[error("too much is written at once")]
     TooLarge,
+    /// The device has written [`OPS_OF_DEVICE_MAX`] values of the record: no more of it would count.
+    #[error("this device has written too much of the record")]
+    Full,
     /// The heads that the writer saw aren't all admitted here.
     #[error("the record has changed in a way that drops what was seen")]
     Unseen,
@@ -329,15 +332,16 @@ impl RecordState {
         }
         // What is set aside may wait for a change, be kept for it, or be the change itself. A copy from
         // the wrong device says nothing about the change.
-        let concerned = |change: &Change| {
+        let concerned = |change: &Change, device: DeviceId| {
             self.aside.iter().any(|aside| match aside.why {
                 AsideReason::Invalid(BadChange::Device) => false,
                 AsideReason::Waiting { missing } if missing == change.hash => true,
-                AsideReason::Crowded => true,
+                // Nothing that rests on admitted changes alone has another device's counted.
+                AsideReason::Crowded => aside.device == device,
                 _ => aside.change == change.hash,
             })
         };
-        if changes.values().any(|(change, ..)| concerned(change)) {
+        if (changes.values()).any(|(change, device, _)| concerned(change, *device)) {
             return Ok(None);
         }
         let mut state = self.clone();
@@ -348,7 +352,7 @@ impl RecordState {
                     continue;
                 }
                 match step.check(&change)? {
-                    Judged::Admitted if step.may_be_over(&change) => return Ok(None),
+                    Judged::Admitted if step.may_be_over(device, &change) => return Ok(None),
                     Judged::Admitted => step.take(&change, raw)?,
                     Judged::Invalid(reason) => {
                         aside.insert(Aside {
@@ -406,6 +410,9 @@ impl RecordState {
         }
         if made.len() > CHANGE_OPS_MAX {
             return Err(WriteError::TooLarge);
+        }
+        if step.is_full(device, made.len()) {
+            return Err(WriteError::Full);
         }
         let start_op = past.end.saturating_add(1);
         // The same edit again, on the same and in the same second, would be the same change.
@@ -504,11 +511,24 @@ impl Step {
         Some(self.graph.tops(&all))
     }
 
-    /// Whether a device may have too many changes side by side with this one: everything held has to
-    /// be looked at then.
-    fn may_be_over(&self, change: &Change) -> bool {
-        self.graph
-            .is_wide(&change.deps, change.start_op, BESIDE_MAX)
+    /// Whether a device may have too many changes side by side with this one, or too much in all:
+    /// everything held has to be looked at then.
+    fn may_be_over(&self, device: DeviceId, change: &Change) -> bool {
+        let (deps, start_op) = (&change.deps, change.start_op);
+        self.graph.is_wide(deps, start_op, BESIDE_MAX) || self.is_full(device, change.puts.len())
+    }
+
+    /// Whether so many operations more are too many for one device.
+    fn is_full(&self, device: DeviceId, more: usize) -> bool {
+        if self.graph.ops() + more <= OPS_OF_DEVICE_MAX {
+            return false;
+        }
+        let own = |raw: &Vec<u8>| {
+            let change = Change::parse(raw).ok()?;
+            change.is_of(device).then_some(change.puts.len())
+        };
+        let own: usize = self.document.changes().iter().filter_map(own).sum();
+        own + more > OPS_OF_DEVICE_MAX
     }
 
     /// The rules of [`crate::admit`], in its order, for a change whose whole past is admitted.

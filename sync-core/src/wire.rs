@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Decoder, Encode};
 
+use crate::batch::BATCH_BYTES_MAX;
 use crate::batch::compact::reference::{Reference, ReferencedBatch};
 use crate::batch::compact::referring::{self, Frame};
 use crate::batch::compact::{self, BadCompact};
@@ -37,8 +38,16 @@ use wipe::{WipeCommandWire, WipeReportWire};
 pub const VERSION: u16 = 1;
 /// Size of a message after decompression.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of the batches of a request in their stored form: what a phone sends at most, and a batch.
+pub const UPLOAD_BYTES_MAX: usize = 1024 * 1024 + BATCH_BYTES_MAX;
+/// Batches of a request.
+pub const UPLOAD_BATCHES_MAX: usize = 512;
 /// Batches in one message.
 pub const BATCHES_MAX: usize = 4096;
+/// Batches and their bytes in a request.
+const UPLOAD_LIMITS: (usize, usize) = (UPLOAD_BATCHES_MAX, UPLOAD_BYTES_MAX);
+/// The same in an answer, or an envelope of a bundle.
+pub(crate) const ANSWER_LIMITS: (usize, usize) = (BATCHES_MAX, MESSAGE_BYTES_MAX);
 /// Control entries in one message.
 pub const CONTROL_MAX: usize = 16_384;
 /// Control entries that a request shows.
@@ -108,19 +117,10 @@ pub fn base_digest(
 }
 
 pub(crate) fn decode<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, BadMessage> {
-    let mut decoder = Decoder::new(bytes);
-    let value = decoder.decode().map_err(|error| {
-        if error.is_message() {
-            BadMessage::TooLarge
-        } else {
-            BadMessage::Shape
-        }
-    })?;
-    if decoder.position() == bytes.len() {
-        Ok(value)
-    } else {
-        Err(BadMessage::Shape)
-    }
+    cbor::decode(bytes).map_err(|error| match error.is_message() {
+        true => BadMessage::TooLarge,
+        false => BadMessage::Shape,
+    })
 }
 
 /// The version stands first in every message, whatever follows it.
@@ -138,8 +138,8 @@ pub(crate) fn open_batches(
     frame: &Frame<'_>,
     compact: &[u8],
     find: &mut Find<'_>,
+    limits: (usize, usize),
 ) -> Result<Vec<Vec<u8>>, BadMessage> {
-    let limits = (BATCHES_MAX, MESSAGE_BYTES_MAX);
     referring::decode(frame, compact, find, limits).map_err(bad_batches)
 }
 

@@ -26,6 +26,7 @@ use crate::error::CommandError;
 use crate::figures::{self, Built, FigureReader, build_next};
 use crate::install::{install, make_current};
 use crate::journal::{Journal, holds_another};
+use crate::lanes::Lanes;
 use crate::reads::KnownReads;
 use crate::recovery::{self, RecoveryStatus};
 use crate::reply::ServeError;
@@ -55,6 +56,7 @@ pub struct Figure {
 pub struct App {
     context: Arc<NodeContext>,
     writer: Arc<Writer>,
+    lanes: Arc<Lanes>,
     tls: Arc<KeyPair>,
     catalogue: &'static Catalogue,
     founded: bool,
@@ -87,6 +89,7 @@ impl App {
         let app = Self {
             context,
             writer: Arc::new(writer),
+            lanes: Arc::new(Lanes::default()),
             tls: Arc::new(installed.tls),
             catalogue: Catalogue::builtin(),
             founded: installed.founded,
@@ -111,6 +114,11 @@ impl App {
     /// Has a job done by the writer and committed, with all that follows from it.
     pub(crate) async fn write<J: Job>(&self, job: J) -> Result<J::Output, J::Error> {
         self.writer.perform(job).await
+    }
+
+    /// How much of the server one device can have at a time.
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
     /// The targets of the plan, counted from the registers or not.

@@ -187,7 +187,8 @@ impl<'p, 't> Pen<'p, 't> {
             let batches = self.sign(&space, of_space).await?;
             let conn = &mut self.tx.conn;
             let claims = exchange::nothing_asked(conn, &BTreeSet::from([space])).await?;
-            let (mut held, stashes) = exchange::load_all(conn, &claims, &batches).await?;
+            let (mut held, stashes) =
+                exchange::load_all(conn, &claims, &batches, exchange::EVERYTHING).await?;
             self.tx
                 .ingest(self.now, &mut held, stashes, &batches, Bringer::Server)
                 .await?;

@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use store::{StoreError, recovery};
 use sync_core::batch::{BadBatch, Batch};
-use sync_core::bundle::{Claims, Content, Unsealed};
+use sync_core::bundle::{BadBundle, Claims, Content, Unsealing};
 use sync_core::bundle_exchange::reply::{self, PlainEnvelope};
 use sync_core::control::{Control, ControlEntry};
 use sync_core::hub::{self, Bringer, Placement};
+use sync_core::seal::SealingKey;
 use sync_core::wire::SHOWN_MAX;
 
 use crate::control_cache::ControlCache;
 use crate::exchange::{self, ANSWER_BATCH_BYTES_MAX};
 use crate::recovery::absorb;
 use crate::reply::ServeError;
+use crate::slices::{TakeSlice, slices};
 use crate::transaction::WriteTx;
 use crate::writer::Job;
 
@@ -40,36 +42,113 @@ pub struct BundleReport {
     pub reply: Vec<u8>,
 }
 
+/// The code of what is left of a file after too much that nobody known here had a part in.
+const OF_STRANGERS: &str = "bundle_of_strangers";
+/// What is spent of a file on envelopes that nobody known here had a part in, for anybody can seal to the
+/// server. In units of a signature, some 0.1 ms.
+const STRANGERS_WORK_MAX: usize = 64;
+/// Bytes that are unfolded in the time of a signature.
+const UNFOLDED_BYTES: usize = 64 * 1024;
+/// Batches of nobody that are taken apart in the time of a signature.
+const TAKEN_APART: usize = 8;
+/// Batches of an envelope by which it is seen whether somebody known had a part in it.
+const LOOKED_AT: usize = 64;
+
 /// A bundle with its signatures checked, ready for a transaction.
 pub(crate) struct Unpacked {
-    unsealed: Unsealed,
+    others: usize,
+    /// Why envelopes, or all that is left, were not opened.
+    not_opened: Vec<&'static str>,
+    /// As opened, should the roster have changed meanwhile.
+    contents: Vec<Content>,
     /// Control entries in it that were lost here (R21).
     repair: Vec<ControlEntry>,
-    parts: Vec<Part>,
+    parts: Vec<Arc<Part>>,
 }
 
 /// What one envelope brought.
-struct Part {
+pub(crate) struct Part {
     claims: Option<Claims>,
     batches: Vec<Result<Batch, BadBatch>>,
 }
 
+impl AsRef<[Result<Batch, BadBatch>]> for Part {
+    fn as_ref(&self) -> &[Result<Batch, BadBatch>] {
+        &self.batches
+    }
+}
+
+impl Part {
+    fn check(control: &Control, content: &Content) -> Self {
+        let mut part = Self::begun(control, content);
+        part.finish(control, content);
+        part
+    }
+
+    /// The part as far as it shows whether somebody known signed anything.
+    fn begun(control: &Control, content: &Content) -> Self {
+        let claims = content.claims.as_ref();
+        let looked_at = content.batches.iter().take(LOOKED_AT);
+        Self {
+            claims: claims.and_then(|claims| Claims::check(control, claims)),
+            batches: looked_at.map(|bytes| control.receive(bytes)).collect(),
+        }
+    }
+
+    fn finish(&mut self, control: &Control, content: &Content) {
+        let left = content.batches.iter().skip(self.batches.len());
+        self.batches
+            .extend(left.map(|bytes| control.receive(bytes)));
+    }
+
+    /// Whether somebody on the roster signed something of it.
+    fn is_of_somebody(&self) -> bool {
+        self.claims.is_some() || self.batches.iter().any(Result::is_ok)
+    }
+
+    fn bringer(&self) -> Bringer {
+        let device = self.claims.as_ref().map(|claims| claims.device);
+        device.map_or(Bringer::Unknown, Bringer::Device)
+    }
+}
+
 impl Unpacked {
-    /// Checks every signature: the part that costs time, outside any lock.
-    pub(crate) fn check(control: &Control, unsealed: Unsealed) -> Self {
-        let shown = unsealed
-            .contents
-            .iter()
-            .flat_map(|content| &content.control);
-        let shown: Vec<Vec<u8>> = shown.take(SHOWN_MAX).cloned().collect();
-        let (joined, repair) = hub::join(control, &shown);
-        let mut unpacked = Self {
-            unsealed,
-            repair,
+    /// Opens what is for the server, and checks every signature: the part that costs time, outside any lock.
+    /// An error if nothing opens.
+    pub(crate) fn open<'k>(
+        control: &Control,
+        keys: impl IntoIterator<Item = &'k SealingKey> + Clone,
+        file: &[u8],
+    ) -> Result<Self, BadBundle> {
+        let mut unsealing = Unsealing::of(file)?;
+        let mut opening = Opening {
+            control,
+            joined: None,
+            repair: Vec::new(),
             parts: Vec::new(),
+            shown: SHOWN_MAX,
+            work: STRANGERS_WORK_MAX,
         };
-        unpacked.parts = unpacked.check_again(joined.as_ref().unwrap_or(control));
-        unpacked
+        let (mut bad, mut room) = (0, unsealing.room());
+        while opening.work > 0 && unsealing.open_next(control.network(), keys.clone())? {
+            let opened = unsealing.opened();
+            opening.work = opening.work.saturating_sub(opened.bad.len() - bad);
+            bad = opened.bad.len();
+            if let Some(content) = opened.contents.get(opening.parts.len()) {
+                opening.take(content, (room - unsealing.room()) / UNFOLDED_BYTES);
+            }
+            room = unsealing.room();
+        }
+        let of_strangers = unsealing.has_more().then_some(OF_STRANGERS);
+        let unsealed = unsealing.end()?;
+        let bad = unsealed.bad.iter().map(|bad| bad.code());
+        Ok(Self {
+            others: unsealed.others,
+            not_opened: bad.chain(of_strangers).collect(),
+            contents: unsealed.contents,
+            repair: opening.repair,
+            parts: opening.parts,
+        })
     }
 
     /// The control entries that are to be joined before it is taken.
@@ -78,16 +157,50 @@ impl Unpacked {
     }
 
     /// The parts under another roster.
-    fn check_again(&self, control: &Control) -> Vec<Part> {
-        let batch = |bytes: &Vec<u8>| control.receive(bytes);
-        let part = |content: &Content| Part {
-            claims: content
-                .claims
-                .as_ref()
-                .and_then(|claims| Claims::check(control, claims)),
-            batches: content.batches.iter().map(batch).collect(),
+    fn check_again(&self, control: &Control) -> Vec<Arc<Part>> {
+        let part = |content| Arc::new(Part::check(control, content));
+        self.contents.iter().map(part).collect()
+    }
+}
+
+/// A file on its way to an [`Unpacked`].
+struct Opening<'c> {
+    control: &'c Control,
+    /// With what the envelopes teach.
+    joined: Option<Control>,
+    repair: Vec<ControlEntry>,
+    parts: Vec<Arc<Part>>,
+    /// Control entries that are still looked at.
+    shown: usize,
+    /// What may still be spent on strangers.
+    work: usize,
+}
+
+impl Opening<'_> {
+    /// Checks the next envelope, which took so much work to unfold.
+    fn take(&mut self, content: &Content, unfolded: usize) {
+        let control = self.joined.as_ref().unwrap_or(self.control);
+        let mut part = Part::begun(control, content);
+        let may_show = match part.is_of_somebody() {
+            true => self.shown,
+            false => self.shown.min(self.work / 2),
         };
-        self.unsealed.contents.iter().map(part).collect()
+        let shown = &content.control[..content.control.len().min(may_show)];
+        let (joined, taught) = hub::join(control, shown);
+        self.shown -= shown.len();
+        if !taught.is_empty() {
+            part = Part::begun(joined.as_ref().unwrap_or(control), content);
+        }
+        if part.is_of_somebody() || !taught.is_empty() {
+            part.finish(joined.as_ref().unwrap_or(control), content);
+        } else {
+            let batches = part.batches.len() / TAKEN_APART;
+            let spent = 1 + unfolded + batches + 2 * shown.len();
+            self.work = self.work.saturating_sub(spent);
+        }
+        self.joined = joined.or(self.joined.take());
+        self.repair.extend(taught);
+        self.parts.push(Arc::new(part));
     }
 }
 
@@ -112,11 +225,11 @@ pub(crate) async fn take(
             &again
         }
     };
-    let unsealed = &unpacked.unsealed;
+    let not_opened = unpacked.not_opened.iter();
     let mut report = BundleReport {
-        opened: unsealed.contents.len(),
-        others: unsealed.others,
-        not_held: unsealed.bad.iter().map(|bad| bad.code().into()).collect(),
+        opened: parts.len(),
+        others: unpacked.others,
+        not_held: not_opened.map(ToString::to_string).collect(),
         ..BundleReport::default()
     };
     let mut back = Back {
@@ -135,8 +248,31 @@ pub(crate) struct Import {
     pub(crate) unpacked: Unpacked,
     /// Under which it was checked.
     pub(crate) control_cache: Arc<ControlCache>,
+    /// How many of its batches were stored ahead, in slices.
+    pub(crate) new: u64,
     /// When it came.
     pub(crate) now: i64,
+}
+
+impl Import {
+    /// What is to be stored ahead of this job, in this order. Nothing of a file that changes the roster.
+    pub(crate) fn slices(&self) -> Vec<TakeSlice<Part>> {
+        let parts: &[Arc<Part>] = match self.unpacked.repair.is_empty() {
+            true => &self.unpacked.parts,
+            false => &[],
+        };
+        let slices = parts.iter().flat_map(|part| {
+            let slice = |range| TakeSlice {
+                of: part.clone(),
+                range,
+                checked: self.control_cache.clone(),
+                bringer: part.bringer(),
+                now: self.now,
+            };
+            slices(&part.batches).into_iter().map(slice)
+        });
+        slices.collect()
+    }
 }
 
 impl Job for Import {
@@ -146,7 +282,9 @@ impl Job for Import {
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, ServeError> {
         absorb(self.now, tx, self.unpacked.repair()).await?;
         let is_current = self.control_cache.arrival == tx.control.arrival;
-        Ok(take(self.now, tx, &self.unpacked, is_current).await?)
+        let (mut report, back) = take(self.now, tx, &self.unpacked, is_current).await?;
+        report.new += usize::try_from(self.new).unwrap_or(usize::MAX);
+        Ok((report, back))
     }
 }
 
@@ -158,20 +296,16 @@ async fn take_part(
     back: &mut Back,
 ) -> Result<(), StoreError> {
     // Of a file that asks again and again no more goes back than of one that asks once.
-    let claims_of = part.claims.as_ref().map(|claims| claims.device);
     let claims = part.claims.as_ref().filter(|_| back.room > 0);
     let request = reply::as_request(claims, back.room);
     let bases = reply::bases(&request);
+    let lacking_max = hub::batches_to_fill(back.room);
     let conn = &mut tx.conn;
     let claims = exchange::with_unclaimed(conn, &request.spaces, &part.batches).await?;
-    let (mut held, stashes) = exchange::load_all(conn, &claims, &part.batches).await?;
+    let (mut held, stashes) = exchange::load_all(conn, &claims, &part.batches, lacking_max).await?;
     let before: u64 = held.values().map(|held| held.counter).sum();
-    let bringer = match claims_of {
-        Some(device) => Bringer::Device(device),
-        None => Bringer::Unknown,
-    };
     let taken = tx
-        .ingest(now, &mut held, stashes, &part.batches, bringer)
+        .ingest(now, &mut held, stashes, &part.batches, part.bringer())
         .await?;
     let unkept = taken.unkept.clone();
     let after: u64 = held.values().map(|held| held.counter).sum();

@@ -27,9 +27,11 @@ use crate::transaction::WriteTx;
 pub(crate) const ANSWER_BATCH_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 2;
 /// Tips of one request that are looked up. An honest phone names a few; what is above counts as not
 /// known here, which costs that phone bytes and nobody else anything.
-const TIPS_LOOKED_UP_MAX: usize = 4096;
+const TIPS_LOOKED_UP_MAX: usize = 1024;
 /// What a message needs beside control entries and batches.
 const MESSAGE_BYTES_RESERVE: usize = 64 * 1024;
+/// Everything that a phone lacks, for who does not ask for a message.
+pub(crate) const EVERYTHING: usize = usize::MAX;
 /// Bytes that CBOR puts around one list element.
 const ELEMENT_BYTES: usize = 5;
 
@@ -51,12 +53,17 @@ pub(crate) async fn take_apart(
 }
 
 /// Serves a request that brings something; the answer may leave once the transaction has committed.
+/// `began` is how much stood in spaces before slices of it were stored.
 pub(crate) async fn serve(
     now: i64,
     tx: &mut WriteTx<'_>,
     incoming: &Brought,
+    began: Option<&BTreeMap<Space, u64>>,
 ) -> Result<Answer, StoreError> {
     let mut loaded = Loaded::of(&mut tx.conn, &tx.node.me, incoming).await?;
+    for (space, counter) in began.into_iter().flatten() {
+        loaded.before.insert(space.clone(), *counter);
+    }
     let stashes = std::mem::take(&mut loaded.stashes);
     let bringer = Bringer::Device(incoming.request.device);
     let taken = tx.ingest(now, &mut loaded.held, stashes, &incoming.batches, bringer);
@@ -99,7 +106,9 @@ impl Loaded {
     ) -> Result<Self, StoreError> {
         let request = &incoming.request;
         let claims = with_unclaimed(conn, &request.spaces, &incoming.batches).await?;
-        let (held, stashes) = load_all(conn, &claims, &incoming.batches).await?;
+        let budget = (request.budget as usize).min(ANSWER_BATCH_BYTES_MAX);
+        let lacking_max = hub::batches_to_fill(budget);
+        let (held, stashes) = load_all(conn, &claims, &incoming.batches, lacking_max).await?;
         let counter = |(space, held): (&Space, &SpaceHeld)| (space.clone(), held.counter);
         Ok(Self {
             bases: hub::bases(me, request, &held),
@@ -172,11 +181,13 @@ pub(crate) async fn nothing_asked(
 }
 
 /// Loads what an exchange or a bundle needs of each space that is claimed, and what waits there: see
-/// [`SpaceHeld`]. What can be asked of all spaces at once is one statement.
+/// [`SpaceHeld`]. What can be asked of all spaces at once is one statement. Of what a phone lacks the first
+/// `lacking_max` batches are enough.
 pub(crate) async fn load_all(
     conn: &mut Conn,
     claims: &[SpaceClaim],
     batches: &[Result<Batch, BadBatch>],
+    lacking_max: usize,
 ) -> Result<(BTreeMap<Space, SpaceHeld>, Stashes), StoreError> {
     let spaces: Vec<&Space> = claims.iter().map(|claim| &claim.space).collect();
     space::read_ahead(conn, spaces.iter().copied()).await?;
@@ -213,7 +224,7 @@ pub(crate) async fn load_all(
             .into_iter()
             .for_each(|placed| load.loaded.take(placed));
     }
-    load_what_differs(conn, &mut loads).await?;
+    load_what_differs(conn, &mut loads, lacking_max).await?;
     let held = loads
         .into_iter()
         .map(|load| (load.claim.space.clone(), load.held()));
@@ -367,8 +378,13 @@ impl<'c> Load<'c> {
     }
 }
 
-/// Of each feed that the phone speaks of: the batches that it names, and all above the lowest.
-async fn load_what_differs(conn: &mut Conn, loads: &mut [Load<'_>]) -> Result<(), StoreError> {
+/// Of each feed that the phone speaks of: the batches that it names, and those above the lowest, as many as
+/// may be needed.
+async fn load_what_differs(
+    conn: &mut Conn,
+    loads: &mut [Load<'_>],
+    lacking_max: usize,
+) -> Result<(), StoreError> {
     let mut theirs: Vec<Theirs> = loads.iter().map(Load::theirs).collect();
     let mut numbers = Vec::new();
     for (load, theirs) in loads.iter().zip(&theirs) {
@@ -400,6 +416,15 @@ async fn load_what_differs(conn: &mut Conn, loads: &mut [Load<'_>]) -> Result<()
     let branches = feed::branches_of(conn, &branched).await?;
     for (load, theirs) in loads.iter_mut().zip(theirs) {
         let space = &load.claim.space;
+        let holds_nothing = load.claim.counter == 0 && theirs.values().all(Vec::is_empty);
+        if holds_nothing && !theirs.is_empty() {
+            // It holds nothing, and is given everything in the order in which it came.
+            let first = feed::first(conn, space, lacking_max).await?;
+            first
+                .into_iter()
+                .for_each(|placed| load.loaded.take(placed));
+            continue;
+        }
         for (device, tips) in theirs {
             // Below the first number that was used twice a feed is a path, and whoever holds one batch
             // of it holds all before. From there on a branch that the phone lacks may begin.
@@ -408,7 +433,10 @@ async fn load_what_differs(conn: &mut Conn, loads: &mut [Load<'_>]) -> Result<()
             let from = lowest
                 .map_or(0, |lowest| lowest.saturating_add(1))
                 .min(branch.copied().unwrap_or(u32::MAX));
-            for placed in feed::from_number(conn, space, device, from).await? {
+            // On a path the lowest came first, and what is above them is not sent before them. Among branches
+            // what the phone holds has to be told from what it lacks.
+            let limit = branch.map_or(lacking_max, |_| EVERYTHING);
+            for placed in feed::from_number(conn, space, device, from, limit).await? {
                 load.loaded.take(placed);
             }
         }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use store::event::{self, EventKind};
 use store::record::Unreadable;
 use store::{Conn, StoreError, feed, record};
+use sync_core::admit::ASIDE_OF_DEVICE_MAX;
 use sync_core::batch::{BadBatch, Batch};
 use sync_core::control::Control;
 use sync_core::feed::Node;
@@ -24,6 +25,9 @@ use crate::quarantine::{load_effective_changes, rebuild, refresh};
 /// Batches of a feed with a parent missing that are kept for later (R6). A phone that finds no room sends its
 /// batch again with the next request. What other devices have waiting takes none of it.
 pub(crate) const STASH_MAX: usize = 64;
+
+/// States of records as they are stored.
+type States = BTreeMap<RecordId, Result<RecordState, Unreadable>>;
 
 /// What waits in each space for a parent.
 pub(crate) type Stashes = BTreeMap<Space, Vec<(DeviceId, Node)>>;
@@ -47,10 +51,26 @@ pub(crate) async fn take(
             stash,
             forked: BTreeSet::new(),
             stopped: BTreeSet::new(),
+            crowded: BTreeSet::new(),
+            states: States::new(),
         };
         (space, changed)
     };
-    let spaces = stashes.into_iter().map(changed).collect();
+    let mut spaces: BTreeMap<Space, SpaceChanges> = stashes.into_iter().map(changed).collect();
+    for (space, changed) in &mut spaces {
+        let is_new = |batch: &&Batch| {
+            let of_space = held.get(space).filter(|_| batch.header.space == *space);
+            of_space.is_some_and(|held| !held.arrivals.contains_key(&batch.hash))
+        };
+        let new = batches.iter().flatten().filter(is_new);
+        let records = new.flat_map(|batch| &batch.entries).map(|of| of.record);
+        let records: BTreeSet<RecordId> = records.collect();
+        let records: Vec<RecordId> = records.into_iter().collect();
+        let stored = record::states(conn, space, &records).await?;
+        let none = |record| (record, Ok(RecordState::default()));
+        changed.states = records.into_iter().map(none).collect();
+        changed.states.extend(stored);
+    }
     let mut ingest = Ingest {
         now,
         control,
@@ -89,6 +109,10 @@ struct SpaceChanges {
     forked: BTreeSet<DeviceId>,
     /// The feeds of which a branch too many came.
     stopped: BTreeSet<DeviceId>,
+    /// The feeds of which no more may wait.
+    crowded: BTreeSet<DeviceId>,
+    /// The records that the batches bring something of, before anything is taken.
+    states: States,
 }
 
 fn tips(held: &SpaceHeld, device: DeviceId) -> BTreeSet<BatchHash> {
@@ -130,6 +154,10 @@ impl Ingest<'_> {
                 self.refuse(index, BadBatch::Branches);
                 self.taken.doubtful.insert((space.clone(), device));
             }
+            Placement::New if self.is_of_no_use(batch) => {
+                self.refuse(index, BadBatch::Aside);
+                self.taken.doubtful.insert((space.clone(), device));
+            }
             Placement::New => {
                 self.taken.sent.push((space.clone(), device, node));
                 self.hold(conn, batch).await?;
@@ -155,6 +183,27 @@ impl Ingest<'_> {
             changed.stopped.insert(device);
         }
         room
+    }
+
+    /// Whether too much of its device is set aside on a record of the batch; the office hears of it.
+    fn is_of_no_use(&mut self, batch: &Batch) -> bool {
+        let device = batch.header.device;
+        let Some(changed) = self.spaces.get_mut(&batch.header.space) else {
+            return false;
+        };
+        let is_full = |state: &RecordState| {
+            let aside = state.aside().iter().filter(|aside| aside.device == device);
+            aside.count() >= ASIDE_OF_DEVICE_MAX
+        };
+        let mut states = batch
+            .entries
+            .iter()
+            .map(|of| changed.states.get(&of.record));
+        let is_full = states.any(|state| matches!(state, Some(Ok(state)) if is_full(state)));
+        if is_full {
+            changed.stopped.insert(device);
+        }
+        is_full
     }
 
     fn refuse(&mut self, index: u32, unfit: BadBatch) {
@@ -217,11 +266,7 @@ impl Ingest<'_> {
             return Ok(());
         }
         if of_feed.len() >= STASH_MAX {
-            tracing::warn!(
-                stash_max = STASH_MAX,
-                %device,
-                "no more of a feed may wait; its batches must come again"
-            );
+            changed.crowded.insert(device);
             self.taken.unkept.insert(batch.hash);
             return Ok(());
         }
@@ -269,6 +314,13 @@ impl Ingest<'_> {
             let Some(held) = self.held.get(&space) else {
                 continue;
             };
+            for device in &changed.crowded {
+                tracing::warn!(
+                    stash_max = STASH_MAX,
+                    %device,
+                    "no more of a feed may wait; its batches must come again"
+                );
+            }
             for device in &changed.stopped {
                 let (kind, of) = (EventKind::FeedStopped, Some(&space));
                 if !event::is_noted(conn, kind, *device, &space).await? {
@@ -300,7 +352,8 @@ impl Ingest<'_> {
                 }
             }
             feed::set_counter(self.now, conn, &space, held.counter).await?;
-            let made = update(conn, self.control, &space, changed.records, &changed.again);
+            let (arrived, states) = (changed.records, changed.states);
+            let made = update(conn, self.control, &space, arrived, &changed.again, states);
             let made = made.await?;
             for (record, parts) in made {
                 changed_records.note(space.unit(), record, parts);
@@ -343,12 +396,13 @@ async fn update(
     space: &Space,
     arrived: BTreeMap<RecordId, Vec<(DeviceId, Vec<u8>)>>,
     again: &BTreeSet<RecordId>,
+    mut before: States,
 ) -> Result<Vec<(RecordId, BTreeSet<String>)>, StoreError> {
-    let changed_records: Vec<RecordId> = arrived.keys().copied().collect();
-    let mut before: BTreeMap<RecordId, _> = record::states(conn, space, &changed_records)
-        .await?
-        .into_iter()
-        .collect();
+    let unread = arrived
+        .keys()
+        .filter(|record| !before.contains_key(*record));
+    let unread: Vec<RecordId> = unread.copied().collect();
+    before.extend(record::states(conn, space, &unread).await?);
     let mut states = Vec::new();
     let mut changed = Vec::new();
     for (changed_records, arrived) in arrived {

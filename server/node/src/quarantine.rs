@@ -22,7 +22,7 @@ pub(crate) async fn refresh(
     space: &Space,
     device: DeviceId,
 ) -> Result<BTreeSet<RecordId>, StoreError> {
-    let held = feed::from_number(conn, space, device, 0).await?;
+    let held = feed::from_number(conn, space, device, 0, usize::MAX).await?;
     let held = Feed::from_parts(held.into_iter().map(|placed| placed.node), &[]);
     let now = control.quarantined(space, device, &held);
     let before = quarantined::of_feed(conn, space, device).await?;

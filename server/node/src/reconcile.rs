@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use store::{StoreError, contact};
-use sync_core::hub::{self, Brought, Opened, RequestError};
+use sync_core::hub::{self, Bringer, Brought, Opened, RequestError};
 use sync_core::wire::Answer;
 
 use crate::bundle::Unpacked;
 use crate::control_cache::ControlCache;
 use crate::recovery::absorb;
 use crate::reply::{Rejection, ServeError};
+use crate::slices::{Counters, TakeSlice, slices};
 use crate::transaction::WriteTx;
 use crate::wipe::{self, WipeProgress};
 use crate::writer::Job;
@@ -21,6 +22,8 @@ pub(crate) struct Reconcile {
     pub(crate) packed: Vec<u8>,
     /// What it was found to be.
     pub(crate) looked: Looked,
+    /// The counter of each space before its slices were stored.
+    pub(crate) before: Option<Counters>,
     /// When it came.
     pub(crate) now: i64,
 }
@@ -28,7 +31,7 @@ pub(crate) struct Reconcile {
 /// What a request was found to be, under which roster.
 pub(crate) enum Looked {
     /// It brings batches, which are checked.
-    Brings(Box<Brought>, Arc<ControlCache>),
+    Brings(Arc<Brought>, Arc<ControlCache>),
     /// It shows control entries which were lost here.
     Teaches,
     /// Its phone is to wipe itself.
@@ -36,7 +39,32 @@ pub(crate) enum Looked {
 }
 
 /// The answer, or why the request is not served.
-type Outcome = Result<Box<Answer>, Rejection>;
+pub(crate) type Outcome = Result<Box<Answer>, Rejection>;
+
+impl Reconcile {
+    /// What is to be stored ahead of this job, in this order. What is left is small enough for it.
+    pub(crate) fn slices(&self) -> Vec<TakeSlice<Brought>> {
+        let Looked::Brings(incoming, checked) = &self.looked else {
+            return Vec::new();
+        };
+        let slice = |range| TakeSlice {
+            of: incoming.clone(),
+            range,
+            checked: checked.clone(),
+            bringer: Bringer::Device(incoming.request.device),
+            now: self.now,
+        };
+        slices(&incoming.batches).into_iter().map(slice).collect()
+    }
+
+    /// Notes how much stood in spaces before a slice was stored. What an earlier slice said counts.
+    pub(crate) fn began_at(&mut self, before: Counters) {
+        let began = self.before.get_or_insert_default();
+        for (space, counter) in before {
+            began.entry(space).or_insert(counter);
+        }
+    }
+}
 
 impl Job for Reconcile {
     type Output = Outcome;
@@ -51,7 +79,7 @@ impl Job for Reconcile {
                 let is_current = checked.arrival == tx.control.arrival;
                 clones::renew(now, tx, &incoming.request).await?;
                 match is_current {
-                    true => Ok(served(now, tx, incoming).await?),
+                    true => Ok(served(now, tx, incoming, self.before.as_ref()).await?),
                     false => open(now, tx, &self.packed).await?,
                 }
             }
@@ -98,7 +126,7 @@ async fn open(now: i64, tx: &mut WriteTx<'_>, packed: &[u8]) -> Result<Outcome, 
                     Err(refusal) => Ok(Err(refusal.into())),
                     Ok(incoming) => {
                         clones::renew(now, tx, &incoming.request).await?;
-                        Ok(Ok(served(now, tx, &incoming).await?))
+                        Ok(Ok(served(now, tx, &incoming, None).await?))
                     }
                 };
             }
@@ -112,8 +140,9 @@ async fn served(
     now: i64,
     tx: &mut WriteTx<'_>,
     incoming: &Brought,
+    began: Option<&Counters>,
 ) -> Result<Box<Answer>, StoreError> {
-    let answer = exchange::serve(now, tx, incoming).await?;
+    let answer = exchange::serve(now, tx, incoming, began).await?;
     let request = &incoming.request;
     contact::note(&mut tx.conn, request.device, now, Some(request.control)).await?;
     Ok(Box::new(answer))

@@ -103,7 +103,8 @@ async fn take(tx: &mut WriteTx<'_>, group: &[Vec<u8>]) -> Result<Taken, StoreErr
     let brought = batches.iter().flatten();
     let spaces: BTreeSet<Space> = brought.map(|batch| batch.header.space.clone()).collect();
     let claims = exchange::nothing_asked(&mut tx.conn, &spaces).await?;
-    let (mut held, stashes) = exchange::load_all(&mut tx.conn, &claims, &batches).await?;
+    let (mut held, stashes) =
+        exchange::load_all(&mut tx.conn, &claims, &batches, exchange::EVERYTHING).await?;
     let before: u64 = held.values().map(|held| held.counter).sum();
     let taken = tx
         .ingest(now, &mut held, stashes, &batches, Bringer::Server)

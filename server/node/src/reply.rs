@@ -20,6 +20,10 @@ pub enum ServeError {
     /// The store's; nothing was stored, or it is not known. The request may be made again.
     #[error("the store fails")]
     Failed(#[source] anyhow::Error),
+    /// The device has as many requests under way as it may; nothing was stored. The request may be made
+    /// again.
+    #[error("other requests of the device are under way")]
+    Busy,
     /// A mistake in this program stopped the request; nothing was stored.
     #[error("the request stopped the program")]
     Panicked,

@@ -45,7 +45,7 @@ impl App {
             spaces.extend(spaces_of(package, wished)?);
         }
         let claims = exchange::nothing_asked(&mut conn, &spaces).await?;
-        let (held, _) = exchange::load_all(&mut conn, &claims, &[]).await?;
+        let (held, _) = exchange::load_all(&mut conn, &claims, &[], exchange::EVERYTHING).await?;
         let mut batches = Vec::new();
         for space in &spaces {
             batches.extend(feed::all(&mut conn, space).await?);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use store::wipe::{self, WipeState};
 use store::{StoreError, contact};
-use sync_core::bundle::{BadBundle, unseal};
+use sync_core::bundle::BadBundle;
 use sync_core::control::{Control, OrderKind};
 use sync_core::hub::RequestError;
 use sync_core::id::DeviceId;
@@ -49,11 +49,8 @@ impl WipeProgress {
             return Ok(Ok(wipe_progress(state, None)));
         }
         Ok(
-            match unseal(control.network(), keys.read()?.values(), &bundle) {
-                Ok(unsealed) => Ok(wipe_progress(
-                    state,
-                    Some(Unpacked::check(control, unsealed)),
-                )),
+            match Unpacked::open(control, keys.read()?.values(), &bundle) {
+                Ok(unpacked) => Ok(wipe_progress(state, Some(unpacked))),
                 Err(BadBundle::NotForUs) => Ok(wipe_progress(WipeState::Told, None)),
                 Err(bad) => Err(bad.into()),
             },

@@ -29,7 +29,9 @@ statements! {
     SINCE = "SELECT arrival, hash, device, seq, prev FROM batch
         WHERE unit = $1 AND class = $2 AND arrival > $3 ORDER BY arrival DESC";
     FROM_NUMBER = "SELECT arrival, hash, device, seq, prev FROM batch
-        WHERE unit = $1 AND class = $2 AND device = $3 AND seq >= $4";
+        WHERE unit = $1 AND class = $2 AND device = $3 AND seq >= $4 ORDER BY seq LIMIT $5";
+    FIRST = "SELECT arrival, hash, device, seq, prev FROM batch
+        WHERE unit = $1 AND class = $2 ORDER BY arrival LIMIT $3";
     BYTES = "SELECT bytes FROM batch WHERE unit = $1 AND class = $2 AND hash = $3";
     ADD = "INSERT INTO batch (unit, class, arrival, hash, device, seq, branch, prev, bytes)
         VALUES ($1, $2, $3, $4, $5, $6,
@@ -306,17 +308,30 @@ pub async fn branches_of(
         .collect())
 }
 
-/// The batches of a feed from this number on.
+/// The batches of a space that came in first, so many at most.
+pub async fn first(
+    conn: &mut Conn,
+    space: &Space,
+    limit: usize,
+) -> Result<Vec<Placed>, StoreError> {
+    let query = query(FIRST).space(space).bind(stored(limit as u64));
+    let rows = query.fetch_all(conn).await?;
+    rows.iter().map(placed).collect()
+}
+
+/// The batches of a feed from this number on, so many at most, the lowest first.
 pub async fn from_number(
     conn: &mut Conn,
     space: &Space,
     device: DeviceId,
     seq: u32,
+    limit: usize,
 ) -> Result<Vec<Placed>, StoreError> {
     let query = query(FROM_NUMBER)
         .space(space)
         .bind(device.0.to_vec())
-        .bind(i64::from(seq));
+        .bind(i64::from(seq))
+        .bind(stored(limit as u64));
     let rows = query.fetch_all(conn).await?;
     rows.iter().map(placed).collect()
 }

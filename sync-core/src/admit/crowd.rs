@@ -1,10 +1,13 @@
-//! Bound on what one device writes side by side on a record.
+//! Bounds on what one device writes on a record: side by side, and in all.
 //!
 //! A writer names every change that it saw and that nothing was built on. A device that leaves hundreds
 //! of them would make the record too wide for anybody to edit. So in ascending (`start_op`, hash), a
 //! change is **over** where [`BESIDE_MAX`] changes of its device that are not over lie outside its past,
-//! none of them in the past of another. It is set aside, unless an admitted change of another device
-//! rests on it: an honest edit does not suffer for what it was made on.
+//! none of them in the past of another, or where those that are not over have too many operations with it.
+//! It is set aside, unless an admitted change of another device rests on it: an honest edit does not suffer
+//! for what it was made on.
+//!
+//! Whoever reads a record reads all its operations. So the second bound is what an edit of it can cost.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,20 +18,36 @@ use crate::id::DeviceId;
 /// change of its next form rests on those of the forms before.
 pub const BESIDE_MAX: usize = 16;
 
-/// The changes of each device that none of its later ones rests on.
-#[derive(Default)]
-pub(super) struct Tops(BTreeMap<DeviceId, Vec<usize>>);
+/// Most operations of one device that count on a record, in one space: a form of sixty fields, written anew
+/// every month for eleven years.
+pub const OPS_OF_DEVICE_MAX: usize = 8192;
 
-impl Tops {
-    /// Takes the next valid change; whether it is over.
-    pub(super) fn take(&mut self, device: DeviceId, at: usize, past: &Bits) -> bool {
+/// Changes of one device that a server holds of a record though they are set aside. A batch that came after so
+/// many is refused.
+pub const ASIDE_OF_DEVICE_MAX: usize = 512;
+
+/// What each device has written so far that is not over.
+#[derive(Default)]
+pub(super) struct Written(BTreeMap<DeviceId, OfDevice>);
+
+#[derive(Default)]
+struct OfDevice {
+    /// The changes that none of its later ones rests on.
+    tops: Vec<usize>,
+    ops: usize,
+}
+
+impl Written {
+    /// Takes the next valid change, with so many operations; whether it is over.
+    pub(super) fn take(&mut self, device: DeviceId, at: usize, past: &Bits, ops: usize) -> bool {
         let own = self.0.entry(device).or_default();
-        let outside = own.iter().filter(|top| !past.has(**top)).count();
-        if outside >= BESIDE_MAX {
+        let outside = own.tops.iter().filter(|top| !past.has(**top)).count();
+        if outside >= BESIDE_MAX || own.ops + ops > OPS_OF_DEVICE_MAX {
             return true;
         }
-        own.retain(|top| !past.has(*top));
-        own.push(at);
+        own.tops.retain(|top| !past.has(*top));
+        own.tops.push(at);
+        own.ops += ops;
         false
     }
 }

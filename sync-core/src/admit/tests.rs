@@ -113,6 +113,44 @@ fn a_device_leaves_at_most_sixteen_changes_side_by_side_and_nobody_elses_is_touc
 }
 
 #[test]
+fn what_a_device_writes_beyond_its_share_of_a_record_does_not_count_unless_others_built_on_it() {
+    let (bad, honest) = (device(1), device(2));
+    let many = |deps: Vec<ChangeHash>, start_op: u32, form: usize| {
+        let puts = (0..2048).map(|n| Put {
+            key: key(&format!("s.f{form}_{n}")),
+            value: Value::Int(1),
+            preds: Vec::new(),
+        });
+        Change::make(deps, bad, start_op, 0, puts.collect())
+    };
+    let mut held = HeldChanges::new();
+    let (mut made, mut deps, mut start) = (Vec::new(), Vec::new(), 1);
+    for form in 0..6 {
+        let (change, raw) = many(deps, start, form);
+        (deps, start) = (vec![change.hash], change.ops_end() + 1);
+        held.push((bad, raw));
+        made.push(change);
+    }
+    let refs = borrowed(&held);
+    let admitted = admit(&refs);
+    let counted = OPS_OF_DEVICE_MAX / 2048;
+    let found: Vec<ChangeHash> = made.iter().map(|change| change.hash).collect();
+    assert_eq!(hashes(&admitted), found[..counted]);
+    assert_eq!(admitted.aside.len(), made.len() - counted);
+
+    // Somebody who held them in another order has built on the fifth. It stays, and that edit.
+    let (edit, raw) = make(&[&made[4]], honest, made[4].ops_end() + 1, ("s.g", 2, &[]));
+    held.push((honest, raw));
+    for _ in 0..2 {
+        let refs = borrowed(&held);
+        let admitted = admit(&refs);
+        let expected = [&found[..=counted], &[edit.hash]].concat();
+        assert_eq!(hashes(&admitted), expected);
+        held.reverse();
+    }
+}
+
+#[test]
 fn what_follows_a_change_that_is_one_too_many_is_aside_with_it() {
     let bad = device(1);
     let mut heaped: Vec<_> = (0..20)

@@ -14,7 +14,7 @@ use crate::seal;
 use crate::shape::{
     Feeds, SPACES_MAX, SpaceWire, bytes_list, feeds_from_wire, feeds_to_wire, some_if_any,
 };
-use crate::wire::{CONTROL_MAX, decode, open_batches};
+use crate::wire::{ANSWER_LIMITS, CONTROL_MAX, decode, open_batches};
 
 /// The version of what is inside.
 const VERSION: u16 = 1;
@@ -80,7 +80,7 @@ impl Content {
         let list = |list: Vec<ByteVec>| list.into_iter().map(Into::into).collect();
         Ok(Self {
             batches: match wire.batches {
-                Some(bytes) => open_batches(&frame(network), &bytes, &mut |_| None)?,
+                Some(bytes) => open_batches(&frame(network), &bytes, &mut |_| None, ANSWER_LIMITS)?,
                 None => Vec::new(),
             },
             control: list(wire.control.unwrap_or_default().0),

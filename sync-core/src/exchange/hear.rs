@@ -7,7 +7,7 @@ use crate::batch::ReferencedBatch;
 use crate::batch::compact::reference::Reference;
 use crate::batch::compact::referring::{self, Frame};
 use crate::ingest::Pending;
-use crate::wire::{Answer, bad_batches, open_batches};
+use crate::wire::{ANSWER_LIMITS, Answer, bad_batches, open_batches};
 
 /// An answer with its batches.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Unopened {
         let mut unread = false;
         if let Some(compact) = &self.compact {
             let find = |reference: &Reference| self.known.get(reference).cloned();
-            match open_batches(&self.frame(), compact, &mut { find }) {
+            match open_batches(&self.frame(), compact, &mut { find }, ANSWER_LIMITS) {
                 Ok(batches) => self.answer.batches = batches,
                 // With references that mean something else here, anything can come out.
                 Err(_) if self.refers => unread = true,

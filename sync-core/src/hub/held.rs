@@ -10,7 +10,8 @@ use crate::id::{BatchHash, DeviceId};
 ///
 /// Loaded must be: the tips of all feeds; the batches named by the request's batches and claims
 /// and their parents, where held; every batch that came in after the claimed counter; and of each
-/// feed whose tips differ from the phone's every batch above the phone's lowest known one.
+/// feed whose tips differ from the phone's every batch above the phone's lowest known one. Of a feed
+/// without branches, or for a phone that holds nothing, the first of these are enough that fill an answer.
 #[derive(Clone, Debug, Default)]
 pub struct SpaceHeld {
     /// Number of batches that ever came into this space; the last arrival's number.

@@ -4,9 +4,7 @@ use crate::batch::{BadBatch, Batch};
 use crate::control::{Control, ControlEntry};
 use crate::control_repair::SHOWN_BY_UNKNOWN_DEVICE_MAX;
 use crate::id::DeviceId;
-use crate::seal;
-use crate::wire::WipeReport;
-use crate::wire::{Answer, Find, Request, Signed, SpaceClaim, Unopened};
+use crate::wire::{Answer, Find, Request, SpaceClaim, Unopened, WipeReport};
 
 use super::{NodeIdentity, RequestError};
 
@@ -24,33 +22,52 @@ pub enum Opened {
     ControlRepair(Vec<ControlEntry>),
 }
 
-/// Checks that a request is one, and whose: shape, roster, signature, grants, nonce, in this order.
-/// A device that is not on the roster gets in with the enrolment that it shows, unless what is held
-/// says that it was revoked (R21).
+/// Who asks, if it is a device on this roster that signed the request.
+pub fn asker(control: &Control, unopened: &mut Unopened) -> Option<DeviceId> {
+    let device = unopened.request.device;
+    let key = control.enrolment(device)?.signing_key;
+    unopened.is_signed_by(&key).then_some(device)
+}
+
+/// Checks that bytes are a request, and opens it: see [`open_read`].
 pub fn open(
     me: &NodeIdentity,
     control: &Control,
     packed: &[u8],
     now: i64,
 ) -> Result<Opened, RequestError> {
-    let unopened = Unopened::read(me.network, packed)?;
-    let (request, signed) = (&unopened.request, &unopened.signed);
-    let shown = match control.enrolment(request.device) {
-        Some(enrolment) if !signed_by(&enrolment.signing_key, signed) => {
+    open_read(me, control, Unopened::read(me.network, packed)?, now)
+}
+
+/// Checks whose a request is that has been read, and whether it may be served: roster, signature, grants, nonce, in this order.
+/// A device that is not on the roster gets in with the enrolment that it shows, unless what is held
+/// says that it was revoked (R21).
+pub fn open_read(
+    me: &NodeIdentity,
+    control: &Control,
+    mut unopened: Unopened,
+    now: i64,
+) -> Result<Opened, RequestError> {
+    let shown = match control.enrolment(unopened.request.device) {
+        Some(enrolment) if !unopened.is_signed_by(&enrolment.signing_key) => {
             return Err(RequestError::Signature);
         }
-        Some(_) => &request.shown[..],
+        Some(_) => &unopened.request.shown[..],
         // Nobody has signed anything yet.
-        None => &request.shown[..request.shown.len().min(SHOWN_BY_UNKNOWN_DEVICE_MAX)],
+        None => {
+            let shown = &unopened.request.shown;
+            &shown[..shown.len().min(SHOWN_BY_UNKNOWN_DEVICE_MAX)]
+        }
     };
     let (joined, taught) = join(control, shown);
     let control = joined.as_ref().unwrap_or(control);
     let enrolment = control
-        .enrolment(request.device)
+        .enrolment(unopened.request.device)
         .ok_or(RequestError::UnknownDevice)?;
-    if !signed_by(&enrolment.signing_key, signed) {
+    if !unopened.is_signed_by(&enrolment.signing_key) {
         return Err(RequestError::Signature);
     }
+    let request = &unopened.request;
     // Only to who has shown to be the device: what became of it is nobody else's business.
     let is_to_wipe = control.wipe_order(request.device).is_some();
     if control.revoked(request.device).is_some() && !is_to_wipe {
@@ -78,10 +95,6 @@ pub fn open(
         return Ok(Opened::Wipe(request.device, request.wipe_report.clone()));
     }
     Ok(Opened::Request(Box::new(unopened)))
-}
-
-fn signed_by(key: &[u8; 32], signed: &Signed) -> bool {
-    seal::verify(key, &signed.message, &signed.signature)
 }
 
 /// Joins control entries that somebody shows, in whatever order they come: what is held then, if it
@@ -115,6 +128,12 @@ pub struct Brought {
     pub request: Request,
     /// Its batches, in its order.
     pub batches: Vec<Result<Batch, BadBatch>>,
+}
+
+impl AsRef<[Result<Batch, BadBatch>]> for Brought {
+    fn as_ref(&self) -> &[Result<Batch, BadBatch>] {
+        &self.batches
+    }
 }
 
 /// Takes the batches of a request apart and checks each ([`receive`]); `find` knows what was looked

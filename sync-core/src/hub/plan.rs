@@ -9,7 +9,9 @@ use crate::control::{Control, ControlPosition};
 use crate::feed::{Node, Tip, Vector, by_turns};
 use crate::id::{BatchHash, DeviceId, Space};
 use crate::seal::SigningKey;
-use crate::wire::{Answer, Refer, RejectedBatch, Request, SpaceClaim, SpaceState, base_digest};
+use crate::wire::{
+    Answer, BATCHES_MAX, Refer, RejectedBatch, Request, SpaceClaim, SpaceState, base_digest,
+};
 
 use super::{NodeIdentity, SpaceHeld};
 
@@ -32,6 +34,15 @@ pub fn bases(
             .map(|(space, (_, vector))| (space, vector))
             .collect()
     })
+}
+
+/// Of what a budget pays for no batch is smaller: two hashes, a signature and what stands around them.
+const BATCH_BYTES_MIN: usize = 128;
+
+/// How many batches that a phone lacks have to be known to fill a message of so many bytes with the first
+/// of them, and to say whether there are more. At least one is sent.
+pub fn batches_to_fill(budget: usize) -> usize {
+    (budget / BATCH_BYTES_MIN).min(BATCHES_MAX) + 2
 }
 
 /// What became of the batches of a request.

@@ -58,7 +58,8 @@ impl RecordState {
             known => known?,
         };
         for (change, raw) in changes.into_values() {
-            if frontier.appended >= APPENDED_MAX || !state.is_continued(&frontier, &change) {
+            let is_plain = frontier.appended < APPENDED_MAX && !is_long(&change);
+            if !is_plain || !state.is_continued(&frontier, &change) {
                 return None;
             }
             frontier.take(&change);
@@ -80,6 +81,12 @@ impl RecordState {
             && Some(change.start_op) == frontier.end.checked_add(1)
             && change.puts.iter().all(|put| visible(&put.key) == put.preds)
     }
+}
+
+/// Whether its device may have written too much with this change. A device has at most [`BESIDE_MAX`] changes
+/// side by side, so its changes are as many chains, and each operation of a chain has a counter of its own.
+fn is_long(change: &Change) -> bool {
+    change.ops_end() as usize * BESIDE_MAX > OPS_OF_DEVICE_MAX
 }
 
 impl Frontier {

@@ -256,7 +256,7 @@ impl Answer {
             device,
             spaces,
         };
-        let batches = batches.map(|batches| open_batches(&frame, &batches, find));
+        let batches = batches.map(|batches| open_batches(&frame, &batches, find, ANSWER_LIMITS));
         Ok(Self {
             batches: batches.transpose()?.unwrap_or_default(),
             ..answer

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::seal;
 
 const REQUEST_LABEL: &[u8] = b"ortoo request v1\0";
 
@@ -182,11 +183,14 @@ pub struct Unopened {
     pub(crate) request: Request,
     /// What must verify before the batches are opened.
     pub(crate) signed: Signed,
+    /// The key under which that has verified.
+    verified: Option<[u8; 32]>,
     batches: Vec<u8>,
 }
 
 impl Unopened {
-    pub(crate) fn read(network: NetworkId, packed: &[u8]) -> Result<Self, BadMessage> {
+    /// Reads a request's bytes, whoever may have signed them.
+    pub fn read(network: NetworkId, packed: &[u8]) -> Result<Self, BadMessage> {
         let bytes = unpack(packed)?;
         let sealed: Sealed = decode(&bytes)?;
         check_version(&sealed.body, VERSION)?;
@@ -241,8 +245,19 @@ impl Unopened {
         Ok(Self {
             request,
             signed,
+            verified: None,
             batches: wire.batches.into(),
         })
+    }
+
+    /// Whether the holder of `key` signed it. That costs a signature the first time only.
+    pub(crate) fn is_signed_by(&mut self, key: &[u8; 32]) -> bool {
+        if self.verified.as_ref() != Some(key)
+            && seal::verify(key, &self.signed.message, &self.signed.signature)
+        {
+            self.verified = Some(*key);
+        }
+        self.verified.as_ref() == Some(key)
     }
 
     /// What its batches refer to: at most [`crate::batch::REFERENCES_MAX`] batches, in the spaces
@@ -266,7 +281,7 @@ impl Unopened {
             device: self.request.device,
             spaces: &spaces,
         };
-        let batches = open_batches(&frame, &self.batches, find)?;
+        let batches = open_batches(&frame, &self.batches, find, UPLOAD_LIMITS)?;
         Ok(Request {
             batches,
             ..self.request

@@ -96,7 +96,9 @@ async fn what_is_loaded_gives_the_answer_that_everything_would_give() {
             }
             let mut conn = station.app.context().store.connect().await.unwrap();
             let claims = &request.spaces;
-            let (mut held, _) = exchange::load_all(&mut conn, claims, &[]).await.unwrap();
+            let (mut held, _) = exchange::load_all(&mut conn, claims, &[], exchange::EVERYTHING)
+                .await
+                .unwrap();
             let part = held.remove(&asker.space).unwrap();
             let [all, part] = [all, part].map(|held| {
                 let held = BTreeMap::from([(asker.space.clone(), held)]);
