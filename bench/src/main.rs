@@ -1,10 +1,11 @@
-//! The benchmarks: `cargo xtask bench [exchange|registers|upload|bundle|snapshot|load|ingest|open|calls|figures …]` prints their tables in
+//! The benchmarks: `cargo xtask bench [exchange|registers|upload|bundle|snapshot|load|ingest|open|calls|figures|hostile|beside …]` prints their tables in
 //! Markdown. bench/RESULTS.md keeps one run with its date, machine and command.
 
 mod bundle;
 mod calls;
 mod exchange;
 mod figures;
+mod hostile;
 mod ingest;
 mod load;
 mod measure;
@@ -20,7 +21,7 @@ use std::path::Path;
 type Family = (&'static str, fn() -> String);
 
 /// The families, in the order of the results.
-const FAMILIES: [Family; 10] = [
+const FAMILIES: [Family; 12] = [
     ("exchange", exchange::run),
     ("registers", exchange::registers),
     ("upload", exchange::upload),
@@ -31,6 +32,8 @@ const FAMILIES: [Family; 10] = [
     ("open", open::run),
     ("calls", calls::run),
     ("figures", figures::run),
+    ("hostile", hostile::run),
+    ("beside", hostile::beside),
 ];
 
 #[expect(clippy::print_stdout, reason = "a command-line program")]
@@ -45,7 +48,7 @@ fn main() {
     let unknown = |name: &&String| !FAMILIES.iter().any(|(known, _)| known == name);
     if let Some(name) = named.iter().find(unknown) {
         eprintln!(
-            "no family {name}; there are exchange, registers, upload, bundle, snapshot, load, ingest, open, calls, figures"
+            "no family {name}; there are exchange, registers, upload, bundle, snapshot, load, ingest, open, calls, figures, hostile, beside"
         );
         std::process::exit(1);
     }

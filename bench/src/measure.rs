@@ -28,17 +28,7 @@ pub(crate) fn cpu_of(pid: u32) -> Duration {
 
 /// A figure of /proc/PID/status in MiB, such as `VmRSS` (now) or `VmHWM` (at most so far).
 pub(crate) fn memory_mib(pid: u32, name: &str) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with(name))
-        .unwrap_or_default();
-    let kib: f64 = line
-        .split_whitespace()
-        .nth(1)
-        .and_then(|kib| kib.parse().ok())
-        .unwrap_or(0.0);
-    kib / 1024.0
+    harness::memory_kib(pid, name) as f64 / 1024.0
 }
 
 /// The middle value.

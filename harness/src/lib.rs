@@ -3,7 +3,10 @@
 //! Nothing here reaches past the command lines' public contract. Servers listen on a loopback port
 //! that the system picks and are stopped by process id when dropped.
 
+mod process;
 pub mod proxy;
+
+pub use process::{forget_peak, memory_kib, processor_time};
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};

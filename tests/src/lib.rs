@@ -9,4 +9,5 @@
 pub mod cbor;
 pub mod fuzz;
 pub mod golden;
+pub mod hostile_device;
 pub mod sim;

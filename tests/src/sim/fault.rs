@@ -44,13 +44,17 @@ pub enum Plant {
     AnswersBeforeFlush,
     /// The server takes as many branches of a feed as a device signs.
     BranchesUnbounded,
+    /// The server counts what a revoked device signs beside its cut (against R24).
+    CutIgnored,
+    /// The server takes a verdict and does not follow it (against R24).
+    VerdictNotFollowed,
     /// A browser marks nothing before it merges, as if it caught panics (against R15).
     ForgetsTheMark,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 18] = [
+    pub const ALL: [Plant; 20] = [
         Plant::SendBeforeDurable,
         Plant::DoNothingOnUsedNumber,
         Plant::GapApplied,
@@ -69,6 +73,8 @@ impl Plant {
         Plant::AnswersBeforeFlush,
         Plant::ForgetsTheMark,
         Plant::BranchesUnbounded,
+        Plant::CutIgnored,
+        Plant::VerdictNotFollowed,
     ];
 
     /// The name on the command line.
@@ -92,6 +98,8 @@ impl Plant {
             Plant::AnswersBeforeFlush => "answers-before-flush",
             Plant::ForgetsTheMark => "forgets-the-mark",
             Plant::BranchesUnbounded => "branches-unbounded",
+            Plant::CutIgnored => "cut-ignored",
+            Plant::VerdictNotFollowed => "verdict-not-followed",
         }
     }
 

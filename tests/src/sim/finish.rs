@@ -23,12 +23,15 @@ use super::world::World;
 
 /// Rounds in which every phone exchanges; by then all must be quiet.
 pub(super) const ROUNDS_MAX: u32 = 12;
+/// Exchanges after which a phone has nothing unsent.
+const EXCHANGES_MAX: u32 = 3;
 /// Round trips of one exchange, with a budget that takes everything.
 const ROUND_TRIPS_MAX: u32 = 12;
 
 impl World {
     pub(super) fn finish(&mut self) -> Checked {
         self.peace()?;
+        self.check_promptness()?;
         self.gather()?;
         self.settle()?;
         if self.is_to_confirm() {
@@ -85,6 +88,28 @@ impl World {
         (0..self.phones.len())
             .filter(|p| !self.phones[*p].lost)
             .collect()
+    }
+
+    /// Whatever a hostile device has signed, a phone that finds the server in peace is rid of all that it has in
+    /// three exchanges. A server that was restored and sends nothing yet may leave it in doubt.
+    fn check_promptness(&mut self) -> Checked {
+        let mut served = self.alive();
+        served.retain(|p| !self.hub.state.holds_back(self.phones[*p].device));
+        for p in served {
+            for _ in 0..EXCHANGES_MAX {
+                self.exchange(p)?;
+            }
+            let process = self.phones[p].process.as_ref();
+            let unsent = process.map_or(0, |process| process.replica.unsent());
+            require("Prompt", unsent == 0, || {
+                format!(
+                    "{} has {unsent} unsent edits after {EXCHANGES_MAX} exchanges: {}",
+                    self.name(p),
+                    self.blockers().join("; ")
+                )
+            })?;
+        }
+        Ok(())
     }
 
     /// Everybody exchanges until nothing moves.
@@ -232,6 +257,7 @@ impl World {
             check_view("the server", *record, state, heads)?;
         }
         self.check_moved()?;
+        self.check_accepted_part()?;
         self.check_durability(&heads)
     }
 

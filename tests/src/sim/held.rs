@@ -188,8 +188,20 @@ pub(super) fn load_all(store: &SpaceStore, counter: u64) -> SpaceHeld {
     }
 }
 
-/// The least that the contract of [`SpaceHeld`] asks for.
-pub(super) fn load_part(store: &SpaceStore, claim: &SpaceClaim, batches: &[&Batch]) -> SpaceHeld {
+/// The least that the contract of [`SpaceHeld`] asks for, where an answer takes so many batches at most.
+pub(super) fn load_part(
+    store: &SpaceStore,
+    claim: &SpaceClaim,
+    batches: &[&Batch],
+    lacking_max: usize,
+) -> SpaceHeld {
+    let is_empty = claim.counter == 0 && {
+        let named = claim.changes.iter().chain(&claim.locators);
+        let mut tips = named.flat_map(|(_, tips)| tips);
+        !tips.any(|tip| store.feeds().any(|(_, feed)| feed.find(tip.hash).is_some()))
+    };
+    let first = store.arrivals.iter().take(lacking_max);
+    let first: BTreeSet<BatchHash> = first.map(|stored| stored.node.hash).collect();
     let since = since(store, claim.counter);
     let mut feeds = BTreeMap::new();
     let mut arrivals = BTreeMap::new();
@@ -228,7 +240,12 @@ pub(super) fn load_part(store: &SpaceStore, claim: &SpaceClaim, batches: &[&Batc
                 .missing(&[])
                 .into_iter()
                 .filter(|node| node.seq > lowest);
-            wanted.extend(above.map(|node| node.hash));
+            let above = above.map(|node| node.hash);
+            match (is_empty, branched(whole)) {
+                (true, _) => wanted.extend(above.filter(|hash| first.contains(hash))),
+                (false, true) => wanted.extend(above),
+                (false, false) => wanted.extend(above.take(lacking_max)),
+            }
         }
         let nodes: Vec<Node> = wanted
             .iter()

@@ -488,6 +488,7 @@ impl MemoryHub {
             self.unblot(&state.control, bytes, &mut incoming);
         }
         let mut held = BTreeMap::new();
+        let lacking_max = hub::batches_to_fill(request.budget as usize);
         for claim in &request.spaces {
             let store = state.spaces.entry(claim.space.clone()).or_default();
             let named = incoming
@@ -495,7 +496,7 @@ impl MemoryHub {
                 .flatten()
                 .filter(|b| b.header.space == claim.space);
             let space = if self.partial_load {
-                load_part(store, claim, &named.collect::<Vec<_>>())
+                load_part(store, claim, &named.collect::<Vec<_>>(), lacking_max)
             } else {
                 load_all(store, claim.counter)
             };

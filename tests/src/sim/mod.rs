@@ -12,6 +12,7 @@
 //! The first thing to do with a failing seed is `ortoo-simulate SEED --trace`. A [`fault::Plant`]
 //! is a mistake in the hosts that must be found; it is how we know that the oracle looks.
 
+mod accepted;
 mod agree;
 mod courier;
 mod erased;

@@ -176,6 +176,8 @@ impl MemoryHub {
         let entry = self
             .signed(|network, signer| ControlEntry::order(network, kind, &scope, &order, signer));
         self.add_control(&entry);
-        self.state.remake_all();
+        if self.plant != Some(Plant::VerdictNotFollowed) {
+            self.state.remake_all();
+        }
     }
 }

@@ -127,7 +127,7 @@ impl MemoryHub {
         }
         store.push(stored.clone());
         let control = state.control.clone();
-        if control.cut(device, &space).is_some() {
+        if control.cut(device, &space).is_some() && self.plant != Some(Plant::CutIgnored) {
             // What counts of the whole feed may be another by now.
             let of_feed = store.arrivals.iter();
             let of_feed = of_feed.filter(|stored| stored.batch.header.device == device);

@@ -1,26 +1,19 @@
 //! A hostile device and plain garbage against a real server: refused or set aside, no panic, cheap,
 //! and nothing broken for honest edits.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use ed25519_dalek::{Signer, SigningKey};
-use harness::{Phone, Server};
+use ed25519_dalek::SigningKey;
+use harness::{Phone, Server, memory_kib, processor_time};
+use ortoo_tests::hostile_device::{HostileDevice, Reply, claim, post};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sync_core::admit::BESIDE_MAX;
-use sync_core::batch::{Batch, Entry, Header};
 use sync_core::change::{Change, OpId, Put};
-use sync_core::control::ControlPosition;
-use sync_core::enrol::{EnrolAnswer, EnrolRequest, EnrolmentLink};
-use sync_core::feed::{BRANCHES_MAX, Feed};
-use sync_core::id::{
-    ActorId, AuthorId, BatchHash, ChangeHash, Class, DeviceId, NetworkId, RecordId, Short, Space,
-    Subject,
-};
+use sync_core::feed::BRANCHES_MAX;
+use sync_core::id::{ActorId, ChangeHash, Class, DeviceId, Space};
 use sync_core::value::{Key, Value as Scalar};
-use sync_core::wire::{Answer, MESSAGE_BYTES_MAX, Request, SpaceClaim, pack, unpack};
+use sync_core::wire::{Answer, MESSAGE_BYTES_MAX, pack, unpack};
 
 const GACHA: &str = "152522100200";
 /// What one hostile message may cost the server, in processor time and memory.
@@ -29,187 +22,6 @@ const MEMORY_KIB_MAX: u64 = 10 * 1024;
 /// Each is sent this often and the middle counts: a thread that ends takes its time with it, and a
 /// busy machine makes all work dearer.
 const TIMES: usize = 5;
-
-/// A reply of the server: HTTP status and body.
-struct Reply {
-    status: u16,
-    body: Vec<u8>,
-}
-
-impl Reply {
-    /// The stable code of a problem.
-    fn code(&self) -> String {
-        let problem: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        problem["code"].as_str().unwrap_or_default().to_owned()
-    }
-}
-
-/// One request over a connection of its own.
-fn post(address: SocketAddr, path: &str, body: &[u8], claimed: usize) -> Reply {
-    let mut tcp = TcpStream::connect(address).unwrap();
-    tcp.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {claimed}\r\nconnection: close\r\n\r\n"
-    );
-    tcp.write_all(head.as_bytes()).unwrap();
-    // The server may refuse by the head alone and close while the body is still being written.
-    drop(tcp.write_all(body));
-    let mut bytes = Vec::new();
-    drop(tcp.read_to_end(&mut bytes));
-    let text = String::from_utf8_lossy(&bytes);
-    let status = text
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok())
-        .unwrap_or(0);
-    let at = bytes
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .map_or(bytes.len(), |at| at + 4);
-    Reply {
-        status,
-        body: bytes[at..].to_vec(),
-    }
-}
-
-/// The processor time that all threads of a process took so far (Linux keeps it in nanoseconds).
-fn processor_time(pid: u32) -> Duration {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let nanoseconds = threads.map(|thread| {
-        let path = thread.unwrap().path().join("schedstat");
-        // A thread that has just ended has no file any more.
-        let stat = std::fs::read_to_string(path).unwrap_or_default();
-        let running = stat.split_whitespace().next();
-        running.and_then(|text| text.parse().ok()).unwrap_or(0)
-    });
-    let sum = nanoseconds.sum();
-    assert!(sum > 0, "this kernel keeps no processor time per thread");
-    Duration::from_nanos(sum)
-}
-
-/// The most memory that a process ever had, in KiB.
-fn peak_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .unwrap_or_default();
-    line.split_whitespace()
-        .nth(1)
-        .and_then(|kib| kib.parse().ok())
-        .unwrap_or(0)
-}
-
-/// A device with a key of its own that says what it likes.
-struct Device {
-    key: SigningKey,
-    network: NetworkId,
-    author: AuthorId,
-    nonce: [u8; 16],
-    feed: Feed,
-    space: Space,
-    salt: u8,
-}
-
-impl Device {
-    fn enrolled(server: &Server) -> Self {
-        let key = SigningKey::from_bytes(&[0x66; 32]);
-        let link: EnrolmentLink = server.link(GACHA).parse().unwrap();
-        let request = EnrolRequest {
-            code: link.code,
-            signing_key: key.verifying_key().to_bytes(),
-            sealing_key: [1; 32],
-            strong_secret: true,
-        };
-        let body = request.encode(link.network, &|message| key.sign(message).to_bytes());
-        let reply = post(server.address(), "/v1/enrol", &body, body.len());
-        assert_eq!(reply.status, 200, "{}", reply.code());
-        let answer = EnrolAnswer::decode(&reply.body).unwrap();
-        let space = Space::new(GACHA, Class::General).unwrap();
-        let feed = Feed::default();
-        Self {
-            key,
-            network: link.network,
-            author: answer.author,
-            nonce: answer.nonce,
-            feed,
-            space,
-            salt: 0,
-        }
-    }
-
-    fn id(&self) -> DeviceId {
-        DeviceId::of_key(&self.key.verifying_key().to_bytes())
-    }
-
-    fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.key.sign(message).to_bytes()
-    }
-
-    fn batch(&mut self, change: Vec<u8>) -> Vec<u8> {
-        let (seq, prev) = self.feed.next();
-        let batch = self.batch_at(seq, prev, change);
-        self.feed.insert(batch.node());
-        batch.bytes().to_vec()
-    }
-
-    /// The next batch of its feed, with these changes of a record.
-    fn batch_of(&mut self, record: RecordId, changes: Vec<Vec<u8>>) -> Vec<u8> {
-        let (seq, prev) = self.feed.next();
-        let entries = changes.into_iter().map(|change| Entry { record, change });
-        let batch = self.signed(seq, prev, entries.collect());
-        self.feed.insert(batch.node());
-        batch.bytes().to_vec()
-    }
-
-    fn batch_at(&mut self, seq: u32, prev: Vec<BatchHash>, change: Vec<u8>) -> Batch {
-        let record = RecordId::draw(Subject::Person, 1, [self.salt.wrapping_add(1); 10]);
-        self.signed(seq, prev, vec![Entry { record, change }])
-    }
-
-    fn signed(&mut self, seq: u32, prev: Vec<BatchHash>, entries: Vec<Entry>) -> Batch {
-        self.salt = self.salt.wrapping_add(1);
-        let header = Header {
-            space: self.space.clone(),
-            device: self.id(),
-            author: self.author,
-            seq,
-            prev,
-            dictionary: 1,
-            time: 0,
-        };
-        let sign = |message: &[u8]| self.sign(message);
-        Batch::sign(self.network, header, entries, [self.salt; 16], &sign)
-    }
-
-    fn request(&self, batches: Vec<Vec<u8>>) -> Vec<u8> {
-        let claim = SpaceClaim {
-            space: self.space.clone(),
-            counter: 0,
-            changes: Vec::new(),
-            locators: Vec::new(),
-        };
-        self.request_of(vec![claim], batches)
-    }
-
-    fn request_of(&self, spaces: Vec<SpaceClaim>, batches: Vec<Vec<u8>>) -> Vec<u8> {
-        let request = Request {
-            device: self.id(),
-            nonce: self.nonce,
-            control: ControlPosition::default(),
-            base: Short([0; 16]),
-            spaces,
-            batches,
-            refer: None,
-            budget: 0,
-            receipts: false,
-            shown: Vec::new(),
-            renewal: None,
-            wipe_report: None,
-        };
-        request.encode(self.network, &|message| self.sign(message))
-    }
-}
 
 /// A change of `device` on nothing.
 fn change(device: DeviceId, start_op: u32) -> Vec<u8> {
@@ -289,7 +101,7 @@ fn ten_million_operations(actor: ActorId) -> Vec<u8> {
 struct Village {
     server: Server,
     honest: Phone,
-    device: Device,
+    device: HostileDevice,
     household: String,
     _dir: tempfile::TempDir,
 }
@@ -312,7 +124,7 @@ impl Village {
             &["--sample", "--http"],
             "127.0.0.1:0",
         );
-        let device = Device::enrolled(&server);
+        let device = HostileDevice::enrolled(&server, GACHA, 0x66);
         drop(server);
         let server = Server::sample(&dir.path().join("server"));
         let honest = Phone::enrolled(dir.path().join("honest"), &server, GACHA);
@@ -341,9 +153,9 @@ impl Village {
     fn send_claiming(&self, what: &str, body: &[u8], claimed: usize) -> Reply {
         let pid = self.server.pid();
         let reply = || {
-            let (peak, time) = (peak_kib(pid), processor_time(pid));
+            let (peak, time) = (memory_kib(pid, "VmHWM"), processor_time(pid));
             let reply = post(self.server.address(), "/v1/exchange", body, claimed);
-            let grown = peak_kib(pid).saturating_sub(peak);
+            let grown = memory_kib(pid, "VmHWM").saturating_sub(peak);
             assert!(grown < MEMORY_KIB_MAX, "{what}: {grown} KiB");
             (processor_time(pid).saturating_sub(time), reply)
         };
@@ -448,12 +260,7 @@ fn what_is_no_message_is_refused_with_its_code() {
     assert!((400..500).contains(&reply.status));
     village.device.key = key;
 
-    let health = SpaceClaim {
-        space: Space::new(GACHA, Class::Health).unwrap(),
-        counter: 0,
-        changes: Vec::new(),
-        locators: Vec::new(),
-    };
+    let health = claim(&Space::new(GACHA, Class::Health).unwrap());
     let reply = village.send(
         "a space not granted",
         &village.device.request_of(vec![health], vec![]),
@@ -543,7 +350,7 @@ fn hostile_batches_are_refused_one_by_one_or_held_and_set_aside() {
 fn a_second_change_in_the_place_of_one_that_others_built_on_hides_nothing() {
     let (mut village, office) = Village::with_tls();
     let own = village.device.id();
-    let record = RecordId::draw(Subject::Person, 1, [77; 10]);
+    let record = village.device.record();
     let id = record.to_string();
     let none: [&str; 0] = [];
     let [(_, first)] = <[_; 1]>::try_from(side_by_side(own, &[], 1, "identity.name", 1)).unwrap();
@@ -580,7 +387,7 @@ fn a_second_change_in_the_place_of_one_that_others_built_on_hides_nothing() {
 fn a_device_that_heaps_up_changes_and_branches_keeps_nobody_from_writing() {
     let (mut village, office) = Village::with_tls();
     let own = village.device.id();
-    let record = RecordId::draw(Subject::Person, 1, [78; 10]);
+    let record = village.device.record();
     let id = record.to_string();
     let none: [&str; 0] = [];
     for heap in side_by_side(own, &[], 1, "identity.name", 240).chunks(60) {
@@ -617,7 +424,7 @@ fn a_device_that_heaps_up_changes_and_branches_keeps_nobody_from_writing() {
 fn a_batch_of_long_runs_keeps_no_phone_from_exchanging() {
     let (mut village, office) = Village::with_tls();
     let own = village.device.id();
-    let record = RecordId::draw(Subject::Person, 1, [79; 10]);
+    let record = village.device.record();
     let run = |n: u32| {
         let pred = |counter: u32| OpId {
             counter: (1 << 30) + counter,
@@ -646,13 +453,7 @@ fn a_batch_of_long_runs_keeps_no_phone_from_exchanging() {
 #[test]
 fn a_space_that_is_claimed_again_and_again_is_refused() {
     let village = Village::new();
-    let claim = || SpaceClaim {
-        space: village.device.space.clone(),
-        counter: 0,
-        changes: Vec::new(),
-        locators: Vec::new(),
-    };
-    let claims: Vec<SpaceClaim> = std::iter::repeat_with(claim).take(512).collect();
+    let claims = vec![claim(&village.device.space); 512];
     let reply = village.send(
         "one space 512 times",
         &village.device.request_of(claims, vec![]),
