@@ -1,7 +1,8 @@
-//! Lanes: how much of the server one device can have at a time.
+//! Lanes: how much of the server one device, or somebody unknown, can have at a time.
 //!
-//! A device's exchanges are served one after the other, and what is large is stored one request at a
-//! time, in slices between which others are served. So whoever asks a lot waits for himself.
+//! A device's exchanges are served one after the other. What is large is read one request at a time, since
+//! who sent it is known only then, and stored one request at a time, in slices between which others are
+//! served. So whoever asks a lot waits for himself.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -16,10 +17,14 @@ const OF_A_DEVICE_MAX: usize = 2;
 /// Devices of which nothing is under way any more are forgotten once so many are known.
 const KNOWN_MAX: usize = 1024;
 
+/// Bytes of a request as it came in that are read beside others.
+const SMALL_BYTES_MAX: usize = 2 * 1024;
+
 /// The lanes of a server.
 #[derive(Debug)]
 pub(crate) struct Lanes {
     devices: Mutex<HashMap<DeviceId, Weak<Lane>>>,
+    read: Arc<Semaphore>,
     large: Arc<Semaphore>,
 }
 
@@ -44,6 +49,7 @@ impl Default for Lanes {
     fn default() -> Self {
         Self {
             devices: Mutex::default(),
+            read: Arc::new(Semaphore::new(1)),
             large: Arc::new(Semaphore::new(1)),
         }
     }
@@ -80,6 +86,19 @@ impl Lanes {
         });
         devices.insert(device, Arc::downgrade(&lane));
         lane
+    }
+
+    /// Waits until a request of so many bytes may be read.
+    pub(crate) async fn read(
+        &self,
+        bytes: usize,
+    ) -> Result<Option<OwnedSemaphorePermit>, ServeError> {
+        if bytes <= SMALL_BYTES_MAX {
+            return Ok(None);
+        }
+        // Never closed.
+        let read = self.read.clone().acquire_owned().await;
+        read.map(Some).map_err(|_| ServeError::Busy)
     }
 
     /// Waits until nothing else that is large is being stored.

@@ -80,6 +80,7 @@ impl App {
 
     /// Reads a request and looks who asks, as far as the roster is known without the store.
     async fn ask(&self, packed: Vec<u8>) -> Result<Asked, ServeError> {
+        let place = self.lanes().read(packed.len()).await?;
         let (network, control) = (self.network(), self.context().control_cache.last());
         // Inflating and signatures take the processor: not on the runtime's threads.
         let asked = spawn_blocking(move || {
@@ -91,6 +92,7 @@ impl App {
             })
         });
         let asked = asked.await.map_err(|_| ServeError::Panicked)?;
+        drop(place);
         Ok(asked.map_err(Rejection::from)?)
     }
 

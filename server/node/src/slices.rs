@@ -18,8 +18,8 @@ use crate::writer::Job;
 /// How many batches have come into each space.
 pub(crate) type Counters = BTreeMap<Space, u64>;
 
-/// Batches and changes that are stored at a time: some 0.05 s.
-const SLICE_WORK_MAX: usize = 256;
+/// Batches and changes that are stored at a time: some 0.02 s.
+const SLICE_WORK_MAX: usize = 64;
 
 /// A part of what a request or a file brings, to be stored ahead of the rest.
 pub(crate) struct TakeSlice<B> {

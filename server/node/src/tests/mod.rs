@@ -1,6 +1,7 @@
 //! Behaviour of the node, with phones that say what a test wants.
 
 mod authoring;
+mod bounded;
 mod enrolling;
 mod erasing;
 mod exchanging;

@@ -57,3 +57,26 @@ fn a_record_with_an_appended_change_on_which_automerge_fails_is_parked_like_ever
     assert_eq!(joined.parked(), Some(DocumentError::Panicked));
     assert_eq!(joined.view(), states[2].view());
 }
+
+#[test]
+fn who_has_written_his_share_of_a_record_is_told_so_and_others_go_on() {
+    let (busy, other) = (device(1), device(2));
+    let mut state = RecordState::empty();
+    for form in 0..OPS_OF_DEVICE_MAX / 2048 {
+        let puts: Vec<(Key, Value)> = (0..2048)
+            .map(|n| (key(&format!("s.f{form}_{n}")), Value::Int(1)))
+            .collect();
+        let written = state.write(busy, state.heads(), &puts, 0).unwrap();
+        state = written.unwrap().1;
+    }
+    let puts = [(key("s.f0_0"), Value::Int(2))];
+    let full = state.write(busy, state.heads(), &puts, 0);
+    assert!(matches!(full, Err(WriteError::Full)), "{full:?}");
+    let (raw, after) = state
+        .write(other, state.heads(), &puts, 0)
+        .unwrap()
+        .unwrap();
+    assert_eq!(shown(&after, "s.f0_0"), Value::Int(2));
+    let appended = append(&state, &[(other, raw.clone())], &vec![(other, raw)]);
+    assert_eq!(appended, after);
+}
