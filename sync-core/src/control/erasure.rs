@@ -33,7 +33,7 @@ struct CutWire {
 /// The name of a tip in a cut.
 fn name(space: &Space, tip: &Tip) -> Short {
     let space = space.to_string();
-    Short::digest("ortoo cut v1", [space.as_bytes(), &tip.hash.0].into_iter())
+    Short::digest("ortoo cut v1", [space.as_bytes(), &tip.hash.0])
 }
 
 impl Cut {
